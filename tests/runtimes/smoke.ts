@@ -1,0 +1,115 @@
+/**
+ * The suite that every runtime runs: quantize and dequantize adversarial data
+ * in every format and hash the bytes, so that runtimes and backends can be
+ * compared by a few hundred short strings.
+ *
+ * It imports nothing but data at run time, so that one bundle of it serves
+ * Node, Bun and browsers, with the packed module handed in.
+ *
+ * @module
+ */
+import { adversarial, unaligned } from "../adversarial.ts";
+
+/** The module under test, however it was loaded. */
+export type Nibblewise = typeof import("../../mod.ts");
+
+/** What one run of the suite on one backend gives. */
+export interface SmokeResult {
+  /** Which backend says that it ran. */
+  readonly backend: string;
+  /** A hash by format, options, data set and part. */
+  readonly hashes: Readonly<Record<string, string>>;
+}
+
+/** Options worth a run of their own; every other format runs with its defaults. */
+const variants: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
+  int4: [
+    {},
+    { scaleMethod: "minmax" },
+    { scaleMethod: "affine" },
+    { groupSize: "row" },
+    { groupSize: 32 },
+    { groupSize: 128, scaleMethod: "affine" },
+    { groupSize: 48, scaleMethod: "minmax" },
+  ],
+};
+
+/** Rows that every block size of up to 256 values divides. */
+const shape = [6, 512];
+
+/** Two 32-bit multiplicative hashes over the bytes, as sixteen hexadecimal digits. */
+export function hash(data: ArrayBufferView): string {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  let a = 0x811c9dc5;
+  let b = 0x9e3779b9;
+  for (const byte of bytes) {
+    a = Math.imul(a ^ byte, 0x01000193);
+    b = Math.imul(b ^ byte, 0x85ebca6b);
+    b ^= b >>> 15;
+  }
+  return [a, b].map((half) => (half >>> 0).toString(16).padStart(8, "0")).join(
+    "",
+  );
+}
+
+/** Hashes the four basic operations on one data set. */
+function hashBasics(
+  lib: Nibblewise,
+  name: string,
+  values: Float32Array,
+  hashes: Record<string, string>,
+): void {
+  for (const method of ["minmax", "absmax"] as const) {
+    const { quantized, scale, zeroPoint } = lib.quantizeToInt4(values, method);
+    const packed = lib.packInt4ToInt8(quantized);
+    const unpacked = lib.unpackInt8ToInt4(packed, quantized.length);
+    const key = `${method}/${name}`;
+    hashes[`quantizeToInt4/${key}`] = hash(quantized) +
+      hash(Float32Array.of(scale));
+    hashes[`packInt4ToInt8/${key}`] = hash(packed);
+    hashes[`unpackInt8ToInt4/${key}`] = hash(unpacked);
+    hashes[`dequantizeFromInt4/${key}`] = hash(
+      lib.dequantizeFromInt4(unpacked, scale, zeroPoint),
+    );
+  }
+}
+
+/** Hashes one format with one set of options on one data set: every part, and the values read back. */
+function hashFormat(
+  lib: Nibblewise,
+  key: string,
+  values: Float32Array,
+  options: Record<string, unknown>,
+  hashes: Record<string, string>,
+): void {
+  // The options are data here; their types are checked where they are written out.
+  const quantized = lib.quantize(values, options as { format: "int4" });
+  for (const [part, { data }] of Object.entries(quantized.parts)) {
+    hashes[`${key}/${part}`] = hash(data);
+  }
+  hashes[`${key}/values`] = hash(lib.dequantize(quantized));
+}
+
+/** Runs the suite on whichever backend is in use. */
+export function smoke(lib: Nibblewise): SmokeResult {
+  const hashes: Record<string, string> = {};
+  for (const [name, set] of Object.entries(adversarial(shape[0] * shape[1]))) {
+    const values = unaligned(set, 1);
+    hashBasics(lib, name, values.subarray(0, 1027), hashes);
+    for (const format of lib.formats.keys()) {
+      for (const options of variants[format] ?? [{}]) {
+        const key = `${format}/${JSON.stringify(options)}/${name}`;
+        hashFormat(lib, key, values, { format, shape, ...options }, hashes);
+      }
+    }
+  }
+  return { backend: lib.backend(), hashes };
+}
+
+/** Runs the suite on both backends, for runtimes that have both. */
+export function smokeBoth(lib: Nibblewise): SmokeResult[] {
+  return (["wasm", "js"] as const).map((backend) => {
+    lib.useBackend(backend);
+    return smoke(lib);
+  });
+}

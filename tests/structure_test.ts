@@ -1,0 +1,115 @@
+/**
+ * The rules of the structure, held by machine: imports go one way, formats
+ * never import each other, and the core reaches nothing outside itself.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { type Module, reachable, rootUrl, sourcesUnder } from "./modules.ts";
+
+/** Rooms from the bottom up; a module imports from its own room or from rooms below. */
+const rooms: readonly { readonly name: string; readonly holds: RegExp }[] = [
+  { name: "words", holds: /^src\/types\.ts$/ },
+  { name: "numeric", holds: /^src\/numeric\// },
+  { name: "nibbles", holds: /^src\/nibbles\// },
+  { name: "kernels", holds: /^src\/kernels\// },
+  { name: "families", holds: /^src\/families\// },
+  { name: "formats", holds: /^src\/formats\// },
+  { name: "quantize", holds: /^(src\/[a-z0-9_]+|mod)\.ts$/ },
+  { name: "files", holds: /^src\/files\// },
+  { name: "cli", holds: /^(src\/cli\/.*|cli)\.ts$/ },
+];
+
+/** numeric, nibbles and kernels stand side by side in the design; their order here only rules out cycles. */
+function roomOf(path: string): number {
+  const room = rooms.findIndex(({ holds }) => holds.test(path));
+  assert(
+    room >= 0,
+    `${path} is in no room: put it in one, or extend the list in this test`,
+  );
+  return room;
+}
+
+const core = await reachable("mod.ts");
+const all = new Map([...core, ...await reachable("cli.ts")]);
+
+/** Every import of one project module by another. */
+function* edges(
+  modules: Iterable<Module>,
+): Generator<[from: string, to: string]> {
+  for (const { path, imports } of modules) {
+    for (const target of imports) if (all.has(target)) yield [path, target];
+  }
+}
+
+Deno.test("every module under src is reachable from mod.ts or cli.ts", async () => {
+  // The kernels' sources are AssemblyScript, and their compiler is a tool.
+  const apart = /^src\/kernels\/(wasm\/|build\.ts$)/;
+  const orphans = (await sourcesUnder("src")).filter((path) =>
+    !apart.test(path) && !all.has(path)
+  );
+  assertEquals(orphans, []);
+});
+
+Deno.test("imports go one way: cli, files, quantize, formats, families, then kernels, nibbles and numeric", () => {
+  const upward = [...edges(all.values())].filter(([from, to]) =>
+    roomOf(to) > roomOf(from)
+  );
+  assertEquals(upward.map((edge) => edge.join(" imports ")), []);
+});
+
+Deno.test("no module imports itself through others", () => {
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): void => {
+    assert(!trail.includes(path), `a cycle: ${[...trail, path].join(" → ")}`);
+    if (done.has(path)) return;
+    for (const target of all.get(path)?.imports ?? []) {
+      if (all.has(target)) visit(target, [...trail, path]);
+    }
+    done.add(path);
+  };
+  for (const path of all.keys()) visit(path, []);
+  assert(done.size > 10);
+});
+
+Deno.test("formats never import each other; only the registry knows them", () => {
+  const between = [...edges(all.values())].filter(([from, to]) =>
+    from.startsWith("src/formats/") && to.startsWith("src/formats/") &&
+    from !== "src/formats/registry.ts"
+  );
+  assertEquals(between, []);
+});
+
+Deno.test("the core imports nothing but its own files", () => {
+  const outside = [...core.values()].flatMap(({ path, imports }) =>
+    imports.filter((target) => !core.has(target)).map((target) =>
+      `${path} imports ${target}`
+    )
+  );
+  assertEquals(outside, []);
+  assert([...core.keys()].every((path) => !/^src\/(files|cli)\//.test(path)));
+});
+
+Deno.test("the core touches no runtime, network or storage", async () => {
+  const forbidden =
+    /\b(Deno|Bun|process|Buffer|navigator|localStorage|indexedDB|require)\s*[.([]|\b(fetch|XMLHttpRequest|WebSocket|Worker|eval|Function)\s*\(/;
+  const found: string[] = [];
+  for (const path of core.keys()) {
+    const code = withoutComments(
+      await Deno.readTextFile(new URL(path, rootUrl)),
+    );
+    code.split("\n").forEach((line, i) => {
+      if (forbidden.test(line)) found.push(`${path}:${i + 1}: ${line.trim()}`);
+    });
+  }
+  assertEquals(found, []);
+  assert(
+    forbidden.test("Deno.readFile(path)") && forbidden.test("await fetch(url)"),
+    "the pattern finds nothing",
+  );
+});
+
+/** Blanks comments, keeping lines; strings with `//` in them lose their tail, which hides nothing executable. */
+function withoutComments(text: string): string {
+  return text
+    .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, " "))
+    .replace(/\/\/.*$/gm, "");
+}
