@@ -1,0 +1,256 @@
+/**
+ * An output file that appears whole or not at all: written to a temporary file
+ * beside it, synced, then given its name in one step.
+ *
+ * @module
+ */
+import {
+  type FileHandle,
+  link,
+  lstat,
+  open,
+  realpath,
+  rename,
+  stat,
+} from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { ByteSink } from "./bytes.ts";
+import { errorCode, fileError, printable } from "./errors.ts";
+import {
+  createTemporary,
+  forgetTemporary,
+  randomSuffix,
+  removeTemporary,
+  type TemporaryFile,
+} from "./temporary.ts";
+
+/** What a sink may do to files that exist. */
+export interface OutputOptions {
+  /** Replace an existing file. */
+  readonly force?: boolean;
+  /** Paths that are being read: the output may be none of them, `force` or not. */
+  readonly inputs?: readonly string[];
+}
+
+/**
+ * Opens an output file. Every check happens here, before any work is done.
+ *
+ * @param path Where the file shall appear.
+ * @param options What may be replaced.
+ * @returns The sink; nothing is seen at `path` before it commits.
+ * @throws {Error} If the file exists and `force` is not set, is an input, is no
+ * regular file, or if its directory is missing or not writable.
+ */
+export async function createFile(
+  path: string,
+  options: OutputOptions = {},
+): Promise<ByteSink> {
+  const name = printable(path);
+  try {
+    const target = await checkTarget(path, options);
+    const temporary = await createTemporary(
+      temporaryPath(target.path),
+      target.mode,
+    );
+    return new FileSink(name, target.path, temporary, options.force ?? false);
+  } catch (error) {
+    throw fileError(`Cannot write ${name}`, error);
+  }
+}
+
+/** A temporary file beside `target`: only within one file system is a rename one step. */
+function temporaryPath(target: string): string {
+  // Names may have 255 bytes; the longest character takes four.
+  const stem = Array.from(basename(target)).slice(0, 48).join("");
+  return join(dirname(target), `.${stem}.${randomSuffix()}.tmp`);
+}
+
+async function checkTarget(
+  path: string,
+  { force = false, inputs = [] }: OutputOptions,
+): Promise<{ path: string; mode: number }> {
+  if (basename(path) === "" || /[/\\]$/.test(path)) {
+    throw new Error("it names a directory");
+  }
+  const found = await orUndefined(lstat(path));
+  if (found === undefined) return { path, mode: 0o666 };
+  // A symbolic link stays one: the file that it points to is replaced.
+  const real = await orUndefined(realpath(path)) ?? path;
+  const existing = await orUndefined(stat(path));
+  for (const input of inputs) {
+    if (input === "-") continue;
+    if (await isSameFile(real, input)) {
+      throw new Error(
+        `it is the input ${printable(input)}; choose another output`,
+      );
+    }
+  }
+  if (existing !== undefined && !existing.isFile()) {
+    throw new Error(
+      existing.isDirectory() ? "it is a directory" : "it is no regular file",
+    );
+  }
+  if (!force) throw new Error("it exists already; pass --force to replace it");
+  // The new file is no more open to others than the old one was.
+  return {
+    path: real,
+    mode: existing === undefined ? 0o666 : existing.mode & 0o777,
+  };
+}
+
+async function isSameFile(realOutput: string, input: string): Promise<boolean> {
+  if (await orUndefined(realpath(input)) === realOutput) return true;
+  const [a, b] = await Promise.all(
+    [realOutput, input].map((path) =>
+      orUndefined(stat(path, { bigint: true }))
+    ),
+  );
+  // Hard links. Some systems have no inode numbers and report 0.
+  return a !== undefined && b !== undefined && a.ino > 0n && a.ino === b.ino &&
+    a.dev === b.dev;
+}
+
+/** The result, or undefined where there is no such file. */
+async function orUndefined<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** What a sink needs of a file handle. */
+export type WritableHandle = Pick<FileHandle, "write" | "sync" | "close">;
+
+/**
+ * Writes all of `bytes` at `offset`, in as many steps as the system takes.
+ *
+ * @param handle An open file.
+ * @param offset Where the first byte goes.
+ * @param bytes The bytes.
+ */
+export async function writeFully(
+  handle: WritableHandle,
+  offset: number,
+  bytes: Uint8Array,
+): Promise<void> {
+  const largest = 2 ** 30; // Node refuses to write 2 GiB at once
+  for (let done = 0; done < bytes.length;) {
+    const length = Math.min(bytes.length - done, largest);
+    const { bytesWritten } = await handle.write(
+      bytes,
+      done,
+      length,
+      offset + done,
+    );
+    if (bytesWritten === 0) throw new Error("the system takes no more bytes");
+    done += bytesWritten;
+  }
+}
+
+/** The sink over a temporary file beside its target. */
+export class FileSink implements ByteSink {
+  /** What to call it in messages. */
+  readonly name: string;
+  readonly #target: string;
+  readonly #path: string;
+  readonly #handle: WritableHandle;
+  readonly #force: boolean;
+  readonly #writes = new Set<Promise<void>>();
+  #failure: Error | undefined;
+  #open = true;
+
+  /** Takes over `temporary`, which shall become `target`. */
+  constructor(
+    name: string,
+    target: string,
+    temporary: Omit<TemporaryFile, "handle"> & { handle: WritableHandle },
+    force: boolean,
+  ) {
+    this.name = name;
+    this.#target = target;
+    this.#path = temporary.path;
+    this.#handle = temporary.handle;
+    this.#force = force;
+  }
+
+  /** Writes all of `bytes` at `offset`. After a failure every later call fails the same way. */
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (!this.#open) throw new Error(`Cannot write ${this.name}: it is closed`);
+    const writing = writeFully(this.#handle, offset, bytes);
+    this.#writes.add(writing);
+    try {
+      await writing;
+    } catch (error) {
+      throw this.#fail(error);
+    } finally {
+      this.#writes.delete(writing);
+    }
+  }
+
+  /** Syncs the bytes to the disk and gives the file its name. */
+  async commit(): Promise<void> {
+    try {
+      if (!this.#open) throw new Error("it is closed");
+      await Promise.all(this.#writes);
+      if (this.#failure !== undefined) throw this.#failure;
+      await this.#handle.sync();
+      this.#open = false;
+      await this.#handle.close();
+      await publish(this.#path, this.#target, this.#force);
+    } catch (error) {
+      await this.abort();
+      throw this.#fail(error);
+    }
+    forgetTemporary(this.#path);
+    await syncDirectory(dirname(this.#target));
+  }
+
+  /** Removes the temporary file; harmless after `commit`. */
+  async abort(): Promise<void> {
+    await Promise.allSettled(this.#writes);
+    if (this.#open) {
+      this.#open = false;
+      await this.#handle.close().catch(() => {});
+    }
+    await removeTemporary(this.#path);
+  }
+
+  #fail(error: unknown): Error {
+    if (error !== this.#failure) {
+      this.#failure ??= fileError(`Cannot write ${this.name}`, error);
+    }
+    return this.#failure!;
+  }
+}
+
+/** Gives the file at `from` the name `to`; without `force` only if nothing has it. */
+async function publish(
+  from: string,
+  to: string,
+  force: boolean,
+): Promise<void> {
+  if (force) return await rename(from, to);
+  try {
+    // Unlike a rename, a link never replaces what another process put there meanwhile.
+    await link(from, to);
+  } catch (error) {
+    // Some file systems have no hard links: look, then rename.
+    const taken = errorCode(error) === "EEXIST" ||
+      await orUndefined(lstat(to)) !== undefined;
+    if (taken) {
+      throw new Error("it appeared meanwhile; pass --force to replace it");
+    }
+    return await rename(from, to);
+  }
+  await removeTemporary(from);
+}
+
+/** Makes the new name survive a power cut; not every system lets a directory be synced. */
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, "r").catch(() => undefined);
+  await handle?.sync().catch(() => {});
+  await handle?.close().catch(() => {});
+}

@@ -1,0 +1,124 @@
+/**
+ * Standard input and output as a source and a sink, by way of a temporary
+ * file: containers are read and written at any offset, pipes only in order.
+ *
+ * @module
+ */
+import process from "node:process";
+import type { ByteSink, ByteSource } from "./bytes.ts";
+import { fileError } from "./errors.ts";
+import { writeFully } from "./file_sink.ts";
+import { FileSource } from "./file_source.ts";
+import { chunks } from "./pipeline.ts";
+import { createSpool, removeTemporary } from "./temporary.ts";
+
+const STDIN = "standard input";
+const STDOUT = "standard output";
+const COPY_BYTES = 1 << 20;
+
+/** What stdin is here: chunks, and whether a person types them. */
+type Input = AsyncIterable<Uint8Array> & { isTTY?: boolean };
+
+/**
+ * Reads a stream to its end and makes it a source.
+ *
+ * @param input Where the bytes come from; standard input unless a test says otherwise.
+ * @returns The source; closing it removes the temporary file.
+ * @throws {Error} If the input is a terminal or the disk is full.
+ */
+export async function spoolInput(
+  input: Input = process.stdin,
+): Promise<ByteSource> {
+  if (input.isTTY) {
+    throw new Error(`Cannot read ${STDIN}: it is a terminal; pipe a file in`);
+  }
+  const spool = await createSpool();
+  let size = 0;
+  try {
+    for await (const bytes of input) {
+      await writeFully(spool.handle, size, bytes);
+      size += bytes.length;
+    }
+  } catch (error) {
+    await spool.handle.close().catch(() => {});
+    await removeTemporary(spool.path);
+    throw fileError(`Cannot read ${STDIN} into a temporary file`, error);
+  }
+  const source = new FileSource(STDIN, size, spool.handle);
+  return {
+    name: source.name,
+    size,
+    read: (offset, into) => source.read(offset, into),
+    async close() {
+      await source.close();
+      await removeTemporary(spool.path);
+    },
+  };
+}
+
+/** What stdout is here. */
+interface Output {
+  write(bytes: Uint8Array, done: (error?: Error | null) => void): boolean;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  off(event: "error", listener: (error: Error) => void): unknown;
+}
+
+/**
+ * Opens a sink that sends everything to a stream when it commits.
+ *
+ * @param output Where the bytes go; standard output unless a test says otherwise.
+ * @returns The sink.
+ */
+export async function spoolOutput(
+  output: Output = process.stdout,
+): Promise<ByteSink> {
+  const spool = await createSpool();
+  let size = 0;
+  let open = true;
+  const close = async () => {
+    if (!open) return;
+    open = false;
+    await spool.handle.close().catch(() => {});
+    await removeTemporary(spool.path);
+  };
+  return {
+    name: STDOUT,
+    async write(offset, bytes) {
+      size = Math.max(size, offset + bytes.length);
+      try {
+        await writeFully(spool.handle, offset, bytes);
+      } catch (error) {
+        throw fileError(`Cannot write the temporary file for ${STDOUT}`, error);
+      }
+    },
+    async commit() {
+      const source = new FileSource(STDOUT, size, spool.handle);
+      try {
+        for await (
+          const { bytes } of chunks(source, 0, size, [
+            new Uint8Array(COPY_BYTES),
+          ])
+        ) {
+          await send(output, bytes);
+        }
+      } finally {
+        await close();
+      }
+    },
+    abort: close,
+  };
+}
+
+/** Writes to a stream and waits until it has taken the bytes. */
+function send(output: Output, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (error?: Error | null) => {
+      output.off("error", settle);
+      if (error) reject(fileError(`Cannot write ${STDOUT}`, error));
+      else resolve();
+    };
+    // A stream that breaks tells its listeners too, and without one the process dies.
+    output.on("error", settle);
+    output.write(bytes, settle);
+  });
+}

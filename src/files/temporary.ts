@@ -1,0 +1,101 @@
+/**
+ * Files that must not outlive the process: outputs under construction, and
+ * what was spooled from standard input.
+ *
+ * @module
+ */
+import { unlinkSync } from "node:fs";
+import { type FileHandle, open, unlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const alive = new Set<string>();
+
+/** A file of its own, open for reading and writing. */
+export interface TemporaryFile {
+  /** Where it is. */
+  readonly path: string;
+  /** The open file. */
+  readonly handle: FileHandle;
+}
+
+/**
+ * Creates a file that {@linkcode abortAll} removes.
+ *
+ * @param path Where; it must not exist.
+ * @param mode Permissions before the umask.
+ * @returns The file.
+ */
+export async function createTemporary(
+  path: string,
+  mode = 0o666,
+): Promise<TemporaryFile> {
+  const handle = await open(path, "wx+", mode); // x: never through somebody's symbolic link
+  alive.add(path);
+  return { path, handle };
+}
+
+/** Forgets a temporary file that was renamed or is gone. */
+export function forgetTemporary(path: string): void {
+  alive.delete(path);
+}
+
+/** Removes a temporary file; harmless when it is gone already. */
+export async function removeTemporary(path: string): Promise<void> {
+  await unlink(path).catch(() => {});
+  alive.delete(path);
+}
+
+/**
+ * Removes every temporary file at once, for a handler of SIGINT or SIGTERM.
+ *
+ * Synchronous: the process may end as soon as it returns.
+ */
+export function abortAll(): void {
+  for (const path of alive) {
+    try {
+      unlinkSync(path);
+    } catch {
+      // It is gone, or cannot be removed; nobody is left to be told.
+    }
+  }
+  alive.clear();
+}
+
+/** Eight random characters for a file name. */
+export function randomSuffix(): string {
+  return crypto.randomUUID().slice(0, 8);
+}
+
+/**
+ * Creates a file in the system's folder for temporary files, for bytes in transit.
+ *
+ * It is unlinked while open where the system allows that, so that nothing can leave it behind.
+ *
+ * @returns The file.
+ */
+export async function createSpool(): Promise<TemporaryFile> {
+  const spool = await createTemporaryAnywhere();
+  try {
+    await unlink(spool.path);
+    forgetTemporary(spool.path);
+  } catch {
+    // Windows: removed when it is closed.
+  }
+  return spool;
+}
+
+async function createTemporaryAnywhere(): Promise<TemporaryFile> {
+  const deno =
+    (globalThis as { Deno?: { makeTempFile(): Promise<string> } }).Deno;
+  if (deno === undefined) {
+    return createTemporary(
+      join(tmpdir(), `nibblewise-${randomSuffix()}.tmp`),
+      0o600,
+    );
+  }
+  // Deno's tmpdir() asks for the permission to read the environment; this does not.
+  const path = await deno.makeTempFile();
+  alive.add(path);
+  return { path, handle: await open(path, "r+") };
+}

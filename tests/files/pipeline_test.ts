@@ -1,0 +1,129 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { ByteSink } from "../../src/files/bytes.ts";
+import { memorySource } from "../../src/files/file_source.ts";
+import { chunks, readAhead, WriteBehind } from "../../src/files/pipeline.ts";
+
+const bytes = Uint8Array.from({ length: 50 }, (_, i) => i);
+
+for (const count of [1, 2, 3]) {
+  Deno.test(`chunks: every byte once, in order, with ${count} buffers`, async () => {
+    for (const [start, end] of [[0, 50], [3, 48], [7, 7], [0, 8], [49, 50]]) {
+      const seen: number[] = [];
+      const buffers = Array.from({ length: count }, () => new Uint8Array(8));
+      for await (
+        const chunk of chunks(memorySource(bytes), start, end, buffers)
+      ) {
+        assertEquals(chunk.offset, start + seen.length);
+        await Promise.resolve(); // room for a read ahead to spoil this chunk
+        seen.push(...chunk.bytes);
+      }
+      assertEquals(seen, [...bytes.subarray(start, end)]);
+    }
+  });
+}
+
+Deno.test("chunks: reads ahead, but never into the chunk in use", async () => {
+  const offsets: number[] = [];
+  const source = memorySource(bytes);
+  const spy = {
+    ...source,
+    read: (
+      offset: number,
+      into: Uint8Array,
+    ) => (offsets.push(offset), source.read(offset, into)),
+  };
+  const buffers = [new Uint8Array(10), new Uint8Array(10), new Uint8Array(10)];
+  const iterator = chunks(spy, 0, 50, buffers);
+  await iterator.next();
+  assertEquals(offsets, [0, 10, 20]);
+  await iterator.next();
+  assertEquals(offsets, [0, 10, 20, 30]);
+  await iterator.return();
+});
+
+Deno.test("chunks: a failed read surfaces in its place, after the chunks before it", async () => {
+  const seen: number[] = [];
+  await assertRejects(
+    async () => {
+      const buffers = [
+        new Uint8Array(20),
+        new Uint8Array(20),
+        new Uint8Array(20),
+      ];
+      for await (
+        const { offset } of chunks(memorySource(bytes), 0, 60, buffers)
+      ) seen.push(offset);
+    },
+    RangeError,
+    "at byte 40: expected 20 bytes, got 10",
+  );
+  assertEquals(seen, [0, 20]);
+});
+
+Deno.test("chunks: refuses no buffers, empty ones, uneven ones", async () => {
+  for (const lengths of [[], [0], [8, 9]]) {
+    const buffers = lengths.map((length) => new Uint8Array(length));
+    await assertRejects(
+      () => chunks(memorySource(bytes), 0, 50, buffers).next(),
+      RangeError,
+    );
+  }
+});
+
+Deno.test("readAhead: leaving early waits for the reads under way", async () => {
+  let running = 0;
+  const fill = async (index: number) => {
+    running++;
+    await new Promise((resolve) => setTimeout(resolve, index));
+    running--;
+    return index;
+  };
+  for await (const index of readAhead(10, [0, 0, 0], fill)) {
+    if (index === 1) break;
+  }
+  assertEquals(running, 0);
+});
+
+/** A sink that keeps what it gets, later. */
+function slowSink(failAt = Infinity): ByteSink & { bytes: Uint8Array } {
+  return {
+    name: "slow",
+    bytes: new Uint8Array(50),
+    async write(offset, bytes) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      if (offset >= failAt) throw new Error(`full at ${offset}`);
+      this.bytes.set(bytes, offset);
+    },
+    commit: () => Promise.resolve(),
+    abort: () => Promise.resolve(),
+  };
+}
+
+Deno.test("WriteBehind: a buffer is handed out again only when it is written", async () => {
+  for (const count of [1, 2, 3]) {
+    const sink = slowSink();
+    const ring = new WriteBehind(
+      sink,
+      Array.from({ length: count }, () => new Uint8Array(10)),
+    );
+    for (let offset = 0; offset < 50; offset += 10) {
+      const buffer = await ring.take();
+      buffer.set(bytes.subarray(offset, offset + 10));
+      ring.put(offset, buffer);
+    }
+    await ring.flush();
+    assertEquals(sink.bytes, bytes);
+  }
+});
+
+Deno.test("WriteBehind: a failed write surfaces at take or at flush", async () => {
+  const ring = new WriteBehind(slowSink(10), [
+    new Uint8Array(10),
+    new Uint8Array(10),
+  ]);
+  for (const offset of [0, 10]) ring.put(offset, await ring.take());
+  assert(await ring.take());
+  await assertRejects(() => ring.flush(), Error, "full at 10");
+  ring.put(0, new Uint8Array(10));
+  await assertRejects(() => ring.take(), Error, "full at 10");
+});

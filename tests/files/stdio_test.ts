@@ -1,0 +1,80 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { EventEmitter } from "node:events";
+import { spoolInput, spoolOutput } from "../../src/files/stdio.ts";
+
+async function* pieces(...all: number[][]) {
+  for (const piece of all) yield Uint8Array.from(piece);
+}
+
+Deno.test("spoolInput: a stream becomes a source of ranges", async () => {
+  const source = await spoolInput(pieces([1, 2, 3], [], [4, 5]));
+  assertEquals(source.size, 5);
+  const into = new Uint8Array(3);
+  await source.read(2, into);
+  assertEquals([...into], [3, 4, 5]);
+  const reading = () => source.read(3, into);
+  await assertRejects(
+    reading,
+    RangeError,
+    "Cannot read standard input at byte 3: expected 3 bytes, got 2",
+  );
+  await source.close();
+});
+
+Deno.test("spoolInput: a terminal is refused, a broken stream told", async () => {
+  const terminal = Object.assign(pieces([1]), { isTTY: true });
+  await assertRejects(() => spoolInput(terminal), Error, "it is a terminal");
+  // deno-lint-ignore require-yield -- it breaks before the first piece
+  const broken = (async function* (): AsyncGenerator<Uint8Array> {
+    await Promise.resolve();
+    throw new Error("the cable was cut");
+  })();
+  await assertRejects(
+    () => spoolInput(broken),
+    Error,
+    "Cannot read standard input",
+  );
+});
+
+class Pipe extends EventEmitter {
+  readonly received: number[] = [];
+  constructor(readonly room = Infinity) {
+    super();
+  }
+  write(bytes: Uint8Array, done: (error?: Error | null) => void): boolean {
+    if (this.received.length + bytes.length > this.room) {
+      const error = Object.assign(new Error("EPIPE: broken"), {
+        code: "EPIPE",
+      });
+      queueMicrotask(() => (this.emit("error", error), done(error)));
+    } else {
+      this.received.push(...bytes);
+      queueMicrotask(() => done());
+    }
+    return true;
+  }
+}
+
+Deno.test("spoolOutput: sends nothing before commit, everything in order then", async () => {
+  const pipe = new Pipe();
+  const sink = await spoolOutput(pipe);
+  await sink.write(3, Uint8Array.of(4, 5));
+  await sink.write(0, Uint8Array.of(1, 2, 3));
+  assertEquals(pipe.received, []);
+  await sink.commit();
+  assertEquals(pipe.received, [1, 2, 3, 4, 5]);
+  assertEquals(pipe.listenerCount("error"), 0);
+  await sink.abort();
+});
+
+Deno.test("spoolOutput: abort sends nothing, a closed reader is told", async () => {
+  const pipe = new Pipe(2);
+  const aborted = await spoolOutput(pipe);
+  await aborted.write(0, Uint8Array.of(1));
+  await aborted.abort();
+  assertEquals(pipe.received, []);
+  const sink = await spoolOutput(pipe);
+  await sink.write(0, Uint8Array.of(1, 2, 3));
+  const expected = "Cannot write standard output: the reader closed the pipe";
+  await assertRejects(() => sink.commit(), Error, expected);
+});
