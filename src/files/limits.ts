@@ -39,3 +39,52 @@ export const TENSOR_RANK = 64;
  * which costs a hundred times its bytes in memory.
  */
 export const TENSOR_COUNT = 1_000_000;
+
+/**
+ * Bytes of a GGUF header, metadata and tensor records; the largest vocabularies take some tens of megabytes.
+ *
+ * Stops a string or an array as large as a sparse file from being kept in memory.
+ */
+export const GGUF_HEADER_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Metadata values of a GGUF; models have less than a hundred.
+ *
+ * Stops values of 14 bytes, each of which costs twenty times that as an object.
+ */
+export const GGUF_VALUE_COUNT = 65_536;
+
+/**
+ * Bytes of a GGUF metadata key; the specification's limit.
+ *
+ * Stops a key of megabytes, which would be compared, copied and printed.
+ */
+export const GGUF_KEY_BYTES = 65_535;
+
+/**
+ * Bytes of a GGUF tensor name; ggml has 64 with the NUL at the end.
+ *
+ * Stops names that differ for us and are one when ggml has cut them.
+ */
+export const GGUF_NAME_BYTES = 63;
+
+/**
+ * Elements of a GGUF metadata array; the largest vocabularies have a million.
+ *
+ * Stops an array of single bytes, each of which costs ten times that once it is decoded.
+ */
+export const GGUF_ARRAY_LENGTH = 67_108_864;
+
+/**
+ * Dimensions of a GGUF tensor; ggml has arrays of four.
+ *
+ * Stops a record that spends a file on dimensions.
+ */
+export const GGUF_RANK = 4;
+
+/**
+ * Alignment of GGUF data; two mebibytes are a huge page.
+ *
+ * Stops metadata that, once copied, pads each tensor of an output by gigabytes.
+ */
+export const GGUF_ALIGNMENT = 2 * 1024 * 1024;
