@@ -113,12 +113,12 @@ function unsignedError(
   x: Float32Array,
   weights: Float32Array,
   inverse: number,
-  limit: number,
+  levels: number,
 ): number {
   const scale = fround(1 / inverse);
   let error = 0;
   for (let j = 0; j < x.length; j++) {
-    const l = min(limit, nearestInt(fround(inverse * x[j])));
+    const l = min(levels, nearestInt(fround(inverse * x[j])));
     const difference = fround(x[j] - fround(scale * l));
     error = fround(
       error + fround(fround(weights[j] * difference) * difference),
@@ -150,8 +150,7 @@ export function searchUnsigned(
     return 0;
   }
   let inverse = fround(levels / max);
-  // ggml clamps the candidates' codes but not these first ones.
-  let best = unsignedError(x, weights, inverse, 255);
+  let best = unsignedError(x, weights, inverse, levels);
   for (let i = -4; i <= 4; i++) {
     if (i === 0) continue;
     const candidate = fround(fround(fround(TRY_STEP * i) + levels) / max);

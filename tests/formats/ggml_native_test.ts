@@ -1,7 +1,12 @@
 import { assertEquals } from "@std/assert";
 import type { BlockFormat, BlockParts } from "../../src/families/blocks.ts";
+import { iq4_nl } from "../../src/formats/iq4_nl.ts";
+import { iq4_xs } from "../../src/formats/iq4_xs.ts";
+import { mxfp4 } from "../../src/formats/mxfp4.ts";
+import { nvfp4 } from "../../src/formats/nvfp4.ts";
 import { q4_0 } from "../../src/formats/q4_0.ts";
 import { q4_1 } from "../../src/formats/q4_1.ts";
+import { q4_k } from "../../src/formats/q4_k.ts";
 import { bits } from "../adversarial.ts";
 import { type GgmlName, openGgml } from "../peers/ggml.ts";
 import { ggmlData, importanceData } from "./ggml_data.ts";
@@ -9,8 +14,8 @@ import { ggmlData, importanceData } from "./ggml_data.ts";
 const native = await openGgml();
 const ignore = native === undefined;
 
-const formats: readonly BlockFormat<GgmlName>[] = [q4_0, q4_1];
-const weighted: readonly BlockFormat<GgmlName>[] = [q4_0, q4_1];
+const weighted: readonly BlockFormat<GgmlName>[] = [q4_0, q4_1, q4_k, iq4_nl, iq4_xs];
+const formats: readonly BlockFormat<GgmlName>[] = [...weighted, mxfp4, nvfp4];
 
 const ROWS = 4;
 const COLUMNS = 512;

@@ -1,0 +1,34 @@
+/**
+ * E2M1, the 4-bit float: 0, 0.5, 1, 1.5, 2, 3, 4, 6; code + 8 negates.
+ *
+ * @module
+ */
+
+const { abs, fround } = Math;
+
+/** Twice the value of each code, so that all are integers. Code 8 is ggml's, +0 in place of −0. */
+export const E2M1_DOUBLED: Int8Array = Int8Array.of(
+  ...[0, 1, 2, 3, 4, 6, 8, 12],
+  ...[0, -1, -2, -3, -4, -6, -8, -12],
+);
+
+/**
+ * The first code whose value is nearest to a number: ties go toward zero, and
+ * code 8 is never the answer.
+ *
+ * @param x A float32.
+ * @param halfScale Half the scale of the block.
+ * @returns The code.
+ */
+export function nearestE2M1(x: number, halfScale: number): number {
+  let best = 0;
+  let least = abs(x);
+  for (let code = 1; code < 16; code++) {
+    const error = abs(fround(fround(E2M1_DOUBLED[code] * halfScale) - x));
+    if (error < least) {
+      best = code;
+      least = error;
+    }
+  }
+  return best;
+}
