@@ -12,7 +12,8 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
-import { join, toFileUrl } from "node:path";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { environment, median, spread, table } from "./table.ts";
 
 /** Nanoseconds by case. */
@@ -69,7 +70,7 @@ async function measure(
   folder: string,
   names: readonly string[],
 ): Promise<Timings> {
-  const url = toFileUrl(join(folder, "mod.ts")).href;
+  const url = pathToFileURL(join(folder, "mod.ts")).href;
   const args = [
     "run",
     "-A",

@@ -47,7 +47,10 @@ export async function reachable(entry: string): Promise<Map<string, Module>> {
   const modules = new Map<string, Module>();
   for (const { specifier, error, dependencies = [] } of info.modules) {
     if (error !== undefined) throw new Error(`${specifier}: ${error}`);
-    if (!specifier.startsWith(rootUrl.href)) continue;
+    // The ambient declarations that deno.json adds to every program are nobody's import.
+    if (!specifier.startsWith(rootUrl.href) || specifier.endsWith(".d.ts")) {
+      continue;
+    }
     const path = specifier.slice(rootUrl.href.length);
     const imports = dependencies.map((dependency) => {
       const target = (dependency.code ?? dependency.type)?.specifier;
