@@ -6,21 +6,79 @@ declare module "@std/assert" {
   type ErrorClass<E extends Error> = new (...args: never[]) => E;
   export class AssertionError extends Error {}
   export function assert(value: unknown, message?: string): asserts value;
-  export function assertEquals<T>(actual: T, expected: T, message?: string): void;
-  export function assertNotEquals<T>(actual: T, expected: T, message?: string): void;
-  export function assertStrictEquals<T>(actual: unknown, expected: T, message?: string): asserts actual is T;
-  export function assertAlmostEquals(actual: number, expected: number, tolerance?: number, message?: string): void;
-  export function assertExists<T>(actual: T, message?: string): asserts actual is NonNullable<T>;
-  export function assertGreater<T>(actual: T, expected: T, message?: string): void;
-  export function assertGreaterOrEqual<T>(actual: T, expected: T, message?: string): void;
+  export function assertEquals<T>(
+    actual: T,
+    expected: T,
+    message?: string,
+  ): void;
+  export function assertNotEquals<T>(
+    actual: T,
+    expected: T,
+    message?: string,
+  ): void;
+  export function assertStrictEquals<T>(
+    actual: unknown,
+    expected: T,
+    message?: string,
+  ): asserts actual is T;
+  export function assertAlmostEquals(
+    actual: number,
+    expected: number,
+    tolerance?: number,
+    message?: string,
+  ): void;
+  export function assertExists<T>(
+    actual: T,
+    message?: string,
+  ): asserts actual is NonNullable<T>;
+  export function assertGreater<T>(
+    actual: T,
+    expected: T,
+    message?: string,
+  ): void;
+  export function assertGreaterOrEqual<T>(
+    actual: T,
+    expected: T,
+    message?: string,
+  ): void;
   export function assertLess<T>(actual: T, expected: T, message?: string): void;
-  export function assertLessOrEqual<T>(actual: T, expected: T, message?: string): void;
-  export function assertMatch(actual: string, expected: RegExp, message?: string): void;
-  export function assertNotMatch(actual: string, expected: RegExp, message?: string): void;
-  export function assertStringIncludes(actual: string, expected: string, message?: string): void;
-  export function assertInstanceOf<T>(actual: unknown, type: new (...args: never[]) => T, message?: string): asserts actual is T;
-  export function assertThrows<E extends Error = Error>(run: () => unknown, type?: ErrorClass<E>, includes?: string, message?: string): E;
-  export function assertRejects<E extends Error = Error>(run: () => PromiseLike<unknown>, type?: ErrorClass<E>, includes?: string, message?: string): Promise<E>;
+  export function assertLessOrEqual<T>(
+    actual: T,
+    expected: T,
+    message?: string,
+  ): void;
+  export function assertMatch(
+    actual: string,
+    expected: RegExp,
+    message?: string,
+  ): void;
+  export function assertNotMatch(
+    actual: string,
+    expected: RegExp,
+    message?: string,
+  ): void;
+  export function assertStringIncludes(
+    actual: string,
+    expected: string,
+    message?: string,
+  ): void;
+  export function assertInstanceOf<T>(
+    actual: unknown,
+    type: new (...args: never[]) => T,
+    message?: string,
+  ): asserts actual is T;
+  export function assertThrows<E extends Error = Error>(
+    run: () => unknown,
+    type?: ErrorClass<E>,
+    includes?: string,
+    message?: string,
+  ): E;
+  export function assertRejects<E extends Error = Error>(
+    run: () => PromiseLike<unknown>,
+    type?: ErrorClass<E>,
+    includes?: string,
+    message?: string,
+  ): Promise<E>;
   export function fail(message?: string): never;
 }
 
@@ -46,7 +104,10 @@ declare module "@std/cli/unicode-width" {
 }
 
 declare module "@std/fmt/bytes" {
-  export function format(bytes: number, options?: { binary?: boolean; bits?: boolean; signed?: boolean }): string;
+  export function format(
+    bytes: number,
+    options?: { binary?: boolean; bits?: boolean; signed?: boolean },
+  ): string;
 }
 
 declare module "@std/fmt/colors" {
@@ -62,5 +123,8 @@ declare module "@std/fmt/colors" {
 }
 
 declare module "@std/fmt/duration" {
-  export function format(milliseconds: number, options?: { style?: "narrow" | "digital" | "full"; ignoreZero?: boolean }): string;
+  export function format(
+    milliseconds: number,
+    options?: { style?: "narrow" | "digital" | "full"; ignoreZero?: boolean },
+  ): string;
 }

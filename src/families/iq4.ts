@@ -25,7 +25,12 @@ interface Moments {
   readonly q2: number;
 }
 
-function moments(x: Float32Array, at: number, weights: Float32Array, inverse: number): Moments {
+function moments(
+  x: Float32Array,
+  at: number,
+  weights: Float32Array,
+  inverse: number,
+): Moments {
   let qx = 0;
   let q2 = 0;
   for (let j = 0; j < IQ4_GROUP; j++) {
@@ -38,7 +43,11 @@ function moments(x: Float32Array, at: number, weights: Float32Array, inverse: nu
 }
 
 /** Weights without importance: the squares. */
-export function squares(x: Float32Array, at: number, weights: Float32Array): void {
+export function squares(
+  x: Float32Array,
+  at: number,
+  weights: Float32Array,
+): void {
   for (let j = 0; j < IQ4_GROUP; j++) weights[j] = x[at + j] * x[at + j];
 }
 
@@ -50,7 +59,11 @@ export function squares(x: Float32Array, at: number, weights: Float32Array): voi
  * @param weights Their weights, from index 0 on.
  * @returns The scale; 0 for a negligible group.
  */
-export function searchIq4Scale(x: Float32Array, at: number, weights: Float32Array): number {
+export function searchIq4Scale(
+  x: Float32Array,
+  at: number,
+  weights: Float32Array,
+): number {
   const max = signedMax(x, at, IQ4_GROUP);
   if (abs(max) < NEGLIGIBLE) return 0;
   const first = fround(-max / IQ4_VALUES[0]);
@@ -58,7 +71,12 @@ export function searchIq4Scale(x: Float32Array, at: number, weights: Float32Arra
   let scale = start.q2 > 0 ? fround(start.qx / start.q2) : 0;
   let best = fround(scale * start.qx);
   for (let i = -TRIES; i <= TRIES; i++) {
-    const { qx, q2 } = moments(x, at, weights, fround((i + IQ4_VALUES[0]) / max));
+    const { qx, q2 } = moments(
+      x,
+      at,
+      weights,
+      fround((i + IQ4_VALUES[0]) / max),
+    );
     if (q2 > 0 && fround(qx * qx) > fround(best * q2)) {
       scale = fround(qx / q2);
       best = fround(scale * qx);
@@ -76,7 +94,9 @@ export function encodeIq4(
   outAt: number,
 ): void {
   const inverse = scale === 0 ? 0 : fround(1 / scale);
-  for (let j = 0; j < IQ4_GROUP; j++) codes[j] = nearestIq4(fround(inverse * x[at + j]));
+  for (let j = 0; j < IQ4_GROUP; j++) {
+    codes[j] = nearestIq4(fround(inverse * x[at + j]));
+  }
   packHalves(codes, 0, IQ4_GROUP, out, outAt);
 }
 
@@ -89,5 +109,7 @@ export function decodeIq4(
   outAt: number,
 ): void {
   unpackHalves(bytes, at, IQ4_GROUP, codes, 0);
-  for (let j = 0; j < IQ4_GROUP; j++) out[outAt + j] = scale * IQ4_VALUES[codes[j]];
+  for (let j = 0; j < IQ4_GROUP; j++) {
+    out[outAt + j] = scale * IQ4_VALUES[codes[j]];
+  }
 }

@@ -19,7 +19,13 @@
 
 import { type BlockFormat, blockFormat } from "../families/blocks.ts";
 import { importanceWeights, sumOfSquares } from "../families/importance.ts";
-import { decodeIq4, encodeIq4, IQ4_GROUP, searchIq4Scale, squares } from "../families/iq4.ts";
+import {
+  decodeIq4,
+  encodeIq4,
+  IQ4_GROUP,
+  searchIq4Scale,
+  squares,
+} from "../families/iq4.ts";
 import { signedMax } from "../families/scale_search.ts";
 import { clamp, nearestInt } from "../numeric/c_casts.ts";
 import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
@@ -34,20 +40,36 @@ const weights = new Float32Array(IQ4_GROUP);
 const scales = new Float32Array(GROUPS);
 
 /** From the scales of the groups to the block. */
-function encodeBlock(values: Float32Array, at: number, out: Uint8Array, outAt: number): void {
+function encodeBlock(
+  values: Float32Array,
+  at: number,
+  out: Uint8Array,
+  outAt: number,
+): void {
   const d = fround(-signedMax(scales, 0, GROUPS) / 32);
   const id = d === 0 ? 0 : fround(1 / d);
   storeF16(d, out, outAt);
   out.fill(0, outAt + 2, outAt + CODES_AT);
   for (let g = 0; g < GROUPS; g++) {
     const l = clamp(nearestInt(fround(id * scales[g])), -32, 31);
-    encodeIq4(values, at + g * IQ4_GROUP, fround(d * l), out, outAt + CODES_AT + g * 16);
+    encodeIq4(
+      values,
+      at + g * IQ4_GROUP,
+      fround(d * l),
+      out,
+      outAt + CODES_AT + g * 16,
+    );
     out[outAt + 2 + (g >> 2)] |= ((l + 32) >> 4) << (2 * (g & 3));
     out[outAt + 4 + (g >> 1)] |= ((l + 32) & 15) << (4 * (g & 1));
   }
 }
 
-function encode(values: Float32Array, at: number, out: Uint8Array, outAt: number): void {
+function encode(
+  values: Float32Array,
+  at: number,
+  out: Uint8Array,
+  outAt: number,
+): void {
   for (let g = 0; g < GROUPS; g++) {
     squares(values, at + g * IQ4_GROUP, weights);
     scales[g] = searchIq4Scale(values, at + g * IQ4_GROUP, weights);
@@ -55,32 +77,56 @@ function encode(values: Float32Array, at: number, out: Uint8Array, outAt: number
   encodeBlock(values, at, out, outAt);
 }
 
-function encodeWeighted(row: Float32Array, importance: Float32Array, out: Uint8Array): void {
+function encodeWeighted(
+  row: Float32Array,
+  importance: Float32Array,
+  out: Uint8Array,
+): void {
   for (let at = 0, outAt = 0; at < row.length; at += VALUES, outAt += BYTES) {
     const sigma2 = fround(sumOfSquares(row, at, VALUES) * (2 / VALUES));
     for (let g = 0; g < GROUPS; g++) {
       const from = at + g * IQ4_GROUP;
-      importanceWeights(row, from, IQ4_GROUP, sigma2, importance, from, weights);
+      importanceWeights(
+        row,
+        from,
+        IQ4_GROUP,
+        sigma2,
+        importance,
+        from,
+        weights,
+      );
       scales[g] = searchIq4Scale(row, from, weights);
     }
     encodeBlock(row, at, out, outAt);
   }
 }
 
-function decode(blocks: Uint8Array, at: number, out: Float32Array, outAt: number): void {
+function decode(
+  blocks: Uint8Array,
+  at: number,
+  out: Float32Array,
+  outAt: number,
+): void {
   const d = loadF16(blocks, at);
   for (let g = 0; g < GROUPS; g++) {
     const high = (blocks[at + 2 + (g >> 2)] >> (2 * (g & 3))) & 3;
     const low = (blocks[at + 4 + (g >> 1)] >> (4 * (g & 1))) & 15;
     const scale = fround(d * ((high << 4 | low) - 32));
-    decodeIq4(blocks, at + CODES_AT + g * 16, scale, out, outAt + g * IQ4_GROUP);
+    decodeIq4(
+      blocks,
+      at + CODES_AT + g * 16,
+      scale,
+      out,
+      outAt + g * IQ4_GROUP,
+    );
   }
 }
 
 /** ggml's `IQ4_XS`: 256 values on a non-linear grid, a 6-bit scale for every 32, a float16 scale for all. */
 export const iq4_xs: BlockFormat<"iq4_xs"> = blockFormat({
   name: "iq4_xs",
-  summary: "ggml IQ4_XS: super-blocks of 256 on a non-linear grid, 6-bit scales for 32",
+  summary:
+    "ggml IQ4_XS: super-blocks of 256 on a non-linear grid, 6-bit scales for 32",
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   blockSize: VALUES,
   blockBytes: BYTES,

@@ -26,7 +26,12 @@ const VALUES = 32;
 const BYTES = 17;
 const codes = new Uint8Array(VALUES);
 
-function encode(values: Float32Array, at: number, out: Uint8Array, outAt: number): void {
+function encode(
+  values: Float32Array,
+  at: number,
+  out: Uint8Array,
+  outAt: number,
+): void {
   const e = encodeE8M0(abs(signedMax(values, at, VALUES)));
   const d = decodeE8M0Half(e);
   out[outAt] = e;
@@ -34,7 +39,12 @@ function encode(values: Float32Array, at: number, out: Uint8Array, outAt: number
   packHalves(codes, 0, VALUES, out, outAt + 1);
 }
 
-function decode(blocks: Uint8Array, at: number, out: Float32Array, outAt: number): void {
+function decode(
+  blocks: Uint8Array,
+  at: number,
+  out: Float32Array,
+  outAt: number,
+): void {
   const d = decodeE8M0Half(blocks[at]);
   unpackHalves(blocks, at + 1, VALUES, codes, 0);
   for (let j = 0; j < VALUES; j++) out[outAt + j] = E2M1_DOUBLED[codes[j]] * d;

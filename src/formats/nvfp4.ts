@@ -31,7 +31,12 @@ const GROUPS = VALUES / GROUP;
 const BYTES = 36;
 const codes = new Uint8Array(GROUP);
 
-function encode(values: Float32Array, at: number, out: Uint8Array, outAt: number): void {
+function encode(
+  values: Float32Array,
+  at: number,
+  out: Uint8Array,
+  outAt: number,
+): void {
   for (let g = 0; g < GROUPS; g++) {
     const from = at + g * GROUP;
     const scale = encodeUE4M3(fround(abs(signedMax(values, from, GROUP)) / 6));
@@ -42,11 +47,18 @@ function encode(values: Float32Array, at: number, out: Uint8Array, outAt: number
   }
 }
 
-function decode(blocks: Uint8Array, at: number, out: Float32Array, outAt: number): void {
+function decode(
+  blocks: Uint8Array,
+  at: number,
+  out: Float32Array,
+  outAt: number,
+): void {
   for (let g = 0; g < GROUPS; g++) {
     const d = decodeUE4M3Half(blocks[at + g]);
     unpackHalves(blocks, at + GROUPS + g * 8, GROUP, codes, 0);
-    for (let j = 0; j < GROUP; j++) out[outAt + g * GROUP + j] = E2M1_DOUBLED[codes[j]] * d;
+    for (let j = 0; j < GROUP; j++) {
+      out[outAt + g * GROUP + j] = E2M1_DOUBLED[codes[j]] * d;
+    }
   }
 }
 

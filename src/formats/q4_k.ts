@@ -36,8 +36,18 @@ const CODES_AT = 16;
 /** The largest 6-bit scale. */
 const SIX_BITS = 63;
 
-const PLAIN: AffineSearch = { levels: 15, first: -1, step: fround(0.1), steps: 20 };
-const WEIGHTED: AffineSearch = { levels: 15, first: fround(-0.9), step: fround(0.05), steps: 36 };
+const PLAIN: AffineSearch = {
+  levels: 15,
+  first: -1,
+  step: fround(0.1),
+  steps: 20,
+};
+const WEIGHTED: AffineSearch = {
+  levels: 15,
+  first: fround(-0.9),
+  step: fround(0.05),
+  steps: 36,
+};
 
 const codes = new Uint8Array(VALUES);
 const weights = new Float32Array(GROUP);
@@ -47,9 +57,23 @@ const weightSums = new Float32Array(GROUPS);
 const s = new Uint8Array(GROUPS);
 const m = new Uint8Array(GROUPS);
 
-function fitGroup(search: AffineSearch, values: Float32Array, at: number, g: number): void {
+function fitGroup(
+  search: AffineSearch,
+  values: Float32Array,
+  at: number,
+  g: number,
+): void {
   const from = g * GROUP;
-  const { scale, offset } = searchAffine(search, values, at + from, GROUP, weights, 0, codes, from);
+  const { scale, offset } = searchAffine(
+    search,
+    values,
+    at + from,
+    GROUP,
+    weights,
+    0,
+    codes,
+    from,
+  );
   scales[g] = scale;
   offsets[g] = offset;
 }
@@ -64,7 +88,9 @@ function plainWeights(values: Float32Array, at: number): void {
 function commonStep(from: Float32Array, to: Uint8Array): number {
   const largest = from.reduce((a, b) => max(a, b), 0);
   const inverse = largest > 0 ? fround(SIX_BITS / largest) : 0;
-  for (let g = 0; g < GROUPS; g++) to[g] = min(SIX_BITS, nearestInt(fround(inverse * from[g])) & 255);
+  for (let g = 0; g < GROUPS; g++) {
+    to[g] = min(SIX_BITS, nearestInt(fround(inverse * from[g])) & 255);
+  }
   return fround(largest / SIX_BITS);
 }
 
@@ -104,21 +130,43 @@ function writeBlock(
     if (scale === 0) continue; // the codes of the search stay
     const offset = fround(storedMin * m[g]);
     for (let j = g * GROUP; j < (g + 1) * GROUP; j++) {
-      codes[j] = clamp(nearestInt(fround(fround(values[at + j] + offset) / scale)), 0, 15);
+      codes[j] = clamp(
+        nearestInt(fround(fround(values[at + j] + offset) / scale)),
+        0,
+        15,
+      );
     }
   }
-  for (let p = 0; p < VALUES; p += 64) packHalves(codes, p, 64, out, outAt + CODES_AT + p / 2);
+  for (let p = 0; p < VALUES; p += 64) {
+    packHalves(codes, p, 64, out, outAt + CODES_AT + p / 2);
+  }
 }
 
-function encode(values: Float32Array, at: number, out: Uint8Array, outAt: number): void {
+function encode(
+  values: Float32Array,
+  at: number,
+  out: Uint8Array,
+  outAt: number,
+): void {
   for (let g = 0; g < GROUPS; g++) {
     plainWeights(values, at + g * GROUP);
     fitGroup(PLAIN, values, at, g);
   }
-  writeBlock(values, at, commonStep(scales, s), commonStep(offsets, m), out, outAt);
+  writeBlock(
+    values,
+    at,
+    commonStep(scales, s),
+    commonStep(offsets, m),
+    out,
+    outAt,
+  );
 }
 
-function encodeWeighted(row: Float32Array, importance: Float32Array, out: Uint8Array): void {
+function encodeWeighted(
+  row: Float32Array,
+  importance: Float32Array,
+  out: Uint8Array,
+): void {
   for (let at = 0, outAt = 0; at < row.length; at += VALUES, outAt += BYTES) {
     const sigma2 = fround(fround(2 * sumOfSquares(row, at, VALUES)) / VALUES);
     for (let g = 0; g < GROUPS; g++) {
@@ -133,11 +181,18 @@ function encodeWeighted(row: Float32Array, importance: Float32Array, out: Uint8A
   }
 }
 
-function decode(blocks: Uint8Array, at: number, out: Float32Array, outAt: number): void {
+function decode(
+  blocks: Uint8Array,
+  at: number,
+  out: Float32Array,
+  outAt: number,
+): void {
   const d = loadF16(blocks, at);
   const dmin = loadF16(blocks, at + 2);
   unpackScales(blocks, at + 4);
-  for (let p = 0; p < VALUES; p += 64) unpackHalves(blocks, at + CODES_AT + p / 2, 64, codes, p);
+  for (let p = 0; p < VALUES; p += 64) {
+    unpackHalves(blocks, at + CODES_AT + p / 2, 64, codes, p);
+  }
   for (let g = 0; g < GROUPS; g++) {
     const scale = fround(d * s[g]);
     const offset = fround(dmin * m[g]);

@@ -40,5 +40,7 @@ export function decodeUE4M3Half(byte: number): number {
   if (byte === 0 || byte === 0x7f) return 0;
   const exponent = (byte >> 3) & 15;
   const mantissa = byte & 7;
-  return exponent === 0 ? mantissa * 2 ** -10 : (8 + mantissa) * 2 ** (exponent - 11);
+  return exponent === 0
+    ? mantissa * 2 ** -10
+    : (8 + mantissa) * 2 ** (exponent - 11);
 }

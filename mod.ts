@@ -1,0 +1,57 @@
+/**
+ * 4-bit quantization for JavaScript: every 4-bit number format that people use,
+ * bit-exact with its reference, in one module without dependencies.
+ *
+ * @example Weights to 4 bits and back
+ * ```ts
+ * import { compare, dequantize, quantize } from "@nibblewise/nibblewise";
+ *
+ * const weights = Float32Array.from({ length: 1024 }, (_, i) => Math.sin(i * i));
+ * const q = quantize(weights, { format: "int4", groupSize: 32 });
+ * const { sqnr } = compare(weights, dequantize(q));
+ * console.log(`${q.parts.codes.data.length} bytes of codes, ${sqnr.toFixed(1)} dB`);
+ * ```
+ *
+ * @module
+ */
+export {
+  dequantizeFromInt4,
+  type Int4Quantization,
+  packInt4ToInt8,
+  quantizeToInt4,
+  unpackInt8ToInt4,
+} from "./src/int4.ts";
+export {
+  type AnyQuantized,
+  type CommonOptions,
+  dequantize,
+  type DequantizeOptions,
+  type FormatName,
+  type FormatOptions,
+  type FormatParts,
+  quantize,
+  type Quantized,
+  type QuantizeOptions,
+} from "./src/quantize.ts";
+export { compare, type Comparison } from "./src/compare.ts";
+export { formats, type FormatTypes } from "./src/formats/registry.ts";
+export {
+  allocate,
+  type Backend,
+  backend,
+  useBackend,
+} from "./src/kernels/engine.ts";
+export type { Int4Options, Int4Parts } from "./src/formats/int4.ts";
+export type { GroupSize, ScaleMethod } from "./src/families/grouped.ts";
+export type { Float16Values, FloatValues } from "./src/numeric/floats.ts";
+export type {
+  Dtype,
+  DtypeArrays,
+  Format,
+  Part,
+  Parts,
+  PartSpec,
+  PartSpecs,
+  QuantizedTensor,
+  Reference,
+} from "./src/types.ts";

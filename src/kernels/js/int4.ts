@@ -1,0 +1,225 @@
+/**
+ * int4 kernels in plain JS, for where WebAssembly is forbidden.
+ *
+ * @module
+ */
+import { magnitudeOf, rangeOf } from "./reduce.ts";
+
+// Scale rules, as src/families/grouped.ts numbers them.
+const ABSMAX = 0;
+const AFFINE = 2;
+
+// Adding 1.5 * 2^52 to a float64 rounds it half to even and leaves the integer
+// in the low word. The words are read through a view: cheaper than converting.
+const ROUND = 6755399441055744;
+const wide = new Float64Array(8);
+const words = new Int32Array(wide.buffer);
+
+// fround(x * (1 / s)) with the product in float64 equals the float32 quotient:
+// a quotient of two float32 is never close enough to a tie for float64 to miss it.
+function quantizeWords(
+  src: Float32Array,
+  from: number,
+  n: number,
+  out: Uint32Array,
+  at: number,
+  scale: number,
+  zeroPoint: number,
+): void {
+  const r = 1 / scale, low = -8 - zeroPoint, high = 7 - zeroPoint;
+  for (const end = from + n; from < end; from += 8, at++) {
+    for (let k = 0; k < 8; k++) {
+      const t = Math.fround(src[from + k] * r);
+      wide[k] = (t < low ? low : t > high ? high : t) + ROUND;
+    }
+    out[at] = ((words[0] + zeroPoint) & 15) |
+      ((words[2] + zeroPoint) & 15) << 4 |
+      ((words[4] + zeroPoint) & 15) << 8 | ((words[6] + zeroPoint) & 15) << 12 |
+      ((words[8] + zeroPoint) & 15) << 16 |
+      ((words[10] + zeroPoint) & 15) << 20 |
+      ((words[12] + zeroPoint) & 15) << 24 | (words[14] + zeroPoint) << 28;
+  }
+}
+
+/** `n` values from `src[from]` to the nibbles from `nibble` on of the codes that start at byte `at`. */
+function quantizeRun(
+  src: Float32Array,
+  from: number,
+  n: number,
+  codes: Uint8Array,
+  at: number,
+  nibble: number,
+  scale: number,
+  zeroPoint: number,
+): void {
+  at += nibble >> 1;
+  nibble &= 1;
+  let i = 0;
+  if (nibble === 0 && (at & 3) === 0) {
+    i = n & ~7;
+    const out = new Uint32Array(
+      codes.buffer,
+      codes.byteOffset,
+      codes.length >> 2,
+    );
+    quantizeWords(src, from, i, out, at >> 2, scale, zeroPoint);
+    at += i >> 1;
+  }
+  const r = 1 / scale, low = -8 - zeroPoint, high = 7 - zeroPoint;
+  for (; i < n; i++) {
+    const t = Math.fround(src[from + i] * r);
+    wide[0] = (t < low ? low : t > high ? high : t) + ROUND;
+    const code = (words[0] + zeroPoint) & 15;
+    if (nibble === 0) codes[at] = code;
+    else codes[at++] |= code << 4;
+    nibble ^= 1;
+  }
+}
+
+/** Twin of `int4_quantize`. */
+export function quantizeInt4(
+  n: number,
+  src: Float32Array,
+  codes: Uint8Array,
+  scale: number,
+  zeroPoint: number,
+): number {
+  quantizeRun(src, 0, n, codes, 0, 0, scale, zeroPoint);
+  return 0;
+}
+
+const orOne = (scale: number) => scale === 0 ? 1 : scale;
+
+/** Twin of `int4_quantize_groups`. */
+export function quantizeInt4Groups(
+  n: number,
+  src: Float32Array,
+  codes: Uint8Array,
+  scales: Float32Array,
+  zeroPoints: Int8Array,
+  row: number,
+  group: number,
+  rule: number,
+): number {
+  let at = 0, index = 0, bad = 0;
+  for (let first = 0; first < n; first += row) {
+    const columns = Math.min(row, n - first);
+    for (let column = 0; column < columns; column += group) {
+      const from = first + column, length = Math.min(group, columns - column);
+      const top = magnitudeOf(src, from, from + length);
+      if (!Number.isFinite(top)) bad = 1;
+      let scale = orOne(Math.fround(top / 7)), zeroPoint = 0;
+      if (rule !== ABSMAX) {
+        const start = rule === AFFINE ? 0 : src[from];
+        const [low, high] = rangeOf(src, from, from + length, start, start);
+        scale = orOne(Math.fround(Math.fround(high - low) / 15));
+        if (rule === AFFINE) {
+          zeroPoint = zeroPoints[index] = zeroPointOf(low, scale);
+        }
+      }
+      scales[index++] = scale;
+      quantizeRun(src, from, length, codes, at, column, scale, zeroPoint);
+    }
+    at += (columns + 1) >> 1;
+  }
+  return bad;
+}
+
+function zeroPointOf(low: number, scale: number): number {
+  wide[0] =
+    Math.max(-8, Math.min(7, Math.fround(-8 - Math.fround(low / scale)))) +
+    ROUND;
+  return words[0];
+}
+
+// Two floats for each byte of codes, moved as one float64. A pair is never read
+// as a number, so no NaN can be altered on the way.
+const pairs = new Float32Array(512);
+const pairs64 = new Float64Array(pairs.buffer);
+
+/** Runs shorter than this are not worth a table. */
+const TABLE_FROM = 2048;
+
+function dequantizeRun(
+  codes: Uint8Array,
+  at: number,
+  nibble: number,
+  n: number,
+  out: Float32Array,
+  from: number,
+  scale: number,
+  zeroPoint: number,
+): void {
+  at += nibble >> 1;
+  nibble &= 1;
+  let i = 0;
+  if (nibble === 0 && n >= TABLE_FROM && (from & 1) === 0) {
+    for (let byte = 0; byte < 256; byte++) {
+      pairs[2 * byte] = ((byte << 28 >> 28) - zeroPoint) * scale;
+      pairs[2 * byte + 1] = ((byte << 24 >> 28) - zeroPoint) * scale;
+    }
+    i = n & ~1;
+    const out64 = new Float64Array(out.buffer, out.byteOffset, out.length >> 1);
+    for (let k = from >> 1, end = k + (i >> 1); k < end; k++) {
+      out64[k] = pairs64[codes[at++]];
+    }
+  } else if (nibble === 0) {
+    for (; i + 1 < n; i += 2) {
+      const byte = codes[at++];
+      out[from + i] = ((byte << 28 >> 28) - zeroPoint) * scale;
+      out[from + i + 1] = ((byte << 24 >> 28) - zeroPoint) * scale;
+    }
+  }
+  for (; i < n; i++) {
+    const byte = codes[at];
+    out[from + i] =
+      ((nibble ? byte << 24 >> 28 : byte << 28 >> 28) - zeroPoint) * scale;
+    at += nibble;
+    nibble ^= 1;
+  }
+}
+
+/** Twin of `int4_dequantize`. */
+export function dequantizeInt4(
+  n: number,
+  codes: Uint8Array,
+  out: Float32Array,
+  scale: number,
+  zeroPoint: number,
+): number {
+  dequantizeRun(codes, 0, 0, n, out, 0, scale, zeroPoint);
+  return 0;
+}
+
+/** Twin of `int4_dequantize_groups`. */
+export function dequantizeInt4Groups(
+  n: number,
+  codes: Uint8Array,
+  scales: Float32Array,
+  zeroPoints: Int8Array,
+  out: Float32Array,
+  row: number,
+  group: number,
+  affine: number,
+): number {
+  let at = 0, index = 0;
+  for (let first = 0; first < n; first += row) {
+    const columns = Math.min(row, n - first);
+    for (let column = 0; column < columns; column += group, index++) {
+      const length = Math.min(group, columns - column),
+        zeroPoint = affine ? zeroPoints[index] : 0;
+      dequantizeRun(
+        codes,
+        at,
+        column,
+        length,
+        out,
+        first + column,
+        scales[index],
+        zeroPoint,
+      );
+    }
+    at += (columns + 1) >> 1;
+  }
+  return 0;
+}

@@ -1,0 +1,11 @@
+// The kernels. Every export takes the number of values first, then pointers,
+// then plain numbers, and returns 0 when done or 1 when the scalar reference has
+// to look at this stretch (a value that is not finite, or that it cannot do exactly).
+
+export { magnitude, range } from "./reduce";
+export { compare_sums } from "./compare";
+export { int8_dequantize, int8_quantize, nibbles_pack, nibbles_unpack } from "./nibbles";
+export { int4_dequantize, int4_dequantize_groups, int4_quantize, int4_quantize_groups } from "./int4";
+
+// Where the constants end and scratch space begins.
+export function scratch_start(): usize { return __heap_base; }

@@ -1,0 +1,271 @@
+/**
+ * `quantize` and `dequantize`: check, choose the format, run.
+ *
+ * @module
+ */
+import { formats, type FormatTypes } from "./formats/registry.ts";
+import { clampNonFinite } from "./numeric/finite.ts";
+import { type FloatValues, toFloat32 } from "./numeric/floats.ts";
+import { checkShape, rowLength, sizeOf } from "./numeric/shape.ts";
+import type {
+  Dtype,
+  DtypeArrays,
+  Format,
+  Part,
+  Parts,
+  PartSpec,
+  QuantizedTensor,
+} from "./types.ts";
+
+/** The name of a format. */
+export type FormatName = keyof FormatTypes;
+
+/** The options that a format takes beyond {@linkcode CommonOptions}. */
+export type FormatOptions<F extends FormatName> = FormatTypes[F]["options"];
+
+/** The parts that a format makes. */
+export type FormatParts<F extends FormatName> = FormatTypes[F]["parts"];
+
+/** A tensor in 4 bits, typed by its format. */
+export type Quantized<F extends FormatName = FormatName> = F extends FormatName
+  ? QuantizedTensor<F, FormatOptions<F>, FormatParts<F>>
+  : never;
+
+/** Options that every format takes. */
+export interface CommonOptions<F extends FormatName = FormatName> {
+  /** The shape, slowest dimension first; one axis by default. Groups lie along the last axis. */
+  readonly shape?: readonly number[];
+  /** A result of the same format, shape and options, to be written over in place of new arrays. */
+  readonly into?: Quantized<F>;
+  /**
+   * What to do about NaN and infinities: `"throw"` a RangeError that names the
+   * index (the default), or `"clamp"`: NaN becomes 0 and an infinity the largest
+   * finite magnitude of its group.
+   */
+  readonly nonFinite?: "throw" | "clamp";
+}
+
+/** Everything that can be asked of {@linkcode quantize} for one format. */
+export type QuantizeOptions<F extends FormatName> = F extends FormatName
+  ? { readonly format: F } & CommonOptions<F> & FormatOptions<F>
+  : never;
+
+/** Options of {@linkcode dequantize}. */
+export interface DequantizeOptions {
+  /** A Float32Array of the right length, to be written over in place of a new one. */
+  readonly into?: Float32Array;
+}
+
+/**
+ * Quantizes floats to 4 bits.
+ *
+ * Everything is computed in float32, in the order of the format's reference; the
+ * bytes are the same on every runtime, with WebAssembly or without.
+ *
+ * @param values The floats, in row-major order. Float64Array, Float16Array and
+ * arrays of numbers are rounded to float32 first.
+ * @param options The format (int4 by default), the shape, and what the format takes.
+ * @returns The parts by name, with the shape and the options that it takes to read them.
+ * @throws {RangeError} On a NaN or an infinity (the index is named), a shape that
+ * the format cannot hold, or an option out of range.
+ * @throws {TypeError} When `values` is no array of floats.
+ *
+ * @example One scale for each 32 values
+ * ```ts
+ * import { dequantize, quantize } from "@nibblewise/nibblewise";
+ *
+ * const weights = Float32Array.from({ length: 4 * 64 }, (_, i) => Math.sin(i));
+ * const q = quantize(weights, { format: "int4", shape: [4, 64], groupSize: 32 });
+ * console.log(q.parts.codes.shape); // [4, 32]: two codes to a byte
+ * console.log(q.parts.scales.shape); // [4, 2]: one scale for each group
+ * console.log(dequantize(q).length); // 256
+ * ```
+ */
+export function quantize(
+  values: FloatValues,
+  options?:
+    & { readonly format?: "int4" }
+    & CommonOptions<"int4">
+    & FormatOptions<"int4">,
+): Quantized<"int4">;
+/** Quantizes floats to 4 bits in any format; see the first signature. */
+export function quantize<F extends FormatName>(
+  values: FloatValues,
+  options: QuantizeOptions<F>,
+): Quantized<F>;
+export function quantize(
+  values: FloatValues,
+  { format: name = "int4", shape, into, nonFinite = "throw", ...given }:
+    AnyOptions = {},
+): AnyQuantized {
+  const format = formatNamed(name), input = toFloat32(values);
+  const dimensions = shape === undefined ? [input.length] : [...shape];
+  checkShape(dimensions);
+  if (sizeOf(dimensions) !== input.length) {
+    throw new RangeError(
+      `Cannot quantize ${input.length} values as shape [${dimensions}]: it takes ${
+        sizeOf(dimensions)
+      }`,
+    );
+  }
+  if (nonFinite !== "throw" && nonFinite !== "clamp") {
+    throw new RangeError(
+      `Unknown nonFinite "${nonFinite}": use "throw" or "clamp"`,
+    );
+  }
+  const options = format.resolve(given, dimensions);
+  const specs: Record<string, PartSpec> = format.parts(dimensions, options);
+  if (into) checkInto(into, format.name, dimensions, specs);
+  const parts = into ? into.parts : allocateParts(specs);
+  const finite = nonFinite === "throw"
+    ? input
+    : clamped(input, format, dimensions, options);
+  format.quantize(finite, dimensions, options, parts);
+  return {
+    format: format.name,
+    shape: dimensions,
+    options: format.kept(options),
+    parts,
+  };
+}
+
+/** A quantized tensor of any format. */
+export type AnyQuantized = QuantizedTensor<string, object, object>;
+
+interface AnyOptions {
+  readonly format?: string;
+  readonly shape?: readonly number[];
+  readonly into?: AnyQuantized;
+  readonly nonFinite?: "throw" | "clamp";
+}
+
+/**
+ * Turns a quantized tensor back into floats, in row-major order.
+ *
+ * @param quantized What {@linkcode quantize} returned, or the same put together from a file.
+ * @param options `into`: an array to reuse.
+ * @returns One float32 for each value.
+ * @throws {RangeError} When a part is missing or does not fit the shape, or `into` has the wrong length.
+ *
+ * @example
+ * ```ts
+ * import { dequantize, quantize } from "@nibblewise/nibblewise";
+ *
+ * const q = quantize([0.1, 0.5, -1.3, 2.7, 3.9, -0.8, 5.2, -4.7]);
+ * const out = new Float32Array(8);
+ * dequantize(q, { into: out }); // fills and returns out
+ * ```
+ */
+export function dequantize(
+  quantized: QuantizedTensor,
+  { into }: DequantizeOptions = {},
+): Float32Array {
+  const format = formatNamed(quantized.format), shape = quantized.shape;
+  checkShape(shape);
+  const options = format.resolve(quantized.options, shape);
+  checkParts(quantized, format.parts(shape, options));
+  const size = sizeOf(shape);
+  if (into && (!(into instanceof Float32Array) || into.length !== size)) {
+    throw new RangeError(
+      `Cannot dequantize into ${
+        describe(into)
+      }: shape [${shape}] takes a Float32Array of ${size}`,
+    );
+  }
+  const out = into ?? new Float32Array(size);
+  format.dequantize(quantized.parts, shape, options, out);
+  return out;
+}
+
+/** The format of this name. Throws a RangeError that lists the names there are. */
+export function formatNamed(name: string): Format {
+  const format = formats.get(name);
+  if (format) return format;
+  throw new RangeError(
+    `Unknown format "${name}": use one of ${[...formats.keys()].join(", ")}`,
+  );
+}
+
+const ARRAYS: {
+  readonly [D in Dtype]: new (length: number) => DtypeArrays[D];
+} = {
+  U8: Uint8Array,
+  I8: Int8Array,
+  U16: Uint16Array,
+  I32: Int32Array,
+  U32: Uint32Array,
+  F16: Uint16Array,
+  BF16: Uint16Array,
+  F32: Float32Array,
+  F64: Float64Array,
+};
+
+/** New arrays of zeros for the parts of a tensor. */
+export function allocateParts(
+  specs: Readonly<Record<string, PartSpec>>,
+): Parts {
+  const parts: Record<string, Part> = {};
+  for (const [name, { dtype, shape }] of Object.entries(specs)) {
+    parts[name] = { dtype, shape, data: new ARRAYS[dtype](sizeOf(shape)) };
+  }
+  return parts;
+}
+
+/** Throws a RangeError unless the tensor has just these parts, each with the right type and length. */
+export function checkParts(
+  { format, parts: given }: AnyQuantized,
+  specs: Readonly<Record<string, PartSpec>>,
+): void {
+  const parts = given as Parts;
+  for (const [name, { dtype, shape }] of Object.entries(specs)) {
+    const data = Object.hasOwn(parts, name) ? parts[name].data : undefined;
+    if (data instanceof ARRAYS[dtype] && data.length === sizeOf(shape)) {
+      continue;
+    }
+    throw new RangeError(
+      `Cannot use part "${name}" of a ${format} tensor: it takes ${
+        ARRAYS[dtype].name
+      } of ` +
+        `${sizeOf(shape)} ([${shape}]), not ${describe(data)}`,
+    );
+  }
+  for (const name of Object.keys(parts)) {
+    if (Object.hasOwn(specs, name)) continue;
+    throw new RangeError(
+      `A ${format} tensor with these options has no part "${name}": leave it out`,
+    );
+  }
+}
+
+function checkInto(
+  into: AnyQuantized,
+  name: string,
+  shape: readonly number[],
+  specs: Readonly<Record<string, PartSpec>>,
+): void {
+  if (into.format !== name || into.shape.join() !== shape.join()) {
+    throw new RangeError(
+      `Cannot quantize ${name} [${shape}] into ${into.format} [${into.shape}]: pass a result of the same format and shape`,
+    );
+  }
+  checkParts(into, specs);
+}
+
+function clamped(
+  values: Float32Array,
+  format: Format,
+  shape: readonly number[],
+  options: object,
+): Float32Array {
+  const group = format.group(shape, options), columns = rowLength(shape);
+  return clampNonFinite(values, Math.max(columns, group), group);
+}
+
+function describe(value: unknown): string {
+  if (ArrayBuffer.isView(value)) {
+    return `${value.constructor.name} of ${
+      (value as unknown as ArrayLike<number>).length
+    }`;
+  }
+  return String(value);
+}

@@ -1,0 +1,121 @@
+// Every format on every backend against its scalar reference, bit for bit, over
+// lengths, offsets and option sets. A format is tested the moment it is registered.
+
+import { assertEquals } from "@std/assert";
+import { formats } from "../src/formats/registry.ts";
+import { allocateParts } from "../src/quantize.ts";
+import { allocate, type Backend, useBackend } from "../src/kernels/engine.ts";
+import type { Format, Parts } from "../src/types.ts";
+import { adversarial, bits } from "./adversarial.ts";
+
+const BACKENDS: Backend[] = ["wasm", "js"];
+
+/** Shapes and options worth a try, beyond the defaults on one axis. */
+const CASES: Record<string, { shape: number[]; options: object }[]> = {
+  int4: ["absmax", "minmax", "affine"].flatMap((scaleMethod) => [
+    ...[0, 1, 2, 7, 31, 32, 33, 63, 64, 65, 1000, 2047, 4099, 9001].map((
+      n,
+    ) => ({
+      shape: [n],
+      options: { scaleMethod, groupSize: "tensor" },
+    })),
+    ...[1, 2, 3, 5, 16, 20, 32, 48, 64, 100, 128, 1024, "row", "tensor"]
+      .flatMap((groupSize) =>
+        [
+          [1],
+          [31],
+          [4096],
+          [3, 100],
+          [5, 129],
+          [2, 3, 64],
+          [40, 1],
+          [7, 2, 33],
+          [0, 4],
+          [3, 2600],
+        ]
+          .map((shape) => ({ shape, options: { scaleMethod, groupSize } }))
+      ),
+    { shape: [2, 20000], options: { scaleMethod, groupSize: "row" } },
+    { shape: [2, 17001], options: { scaleMethod, groupSize: 16999 } },
+    { shape: [40001], options: { scaleMethod, groupSize: 16386 } },
+  ]),
+};
+
+function size(shape: number[]): number {
+  return shape.reduce((a, b) => a * b, 1);
+}
+
+function partBytes(parts: Parts): Record<string, Uint8Array> {
+  return Object.fromEntries(
+    Object.entries(parts).map(([name, { data }]) => [
+      name,
+      new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice(),
+    ]),
+  );
+}
+
+function check(
+  format: Format,
+  values: Float32Array,
+  shape: number[],
+  given: object,
+  label: string,
+): void {
+  const options = format.resolve(given, shape),
+    specs = format.parts(shape, options);
+  const expected = allocateParts(specs), actual = allocateParts(specs);
+  format.reference.quantize(values, shape, options, expected);
+  for (const part of Object.values(actual)) {
+    new Uint8Array(part.data.buffer).fill(0xaa);
+  }
+  format.quantize(values, shape, options, actual);
+  assertEquals(partBytes(actual), partBytes(expected), `${label} quantize`);
+  const back = new Float32Array(values.length), out = back.slice().fill(NaN);
+  format.reference.dequantize(expected, shape, options, back);
+  format.dequantize(expected, shape, options, out);
+  assertEquals(bits(out), bits(back), `${label} dequantize`);
+}
+
+for (const [name, format] of formats) {
+  for (const backend of BACKENDS) {
+    Deno.test(`${name} on ${backend} equals its scalar reference`, () => {
+      useBackend(backend);
+      for (const { shape, options } of CASES[name]) {
+        const sets = adversarial(size(shape));
+        for (const [set, values] of Object.entries(sets)) {
+          check(
+            format,
+            values,
+            shape,
+            options,
+            `${name} ${backend} [${shape}] ${JSON.stringify(options)} ${set}`,
+          );
+        }
+      }
+      useBackend("wasm");
+    });
+
+    Deno.test(`${name} on ${backend} works at every alignment and in WebAssembly memory`, () => {
+      useBackend(backend);
+      const { shape, options } = CASES[name][CASES[name].length - 1];
+      const n = size(shape),
+        values = adversarial(n).gauss,
+        inside = allocate(n + 16);
+      for (let offset = 0; offset < 5; offset++) {
+        const outside = new Float32Array(n + offset).subarray(offset);
+        const zeroCopy = inside.subarray(offset, offset + n);
+        for (const place of [outside, zeroCopy]) {
+          place.set(values);
+          check(
+            format,
+            place,
+            shape,
+            options,
+            `${name} ${backend} offset ${offset}`,
+          );
+        }
+      }
+      useBackend("wasm");
+    });
+  }
+}
