@@ -17,39 +17,53 @@ export interface Chunk {
 }
 
 /**
- * Runs `fill` ahead of the consumer, one call after another for each buffer.
+ * Runs `fill` ahead of the consumer: one job after another for each buffer.
  *
- * @param count How many fills there are.
+ * @param jobs What to fill buffers with, in order.
  * @param buffers The ring; with `n` buffers `n - 1` fills run ahead.
- * @param fill Starts the `index`-th fill of a buffer.
- * @returns The results in order; each buffer is reused once the next result is asked for.
+ * @param fill Starts filling a buffer.
+ * @returns The results in order; a buffer is reused once the next result is asked for.
  */
-export async function* readAhead<B, R>(
-  count: number,
+export async function* readAhead<J, B, R>(
+  jobs: Iterable<J>,
   buffers: readonly B[],
-  fill: (index: number, buffer: B) => Promise<R>,
+  fill: (job: J, buffer: B) => Promise<R>,
 ): AsyncGenerator<R, void, undefined> {
   if (buffers.length === 0) {
     throw new RangeError("Cannot read ahead without a buffer");
   }
   const pending: Promise<R>[] = [];
-  let started = 0;
-  const start = () => {
-    const promise = fill(started, buffers[started % buffers.length]);
+  const todo = jobs[Symbol.iterator]();
+  const start = (buffer: B) => {
+    const { done, value } = todo.next();
+    if (done) return;
+    const promise = fill(value, buffer);
     promise.catch(() => {}); // it surfaces where the result is awaited
     pending.push(promise);
-    started++;
   };
   try {
-    while (started < Math.min(count, buffers.length)) start();
-    for (let index = 0; index < count; index++) {
+    for (const buffer of buffers) start(buffer);
+    for (let turn = 0; pending.length > 0; turn++) {
       yield await pending.shift()!;
-      if (started < count) start();
+      start(buffers[turn % buffers.length]);
     }
   } finally {
     // Nothing may write into the caller's buffers after the loop was left.
     await Promise.allSettled(pending);
   }
+}
+
+/** The length that all buffers of a ring share. */
+export function ringStep(
+  buffers: readonly { readonly length: number }[],
+): number {
+  const step = buffers[0]?.length ?? 0;
+  if (step === 0 || buffers.some((buffer) => buffer.length !== step)) {
+    throw new RangeError(
+      "Cannot read in chunks: the buffers must have one length above 0",
+    );
+  }
+  return step;
 }
 
 /**
@@ -67,19 +81,21 @@ export async function* chunks(
   end: number,
   buffers: readonly Uint8Array[],
 ): AsyncGenerator<Chunk, void, undefined> {
-  const step = buffers[0]?.length ?? 0;
-  if (step === 0 || buffers.some((buffer) => buffer.length !== step)) {
-    throw new RangeError(
-      "Cannot read in chunks: the buffers must have one length above 0",
-    );
-  }
-  const count = Math.ceil((end - start) / step);
-  yield* readAhead(count, buffers, async (index, buffer) => {
-    const offset = start + index * step;
+  const step = ringStep(buffers);
+  yield* readAhead(steps(start, end, step), buffers, async (offset, buffer) => {
     const bytes = buffer.subarray(0, Math.min(step, end - offset));
     await source.read(offset, bytes);
     return { offset, bytes };
   });
+}
+
+/** Where each step of a range starts. */
+export function* steps(
+  start: number,
+  end: number,
+  step: number,
+): Generator<number, void> {
+  for (let at = start; at < end; at += step) yield at;
 }
 
 /** A ring of buffers on their way into a sink: take one, fill it, put it. */

@@ -1,0 +1,385 @@
+/**
+ * safetensors, read and written.
+ *
+ * ```text
+ * u64 LE   N, bytes of the header
+ * N bytes  UTF-8 JSON: { "__metadata__"?: { string: string },
+ *                        name: { "dtype", "shape", "data_offsets": [begin, end] } … }
+ *          spaces may pad it
+ * rest     the tensors, little-endian, row-major, without holes or overlaps
+ * ```
+ *
+ * Source: https://github.com/huggingface/safetensors (README, `tensor.rs`).
+ * The writer gives the bytes that its library gives.
+ *
+ * @module
+ */
+import type { ByteSource } from "./bytes.ts";
+import { printable, quote } from "./errors.ts";
+import {
+  type Json,
+  type JsonObject,
+  LONE_SURROGATE,
+  parseJson,
+} from "./json.ts";
+import { SAFETENSORS_HEADER_BYTES, TENSOR_COUNT } from "./limits.ts";
+import { countElements } from "./shapes.ts";
+import type { TensorEntry, TensorFile } from "./tensors.ts";
+
+const METADATA = "__metadata__";
+const LENGTH_BYTES = 8;
+
+/**
+ * Bits of an element by dtype, in the library's order: its writer sorts by it,
+ * last first, so that wide elements lie aligned.
+ */
+const DTYPE_BITS: ReadonlyMap<string, number> = new Map([
+  ["BOOL", 8],
+  ["F4", 4],
+  ["F6_E2M3", 6],
+  ["F6_E3M2", 6],
+  ["U8", 8],
+  ["I8", 8],
+  ["F8_E5M2", 8],
+  ["F8_E4M3", 8],
+  ["F8_E8M0", 8],
+  ["F8_E4M3FNUZ", 8],
+  ["F8_E5M2FNUZ", 8],
+  ["I16", 16],
+  ["U16", 16],
+  ["F16", 16],
+  ["BF16", 16],
+  ["I32", 32],
+  ["U32", 32],
+  ["F32", 32],
+  ["C64", 64],
+  ["F64", 64],
+  ["I64", 64],
+  ["U64", 64],
+]);
+const DTYPE_RANK = new Map(
+  [...DTYPE_BITS.keys()].map((dtype, index) => [dtype, index]),
+);
+
+/**
+ * Reads and checks the header of a safetensors file.
+ *
+ * @param source The file.
+ * @returns Its tensors in the order of their bytes, and its metadata.
+ * @throws {SyntaxError} If the header is malformed or lies about the file.
+ */
+export async function openSafetensors(source: ByteSource): Promise<TensorFile> {
+  try {
+    const header = await readHeader(source);
+    const root = parseJson(decodeUtf8(header), toOffset);
+    if (!(root instanceof Map)) {
+      throw new SyntaxError("the header is no JSON object");
+    }
+    const dataStart = LENGTH_BYTES + header.length;
+    const metadata = takeMetadata(root);
+    const tensors = readEntries(root, dataStart, source.size - dataStart);
+    return { container: "safetensors", source, tensors, metadata };
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof RangeError)) {
+      throw error;
+    }
+    const message =
+      `Cannot read ${source.name} as safetensors: ${error.message}`;
+    throw new SyntaxError(message, { cause: error });
+  }
+}
+
+async function readHeader(source: ByteSource): Promise<Uint8Array> {
+  if (source.size < LENGTH_BYTES) {
+    throw new SyntaxError(
+      `it has ${source.size} bytes, less than the ${LENGTH_BYTES} of a length`,
+    );
+  }
+  const prefix = new Uint8Array(LENGTH_BYTES);
+  await source.read(0, prefix);
+  const declared = new DataView(prefix.buffer).getBigUint64(0, true);
+  const available = Math.min(
+    SAFETENSORS_HEADER_BYTES,
+    source.size - LENGTH_BYTES,
+  );
+  if (declared > BigInt(available)) {
+    throw new SyntaxError(
+      declared > BigInt(SAFETENSORS_HEADER_BYTES)
+        ? `its header of ${declared} bytes is above the limit of ${SAFETENSORS_HEADER_BYTES}`
+        : `its header of ${declared} bytes ends beyond the file of ${source.size}`,
+    );
+  }
+  const header = new Uint8Array(Number(declared));
+  await source.read(LENGTH_BYTES, header);
+  if (header[0] !== 0x7b) {
+    throw new SyntaxError("its header does not start with {");
+  }
+  return header;
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
+      bytes,
+    );
+  } catch (error) {
+    throw new SyntaxError("its header is not UTF-8", { cause: error });
+  }
+}
+
+/** Every number in a header counts something: bytes or elements. */
+function toOffset(literal: string): number {
+  const value = /^[0-9]+$/.test(literal) ? Number(literal) : NaN;
+  if (!Number.isSafeInteger(value)) {
+    throw new RangeError(
+      `${printable(literal)} is no integer from 0 to 2^53 - 1`,
+    );
+  }
+  return value;
+}
+
+function takeMetadata(root: JsonObject): ReadonlyMap<string, string> {
+  const metadata = root.get(METADATA);
+  root.delete(METADATA);
+  if (metadata === undefined) return new Map();
+  if (!(metadata instanceof Map)) {
+    throw new SyntaxError(`${METADATA} is no object`);
+  }
+  for (const [key, value] of metadata) {
+    if (typeof value !== "string") {
+      throw new SyntaxError(`${METADATA} ${quote(key)} is no string`);
+    }
+  }
+  return metadata as Map<string, string>;
+}
+
+function readEntries(
+  root: JsonObject,
+  dataStart: number,
+  dataBytes: number,
+): TensorEntry[] {
+  if (root.size > TENSOR_COUNT) {
+    throw new SyntaxError(
+      `${root.size} tensors are above the limit of ${TENSOR_COUNT}`,
+    );
+  }
+  const entries = Array.from(
+    root,
+    ([name, value]) => readEntry(name, value, dataStart),
+  );
+  entries.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
+  let end = dataStart;
+  for (const { name, offset, byteLength } of entries) {
+    if (offset !== end) {
+      const what = offset > end
+        ? "leaves a hole before"
+        : "overlaps what lies before";
+      throw new SyntaxError(
+        `tensor ${quote(name)} starts at ${
+          offset - dataStart
+        } and ${what} it (${end - dataStart})`,
+      );
+    }
+    end += byteLength;
+  }
+  if (end - dataStart !== dataBytes) {
+    throw new SyntaxError(
+      `its tensors take ${
+        end - dataStart
+      } bytes, but ${dataBytes} follow the header`,
+    );
+  }
+  return entries;
+}
+
+function readEntry(name: string, value: Json, dataStart: number): TensorEntry {
+  const fail = (reason: string): never => {
+    throw new SyntaxError(`tensor ${quote(name)} ${reason}`);
+  };
+  if (!(value instanceof Map)) return fail("is no object");
+  for (const key of value.keys()) {
+    if (key !== "dtype" && key !== "shape" && key !== "data_offsets") {
+      fail(`has an unknown key ${quote(key)}`);
+    }
+  }
+  const dtype = value.get("dtype");
+  if (typeof dtype !== "string") return fail("has no dtype");
+  const shape = integers(value.get("shape")) ??
+    fail("has no shape of integers");
+  const offsets = integers(value.get("data_offsets"));
+  if (offsets?.length !== 2) return fail("has no data_offsets of two integers");
+  const byteLength = sizeInBytes(name, dtype, shape);
+  const [begin, end] = offsets;
+  if (end - begin !== byteLength) {
+    fail(
+      `takes ${byteLength} bytes by shape and dtype, but its data_offsets are ${begin}, ${end}`,
+    );
+  }
+  return { name, dtype, shape, offset: dataStart + begin, byteLength };
+}
+
+function integers(value: Json | undefined): number[] | undefined {
+  // Numbers that are no proper integers never came through the parser.
+  if (!Array.isArray(value) || value.some((item) => typeof item !== "number")) {
+    return undefined;
+  }
+  return value as number[];
+}
+
+function sizeInBytes(
+  name: string,
+  dtype: string,
+  shape: readonly number[],
+): number {
+  const bits = DTYPE_BITS.get(dtype);
+  if (bits === undefined) {
+    throw new SyntaxError(
+      `tensor ${quote(name)} has an unknown dtype ${quote(dtype)}`,
+    );
+  }
+  try {
+    const size = countElements([countElements(shape), bits]) / 8;
+    if (!Number.isInteger(size)) {
+      throw new RangeError(`the shape does not fill whole bytes`);
+    }
+    return size;
+  } catch (error) {
+    throw new SyntaxError(
+      `tensor ${quote(name)}: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+}
+
+/** A tensor that shall be written. */
+export interface TensorPlan {
+  /** Its name, unique in the file. */
+  readonly name: string;
+  /** A dtype of safetensors. */
+  readonly dtype: string;
+  /** Dimensions, slowest first. */
+  readonly shape: readonly number[];
+}
+
+/** Where everything goes in a safetensors file. */
+export interface SafetensorsPlan {
+  /** The first bytes of the file: length, JSON, padding. */
+  readonly header: Uint8Array;
+  /** The tensors in file order, with absolute offsets. */
+  readonly tensors: readonly TensorEntry[];
+  /** Bytes of the whole file. */
+  readonly size: number;
+}
+
+/**
+ * Lays out a safetensors file: the same order and header that the Rust and Python library write.
+ *
+ * @param entries The tensors, in any order.
+ * @param metadata What goes to `__metadata__`; left out when empty.
+ * @returns The header, and where the bytes of each tensor go.
+ * @throws {RangeError} If two tensors have one name, or a name, dtype or shape is not allowed.
+ */
+export function planSafetensors(
+  entries: readonly TensorPlan[],
+  metadata: ReadonlyMap<string, string> = new Map(),
+): SafetensorsPlan {
+  checkPlan(entries, metadata);
+  const ordered = [...entries].sort((a, b) =>
+    DTYPE_RANK.get(b.dtype)! - DTYPE_RANK.get(a.dtype)! ||
+    compareUtf8(a.name, b.name)
+  );
+  const fields: string[] = [];
+  if (metadata.size > 0) {
+    fields.push(`${toJson(METADATA)}:${toJson(Object.fromEntries(metadata))}`);
+  }
+  let end = 0;
+  const placed = ordered.map(({ name, dtype, shape }) => {
+    const begin = end;
+    const byteLength = sizeInBytes(name, dtype, shape);
+    end += byteLength;
+    fields.push(
+      `${toJson(name)}:${toJson({ dtype, shape, data_offsets: [begin, end] })}`,
+    );
+    return { name, dtype, shape, offset: begin, byteLength };
+  });
+  const header = encodeHeader(`{${fields.join(",")}}`);
+  const tensors = placed.map((entry) => ({
+    ...entry,
+    offset: header.length + entry.offset,
+  }));
+  return { header, tensors, size: header.length + end };
+}
+
+function checkPlan(
+  entries: readonly TensorPlan[],
+  metadata: ReadonlyMap<string, string>,
+): void {
+  if (entries.length > TENSOR_COUNT) {
+    throw new RangeError(
+      `Cannot write ${entries.length} tensors: the limit of a file is ${TENSOR_COUNT}`,
+    );
+  }
+  for (
+    const text of [
+      ...entries.map(({ name }) => name),
+      ...metadata.keys(),
+      ...metadata.values(),
+    ]
+  ) {
+    if (LONE_SURROGATE.test(text)) {
+      throw new RangeError(
+        `Cannot write ${quote(text)}: half a surrogate pair is no UTF-8`,
+      );
+    }
+  }
+  const names = new Set<string>();
+  for (const { name, dtype } of entries) {
+    if (name === METADATA) {
+      throw new RangeError(`Cannot write a tensor named ${METADATA}`);
+    }
+    if (names.has(name)) {
+      throw new RangeError(`Cannot write two tensors named ${quote(name)}`);
+    }
+    names.add(name);
+    if (!DTYPE_BITS.has(dtype)) {
+      throw new RangeError(
+        `Cannot write tensor ${quote(name)}: unknown dtype ${quote(dtype)}`,
+      );
+    }
+  }
+}
+
+/** JSON as the library writes it; escapes only what it must. */
+function toJson(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+function encodeHeader(json: string): Uint8Array {
+  const bytes = new TextEncoder().encode(json);
+  const padded = Math.ceil(bytes.length / 8) * 8;
+  if (padded > SAFETENSORS_HEADER_BYTES) {
+    throw new RangeError(
+      `Cannot write a safetensors header of ${padded} bytes: the limit is ${SAFETENSORS_HEADER_BYTES}`,
+    );
+  }
+  const header = new Uint8Array(LENGTH_BYTES + padded).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(padded), true);
+  header.set(bytes, LENGTH_BYTES);
+  return header;
+}
+
+/** Order of the UTF-8 bytes, which is the order of code points; UTF-16 differs for surrogates. */
+function compareUtf8(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x !== y) return rankOfUnit(x) - rankOfUnit(y);
+  }
+  return a.length - b.length;
+}
+
+/** Moves surrogates, which stand for code points from 0x10000 on, behind all other units. */
+function rankOfUnit(unit: number): number {
+  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit;
+}
