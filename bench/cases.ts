@@ -54,7 +54,7 @@ export interface Selection {
 }
 
 /** Gaussian floats like a layer's weights, the same on every call. */
-export function weights(into: Float32Array): Float32Array {
+export function weights<T extends Float32Array>(into: T): T {
   const next = random(1);
   for (let i = 0; i < into.length; i++) {
     into[i] = (next() + next() + next() + next() - 2) * 0.05;
