@@ -157,7 +157,7 @@ interface AnyOptions {
  * ```
  */
 export function dequantize(
-  quantized: QuantizedTensor,
+  quantized: AnyQuantized,
   { into }: DequantizeOptions = {},
 ): Float32Array {
   const format = formatNamed(quantized.format), shape = quantized.shape;

@@ -14,7 +14,13 @@ import { ggmlData, importanceData } from "./ggml_data.ts";
 const native = await openGgml();
 const ignore = native === undefined;
 
-const weighted: readonly BlockFormat<GgmlName>[] = [q4_0, q4_1, q4_k, iq4_nl, iq4_xs];
+const weighted: readonly BlockFormat<GgmlName>[] = [
+  q4_0,
+  q4_1,
+  q4_k,
+  iq4_nl,
+  iq4_xs,
+];
 const formats: readonly BlockFormat<GgmlName>[] = [...weighted, mxfp4, nvfp4];
 
 const ROWS = 4;
