@@ -150,6 +150,14 @@ function parse(key: string, type: GgufElementType, text: string): GgufScalar {
   }
   if (type === "f32" || type === "f64") {
     const value = Number(text);
+    if (
+      type === "f32" && Math.abs(value) < Infinity &&
+      !Number.isFinite(Math.fround(value))
+    ) {
+      throw new RangeError(
+        `Metadata ${key} is ${text}, which is beyond f32; ${key}:f64=${text} holds it`,
+      );
+    }
     if (text.trim() !== "" && Number.isFinite(value)) return value;
     throw new RangeError(
       `Metadata ${key} is ${
