@@ -2,12 +2,9 @@
  * Native ggml through FFI, as the judge of the formats that it defines and as
  * the peer to measure against.
  *
- * The library comes with the npm package `@node-llama-cpp/linux-x64`: x86-64,
- * compiled without fused multiply-add. Where it cannot be opened there is no
- * peer, and what needs it says so.
- *
  * @module
  */
+import { type NativeFolder, openNative } from "./native.ts";
 
 /** The formats that ggml and this module share, with ggml's type ids. */
 export const ggmlTypes = {
@@ -65,15 +62,8 @@ export interface NativeGgml {
   close(): void;
 }
 
-/** Where the package keeps its libraries: what its only export returns. */
-interface Binaries {
-  getBinsDir(): { readonly binsDir: string; readonly packageVersion: string };
-}
-
-function open(
-  { binsDir, packageVersion }: ReturnType<Binaries["getBinsDir"]>,
-): NativeGgml {
-  const library = Deno.dlopen(`${binsDir}/linux-x64/libggml-base.so`, symbols);
+function open({ path, version }: NativeFolder): NativeGgml {
+  const library = Deno.dlopen(`${path}/libggml-base.so`, symbols);
   const native = library.symbols;
   const rows = {
     q4_0: native.dequantize_row_q4_0,
@@ -85,7 +75,7 @@ function open(
     nvfp4: native.dequantize_row_nvfp4,
   };
   return {
-    version: packageVersion,
+    version,
     quantize: (name, values, columns, blocks, importance) =>
       Number(native.ggml_quantize_chunk(
         ggmlTypes[name],
@@ -107,19 +97,6 @@ function open(
  *
  * @returns The library, or undefined with a note on stderr where it is not to be had.
  */
-export async function openGgml(): Promise<NativeGgml | undefined> {
-  try {
-    const { getBinsDir } = await import(
-      "@node-llama-cpp/linux-x64"
-    ) as Binaries;
-    return open(getBinsDir());
-  } catch (error) {
-    const reason = error instanceof Error
-      ? error.message.split("\n", 1)[0]
-      : String(error);
-    console.error(
-      `native ggml is not available, comparisons with it are skipped: ${reason}`,
-    );
-    return undefined;
-  }
+export function openGgml(): Promise<NativeGgml | undefined> {
+  return openNative(open);
 }
