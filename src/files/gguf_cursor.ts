@@ -28,9 +28,9 @@ export class GgufCursor {
     this.#view = new DataView(this.#window.buffer);
   }
 
-  /** What the file is called in messages. */
-  get name(): string {
-    return this.#source.name;
+  /** How messages about the file begin. */
+  get where(): string {
+    return `Cannot read ${this.#source.name} as GGUF`;
   }
 
   /** The offset of the next byte. */
@@ -119,12 +119,12 @@ export class GgufCursor {
 
   /** For bytes that are not what they should be. */
   malformed(message: string): SyntaxError {
-    return new SyntaxError(`${this.name}: ${message}`);
+    return new SyntaxError(`${this.where}: ${message}`);
   }
 
   /** For bytes that may be right, but are beyond what is read. */
   refused(message: string): RangeError {
-    return new RangeError(`${this.name}: ${message}`);
+    return new RangeError(`${this.where}: ${message}`);
   }
 
   #advance(count: number): number {

@@ -15,25 +15,9 @@
  */
 import type { ByteSource } from "./bytes.ts";
 import { quote } from "./errors.ts";
-import type { TensorEntry, TensorFile } from "./tensors.ts";
-import {
-  GGUF_ALIGNMENT,
-  GGUF_ARRAY_LENGTH,
-  GGUF_KEY_BYTES,
-  GGUF_NAME_BYTES,
-  GGUF_RANK,
-  GGUF_VALUE_COUNT,
-  TENSOR_COUNT,
-} from "./limits.ts";
 import { GgufCursor } from "./gguf_cursor.ts";
-import {
-  ggmlByteLength,
-  type GgmlType,
-  ggmlTypesById,
-  ggufDefaultAlignment,
-  padTo,
-  removedGgmlTypes,
-} from "./gguf_types.ts";
+import { readTensors } from "./gguf_tensors.ts";
+import { checkAlignment, ggufDefaultAlignment } from "./gguf_types.ts";
 import {
   type GgufElementType,
   ggufFixedSize,
@@ -41,6 +25,13 @@ import {
   type GgufValueType,
   ggufValueTypes,
 } from "./gguf_value.ts";
+import {
+  GGUF_ARRAY_LENGTH,
+  GGUF_KEY_BYTES,
+  GGUF_VALUE_COUNT,
+  TENSOR_COUNT,
+} from "./limits.ts";
+import type { TensorFile } from "./tensors.ts";
 
 /** An opened and checked GGUF file. */
 export interface GgufFile extends TensorFile {
@@ -52,6 +43,11 @@ export interface GgufFile extends TensorFile {
   readonly alignment: number;
   /** The metadata in file order. */
   readonly values: ReadonlyMap<string, GgufValue>;
+}
+
+/** Whether an opened file is a GGUF, with typed metadata. */
+export function isGguf(file: TensorFile): file is GgufFile {
+  return file.container === "gguf";
 }
 
 /** The smallest metadata value: a length, a key of one byte, a type, a byte. */
@@ -67,7 +63,7 @@ const smallestTensor = 8 + 4 + 4 + 8;
  * @throws {SyntaxError} If the bytes are no GGUF.
  * @throws {RangeError} If they declare what cannot be, or what a limit forbids.
  */
-export async function readGguf(source: ByteSource): Promise<GgufFile> {
+export async function openGguf(source: ByteSource): Promise<GgufFile> {
   const cursor = new GgufCursor(source);
   const version = await readVersion(cursor);
   const tensorCount = await readCount(
@@ -84,13 +80,7 @@ export async function readGguf(source: ByteSource): Promise<GgufFile> {
   );
   const values = await readValues(cursor, valueCount);
   const alignment = readAlignment(cursor, values);
-  const records = await readRecords(cursor, tensorCount);
-  const tensors = placeTensors(
-    source,
-    records,
-    padTo(cursor.position, alignment),
-    alignment,
-  );
+  const tensors = await readTensors(cursor, tensorCount, alignment);
   return {
     container: "gguf",
     source,
@@ -103,29 +93,29 @@ export async function readGguf(source: ByteSource): Promise<GgufFile> {
 }
 
 async function readVersion(cursor: GgufCursor): Promise<number> {
-  await cursor.need(8, "its magic and version");
+  await cursor.need(8, "its signature");
   const magic = cursor.u32();
   // "GGUF" read as a little-endian word; big-endian files have the same four bytes.
   if (magic !== 0x46554747) {
-    throw cursor.malformed(`starts with 0x${hex(magic)}, not with "GGUF"`);
+    throw cursor.malformed(`it starts with 0x${hex(magic)}, not with "GGUF"`);
   }
   const version = cursor.u32();
   if (version === 0) {
-    throw cursor.malformed("declares version 0; GGUF starts at 1");
+    throw cursor.malformed("it declares version 0; GGUF starts at 1");
   }
   if ((version & 0xffff) === 0) {
     throw cursor.refused(
-      "is a big-endian GGUF; only little-endian files are read, convert it with gguf-py first",
+      "it is a big-endian GGUF; only little-endian files are read, convert it with gguf-py first",
     );
   }
   if (version === 1) {
     throw cursor.refused(
-      "is a GGUF of version 1, which has 32-bit lengths; convert it to version 3",
+      "it is a GGUF of version 1, which has 32-bit lengths; convert it to version 3",
     );
   }
   if (version > 3) {
     throw cursor.refused(
-      `is a GGUF of version ${version}; versions 2 and 3 are read`,
+      `it is a GGUF of version ${version}; versions 2 and 3 are read`,
     );
   }
   return version;
@@ -139,16 +129,16 @@ async function readCount(
 ): Promise<number> {
   await cursor.need(8, `its number of ${what}`);
   const count = cursor.i64();
-  if (count < 0n) throw cursor.malformed(`declares ${count} ${what}`);
+  if (count < 0n) throw cursor.malformed(`it declares ${count} ${what}`);
   const room = Math.floor(cursor.remaining / smallest);
   if (count > BigInt(room)) {
     throw cursor.malformed(
-      `declares ${count} ${what}; the ${cursor.remaining} bytes that follow hold at most ${room}`,
+      `it declares ${count} ${what}; the ${cursor.remaining} bytes that follow hold at most ${room}`,
     );
   }
   if (count > BigInt(limit)) {
     throw cursor.refused(
-      `declares ${count} ${what}; at most ${limit} are read`,
+      `it declares ${count} ${what}; at most ${limit} are read`,
     );
   }
   return Number(count);
@@ -255,137 +245,7 @@ function readAlignment(
   const value = values.get("general.alignment");
   return value === undefined
     ? ggufDefaultAlignment
-    : checkAlignment(cursor.name, value);
-}
-
-/**
- * The number that `general.alignment` holds.
- *
- * @param where The file, for the message.
- * @param value The metadata value.
- * @returns A power of two.
- * @throws {RangeError} If it is no u32, no power of two or beyond the limit.
- */
-export function checkAlignment(where: string, value: GgufValue): number {
-  if (value.type !== "u32") {
-    throw new RangeError(
-      `${where}: general.alignment is of type ${value.type}; it must be u32`,
-    );
-  }
-  const alignment = value.value as number;
-  if (alignment === 0 || (alignment & (alignment - 1)) !== 0) {
-    throw new RangeError(
-      `${where}: general.alignment is ${alignment}, not a power of two`,
-    );
-  }
-  if (alignment > GGUF_ALIGNMENT) {
-    throw new RangeError(
-      `${where}: general.alignment is ${alignment}; at most ${GGUF_ALIGNMENT} is read`,
-    );
-  }
-  return alignment;
-}
-
-/** A tensor as the header declares it. */
-interface TensorRecord {
-  readonly name: string;
-  readonly type: GgmlType;
-  readonly shape: readonly number[];
-  readonly byteLength: number;
-  readonly offset: bigint;
-}
-
-async function readRecords(
-  cursor: GgufCursor,
-  count: number,
-): Promise<TensorRecord[]> {
-  const names = new Set<string>();
-  const records: TensorRecord[] = [];
-  for (let i = 0; i < count; i++) {
-    const name = await cursor.text(`the name of tensor ${i}`, GGUF_NAME_BYTES);
-    if (names.has(name)) {
-      throw cursor.malformed(`tensor ${quote(name)} occurs twice`);
-    }
-    names.add(name);
-    records.push(await readRecord(cursor, name));
-  }
-  return records;
-}
-
-async function readRecord(
-  cursor: GgufCursor,
-  name: string,
-): Promise<TensorRecord> {
-  const where = `tensor ${quote(name)}`;
-  await cursor.need(4, where);
-  const rank = cursor.u32();
-  if (rank > GGUF_RANK) {
-    throw cursor.malformed(
-      `${where} declares ${rank} dimensions; ggml has at most ${GGUF_RANK}`,
-    );
-  }
-  await cursor.need(8 * rank + 12, where);
-  const shape: number[] = [];
-  for (let i = 0; i < rank; i++) {
-    const dimension = cursor.i64();
-    if (dimension < 1n || dimension > BigInt(Number.MAX_SAFE_INTEGER)) {
-      throw cursor.malformed(
-        `${where} declares a dimension of ${dimension}; 1 to 2^53 - 1 is possible`,
-      );
-    }
-    shape.unshift(Number(dimension));
-  }
-  const type = readTensorType(cursor, where);
-  const byteLength = ggmlByteLength(`${cursor.name}: ${where}`, type, shape);
-  return { name, type, shape, byteLength, offset: cursor.u64() };
-}
-
-function readTensorType(cursor: GgufCursor, where: string): GgmlType {
-  const id = cursor.u32();
-  const type = ggmlTypesById.get(id);
-  if (type !== undefined) return type;
-  const removed = removedGgmlTypes.get(id);
-  if (removed !== undefined) {
-    throw cursor.refused(
-      `${where} is of type ${id} (${removed}), which ggml has removed; quantize the model anew`,
-    );
-  }
-  throw cursor.refused(
-    `${where} is of type ${id}, which is no known ggml type`,
-  );
-}
-
-function placeTensors(
-  source: ByteSource,
-  records: readonly TensorRecord[],
-  dataStart: number,
-  alignment: number,
-): TensorEntry[] {
-  let next = 0;
-  return records.map(({ name, type, shape, byteLength, offset }) => {
-    const where = `${source.name}: tensor ${quote(name)}`;
-    // ggml wants each tensor right behind the padding of the one before: no holes, no overlaps.
-    if (offset !== BigInt(next)) {
-      throw new SyntaxError(
-        `${where} starts at ${offset} of the data; ${next} was expected`,
-      );
-    }
-    const end = dataStart + next + byteLength;
-    if (end > source.size) {
-      throw new SyntaxError(
-        `${where} ends at byte ${end}, but the file has ${source.size}; it is cut off, fetch it again`,
-      );
-    }
-    const entry = {
-      name,
-      dtype: type.name,
-      shape,
-      offset: dataStart + next,
-      byteLength,
-    };
-    next += padTo(byteLength, alignment);
-    return entry;
-  });
+    : checkAlignment(cursor.where, value);
 }
 
 function hex(word: number): string {

@@ -5,6 +5,8 @@
  *
  * @module
  */
+import type { GgufValue } from "./gguf_value.ts";
+import { GGUF_ALIGNMENT } from "./limits.ts";
 import { countElements } from "./shapes.ts";
 
 /** How ggml stores a tensor: blocks of `blockSize` values, `blockBytes` bytes each. */
@@ -114,6 +116,34 @@ export const ggufDefaultAlignment = 32;
 /** The smallest multiple of `alignment` that is not below `offset`. Exact up to 2^53. */
 export function padTo(offset: number, alignment: number): number {
   return Math.ceil(offset / alignment) * alignment;
+}
+
+/**
+ * The number that `general.alignment` holds.
+ *
+ * @param where The file, for the message.
+ * @param value The metadata value.
+ * @returns A power of two.
+ * @throws {RangeError} If it is no u32, no power of two or beyond the limit.
+ */
+export function checkAlignment(where: string, value: GgufValue): number {
+  if (value.type !== "u32") {
+    throw new RangeError(
+      `${where}: general.alignment is of type ${value.type}; it must be u32`,
+    );
+  }
+  const alignment = value.value as number;
+  if (alignment === 0 || (alignment & (alignment - 1)) !== 0) {
+    throw new RangeError(
+      `${where}: general.alignment is ${alignment}, not a power of two`,
+    );
+  }
+  if (alignment > GGUF_ALIGNMENT) {
+    throw new RangeError(
+      `${where}: general.alignment is ${alignment}; at most ${GGUF_ALIGNMENT} is read`,
+    );
+  }
+  return alignment;
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
  * Lays out a GGUF of version 3: the header's bytes, and where the data of each tensor goes.
  *
- * The layout is that of ggml and of its Python package: what they wrote and {@linkcode readGguf} read comes out
+ * The layout is that of ggml and of its Python package: what they wrote and {@linkcode openGguf} read comes out
  * with the same bytes.
  *
  * @module
@@ -17,8 +17,8 @@ import {
   GGUF_VALUE_COUNT,
   TENSOR_COUNT,
 } from "./limits.ts";
-import { checkAlignment } from "./gguf_read.ts";
 import {
+  checkAlignment,
   ggmlByteLength,
   type GgmlType,
   ggmlTypes,
@@ -26,6 +26,9 @@ import {
   padTo,
 } from "./gguf_types.ts";
 import { ggufTypeId, type GgufValue } from "./gguf_value.ts";
+
+/** How messages begin. */
+const where = "Cannot write GGUF";
 
 /** A tensor to be written. */
 export interface GgufTensor {
@@ -55,7 +58,7 @@ export interface GgufPlan {
  * @param values Metadata in the order in which it is written; `general.alignment` (u32) sets the alignment.
  * @param tensors Tensors in the order in which their data is laid out.
  * @returns The header, and an offset for each tensor.
- * @throws {RangeError} If the file would be one that {@linkcode readGguf} or ggml refuses; names
+ * @throws {RangeError} If the file would be one that {@linkcode openGguf} or ggml refuses; names
  * the key or the tensor.
  */
 export function planGguf(
@@ -64,18 +67,18 @@ export function planGguf(
 ): GgufPlan {
   if (values.size > GGUF_VALUE_COUNT) {
     throw new RangeError(
-      `A GGUF of ${values.size} metadata values is beyond the limit of ${GGUF_VALUE_COUNT}`,
+      `${where}: ${values.size} metadata values are above the limit of ${GGUF_VALUE_COUNT}`,
     );
   }
   if (tensors.length > TENSOR_COUNT) {
     throw new RangeError(
-      `A GGUF of ${tensors.length} tensors is beyond the limit of ${TENSOR_COUNT}`,
+      `${where}: ${tensors.length} tensors are above the limit of ${TENSOR_COUNT}`,
     );
   }
   const declared = values.get("general.alignment");
   const alignment = declared === undefined
     ? ggufDefaultAlignment
-    : checkAlignment("GGUF metadata", declared);
+    : checkAlignment(where, declared);
   const records = encodeRecords(tensors, alignment);
   const header = joinHeader(
     encodeValues(values),
@@ -125,7 +128,7 @@ function encodeValues(values: ReadonlyMap<string, GgufValue>): Uint8Array[] {
     const name = encodeName("metadata key", key, GGUF_KEY_BYTES);
     if (key === "") {
       throw new RangeError(
-        "A metadata key is empty; give each value a name such as general.name",
+        `${where}: a metadata key is empty; give each value a name such as general.name`,
       );
     }
     const type = new Uint8Array(4);
@@ -148,30 +151,30 @@ function encodeRecords(
   const names = new Set<string>();
   let offset = 0;
   return tensors.map(({ name, dtype, shape }) => {
-    const where = `tensor ${quote(name)}`;
+    const tensor = `${where}: tensor ${quote(name)}`;
     if (names.has(name)) {
-      throw new RangeError(`${where} occurs twice; rename one of them`);
+      throw new RangeError(`${tensor} occurs twice; rename one of them`);
     }
     names.add(name);
     const encodedName = encodeName("tensor name", name, GGUF_NAME_BYTES);
     const type = ggmlTypes.get(dtype);
     if (type === undefined) {
       throw new RangeError(
-        `${where} has dtype ${dtype}, which GGUF does not have; convert it to F32`,
+        `${tensor} has dtype ${dtype}, which GGUF does not have; convert it to F32`,
       );
     }
     if (shape.length > GGUF_RANK) {
       throw new RangeError(
-        `${where} has ${shape.length} dimensions; GGUF has at most ${GGUF_RANK}`,
+        `${tensor} has ${shape.length} dimensions; GGUF has at most ${GGUF_RANK}`,
       );
     }
-    const byteLength = ggmlByteLength(where, type, shape);
+    const byteLength = ggmlByteLength(tensor, type, shape);
     const entry = { name, dtype, shape, offset, byteLength };
     const bytes = encodeRecord(encodedName, type, shape, offset);
     offset += padTo(byteLength, alignment);
     if (offset > Number.MAX_SAFE_INTEGER) {
       throw new RangeError(
-        `${where} ends beyond 2^53 bytes; no file is that large`,
+        `${tensor} ends beyond 2^53 bytes; no file is that large`,
       );
     }
     return { bytes, entry };
@@ -204,17 +207,17 @@ function encodeName(what: string, name: string, limit: number): Uint8Array {
   const text = encoder.encode(name);
   if (text.length > limit) {
     throw new RangeError(
-      `${what} ${
+      `${where}: ${what} ${
         quote(name)
       } has ${text.length} bytes; at most ${limit} are allowed`,
     );
   }
   if (text.includes(0)) {
-    throw new RangeError(`${what} ${quote(name)} holds a NUL`);
+    throw new RangeError(`${where}: ${what} ${quote(name)} holds a NUL`);
   }
   if (!name.isWellFormed()) {
     throw new RangeError(
-      `${what} ${quote(name)} holds half a surrogate pair`,
+      `${where}: ${what} ${quote(name)} holds half a surrogate pair`,
     );
   }
   const bytes = new Uint8Array(8 + text.length);
@@ -233,7 +236,7 @@ function joinHeader(
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 24);
   if (length > GGUF_HEADER_BYTES) {
     throw new RangeError(
-      `A GGUF header of ${length} bytes is beyond the limit of ${GGUF_HEADER_BYTES}`,
+      `${where}: a header of ${length} bytes is above the limit of ${GGUF_HEADER_BYTES}`,
     );
   }
   const header = new Uint8Array(padTo(length, alignment));

@@ -8,6 +8,7 @@ import { basename } from "node:path";
 import type { ByteSource } from "./bytes.ts";
 import { printable } from "./errors.ts";
 import { openFile } from "./file_source.ts";
+import { openGguf } from "./gguf_read.ts";
 import { SAFETENSORS_HEADER_BYTES } from "./limits.ts";
 import { NPY_MAGIC, openNpy } from "./npy.ts";
 import { openRaw } from "./raw.ts";
@@ -37,6 +38,8 @@ interface Container {
 
 const START_BYTES = 12;
 
+const GGUF_MAGIC = Uint8Array.of(0x47, 0x47, 0x55, 0x46);
+
 /** Those with a signature first; raw float32 has none and is known by its ending only. */
 const CONTAINERS: readonly Container[] = [
   {
@@ -44,6 +47,12 @@ const CONTAINERS: readonly Container[] = [
     endings: [".npy"],
     matches: (start) => startsWith(start, NPY_MAGIC),
     open: openNpy,
+  },
+  {
+    name: "GGUF",
+    endings: [".gguf"],
+    matches: (start) => startsWith(start, GGUF_MAGIC),
+    open: (source) => openGguf(source),
   },
   {
     name: "safetensors",

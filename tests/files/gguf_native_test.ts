@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { readGguf } from "../../src/files/gguf_read.ts";
+import { openGguf } from "../../src/files/gguf_read.ts";
 import { ggmlTypesById, removedGgmlTypes } from "../../src/files/gguf_types.ts";
 import { ggufTypeId } from "../../src/files/gguf_value.ts";
 import { type NativeGgufReader, openGgufReader } from "../peers/gguf.ts";
@@ -58,7 +58,7 @@ async function compareWithNative(
   path: string,
   bytes: Uint8Array,
 ): Promise<void> {
-  const ours = await readGguf(new SparseSource(bytes));
+  const ours = await openGguf(new SparseSource(bytes));
   const theirs = reader.read(path);
   assert(theirs !== undefined, "native ggml refuses it");
   assertEquals([theirs.version, theirs.alignment], [

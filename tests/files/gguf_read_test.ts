@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type GgufFile, readGguf } from "../../src/files/gguf_read.ts";
+import { type GgufFile, openGguf } from "../../src/files/gguf_read.ts";
 import * as limits from "../../src/files/limits.ts";
 import {
   array,
@@ -17,7 +17,7 @@ import {
 const vectors = new URL("../vectors/", import.meta.url);
 
 function read(bytes: Uint8Array, size?: number): Promise<GgufFile> {
-  return readGguf(new SparseSource(bytes, size));
+  return openGguf(new SparseSource(bytes, size));
 }
 
 Deno.test("reads every value type that the reference package writes", async () => {
@@ -129,7 +129,7 @@ Deno.test("refuses the reference package's big-endian file by name", async () =>
   await assertRejects(
     () => read(bytes),
     RangeError,
-    "test.gguf: is a big-endian GGUF",
+    "Cannot read test.gguf as GGUF: it is a big-endian GGUF",
   );
 });
 
@@ -141,7 +141,7 @@ Deno.test("refuses every cut of a file, wherever it is", async () => {
     await assertRejects(
       () => read(bytes.subarray(0, length)),
       SyntaxError,
-      "test.gguf: ",
+      "Cannot read test.gguf as GGUF: ",
     );
   }
   assertEquals((await read(bytes.subarray(0, end))).tensors, tensors);
@@ -152,7 +152,7 @@ Deno.test("a refused count costs no memory", async () => {
     raw({ values: [array(10, limits.GGUF_HEADER_BYTES / 8)] }),
     roomy,
   );
-  await assertRejects(() => readGguf(source), RangeError);
+  await assertRejects(() => openGguf(source), RangeError);
   assert(source.largestRead <= 64 * 1024, `${source.largestRead}`);
 });
 
@@ -172,7 +172,7 @@ Deno.test("reads a vocabulary larger than its window, and keeps its bytes", asyn
     data: 16,
   });
   const source = new SparseSource(bytes);
-  const { values } = await readGguf(source);
+  const { values } = await openGguf(source);
   assertEquals(
     values.get("a")?.bytes,
     join([int(4, 8), int(8, tokens.length), ...tokens]),
@@ -203,7 +203,7 @@ Deno.test("offsets beyond 4 GiB are exact, and only the header is read", async (
     ],
   });
   const source = new SparseSource(bytes, bytes.length + 28 * gib + 64);
-  const { tensors } = await readGguf(source);
+  const { tensors } = await openGguf(source);
   assertEquals(tensors.map(({ offset }) => offset - bytes.length), [
     0,
     12 * gib,

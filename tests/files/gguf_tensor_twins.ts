@@ -106,7 +106,7 @@ export const tensorTwins: readonly Twin[] = [
     title: "dimensions whose product wraps to a small number",
     bad: one(record("a", [2 ** 32, 2 ** 32])),
     error: RangeError,
-    says: "more than 2^53 values",
+    says: "multiply to more than 2^53 - 1",
     good: one(record("a", [2, 2])),
   },
   {

@@ -1,5 +1,5 @@
 import { assert, assertRejects } from "@std/assert";
-import { readGguf } from "../../src/files/gguf_read.ts";
+import { openGguf } from "../../src/files/gguf_read.ts";
 import { metadataTwins } from "./gguf_metadata_twins.ts";
 import { tensorTwins } from "./gguf_tensor_twins.ts";
 import { SparseSource } from "./gguf_support.ts";
@@ -12,10 +12,13 @@ for (
 ) {
   Deno.test(`refuses ${title}, and reads its twin`, async () => {
     const source = new SparseSource(bad, badSize);
-    const thrown = await assertRejects(() => readGguf(source), error, says);
-    assert(thrown.message.startsWith("test.gguf: "), thrown.message);
+    const thrown = await assertRejects(() => openGguf(source), error, says);
+    assert(
+      thrown.message.startsWith("Cannot read test.gguf as GGUF: "),
+      thrown.message,
+    );
     assert(!thrown.message.endsWith("."), thrown.message);
     assert(source.largestRead <= 64 * 1024, `a read of ${source.largestRead}`);
-    await readGguf(new SparseSource(good));
+    await openGguf(new SparseSource(good));
   });
 }

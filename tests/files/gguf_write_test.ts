@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { gguf } from "@huggingface/gguf";
 import type { ByteSource } from "../../src/files/bytes.ts";
-import { openFile } from "../../src/files/file_source.ts";
+import { openTensorFile } from "../../src/files/open.ts";
 import { createFile } from "../../src/files/file_sink.ts";
-import { type GgufFile, readGguf } from "../../src/files/gguf_read.ts";
+import { type GgufFile, isGguf, openGguf } from "../../src/files/gguf_read.ts";
 import {
   type GgufTensor,
   planGguf,
@@ -40,7 +40,7 @@ for (const name of ["types", "alignment", "empty"]) {
   Deno.test(`a copy of the reference package's gguf_${name} has the same bytes`, async () => {
     const bytes = await Deno.readFile(new URL(`gguf_${name}.gguf`, vectors));
     assertEquals(
-      await rewrite(await readGguf(new SparseSource(bytes))),
+      await rewrite(await openGguf(new SparseSource(bytes))),
       bytes,
     );
   });
@@ -54,14 +54,14 @@ Deno.test("a copy keeps what decoding would change: NaN payloads, odd booleans, 
       kv("text", 8, str(new Uint8Array([0xff, 0, 0xed, 0xa0, 0x80]))),
     ],
   });
-  const file = await readGguf(new SparseSource(bytes));
+  const file = await openGguf(new SparseSource(bytes));
   assertEquals(await rewrite(file), bytes);
   assertEquals(file.values.get("true")?.value, true);
 });
 
 Deno.test("a missing padding of the last tensor is written", async () => {
   const bytes = raw({ tensors: [record("a", [5])], data: 20 });
-  const file = await readGguf(new SparseSource(bytes));
+  const file = await openGguf(new SparseSource(bytes));
   assertEquals((await rewrite(file)).length, bytes.length + 12);
 });
 
@@ -93,8 +93,9 @@ Deno.test("a file on disk reads back here and in @huggingface/gguf", async () =>
     }
     await sink.commit();
 
-    const source = await openFile(path);
-    const file = await readGguf(source);
+    const file = await openTensorFile(path);
+    const { source } = file;
+    assert(isGguf(file));
     assertEquals(source.size, plan.size);
     assertEquals(file.tensors, plan.tensors);
     assertEquals(file.alignment, 64);
@@ -188,7 +189,7 @@ const refused: readonly {
   {
     title: "a header beyond the limit",
     bad: () => planGguf(manyValues(3, limits.GGUF_HEADER_BYTES / 3), []),
-    says: `beyond the limit of ${limits.GGUF_HEADER_BYTES}`,
+    says: `above the limit of ${limits.GGUF_HEADER_BYTES}`,
     good: () => planGguf(manyValues(3, 1024), []),
   },
   {
