@@ -7,7 +7,8 @@
  * @module
  */
 
-import { clamp, nearestInt } from "../numeric/c_casts.ts";
+import { nearestInt } from "../numeric/c_casts.ts";
+import { clamp } from "../numeric/rounding.ts";
 
 const { fround } = Math;
 

@@ -6,9 +6,13 @@
  * @module
  */
 
-import type { Format, Part, PartSpec } from "../types.ts";
+import { type Kernel, run } from "../kernels/engine.ts";
+import { rejectNonFinite } from "../numeric/finite.ts";
+import { rowLength, withLastAxis } from "../numeric/shape.ts";
+import type { Format, Part, PartSpecs, Reference } from "../types.ts";
+import { rejectUnknownOptions } from "./options.ts";
 
-/** Options of a format that can weigh columns. */
+/** Options of a block format that can weigh columns. */
 export interface BlockOptions {
   /**
    * How much an error in each column matters: one finite, non-negative weight
@@ -16,6 +20,12 @@ export interface BlockOptions {
    * weighs as its reference does by default.
    */
   readonly importance?: Float32Array | readonly number[];
+}
+
+/** Options of a block format that cannot: there are none. */
+export interface UnweightedBlockOptions {
+  /** Changes nothing in such a format and is refused. */
+  readonly importance?: never;
 }
 
 /** {@linkcode BlockOptions} after checking. */
@@ -33,8 +43,9 @@ export interface BlockParts {
 /** A format whose tensors are runs of self-contained blocks. */
 export type BlockFormat<Name extends string = string> = Format<
   Name,
-  ResolvedBlockOptions,
-  BlockParts
+  BlockOptions,
+  BlockParts,
+  ResolvedBlockOptions
 >;
 
 /** What makes one block format different from another. */
@@ -53,7 +64,7 @@ export interface BlockSpec<Name extends string> {
   readonly scaleBytes: number;
   /** Values that share a scale, where that is not the block. */
   readonly groupSize?: number;
-  /** See {@linkcode Format.errorBound}. */
+  /** See {@linkcode Format.errorBound}; where no stored scale is subnormal or infinite. */
   readonly errorBound: number;
   /** Reference: one block of values to one block of bytes. */
   encode(
@@ -75,33 +86,123 @@ export interface BlockSpec<Name extends string> {
     importance: Float32Array,
     out: Uint8Array,
   ): void;
+  /** `(n, values, blocks)`: the fast {@linkcode encode}; returns 1 to have a stretch done by it. */
+  readonly quantizeKernel?: Kernel;
+  /** `(n, blocks, values)`: the fast {@linkcode decode}. */
+  readonly dequantizeKernel?: Kernel;
 }
 
-function lastAxis(shape: readonly number[]): number {
-  return shape.length === 0 ? 1 : shape[shape.length - 1];
-}
+type Blocks = Reference<BlockParts, ResolvedBlockOptions>;
 
-function checkFinite(values: Float32Array): void {
-  for (let i = 0; i < values.length; i++) {
-    if (!Number.isFinite(values[i])) {
-      throw new RangeError(
-        `Cannot quantize ${values[i]} at index ${i}: values must be finite`,
-      );
-    }
+// ---- the reference ----
+
+function encodeBlocks(
+  { blockSize, blockBytes, encode }: BlockSpec<string>,
+  values: Float32Array,
+  blocks: Uint8Array,
+  first: number,
+  end: number,
+): void {
+  rejectNonFinite(values, first, end);
+  let outAt = first / blockSize * blockBytes;
+  for (let at = first; at < end; at += blockSize, outAt += blockBytes) {
+    encode(values, at, blocks, outAt);
   }
 }
+
+function encodeRows(
+  { blockSize, blockBytes, encodeWeighted }: BlockSpec<string>,
+  values: Float32Array,
+  importance: Float32Array,
+  blocks: Uint8Array,
+): void {
+  rejectNonFinite(values);
+  const columns = importance.length;
+  const rowBytes = columns / blockSize * blockBytes;
+  let outAt = 0;
+  for (let at = 0; at < values.length; at += columns, outAt += rowBytes) {
+    const row = values.subarray(at, at + columns);
+    encodeWeighted?.(row, importance, blocks.subarray(outAt, outAt + rowBytes));
+  }
+}
+
+function decodeBlocks(
+  { blockSize, blockBytes, decode }: BlockSpec<string>,
+  blocks: Uint8Array,
+  out: Float32Array,
+  first: number,
+  end: number,
+): void {
+  let at = first / blockSize * blockBytes;
+  for (let outAt = first; outAt < end; at += blockBytes, outAt += blockSize) {
+    decode(blocks, at, out, outAt);
+  }
+}
+
+function referenceOf(spec: BlockSpec<string>): Blocks {
+  return {
+    quantize(values, _shape, { importance }, { blocks: { data } }): void {
+      if (importance) encodeRows(spec, values, importance, data);
+      else encodeBlocks(spec, values, data, 0, values.length);
+    },
+    dequantize({ blocks: { data } }, _shape, _options, out): void {
+      decodeBlocks(spec, data, out, 0, out.length);
+    },
+  };
+}
+
+// ---- the fast way, where there is a kernel ----
+
+function fastOf(spec: BlockSpec<string>, reference: Blocks): Blocks {
+  const {
+    blockSize: step,
+    blockBytes: bytes,
+    quantizeKernel,
+    dequantizeKernel,
+  } = spec;
+  return {
+    quantize(values, shape, options, parts): void {
+      if (quantizeKernel === undefined || options.importance) {
+        return reference.quantize(values, shape, options, parts);
+      }
+      const { data } = parts.blocks;
+      run({
+        kernel: quantizeKernel,
+        count: values.length,
+        step,
+        inputs: [{ array: values, bits: 32 }],
+        outputs: [{ array: data, bytes }],
+        again: (first, n) => encodeBlocks(spec, values, data, first, first + n),
+      });
+    },
+    dequantize(parts, shape, options, out): void {
+      if (dequantizeKernel === undefined) {
+        return reference.dequantize(parts, shape, options, out);
+      }
+      const { data } = parts.blocks;
+      run({
+        kernel: dequantizeKernel,
+        count: out.length,
+        step,
+        inputs: [{ array: data, bytes }],
+        outputs: [{ array: out, bits: 32 }],
+        again: (first, n) => decodeBlocks(spec, data, out, first, first + n),
+      });
+    },
+  };
+}
+
+// ---- options and shapes ----
 
 function checkColumns(
   name: string,
   blockSize: number,
   shape: readonly number[],
 ): void {
-  const columns = lastAxis(shape);
+  const columns = rowLength(shape);
   if (columns % blockSize === 0) return;
   throw new RangeError(
-    `Cannot lay out shape [${
-      shape.join(", ")
-    }] as ${name}: the last axis is ${columns}, ` +
+    `Cannot lay out shape [${shape}] as ${name}: the last axis is ${columns}, ` +
       `it must be a multiple of ${blockSize}`,
   );
 }
@@ -134,84 +235,43 @@ function resolveImportance(given: unknown, columns: number): Float32Array {
  *
  * @param spec What makes the format different from the others.
  * @returns The format.
+ * @throws {Error} When the bytes of a block do not add up: a mistake of the format's author.
  */
 export function blockFormat<Name extends string>(
   spec: BlockSpec<Name>,
 ): BlockFormat<Name> {
-  const { name, blockSize, blockBytes } = spec;
+  const { name, blockSize, blockBytes, groupSize = blockSize } = spec;
   if (blockBytes !== spec.scaleBytes + blockSize / 2) {
     throw new Error(
       `Layout of ${name} does not add up to ${blockBytes} bytes a block`,
     );
   }
-
-  const reference: BlockFormat["reference"] = {
-    quantize(values, shape, { importance }, { blocks }): void {
-      checkFinite(values);
-      if (importance !== undefined && spec.encodeWeighted !== undefined) {
-        const columns = lastAxis(shape);
-        const rowBytes = columns / blockSize * blockBytes;
-        for (
-          let at = 0, outAt = 0;
-          at < values.length;
-          at += columns, outAt += rowBytes
-        ) {
-          const row = values.subarray(at, at + columns);
-          spec.encodeWeighted(
-            row,
-            importance,
-            blocks.data.subarray(outAt, outAt + rowBytes),
-          );
-        }
-        return;
-      }
-      for (
-        let at = 0, outAt = 0;
-        at < values.length;
-        at += blockSize, outAt += blockBytes
-      ) {
-        spec.encode(values, at, blocks.data, outAt);
-      }
-    },
-    dequantize({ blocks }, _shape, _options, out): void {
-      for (
-        let at = 0, outAt = 0;
-        outAt < out.length;
-        at += blockBytes, outAt += blockSize
-      ) {
-        spec.decode(blocks.data, at, out, outAt);
-      }
-    },
-  };
-
+  const known = spec.encodeWeighted === undefined ? [] : ["importance"];
+  const reference = referenceOf(spec);
   return {
     name,
     summary: spec.summary,
     source: spec.source,
-    groupSize: spec.groupSize ?? blockSize,
+    groupSize,
     bitsPerValue: blockBytes * 8 / blockSize,
     errorBound: spec.errorBound,
-    resolve(options: BlockOptions, shape): ResolvedBlockOptions {
+    resolve(options, shape): ResolvedBlockOptions {
+      rejectUnknownOptions(name, options, known);
       checkColumns(name, blockSize, shape);
       if (options.importance === undefined) return {};
-      if (spec.encodeWeighted === undefined) {
-        throw new RangeError(
-          `Cannot use importance with ${name}: its scales do not depend on weights`,
-        );
-      }
       return {
-        importance: resolveImportance(options.importance, lastAxis(shape)),
+        importance: resolveImportance(options.importance, rowLength(shape)),
       };
     },
-    span(shape, { importance }): number {
-      return importance === undefined ? blockSize : lastAxis(shape);
+    kept: () => ({}),
+    group: () => groupSize,
+    // The weights are those of columns, so only whole rows can be cut apart.
+    span: (shape, { importance }) => importance ? rowLength(shape) : blockSize,
+    parts(shape): PartSpecs<BlockParts> {
+      const bytes = rowLength(shape) / blockSize * blockBytes;
+      return { blocks: { dtype: "U8", shape: withLastAxis(shape, bytes) } };
     },
-    parts(shape): { readonly blocks: PartSpec<"U8"> } {
-      const bytes = lastAxis(shape) / blockSize * blockBytes;
-      return { blocks: { dtype: "U8", shape: [...shape.slice(0, -1), bytes] } };
-    },
-    quantize: reference.quantize,
-    dequantize: reference.dequantize,
+    ...fastOf(spec, reference),
     reference,
   };
 }

@@ -27,7 +27,8 @@ import {
   squares,
 } from "../families/iq4.ts";
 import { signedMax } from "../families/scale_search.ts";
-import { clamp, nearestInt } from "../numeric/c_casts.ts";
+import { nearestInt } from "../numeric/c_casts.ts";
+import { clamp } from "../numeric/rounding.ts";
 import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
 
 const { fround } = Math;

@@ -23,7 +23,8 @@ import { type BlockFormat, blockFormat } from "../families/blocks.ts";
 import { importanceWeights, sumOfSquares } from "../families/importance.ts";
 import { searchUnsigned } from "../families/scale_search.ts";
 import { packHalves, unpackHalves } from "../nibbles/halves.ts";
-import { clamp, nearestInt } from "../numeric/c_casts.ts";
+import { nearestInt } from "../numeric/c_casts.ts";
+import { clamp } from "../numeric/rounding.ts";
 import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
 
 const { abs, fround, max, min, sqrt } = Math;
@@ -210,7 +211,7 @@ export const q4_k: BlockFormat<"q4_k"> = blockFormat({
   blockSize: VALUES,
   blockBytes: BYTES,
   scaleBytes: CODES_AT,
-  errorBound: 0.1,
+  errorBound: 0.12,
   encode,
   encodeWeighted,
   decode,

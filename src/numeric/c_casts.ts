@@ -46,15 +46,3 @@ export function truncateToInt32(x: number): number {
 export function truncateToInt8(x: number): number {
   return (truncateToInt32(x) << 24) >> 24;
 }
-
-/**
- * Limits an integer to a range.
- *
- * @param x The integer.
- * @param low The least result.
- * @param high The greatest result.
- * @returns The nearest integer in the range.
- */
-export function clamp(x: number, low: number, high: number): number {
-  return x < low ? low : x > high ? high : x;
-}

@@ -1,0 +1,109 @@
+/**
+ * ggml's formats for tests to loop over, and parts to fill.
+ *
+ * @module
+ */
+
+import type { BlockFormat, BlockParts } from "../../src/families/blocks.ts";
+import { iq4_nl } from "../../src/formats/iq4_nl.ts";
+import { iq4_xs } from "../../src/formats/iq4_xs.ts";
+import { mxfp4 } from "../../src/formats/mxfp4.ts";
+import { nvfp4 } from "../../src/formats/nvfp4.ts";
+import { q4_0 } from "../../src/formats/q4_0.ts";
+import { q4_1 } from "../../src/formats/q4_1.ts";
+import { q4_k } from "../../src/formats/q4_k.ts";
+import { bits } from "../adversarial.ts";
+import type { GgmlName } from "../peers/ggml.ts";
+
+/** The formats that take importance. */
+export const weightedFormats: readonly BlockFormat<GgmlName>[] = [
+  q4_0,
+  q4_1,
+  q4_k,
+  iq4_nl,
+  iq4_xs,
+];
+
+/** All of ggml's formats. */
+export const ggmlFormats: readonly BlockFormat<GgmlName>[] = [
+  ...weightedFormats,
+  mxfp4,
+  nvfp4,
+];
+
+/** Values in a block. */
+export function blockSize(format: BlockFormat): number {
+  return format.span([0], {});
+}
+
+/** Bytes in a block. */
+export function blockBytes(format: BlockFormat): number {
+  return format.bitsPerValue * blockSize(format) / 8;
+}
+
+/** Parts of zeros for a tensor. */
+export function emptyParts(
+  format: BlockFormat,
+  shape: readonly number[],
+): BlockParts {
+  const { shape: blocks } = format.parts(shape, {}).blocks;
+  const data = new Uint8Array(
+    blocks.reduce((product, dimension) => product * dimension, 1),
+  );
+  return { blocks: { dtype: "U8", shape: blocks, data } };
+}
+
+/** The bytes that the reference makes of rows of values. */
+export function quantizeByReference(
+  format: BlockFormat,
+  values: Float32Array,
+  columns: number,
+  importance?: Float32Array,
+): Uint8Array {
+  const shape = [values.length / columns, columns];
+  const parts = emptyParts(format, shape);
+  format.reference.quantize(
+    values,
+    shape,
+    format.resolve(importance ? { importance } : {}, shape),
+    parts,
+  );
+  return parts.blocks.data;
+}
+
+/** The values that the reference makes of blocks. */
+export function dequantizeByReference(
+  format: BlockFormat,
+  data: Uint8Array,
+): Float32Array {
+  const out = new Float32Array(data.length * 8 / format.bitsPerValue);
+  const parts: BlockParts = {
+    blocks: { dtype: "U8", shape: [data.length], data },
+  };
+  format.reference.dequantize(parts, [out.length], {}, out);
+  return out;
+}
+
+/** Bits of each float32, all NaN alike: which NaN an operation makes is not defined. */
+export function bitsWithOneNaN(values: Float32Array): Uint32Array {
+  return bits(values).map((word, i) =>
+    Number.isNaN(values[i]) ? 0x7fc00000 : word
+  );
+}
+
+/** Where two byte arrays of blocks differ first, for messages; "equal" where they do not. */
+export function firstDifference(
+  format: BlockFormat,
+  actual: Uint8Array,
+  expected: Uint8Array,
+): string {
+  if (actual.length !== expected.length) {
+    return `${actual.length} bytes instead of ${expected.length}`;
+  }
+  const at = actual.findIndex((byte, i) => byte !== expected[i]);
+  if (at < 0) return "equal";
+  const size = blockBytes(format);
+  return `block ${Math.floor(at / size)}, byte ${at % size}: ${
+    actual[at]
+  } instead of ${expected[at]}`;
+}
