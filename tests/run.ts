@@ -41,7 +41,7 @@ const stages: readonly Stage[] = [
   { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },
   {
     name: "tests",
-    args: ["test", "-A", "--doc", `--ignore=${runtimes}`],
+    args: ["test", "-q", "-A", "--doc", `--ignore=${runtimes}`],
     counts: true,
   },
   {
@@ -59,7 +59,7 @@ const stages: readonly Stage[] = [
   },
   {
     name: "runtimes",
-    args: ["test", "-A", runtimes],
+    args: ["test", "-q", "-A", runtimes],
     counts: true,
     slow: true,
   },
