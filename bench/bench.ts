@@ -1,9 +1,10 @@
 /**
  * Times every format on every backend: `deno task bench [--format NAME] [--quick] [--json]`.
  *
- * Every figure is a median; results go into memory that is reused, so no page
- * is touched for the first time while the clock runs. Beside each case stands
- * a memcpy of the same floats, measured in the same run.
+ * Every figure is a median. Where the result is reused, no page is touched for
+ * the first time while the clock runs; the basic operations make a new array
+ * each. Beside each case stands a memcpy of the same floats, measured in the
+ * same run.
  *
  * @module
  */
@@ -41,8 +42,11 @@ async function memcpy(memory: Memory, values: number): Promise<number> {
 }
 
 /** One line of the report. */
-interface Result
-  extends Pick<Case, "operation" | "format" | "backend" | "memory" | "values"> {
+interface Result extends
+  Pick<
+    Case,
+    "operation" | "format" | "backend" | "memory" | "result" | "values"
+  > {
   readonly nanoseconds: number;
   readonly memcpyNanoseconds: number;
 }
@@ -52,6 +56,7 @@ const header = [
   "format",
   "backend",
   "memory",
+  "result",
   "values",
   "ms",
   "Gelem/s",
@@ -59,21 +64,14 @@ const header = [
   "of memcpy",
 ];
 
-function row(result: Result): string[] {
-  const {
-    operation,
-    format,
-    backend,
-    memory,
-    values,
-    nanoseconds,
-    memcpyNanoseconds,
-  } = result;
+function row(line: Result): string[] {
+  const { values, nanoseconds, memcpyNanoseconds } = line;
   return [
-    operation,
-    format,
-    backend,
-    memory,
+    line.operation,
+    line.format,
+    line.backend,
+    line.memory,
+    line.result,
     String(values),
     (nanoseconds / 1e6).toFixed(3),
     gigaElements(values, nanoseconds),
@@ -96,23 +94,15 @@ const lengths = args.quick ? [256 * 1024] : Object.values(sizes);
 const format = String(args.format ?? "");
 const results: Result[] = [];
 for (const subject of cases(nibblewise, { lengths, format })) {
-  const { operation, format, backend, memory, values } = subject;
-  const memcpyNanoseconds = await memcpy(memory, values);
-  const nanoseconds = await time(subject.prepare());
-  results.push({
-    operation,
-    format,
-    backend,
-    memory,
-    values,
-    nanoseconds,
-    memcpyNanoseconds,
-  });
-  if (!args.json) console.error(`${results.length}. ${subject.name}`);
+  const { prepare, name, ...rest } = subject;
+  const memcpyNanoseconds = await memcpy(subject.memory, subject.values);
+  const nanoseconds = await time(prepare());
+  results.push({ ...rest, nanoseconds, memcpyNanoseconds });
+  if (!args.json) console.error(`${results.length}. ${name}`);
 }
 if (args.json) {
   console.log(JSON.stringify({ environment: environment(), results }));
 } else {
-  console.log(`${environment()}\nmedians, reused memory, GB/s of float32\n`);
-  console.log(table(header, results.map(row), 4));
+  console.log(`${environment()}\nmedians; GB/s of float32\n`);
+  console.log(table(header, results.map(row), 5));
 }

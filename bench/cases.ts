@@ -37,12 +37,15 @@ export interface Case {
   /** Name that stays the same across revisions: `quantize/int4/wasm/heap/262144`. */
   readonly name: string;
   readonly operation: string;
+  /** The format, with the options that are not its defaults. */
   readonly format: string;
   readonly backend: Backend;
   readonly memory: Memory;
+  /** Whether the result goes into memory that is reused, or into a new array each time. */
+  readonly result: "reused" | "fresh";
   /** Values that one run handles. */
   readonly values: number;
-  /** Makes the data and selects the backend; the result does the work once, into memory that is reused. */
+  /** Makes the data and selects the backend; the result does the work once. */
   prepare(): () => void;
 }
 
@@ -79,24 +82,38 @@ function shapeOf(length: number): number[] {
   return [length / columns, columns];
 }
 
+/** Options worth a line of their own; every other format runs with its defaults. */
+const variants: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
+  int4: [{}, { groupSize: 32 }, { groupSize: 128 }, { scaleMethod: "affine" }],
+};
+
+/** What a case is named after. */
+type Subject = Pick<Case, "format" | "backend" | "memory" | "values">;
+
+function name(operation: string, subject: Subject): string {
+  const { format, backend, memory, values } = subject;
+  return [operation, format, backend, memory, values].join("/");
+}
+
 /** Both directions of one format. */
 function formatCases(
   lib: Nibblewise,
-  format: string,
-  backend: Backend,
-  memory: Memory,
-  values: number,
+  formatName: string,
+  variant: Record<string, unknown>,
+  where: Omit<Subject, "format">,
 ): Case[] {
+  const { backend, memory, values } = where;
   // The registry names the format; its options' type cannot be known here.
-  const options = { format: format as "int4", shape: shapeOf(values) };
-  const name = (operation: string) =>
-    [operation, format, backend, memory, values].join("/");
-  const shared = { format, backend, memory, values };
+  const format = formatName as "int4";
+  const options = { ...variant, format, shape: shapeOf(values) };
+  const label = [formatName, ...Object.values(variant)].join(" ");
+  const subject = { ...where, format: label };
   return [
     {
-      ...shared,
-      name: name("quantize"),
+      ...subject,
+      name: name("quantize", subject),
       operation: "quantize",
+      result: "reused",
       prepare() {
         lib.useBackend(backend);
         const floats = weightsIn(lib, memory, values);
@@ -105,9 +122,10 @@ function formatCases(
       },
     },
     {
-      ...shared,
-      name: name("dequantize"),
+      ...subject,
+      name: name("dequantize", subject),
       operation: "dequantize",
+      result: "reused",
       prepare() {
         lib.useBackend(backend);
         const into = weightsIn(lib, memory, values);
@@ -118,18 +136,56 @@ function formatCases(
   ];
 }
 
+/** The four basic operations, which make a new array each. */
+function basicCases(lib: Nibblewise, where: Omit<Subject, "format">): Case[] {
+  const subject = { ...where, format: "basic" };
+  const ready = () => {
+    lib.useBackend(where.backend);
+    const floats = weightsIn(lib, where.memory, where.values);
+    const { quantized, scale } = lib.quantizeToInt4(floats);
+    return { floats, quantized, scale, packed: lib.packInt4ToInt8(quantized) };
+  };
+  type Ready = ReturnType<typeof ready>;
+  const operations: Record<string, (data: Ready) => unknown> = {
+    quantizeToInt4: ({ floats }) => lib.quantizeToInt4(floats),
+    packInt4ToInt8: ({ quantized }) => lib.packInt4ToInt8(quantized),
+    unpackInt8ToInt4: ({ packed }) => lib.unpackInt8ToInt4(packed),
+    dequantizeFromInt4: ({ quantized, scale }) =>
+      lib.dequantizeFromInt4(quantized, scale),
+  };
+  return Object.entries(operations).map(([operation, run]) => ({
+    ...subject,
+    name: name(operation, subject),
+    operation,
+    result: "fresh",
+    prepare() {
+      const data = ready();
+      return () => void run(data);
+    },
+  }));
+}
+
 /** Every case of a selection. Plain JS knows no memory of its own, so it runs on the heap only. */
 export function* cases(
   lib: Nibblewise,
   { lengths, format = "" }: Selection,
 ): Generator<Case> {
   for (const values of lengths) {
-    for (const name of lib.formats.keys()) {
-      if (!name.includes(format)) continue;
-      for (const backend of backends) {
-        for (const memory of memories) {
-          if (backend === "js" && memory === "allocated") continue;
-          yield* formatCases(lib, name, backend, memory, values);
+    for (const backend of backends) {
+      if ("basic".includes(format)) {
+        yield* basicCases(lib, { backend, memory: "heap", values });
+      }
+      for (const memory of memories) {
+        if (backend === "js" && memory === "allocated") continue;
+        for (const known of lib.formats.keys()) {
+          if (!known.includes(format)) continue;
+          for (const variant of variants[known] ?? [{}]) {
+            yield* formatCases(lib, known, variant, {
+              backend,
+              memory,
+              values,
+            });
+          }
         }
       }
     }

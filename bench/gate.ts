@@ -14,37 +14,14 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { environment, median, spread, table } from "./table.ts";
-
-/** Nanoseconds by case. */
-type Timings = Readonly<Record<string, number>>;
-
-/** One turn of each. */
-interface Round {
-  readonly base: Timings;
-  readonly head: Timings;
-  readonly again: Timings;
-}
-
-/** What the rounds say about one case. */
-interface Verdict {
-  readonly name: string;
-  readonly base: number;
-  readonly head: number;
-  /** head / base, the median over the rounds. */
-  readonly ratio: number;
-  /** The ratio beyond which a case counts as slower. */
-  readonly threshold: number;
-}
-
-/** Smaller losses than this are not worth a red build, however quiet the machine. */
-const LEAST_LOSS = 0.05;
-
-/** Threshold in units of the measured noise; at 4 one case in some ten thousand strays by chance. */
-const NOISE_FACTOR = 4;
-
-/** A median absolute deviation times this estimates a standard deviation. */
-const SIGMA_PER_SPREAD = 1.4826;
+import {
+  judge,
+  type Round,
+  slower,
+  type Timings,
+  type Verdict,
+} from "./judge.ts";
+import { environment, table } from "./table.ts";
 
 const root = join(import.meta.dirname!, "..");
 
@@ -98,39 +75,6 @@ async function series(
   return result;
 }
 
-/** Cases that both revisions have, judged. */
-function judge(rounds: readonly Round[]): Verdict[] {
-  const names = Object.keys(rounds[0].head).filter((name) =>
-    name in rounds[0].base
-  );
-  return names.map((name) => {
-    const base = rounds.map((round) =>
-      Math.sqrt(round.base[name] * round.again[name])
-    );
-    const losses = rounds.map((round, i) =>
-      Math.log(round.head[name] / base[i])
-    );
-    const noise = rounds.map((round) =>
-      Math.log(round.again[name] / round.base[name])
-    );
-    const sigma = SIGMA_PER_SPREAD * Math.max(spread(noise), spread(losses)) /
-      Math.sqrt(rounds.length);
-    // A drift between the two runs of base is noise too.
-    const threshold = Math.max(
-      Math.log1p(LEAST_LOSS),
-      NOISE_FACTOR * sigma,
-      Math.abs(median(noise)),
-    );
-    return {
-      name,
-      base: median(base),
-      head: median(rounds.map((round) => round.head[name])),
-      ratio: Math.exp(median(losses)),
-      threshold: Math.exp(threshold),
-    };
-  });
-}
-
 function report(verdicts: readonly Verdict[]): string {
   const rows = verdicts.map(({ name, base, head, ratio, threshold }) => [
     name,
@@ -146,9 +90,6 @@ function report(verdicts: readonly Verdict[]): string {
     1,
   );
 }
-
-const slower = (verdicts: readonly Verdict[]) =>
-  verdicts.filter(({ ratio, threshold }) => ratio > threshold);
 
 /** Appends one line of JSON, so that a history is a file of lines that anything can plot. */
 async function remember(
