@@ -208,7 +208,7 @@ function readEntry(name: string, value: Json, dataStart: number): TensorEntry {
     fail("has no shape of integers");
   const offsets = integers(value.get("data_offsets"));
   if (offsets?.length !== 2) return fail("has no data_offsets of two integers");
-  const byteLength = sizeInBytes(name, dtype, shape);
+  const byteLength = sizeInBytes(`tensor ${quote(name)}`, dtype, shape);
   const [begin, end] = offsets;
   if (end - begin !== byteLength) {
     fail(
@@ -226,28 +226,23 @@ function integers(value: Json | undefined): number[] | undefined {
   return value as number[];
 }
 
+/** Bytes of a tensor; a RangeError says `what` cannot be and why. */
 function sizeInBytes(
-  name: string,
+  what: string,
   dtype: string,
   shape: readonly number[],
 ): number {
   const bits = DTYPE_BITS.get(dtype);
   if (bits === undefined) {
-    throw new SyntaxError(
-      `tensor ${quote(name)} has an unknown dtype ${quote(dtype)}`,
-    );
+    throw new RangeError(`${what} has an unknown dtype ${quote(dtype)}`);
   }
   try {
     const size = countElements([countElements(shape), bits]) / 8;
-    if (!Number.isInteger(size)) {
-      throw new RangeError(`the shape does not fill whole bytes`);
-    }
-    return size;
+    if (Number.isInteger(size)) return size;
+    throw new RangeError("the shape does not fill whole bytes");
   } catch (error) {
-    throw new SyntaxError(
-      `tensor ${quote(name)}: ${(error as Error).message}`,
-      { cause: error },
-    );
+    const message = `${what}: ${(error as Error).message}`;
+    throw new RangeError(message, { cause: error });
   }
 }
 
@@ -284,9 +279,9 @@ export function planSafetensors(
   metadata: ReadonlyMap<string, string> = new Map(),
 ): SafetensorsPlan {
   checkPlan(entries, metadata);
+  const rank = (dtype: string) => DTYPE_RANK.get(dtype) ?? -1;
   const ordered = [...entries].sort((a, b) =>
-    DTYPE_RANK.get(b.dtype)! - DTYPE_RANK.get(a.dtype)! ||
-    compareUtf8(a.name, b.name)
+    rank(b.dtype) - rank(a.dtype) || compareUtf8(a.name, b.name)
   );
   const fields: string[] = [];
   if (metadata.size > 0) {
@@ -295,7 +290,8 @@ export function planSafetensors(
   let end = 0;
   const placed = ordered.map(({ name, dtype, shape }) => {
     const begin = end;
-    const byteLength = sizeInBytes(name, dtype, shape);
+    const what = `Cannot write: tensor ${quote(name)}`;
+    const byteLength = sizeInBytes(what, dtype, shape);
     end += byteLength;
     fields.push(
       `${toJson(name)}:${toJson({ dtype, shape, data_offsets: [begin, end] })}`,
@@ -333,7 +329,7 @@ function checkPlan(
     }
   }
   const names = new Set<string>();
-  for (const { name, dtype } of entries) {
+  for (const { name } of entries) {
     if (name === METADATA) {
       throw new RangeError(`Cannot write a tensor named ${METADATA}`);
     }
@@ -341,11 +337,6 @@ function checkPlan(
       throw new RangeError(`Cannot write two tensors named ${quote(name)}`);
     }
     names.add(name);
-    if (!DTYPE_BITS.has(dtype)) {
-      throw new RangeError(
-        `Cannot write tensor ${quote(name)}: unknown dtype ${quote(dtype)}`,
-      );
-    }
   }
 }
 

@@ -1,0 +1,40 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { memorySource } from "../../src/files/file_source.ts";
+import type { ByteSource } from "../../src/files/bytes.ts";
+
+const vectors = join(import.meta.dirname!, "..", "vectors", "files");
+
+/** The bytes of a golden file. */
+export async function vector(name: string): Promise<Uint8Array> {
+  return new Uint8Array(await readFile(join(vectors, name)));
+}
+
+/** What the golden arrays hold at each logical index. */
+export function ramp(length: number): number[] {
+  return Array.from({ length }, (_, i) => (i % 97 - 48) / 4);
+}
+
+/** Bytes of ASCII or UTF-8 text. */
+export function utf8(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+/** Joins arrays of bytes. */
+export function concat(...pieces: (Uint8Array | number[])[]): Uint8Array {
+  return Uint8Array.from(pieces.flatMap((piece) => [...piece]));
+}
+
+/** A source that fails the test when anybody reads beyond `limit` bytes in all. */
+export function meteredSource(bytes: Uint8Array, limit: number): ByteSource {
+  const source = memorySource(bytes, "probe");
+  let read = 0;
+  return {
+    ...source,
+    read(offset, into) {
+      read += into.length;
+      if (read > limit) throw new Error(`read ${read} bytes of ${limit}`);
+      return source.read(offset, into);
+    },
+  };
+}
