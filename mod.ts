@@ -42,6 +42,12 @@ export {
   useBackend,
 } from "./src/kernels/engine.ts";
 export type { Int4Options, Int4Parts } from "./src/formats/int4.ts";
+export type {
+  BlockOptions,
+  BlockParts,
+  ResolvedBlockOptions,
+  UnweightedBlockOptions,
+} from "./src/families/blocks.ts";
 export type { GroupSize, ScaleMethod } from "./src/families/grouped.ts";
 export type { Float16Values, FloatValues } from "./src/numeric/floats.ts";
 export type {

@@ -26,9 +26,16 @@ export function randomInteger(
   return low + Math.floor(next() * (high - low + 1));
 }
 
-/** The bits of each float32, on a copy: comparing them tells −0 from 0 and one ulp from equal. */
+/**
+ * The bits of each float32, on a copy: comparing them tells −0 from 0 and one ulp
+ * from equal. Every NaN counts as the same: which one an operation makes is not defined.
+ */
 export function bits(values: Float32Array): Uint32Array {
-  return new Uint32Array(values.slice().buffer);
+  const words = new Uint32Array(values.slice().buffer);
+  values.forEach((value, i) => {
+    if (Number.isNaN(value)) words[i] = 0x7fc00000;
+  });
+  return words;
 }
 
 /** Moves a float32 by whole units in the last place, away from zero when positive. */

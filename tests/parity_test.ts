@@ -7,6 +7,8 @@ import { allocateParts } from "../src/quantize.ts";
 import { allocate, type Backend, useBackend } from "../src/kernels/engine.ts";
 import type { Format, Parts } from "../src/types.ts";
 import { adversarial, bits } from "./adversarial.ts";
+import { blockSize, weightedFormats } from "./formats/ggml_cases.ts";
+import { importanceData } from "./formats/ggml_data.ts";
 
 const BACKENDS: Backend[] = ["wasm", "js"];
 
@@ -41,8 +43,40 @@ const CASES: Record<string, { shape: number[]; options: object }[]> = {
   ]),
 };
 
+/** Importance for the formats that take it. */
+function importanceOf(format: Format, columns: number): object[] {
+  if (!weightedFormats.some(({ name }) => name === format.name)) return [];
+  const { random, withZeros } = importanceData(columns);
+  return [{ importance: random }, { importance: withZeros }];
+}
+
+/** Shapes for a format whose values go in blocks: none, one, and more than a tile of them. */
+function blockCases(format: Format): { shape: number[]; options: object }[] {
+  const n = blockSize(format);
+  const shapes = [[0], [0, n], [n], [2, n], [3, 2, 2 * n], [3, 2560], [
+    2,
+    4096,
+  ]];
+  return [
+    ...importanceOf(format, 512).map((options) => ({
+      shape: [3, 512],
+      options,
+    })),
+    ...shapes.map((shape) => ({ shape, options: {} })),
+  ];
+}
+
 function size(shape: number[]): number {
   return shape.reduce((a, b) => a * b, 1);
+}
+
+/** Options in short: an array of weights by its length. */
+function labelOf(options: object): string {
+  return JSON.stringify(
+    options,
+    (_, value) =>
+      value instanceof Float32Array ? `${value.length} weights` : value,
+  );
 }
 
 function partBytes(parts: Parts): Record<string, Uint8Array> {
@@ -77,10 +111,11 @@ function check(
 }
 
 for (const [name, format] of formats) {
+  const cases = CASES[name] ?? blockCases(format);
   for (const backend of BACKENDS) {
     Deno.test(`${name} on ${backend} equals its scalar reference`, () => {
       useBackend(backend);
-      for (const { shape, options } of CASES[name]) {
+      for (const { shape, options } of cases) {
         const sets = adversarial(size(shape));
         for (const [set, values] of Object.entries(sets)) {
           check(
@@ -88,7 +123,7 @@ for (const [name, format] of formats) {
             values,
             shape,
             options,
-            `${name} ${backend} [${shape}] ${JSON.stringify(options)} ${set}`,
+            `${name} ${backend} [${shape}] ${labelOf(options)} ${set}`,
           );
         }
       }
@@ -97,7 +132,7 @@ for (const [name, format] of formats) {
 
     Deno.test(`${name} on ${backend} works at every alignment and in WebAssembly memory`, () => {
       useBackend(backend);
-      const { shape, options } = CASES[name][CASES[name].length - 1];
+      const { shape, options } = cases[cases.length - 1];
       const n = size(shape),
         values = adversarial(n).gauss,
         inside = allocate(n + 16);

@@ -12,7 +12,19 @@ import { rowLength, withLastAxis } from "../numeric/shape.ts";
 import type { Format, Part, PartSpecs, Reference } from "../types.ts";
 import { rejectUnknownOptions } from "./options.ts";
 
-/** Options of a block format that can weigh columns. */
+/**
+ * Options of a block format that can weigh columns.
+ *
+ * @example Columns that matter ten times as much
+ * ```ts
+ * import { quantize } from "@nibblewise/nibblewise";
+ *
+ * const weights = Float32Array.from({ length: 2 * 256 }, (_, i) => Math.sin(i));
+ * const importance = Float32Array.from({ length: 256 }, (_, i) => i < 16 ? 10 : 1);
+ * const q = quantize(weights, { format: "q4_k", shape: [2, 256], importance });
+ * console.log(q.parts.blocks.shape); // [2, 144]: one super-block a row
+ * ```
+ */
 export interface BlockOptions {
   /**
    * How much an error in each column matters: one finite, non-negative weight
@@ -34,7 +46,17 @@ export interface ResolvedBlockOptions {
   readonly importance?: Float32Array;
 }
 
-/** The only part of a format of this family. */
+/**
+ * The only part of a format of this family.
+ *
+ * @example
+ * ```ts
+ * import { quantize } from "@nibblewise/nibblewise";
+ *
+ * const { parts } = quantize(new Float32Array(64), { format: "q4_0" });
+ * console.log(parts.blocks.data.length); // 36: two blocks of 18 bytes
+ * ```
+ */
 export interface BlockParts {
   /** All blocks; shape: that of the values, the last axis in bytes. */
   readonly blocks: Part<"U8">;

@@ -12,7 +12,7 @@ import { nvfp4 } from "../../src/formats/nvfp4.ts";
 import { q4_0 } from "../../src/formats/q4_0.ts";
 import { q4_1 } from "../../src/formats/q4_1.ts";
 import { q4_k } from "../../src/formats/q4_k.ts";
-import { bits } from "../adversarial.ts";
+import { type Backend, backend, useBackend } from "../../src/kernels/engine.ts";
 import type { GgmlName } from "../peers/ggml.ts";
 
 /** The formats that take importance. */
@@ -53,8 +53,31 @@ export function emptyParts(
   return { blocks: { dtype: "U8", shape: blocks, data } };
 }
 
-/** The bytes that the reference makes of rows of values. */
-export function quantizeByReference(
+/** What a format does its work by: the scalar reference, or what a backend runs. */
+export type Way = "reference" | Backend;
+
+/** All of them. */
+export const ways: readonly Way[] = ["reference", "wasm", "js"];
+
+/** Runs `work` with the implementation; puts the backend back afterwards. */
+function by<T>(
+  way: Way,
+  format: BlockFormat,
+  work: (implementation: BlockFormat["reference"]) => T,
+): T {
+  if (way === "reference") return work(format.reference);
+  const before = backend();
+  useBackend(way);
+  try {
+    return work(format);
+  } finally {
+    useBackend(before);
+  }
+}
+
+/** The bytes that a format makes of rows of values. */
+export function quantizeBy(
+  way: Way,
   format: BlockFormat,
   values: Float32Array,
   columns: number,
@@ -62,17 +85,18 @@ export function quantizeByReference(
 ): Uint8Array {
   const shape = [values.length / columns, columns];
   const parts = emptyParts(format, shape);
-  format.reference.quantize(
-    values,
-    shape,
-    format.resolve(importance ? { importance } : {}, shape),
-    parts,
+  const options = format.resolve(importance ? { importance } : {}, shape);
+  by(
+    way,
+    format,
+    (implementation) => implementation.quantize(values, shape, options, parts),
   );
   return parts.blocks.data;
 }
 
-/** The values that the reference makes of blocks. */
-export function dequantizeByReference(
+/** The values that a format makes of blocks. */
+export function dequantizeBy(
+  way: Way,
   format: BlockFormat,
   data: Uint8Array,
 ): Float32Array {
@@ -80,15 +104,12 @@ export function dequantizeByReference(
   const parts: BlockParts = {
     blocks: { dtype: "U8", shape: [data.length], data },
   };
-  format.reference.dequantize(parts, [out.length], {}, out);
-  return out;
-}
-
-/** Bits of each float32, all NaN alike: which NaN an operation makes is not defined. */
-export function bitsWithOneNaN(values: Float32Array): Uint32Array {
-  return bits(values).map((word, i) =>
-    Number.isNaN(values[i]) ? 0x7fc00000 : word
+  by(
+    way,
+    format,
+    (implementation) => implementation.dequantize(parts, [out.length], {}, out),
   );
+  return out;
 }
 
 /** Where two byte arrays of blocks differ first, for messages; "equal" where they do not. */

@@ -1,14 +1,14 @@
 import { assertEquals } from "@std/assert";
 import type { BlockFormat } from "../../src/families/blocks.ts";
-import { random } from "../adversarial.ts";
+import { bits, random } from "../adversarial.ts";
 import { type GgmlName, openGgml } from "../peers/ggml.ts";
 import {
-  bitsWithOneNaN,
   blockBytes,
-  dequantizeByReference,
+  dequantizeBy,
   firstDifference,
   ggmlFormats,
-  quantizeByReference,
+  quantizeBy,
+  ways,
   weightedFormats,
 } from "./ggml_cases.ts";
 import { ggmlData, importanceData } from "./ggml_data.ts";
@@ -20,65 +20,82 @@ const COLUMNS = 512;
 const data = Object.entries(ggmlData(4 * COLUMNS));
 const weights = Object.entries(importanceData(COLUMNS));
 
-function assertSameAsNative(
+function nativeBlocks(
   format: BlockFormat<GgmlName>,
   values: Float32Array<ArrayBuffer>,
-  importance: Float32Array<ArrayBuffer> | undefined,
-  label: string,
-): void {
-  const actual = quantizeByReference(format, values, COLUMNS, importance);
-  const expected = new Uint8Array(actual.length);
+  importance?: Float32Array<ArrayBuffer>,
+): Uint8Array {
+  const blocks = new Uint8Array(values.length * format.bitsPerValue / 8);
   const written = native!.quantize(
     format.name,
     values,
     COLUMNS,
-    expected,
+    blocks,
     importance,
   );
-  assertEquals(written, expected.length);
-  assertEquals(
-    firstDifference(format, actual, expected),
-    "equal",
-    `${format.name} ${label}`,
-  );
+  assertEquals(written, blocks.length);
+  return blocks;
 }
 
 for (const format of ggmlFormats) {
   Deno.test({
-    name: `${format.name}: reference quantizes as native ggml does`,
+    name: `${format.name} quantizes as native ggml does`,
     ignore,
     fn() {
       for (const [name, values] of data) {
-        assertSameAsNative(format, values, undefined, name);
+        const expected = nativeBlocks(format, values);
+        for (const way of ways) {
+          const actual = quantizeBy(way, format, values, COLUMNS);
+          assertEquals(
+            firstDifference(format, actual, expected),
+            "equal",
+            `${way} ${name}`,
+          );
+        }
       }
     },
   });
 
   Deno.test({
-    name: `${format.name}: reference dequantizes as native ggml does`,
+    name: `${format.name} dequantizes as native ggml does`,
     ignore,
     fn() {
       const blocks = everyScaleByte(format);
-      const actual = dequantizeByReference(format, blocks);
-      const expected = new Float32Array(actual.length);
+      const expected = new Float32Array(
+        blocks.length * 8 / format.bitsPerValue,
+      );
       native!.dequantize(format.name, blocks, expected);
-      assertEquals(bitsWithOneNaN(actual), bitsWithOneNaN(expected));
+      for (const way of ways) {
+        assertEquals(
+          bits(dequantizeBy(way, format, blocks)),
+          bits(expected),
+          way,
+        );
+      }
     },
   });
 }
 
 for (const format of weightedFormats) {
   Deno.test({
-    name: `${format.name}: reference weighs importance as native ggml does`,
+    name: `${format.name} weighs importance as native ggml does`,
     ignore,
     fn() {
       for (const [name, values] of data) {
         for (const [weightName, importance] of weights) {
-          assertSameAsNative(
+          const actual = quantizeBy(
+            "reference",
             format,
             values,
+            COLUMNS,
             importance,
-            `${name} weighted ${weightName}`,
+          );
+          const expected = nativeBlocks(format, values, importance);
+          const label = `${name} weighted ${weightName}`;
+          assertEquals(
+            firstDifference(format, actual, expected),
+            "equal",
+            label,
           );
         }
       }

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { BlockFormat } from "../../src/families/blocks.ts";
-import { ggmlFormats, quantizeByReference } from "./ggml_cases.ts";
+import { ggmlFormats, quantizeBy } from "./ggml_cases.ts";
 import { sha256 } from "./ggml_vectors.ts";
 
 const { fround } = Math;
@@ -33,7 +33,8 @@ const hashed: Record<string, readonly [head: string, hash: string]> = {
 
 for (const [name, [length, expected]] of Object.entries(whole)) {
   Deno.test(`${name}: one block of a linear congruence`, () => {
-    const blocks = quantizeByReference(
+    const blocks = quantizeBy(
+      "reference",
       format(name),
       x.subarray(0, length),
       length,
@@ -44,7 +45,7 @@ for (const [name, [length, expected]] of Object.entries(whole)) {
 
 for (const [name, [head, hash]] of Object.entries(hashed)) {
   Deno.test(`${name}: one super-block of a linear congruence`, async () => {
-    const blocks = quantizeByReference(format(name), x, x.length);
+    const blocks = quantizeBy("reference", format(name), x, x.length);
     assertEquals(blocks.subarray(0, head.length / 2).toHex(), head);
     assertEquals((await sha256(blocks)).slice(0, hash.length), hash);
   });

@@ -1,12 +1,11 @@
 import { assertEquals } from "@std/assert";
-import type { BlockFormat, BlockParts } from "../../src/families/blocks.ts";
+import { bits } from "../adversarial.ts";
 import {
-  bitsWithOneNaN,
-  dequantizeByReference,
-  emptyParts,
+  dequantizeBy,
   firstDifference,
   ggmlFormats,
-  quantizeByReference,
+  quantizeBy,
+  ways,
   weightedFormats,
 } from "./ggml_cases.ts";
 import { ggmlData, importanceData } from "./ggml_data.ts";
@@ -29,35 +28,43 @@ Deno.test("ggml vectors: the generator makes the data that they were made of", a
 });
 
 for (const format of ggmlFormats) {
-  Deno.test(`${format.name}: reference quantizes to the golden blocks`, async () => {
-    const actual = quantizeByReference(format, values, VECTOR_COLUMNS);
-    assertEquals(
-      firstDifference(format, actual, await readBlocks(format.name)),
-      "equal",
-    );
-  });
+  for (const way of ways) {
+    Deno.test(`${format.name} by ${way} quantizes to the golden blocks`, async () => {
+      const actual = quantizeBy(way, format, values, VECTOR_COLUMNS);
+      assertEquals(
+        firstDifference(format, actual, await readBlocks(format.name)),
+        "equal",
+      );
+    });
 
-  Deno.test(`${format.name}: reference dequantizes the golden blocks`, async () => {
-    const actual = dequantizeByReference(format, await readBlocks(format.name));
-    assertEquals(
-      await sha256(bitsWithOneNaN(actual)),
-      index.dequantized[format.name],
-    );
-  });
+    Deno.test(`${format.name} by ${way} dequantizes the golden blocks`, async () => {
+      const actual = dequantizeBy(way, format, await readBlocks(format.name));
+      assertEquals(await sha256(bits(actual)), index.dequantized[format.name]);
+    });
+  }
 }
 
 for (const format of weightedFormats) {
-  for (
-    const [name, importance] of Object.entries(importanceData(VECTOR_COLUMNS))
-  ) {
-    Deno.test(`${format.name}: reference weighs importance "${name}" to the golden hash`, async () => {
-      const actual = quantizeByReference(
-        format,
-        values,
-        VECTOR_COLUMNS,
-        importance,
-      );
-      assertEquals(await sha256(actual), index.weighted[format.name][name]);
+  for (const way of ways) {
+    Deno.test(`${format.name} by ${way} weighs importance to the golden hashes`, async () => {
+      for (
+        const [name, importance] of Object.entries(
+          importanceData(VECTOR_COLUMNS),
+        )
+      ) {
+        const actual = quantizeBy(
+          way,
+          format,
+          values,
+          VECTOR_COLUMNS,
+          importance,
+        );
+        assertEquals(
+          await sha256(actual),
+          index.weighted[format.name][name],
+          name,
+        );
+      }
     });
   }
 }

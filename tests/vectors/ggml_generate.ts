@@ -9,7 +9,8 @@
  * @module
  */
 
-import { bitsWithOneNaN, ggmlFormats, weightedFormats } from "../formats/ggml_cases.ts";
+import { bits } from "../adversarial.ts";
+import { ggmlFormats, weightedFormats } from "../formats/ggml_cases.ts";
 import { ggmlData, importanceData } from "../formats/ggml_data.ts";
 import { type GgmlVectors, sha256, VECTOR_COLUMNS } from "../formats/ggml_vectors.ts";
 import { openGgml } from "../peers/ggml.ts";
@@ -49,7 +50,7 @@ for (const format of ggmlFormats) {
   await Deno.writeFile(new URL(`${format.name}.bin`, folder), blocks);
   const values = new Float32Array(blocks.length * 8 / format.bitsPerValue);
   native.dequantize(format.name, blocks, values);
-  index.dequantized[format.name] = await sha256(bitsWithOneNaN(values));
+  index.dequantized[format.name] = await sha256(bits(values));
 }
 for (const format of weightedFormats) {
   const hashes: Record<string, string> = {};
