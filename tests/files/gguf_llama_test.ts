@@ -13,7 +13,7 @@ import { GgufValue } from "../../src/files/gguf_value.ts";
 import { planGguf, writeGgufFrame } from "../../src/files/gguf_write.ts";
 import { openTensorFile } from "../../src/files/open.ts";
 import type { TensorEntry } from "../../src/files/tensors.ts";
-import { ggmlFormats, quantizeByReference } from "../formats/ggml_cases.ts";
+import { ggmlFormats, quantizeBy } from "../formats/ggml_cases.ts";
 import { openLlama } from "../peers/llama.ts";
 import { tinyVocabulary, writeTinyLlama } from "../peers/tiny_llama.ts";
 import { withFolder } from "./temporary_folder.ts";
@@ -129,7 +129,8 @@ for (const format of ggmlFormats) {
           return {
             dtype: format.name.toUpperCase(),
             data: (bytes) =>
-              quantizeByReference(
+              quantizeBy(
+                "reference",
                 format,
                 new Float32Array(bytes.buffer),
                 columns,
