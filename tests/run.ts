@@ -48,6 +48,7 @@ const stages: readonly Stage[] = [
     name: "tests-js",
     args: [
       "test",
+      "-q",
       "-A",
       "--doc",
       `--ignore=${runtimes}`,
