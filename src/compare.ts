@@ -67,17 +67,15 @@ export class ErrorMeter {
       );
     }
     this.#count += expected.length;
-    const state = { array: this.#sums };
     run({
       kernel: SUMS,
       count: expected.length,
       step: STEP,
-      inputs: [
-        { array: expected, bits: 32 },
-        { array: actual, bits: 32 },
-        state,
+      operands: [
+        { array: expected, access: "read", bits: 32 },
+        { array: actual, access: "read", bits: 32 },
+        { array: this.#sums, access: "update" },
       ],
-      outputs: [state],
       again: () => {},
     });
   }

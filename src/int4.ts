@@ -4,7 +4,7 @@
  * @module
  */
 import { measureMagnitude, measureRange } from "./families/grouped.ts";
-import { type Kernel, run } from "./kernels/engine.ts";
+import { type Kernel, type Operand, run } from "./kernels/engine.ts";
 import {
   dequantizeInt8,
   pack,
@@ -215,7 +215,7 @@ function bytesOf(array: Int8Array | Uint8Array): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.length);
 }
 
-type Bits = Parameters<typeof run>[0]["inputs"][number];
+type Bits = Pick<Operand, "array" | "bits">;
 
 function stream(
   kernel: Kernel,
@@ -225,13 +225,9 @@ function stream(
   numbers: readonly number[],
   again: () => void = () => {},
 ): void {
-  run({
-    kernel,
-    count,
-    step: STEP,
-    inputs: [input],
-    outputs: [output],
-    numbers,
-    again,
-  });
+  const operands: Operand[] = [
+    { ...input, access: "read" },
+    { ...output, access: "write" },
+  ];
+  run({ kernel, count, step: STEP, operands, numbers, again });
 }

@@ -192,8 +192,10 @@ function fastOf(spec: BlockSpec<string>, reference: Blocks): Blocks {
         kernel: quantizeKernel,
         count: values.length,
         step,
-        inputs: [{ array: values, bits: 32 }],
-        outputs: [{ array: data, bytes }],
+        operands: [
+          { array: values, access: "read", bits: 32 },
+          { array: data, access: "write", bytes },
+        ],
         again: (first, n) => encodeBlocks(spec, values, data, first, first + n),
       });
     },
@@ -206,8 +208,10 @@ function fastOf(spec: BlockSpec<string>, reference: Blocks): Blocks {
         kernel: dequantizeKernel,
         count: out.length,
         step,
-        inputs: [{ array: data, bytes }],
-        outputs: [{ array: out, bits: 32 }],
+        operands: [
+          { array: data, access: "read", bytes },
+          { array: out, access: "write", bits: 32 },
+        ],
         again: (first, n) => decodeBlocks(spec, data, out, first, first + n),
       });
     },

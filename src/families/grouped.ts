@@ -93,7 +93,7 @@ export function measureRange(
 ): [number, number] {
   if (n === 0) return [0, 0];
   const state = new Float32Array([values[first], values[first], 0]);
-  measure(RANGE, values, first, n, { array: state });
+  measure(RANGE, values, first, n, { array: state, access: "update" });
   return [state[0], state[1]];
 }
 
@@ -104,7 +104,7 @@ export function measureMagnitude(
   n: number = values.length,
 ): number {
   const state = new Int32Array(1);
-  measure(MAGNITUDE, values, first, n, { array: state });
+  measure(MAGNITUDE, values, first, n, { array: state, access: "update" });
   return new Float32Array(state.buffer)[0];
 }
 
@@ -119,8 +119,11 @@ function measure(
     kernel,
     count: n,
     step: FREE_STEP,
-    inputs: [{ array: values.subarray(first, first + n), bits: 32 }, state],
-    outputs: [state],
+    operands: [{
+      array: values.subarray(first, first + n),
+      access: "read",
+      bits: 32,
+    }, state],
     again: () => rejectNonFinite(values, first, first + n),
   });
 }
@@ -133,30 +136,24 @@ export interface Strides {
   /** Values that the kernel takes for one row. */
   readonly row: number;
   readonly step: number;
-  /** An operand of 4-bit codes. */
-  codes(array: KernelArray): Operand;
-  /** An operand with so many bytes for each group. */
-  perGroup(array: KernelArray, bytes: number): Operand;
+  /** How much of the codes goes with values. */
+  readonly codes: Pick<Operand, "bits" | "bytes">;
+  /** Groups in a step. */
+  readonly groups: number;
 }
 
 /** Rows run on where groups and bytes fit them exactly; otherwise the kernel takes whole rows. */
 export function strides(
   { count, rows, columns, group, groupsPerRow }: Grouping,
 ): Strides {
-  const even = group % 2 === 0;
-  if (even && (rows === 1 || columns % group === 0)) {
-    return {
-      row: count,
-      step: group,
-      codes: (array) => ({ array, bits: 4 }),
-      perGroup: (array, bytes) => ({ array, bytes }),
-    };
+  if (group % 2 === 0 && (rows === 1 || columns % group === 0)) {
+    return { row: count, step: group, codes: { bits: 4 }, groups: 1 };
   }
   return {
     row: columns,
     step: columns,
-    codes: (array) => ({ array, bytes: (columns + 1) >> 1 }),
-    perGroup: (array, bytes) => ({ array, bytes: bytes * groupsPerRow }),
+    codes: { bytes: (columns + 1) >> 1 },
+    groups: groupsPerRow,
   };
 }
 

@@ -218,12 +218,17 @@ function quantize(
       kernel: QUANTIZE,
       count: n,
       step: FREE_STEP,
-      inputs: [{ array: values.subarray(first, first + n), bits: 32 }],
-      outputs: [{
-        array: codes.data.subarray(firstByte, firstByte + Math.ceil(n / 2)),
-        bits: 4,
-      }],
+      operands: [
+        { array: values.subarray(first, first + n), access: "read", bits: 32 },
+        {
+          array: codes.data.subarray(firstByte, firstByte + Math.ceil(n / 2)),
+          access: "write",
+          bits: 4,
+        },
+      ],
       numbers: [scales.data[scale], zeroPoints?.data[scale] ?? 0],
+      // What was measured last is still in a cache.
+      backwards: true,
       again: unreachable,
     });
   }
@@ -256,19 +261,21 @@ function quantizeFused(
   parts: Int4Parts,
   groups: Grouping,
 ): void {
-  const { row, step, codes, perGroup } = strides(groups);
+  const { row, step, codes, groups: perStep } = strides(groups),
+    zeroPoints = parts.zeroPoints?.data;
   run({
     kernel: QUANTIZE_GROUPS,
     count: groups.count,
     step,
-    inputs: [{ array: values, bits: 32 }],
-    outputs: [
-      codes(parts.codes.data),
-      perGroup(parts.scales.data, 4),
-      perGroup(
-        parts.zeroPoints?.data ?? NO_ZERO_POINTS,
-        parts.zeroPoints ? 1 : 0,
-      ),
+    operands: [
+      { array: values, access: "read", bits: 32 },
+      { array: parts.codes.data, access: "write", ...codes },
+      { array: parts.scales.data, access: "write", bytes: 4 * perStep },
+      {
+        array: zeroPoints ?? NO_ZERO_POINTS,
+        access: "write",
+        bytes: zeroPoints ? perStep : 0,
+      },
     ],
     numbers: [row, groups.group, SCALE_RULES[scaleMethod]],
     again: (first, n) => rejectNonFinite(values, first, first + n),
@@ -291,11 +298,14 @@ function dequantize(
       kernel: DEQUANTIZE,
       count: n,
       step: FREE_STEP,
-      inputs: [{
-        array: codes.data.subarray(firstByte, firstByte + Math.ceil(n / 2)),
-        bits: 4,
-      }],
-      outputs: [{ array: out.subarray(first, first + n), bits: 32 }],
+      operands: [
+        {
+          array: codes.data.subarray(firstByte, firstByte + Math.ceil(n / 2)),
+          access: "read",
+          bits: 4,
+        },
+        { array: out.subarray(first, first + n), access: "write", bits: 32 },
+      ],
       numbers: [scales.data[scale], zeroPoints?.data[scale] ?? 0],
       again: unreachable,
     });
@@ -307,17 +317,21 @@ function dequantizeFused(
   groups: Grouping,
   out: Float32Array,
 ): void {
-  const { row, step, codes: codesOf, perGroup } = strides(groups);
+  const { row, step, codes: codesOf, groups: perStep } = strides(groups);
   run({
     kernel: DEQUANTIZE_GROUPS,
     count: groups.count,
     step,
-    inputs: [
-      codesOf(codes.data),
-      perGroup(scales.data, 4),
-      perGroup(zeroPoints?.data ?? NO_ZERO_POINTS, zeroPoints ? 1 : 0),
+    operands: [
+      { array: codes.data, access: "read", ...codesOf },
+      { array: scales.data, access: "read", bytes: 4 * perStep },
+      {
+        array: zeroPoints?.data ?? NO_ZERO_POINTS,
+        access: "read",
+        bytes: zeroPoints ? perStep : 0,
+      },
+      { array: out, access: "write", bits: 32 },
     ],
-    outputs: [{ array: out, bits: 32 }],
     numbers: [row, groups.group, zeroPoints ? 1 : 0],
     again: unreachable,
   });

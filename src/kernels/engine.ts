@@ -38,11 +38,12 @@ export interface Kernel {
 /** An array that a kernel works on, and how much of it goes with how many values. */
 export interface Operand {
   readonly array: KernelArray;
+  /** Whether the kernel reads it, writes it, or does both. */
+  readonly access: "read" | "write" | "update";
   /** Bits for each value; the last byte may be partly used. */
   readonly bits?: number;
-  /** Or bytes for each whole or partial step of values. */
+  /** Or bytes for each whole or partial step of values. With neither, all of it goes with every stretch. */
   readonly bytes?: number;
-  /** Neither: all of it goes with every stretch. */
 }
 
 /** A kernel, the values to cover, and the operands in the kernel's order. */
@@ -52,9 +53,10 @@ export interface Work {
   readonly count: number;
   /** Values that must stay together; stretches start at its multiples. */
   readonly step: number;
-  readonly inputs: readonly Operand[];
-  readonly outputs: readonly Operand[];
+  readonly operands: readonly Operand[];
   readonly numbers?: readonly number[];
+  /** Goes from the last stretch to the first. */
+  readonly backwards?: boolean;
   /** Does a stretch again by the scalar reference, or throws; called when the kernel returns 1. */
   readonly again: (first: number, n: number) => void;
 }
@@ -175,90 +177,86 @@ function byteCount(operand: Operand, n: number, step: number): number {
   return operand.array.byteLength;
 }
 
-function byteOffset(operand: Operand, first: number, step: number): number {
-  return isWhole(operand) ? 0 : byteCount(operand, first, step);
-}
-
-function bytesOf(array: KernelArray): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-}
-
 // ---- WebAssembly ----
 
-/** Values per tile: in and out together stay in the first cache. */
-const TILE = 2048;
+/** Bytes copied per tile: in and out together stay in the first cache. */
+const TILE_BYTES = 18432;
 
+/** An operand as the tile loop sees it. */
 interface Slot {
   readonly operand: Operand;
-  readonly input: boolean;
-  readonly output: boolean;
-  /** Where the operand's bytes are in WebAssembly memory: the array itself, or its tile. */
+  /** Where its bytes are in WebAssembly memory: the array itself, or its tile. */
   readonly address: number;
-  /** The array's bytes where they have to be copied; undefined where it lives in the memory. */
+  /** The array's bytes, where they have to be copied in or out; undefined where the array lives in the memory. */
   readonly bytes: Uint8Array | undefined;
+  /** The tile they are copied to. */
+  readonly tile: Uint8Array | undefined;
 }
 
 function runWasm(work: Work): void {
-  const { operands, isInput, isOutput } = sides(work);
-  const stretch = stretchOf(TILE, work.step);
-  const need = operands.reduce(
-    (sum, o) =>
-      sum + byteCount(o, Math.min(stretch, work.count), work.step) + 192,
-    0,
-  );
-  const instance = chooseInstance(operands, need);
-  const slots: Slot[] = [];
-  let address = instance.scratch;
-  operands.forEach((operand, i) => {
-    const { array } = operand;
-    const inside = array.buffer === instance.memory.buffer;
-    // A tile that sits like its array modulo 64 is copied faster.
-    if (!inside) {
-      address = Math.ceil(address / 64) * 64 +
-        ((array.byteOffset + copyOffset()) & 63);
+  const { operands, step, count } = work;
+  const most = Math.min(count, stretchOf(LONG_STRETCH, step));
+  const instance = chooseInstance(work, most);
+  const memory = new Uint8Array(instance.memory.buffer);
+  let copied = 0;
+  for (const operand of operands) {
+    if (operand.array.buffer !== memory.buffer && !isWhole(operand)) {
+      copied += byteCount(operand, most, step);
     }
-    slots.push({
-      operand,
-      input: isInput(i),
-      output: isOutput(i),
-      address: inside ? array.byteOffset : address,
-      bytes: inside ? undefined : bytesOf(array),
-    });
-    if (!inside) {
-      address += byteCount(operand, Math.min(stretch, work.count), work.step);
-    }
-  });
-  const copies = slots.some((slot) => slot.bytes && !isWhole(slot.operand));
-  runTiles(
-    work,
-    instance,
-    slots,
-    copies ? stretch : stretchOf(LONG_STRETCH, work.step),
-  );
-}
-
-function sides(work: Work) {
-  const operands = [
-    ...work.inputs,
-    ...work.outputs.filter((o) => !work.inputs.includes(o)),
-  ];
-  return {
-    operands,
-    isInput: (i: number) => i < work.inputs.length,
-    isOutput: (i: number) => work.outputs.includes(operands[i]),
-  };
-}
-
-/** The arena that an operand lives in, the largest operand first; or else the tiles. */
-function chooseInstance(operands: readonly Operand[], need: number): Instance {
-  const bySize = [...operands].sort((a, b) =>
-    b.array.byteLength - a.array.byteLength
-  );
-  for (const { array } of bySize) {
-    const instance = instanceOf(array);
-    if (instance && need <= scratchBytes(instance)) return instance;
   }
-  return tileInstance(need);
+  const stretch = copied <= TILE_BYTES
+    ? most
+    : stretchOf(TILE_BYTES * most / copied, step);
+  let free = instance.scratch;
+  const slots = operands.map((operand): Slot => {
+    const { buffer, byteOffset, byteLength } = operand.array;
+    if (buffer === memory.buffer) {
+      return {
+        operand,
+        address: byteOffset,
+        bytes: undefined,
+        tile: undefined,
+      };
+    }
+    // A tile that sits like its array modulo 64 is copied faster.
+    const address = align(free) +
+      (stretch < count ? (byteOffset + copyOffset()) & 63 : 0);
+    free = address + byteCount(operand, stretch, step);
+    return {
+      operand,
+      address,
+      bytes: new Uint8Array(buffer, byteOffset, byteLength),
+      tile: memory.subarray(address, free),
+    };
+  });
+  for (const { operand, bytes, tile } of slots) {
+    if (bytes && isWhole(operand) && operand.access !== "write") {
+      tile!.set(bytes);
+    }
+  }
+  runTiles(work, instance, slots, stretch);
+  for (const { operand, bytes, tile } of slots) {
+    if (bytes && isWhole(operand) && operand.access !== "read") {
+      bytes.set(tile!);
+    }
+  }
+}
+
+function align(address: number): number {
+  return Math.ceil(address / 64) * 64;
+}
+
+/** The arena that the largest operand of any arena lives in; or else the tiles. */
+function chooseInstance({ operands, step }: Work, most: number): Instance {
+  let need = 0, largest = -1, chosen: Instance | undefined;
+  for (const operand of operands) {
+    need += byteCount(operand, most, step) + 128;
+    const instance = operand.array.byteLength > largest
+      ? instanceOf(operand.array)
+      : undefined;
+    if (instance) [chosen, largest] = [instance, operand.array.byteLength];
+  }
+  return chosen && need <= scratchBytes(chosen) ? chosen : tileInstance(need);
 }
 
 function runTiles(
@@ -269,46 +267,36 @@ function runTiles(
 ): void {
   const { count, step } = work;
   const kernel = instance.kernels[work.kernel.name];
-  const memory = new Uint8Array(instance.memory.buffer);
   const call = [
     0,
     ...slots.map((slot) => slot.address),
     ...(work.numbers ?? []),
   ];
-  for (const slot of slots) {
-    if (slot.bytes && slot.input && isWhole(slot.operand)) {
-      memory.set(slot.bytes, slot.address);
-    }
-  }
-  for (let first = 0; first < count; first += stretch) {
-    const n = Math.min(stretch, count - first);
+  const tiles = Math.ceil(count / stretch);
+  for (let t = 0; t < tiles; t++) {
+    const first = (work.backwards ? tiles - 1 - t : t) * stretch,
+      n = Math.min(stretch, count - first);
     call[0] = n;
-    slots.forEach((slot, i) => {
-      const { operand, bytes, address } = slot;
-      const start = byteOffset(operand, first, step);
+    for (let i = 0; i < slots.length; i++) {
+      const { bytes, operand, address, tile } = slots[i];
+      if (isWhole(operand)) continue;
+      const start = byteCount(operand, first, step);
       if (!bytes) call[i + 1] = address + start;
-      else if (slot.input && !isWhole(operand)) {
-        memory.set(
-          bytes.subarray(start, start + byteCount(operand, n, step)),
-          address,
-        );
-      }
-    });
-    if (kernel(...call) !== 0) work.again(first, n);
-    else {
-      for (const { operand, bytes, output, address } of slots) {
-        if (!bytes || !output || isWhole(operand)) continue;
-        const size = byteCount(operand, n, step);
-        bytes.set(
-          memory.subarray(address, address + size),
-          byteOffset(operand, first, step),
-        );
+      else if (operand.access !== "write") {
+        tile!.set(bytes.subarray(start, start + byteCount(operand, n, step)));
       }
     }
-  }
-  for (const { operand, bytes, output, address } of slots) {
-    if (bytes && output && isWhole(operand)) {
-      bytes.set(memory.subarray(address, address + bytes.length));
+    if (kernel(...call) !== 0) {
+      work.again(first, n);
+      continue;
+    }
+    for (const { bytes, operand, tile } of slots) {
+      if (!bytes || operand.access === "read" || isWhole(operand)) continue;
+      const size = byteCount(operand, n, step);
+      bytes.set(
+        size === tile!.length ? tile! : tile!.subarray(0, size),
+        byteCount(operand, first, step),
+      );
     }
   }
 }
@@ -317,16 +305,38 @@ function runTiles(
 // JavaScriptCore 0) and cannot be asked, so it is measured, once.
 let measuredOffset: number | undefined;
 
+const OFFSETS = [16, 0, 32, 48];
+
 function copyOffset(): number {
-  measuredOffset ??= 16;
+  measuredOffset ??= fastestOffset(tileInstance(2 * PROBE_BYTES));
   return measuredOffset;
+}
+
+/** Bytes copied for a probe: a tile many times over. */
+const PROBE_BYTES = 65536;
+
+function fastestOffset({ memory, scratch }: Instance): number {
+  const source = new Uint8Array(PROBE_BYTES),
+    target = new Uint8Array(memory.buffer);
+  const best = OFFSETS.map(() => Infinity);
+  for (let round = 0; round < 5; round++) {
+    OFFSETS.forEach((offset, i) => {
+      const start = performance.now();
+      for (let k = 0; k < 4; k++) {
+        for (let at = 0; at < PROBE_BYTES; at += 8192) {
+          target.set(source.subarray(at, at + 8192), align(scratch) + offset);
+        }
+      }
+      best[i] = Math.min(best[i], performance.now() - start);
+    });
+  }
+  return OFFSETS[best.indexOf(Math.min(...best))];
 }
 
 // ---- plain JS ----
 
 function runJs(work: Work): void {
-  const { operands, isInput, isOutput } = sides(work);
-  const { count, step } = work;
+  const { operands, count, step } = work;
   const stretch = stretchOf(LONG_STRETCH, step);
   const kernel = work.kernel.js as (
     n: number,
@@ -337,14 +347,17 @@ function runJs(work: Work): void {
     const n = Math.min(stretch, count - first);
     const pieces = operands.map((operand) => piece(operand, first, n, step));
     const aligned = pieces.map((array, i) =>
-      isInput(i) ? alignedCopy(array) : alignedSpace(array)
+      operands[i].access === "write" ? alignedSpace(array) : alignedCopy(array)
     );
-    if (kernel(n, ...aligned, ...numbers) !== 0) work.again(first, n);
-    else {
-      pieces.forEach((array, i) => {
-        if (isOutput(i) && aligned[i] !== array) array.set(aligned[i]);
-      });
+    if (kernel(n, ...aligned, ...numbers) !== 0) {
+      work.again(first, n);
+      continue;
     }
+    pieces.forEach((array, i) => {
+      if (operands[i].access !== "read" && aligned[i] !== array) {
+        array.set(aligned[i]);
+      }
+    });
   }
 }
 
@@ -357,7 +370,7 @@ function piece(
   const { array } = operand;
   if (isWhole(operand)) return array;
   const size = array.BYTES_PER_ELEMENT,
-    start = byteOffset(operand, first, step) / size;
+    start = byteCount(operand, first, step) / size;
   return array.subarray(start, start + byteCount(operand, n, step) / size);
 }
 
