@@ -113,12 +113,17 @@ export async function spoolOutput(
 function send(output: Output, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (error?: Error | null) => {
+      if (error) return reject(fileError(`Cannot write ${STDOUT}`, error));
       output.off("error", settle);
-      if (error) reject(fileError(`Cannot write ${STDOUT}`, error));
-      else resolve();
+      resolve();
     };
-    // A stream that breaks tells its listeners too, and without one the process dies.
+    // A stream that breaks tells its listeners too, some time after the
+    // callback, and without one the process dies: after a failure it stays.
     output.on("error", settle);
-    output.write(bytes, settle);
+    try {
+      output.write(bytes, settle);
+    } catch (error) {
+      reject(fileError(`Cannot write ${STDOUT}`, error)); // Deno, a full disk
+    }
   });
 }

@@ -101,6 +101,8 @@ export function decodeF16(bits: Uint16Array, out: Float32Array): void {
     // Two compares in one: normal numbers, neither subnormal nor infinite.
     if (((half + 0x400) & 0x7fff) >= 0x800) {
       words[i] = ((half & 0x8000) << 16) | (((half & 0x7fff) << 13) + REBIAS);
+    } else if ((half & 0x7c00) === 0) {
+      out[i] = (half & 0x8000 ? -(2 ** -24) : 2 ** -24) * (half & 0x3ff);
     } else words[i] = decodeBits(half);
   }
 }

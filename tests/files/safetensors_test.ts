@@ -496,7 +496,7 @@ Deno.test("planSafetensors: refuses what the format cannot hold", () => {
     [[[], new Map([["a", "\udc00"]])], "half a surrogate pair"],
   ];
   for (const [args, message] of refused) {
-    assertThrows(() => planSafetensors(...args), Error, message);
+    assertThrows(() => planSafetensors(...args), RangeError, message);
   }
   assertEquals(planSafetensors([plan("a"), plan("b")]).size, 8 + 112 + 16);
 });

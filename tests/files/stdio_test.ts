@@ -36,9 +36,10 @@ Deno.test("spoolInput: a terminal is refused, a broken stream told", async () =>
   );
 });
 
+/** A pipe that breaks: by an exception, or as streams do, callback first and then the event. */
 class Pipe extends EventEmitter {
   readonly received: number[] = [];
-  constructor(readonly room = Infinity) {
+  constructor(readonly room = Infinity, readonly throws = false) {
     super();
   }
   write(bytes: Uint8Array, done: (error?: Error | null) => void): boolean {
@@ -46,7 +47,9 @@ class Pipe extends EventEmitter {
       const error = Object.assign(new Error("EPIPE: broken"), {
         code: "EPIPE",
       });
-      queueMicrotask(() => (this.emit("error", error), done(error)));
+      if (this.throws) throw error;
+      queueMicrotask(() => done(error));
+      setTimeout(() => this.emit("error", error));
     } else {
       this.received.push(...bytes);
       queueMicrotask(() => done());
@@ -67,14 +70,23 @@ Deno.test("spoolOutput: sends nothing before commit, everything in order then", 
   await sink.abort();
 });
 
-Deno.test("spoolOutput: abort sends nothing, a closed reader is told", async () => {
-  const pipe = new Pipe(2);
-  const aborted = await spoolOutput(pipe);
-  await aborted.write(0, Uint8Array.of(1));
-  await aborted.abort();
-  assertEquals(pipe.received, []);
+Deno.test("spoolOutput: abort sends nothing", async () => {
+  const pipe = new Pipe();
   const sink = await spoolOutput(pipe);
-  await sink.write(0, Uint8Array.of(1, 2, 3));
-  const expected = "Cannot write standard output: the reader closed the pipe";
-  await assertRejects(() => sink.commit(), Error, expected);
+  await sink.write(0, Uint8Array.of(1));
+  await sink.abort();
+  assertEquals(pipe.received, []);
 });
+
+for (const throws of [false, true]) {
+  const how = throws ? "an exception" : "an event";
+  Deno.test(`spoolOutput: a reader that closes the pipe is told by ${how}`, async () => {
+    const pipe = new Pipe(2, throws);
+    const sink = await spoolOutput(pipe);
+    await sink.write(0, Uint8Array.of(1, 2, 3));
+    const expected = "Cannot write standard output: the reader closed the pipe";
+    await assertRejects(() => sink.commit(), Error, expected);
+    // An error event without a listener would end the process here.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  });
+}
