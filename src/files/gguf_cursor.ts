@@ -12,6 +12,9 @@ const windowSize = 64 * 1024;
 // A byte order mark belongs to a name; without ignoreBOM two names that differ in it would be equal.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** Says what is read, for a message: a function, as most of the time nobody asks. */
+export type Label = () => string;
+
 /** A place in the header of a file. Fields are read with `need` first, then without waiting. */
 export class GgufCursor {
   readonly #source: ByteSource;
@@ -49,7 +52,7 @@ export class GgufCursor {
   }
 
   /** Has the next `count` bytes at hand, at most a window; `what` says what they are. */
-  async need(count: number, what: string): Promise<void> {
+  async need(count: number, what: Label): Promise<void> {
     if (this.has(count)) return;
     this.#check(count, what);
     const length = Math.min(this.#window.length, this.remaining);
@@ -76,7 +79,7 @@ export class GgufCursor {
   }
 
   /** Moves on by `count` bytes that are in the file but need not be at hand. */
-  skip(count: number, what: string): void {
+  skip(count: number, what: Label): void {
     this.#check(count, what);
     this.#position += count;
   }
@@ -92,28 +95,28 @@ export class GgufCursor {
   }
 
   /** The next string: a key or a name, at most `limit` bytes of UTF-8 without NUL. */
-  async text(what: string, limit: number): Promise<string> {
+  async text(what: Label, limit: number): Promise<string> {
     await this.need(8, what);
     const length = this.u64();
     if (length > BigInt(this.remaining)) {
       throw this.malformed(
-        `${what} declares ${length} bytes; ${this.remaining} follow`,
+        `${what()} declares ${length} bytes; ${this.remaining} follow`,
       );
     }
     if (length > BigInt(limit)) {
       throw this.malformed(
-        `${what} declares ${length} bytes; at most ${limit} are allowed`,
+        `${what()} declares ${length} bytes; at most ${limit} are allowed`,
       );
     }
     const start = this.#position;
     this.skip(Number(length), what);
     const bytes = await this.bytes(start, this.#position);
     // C programs end a name at a NUL, and would see another name than this one.
-    if (bytes.includes(0)) throw this.malformed(`${what} holds a NUL byte`);
+    if (bytes.includes(0)) throw this.malformed(`${what()} holds a NUL byte`);
     try {
       return decoder.decode(bytes);
     } catch {
-      throw this.malformed(`${what} is not UTF-8`);
+      throw this.malformed(`${what()} is not UTF-8`);
     }
   }
 
@@ -133,10 +136,10 @@ export class GgufCursor {
     return at;
   }
 
-  #check(count: number, what: string): void {
+  #check(count: number, what: Label): void {
     if (count > this.remaining) {
       throw this.malformed(
-        `${what} takes ${count} bytes, but the file ends after ${this.remaining}`,
+        `${what()} takes ${count} bytes, but the file ends after ${this.remaining}`,
       );
     }
     if (this.#position + count > GGUF_HEADER_BYTES) {

@@ -15,7 +15,7 @@
  */
 import type { ByteSource } from "./bytes.ts";
 import { quote } from "./errors.ts";
-import { GgufCursor } from "./gguf_cursor.ts";
+import { GgufCursor, type Label } from "./gguf_cursor.ts";
 import { readTensors } from "./gguf_tensors.ts";
 import { checkAlignment, ggufDefaultAlignment } from "./gguf_types.ts";
 import {
@@ -93,7 +93,7 @@ export async function openGguf(source: ByteSource): Promise<GgufFile> {
 }
 
 async function readVersion(cursor: GgufCursor): Promise<number> {
-  await cursor.need(8, "its signature");
+  await cursor.need(8, () => "its signature");
   const magic = cursor.u32();
   // "GGUF" read as a little-endian word; big-endian files have the same four bytes.
   if (magic !== 0x46554747) {
@@ -127,7 +127,7 @@ async function readCount(
   smallest: number,
   limit: number,
 ): Promise<number> {
-  await cursor.need(8, `its number of ${what}`);
+  await cursor.need(8, () => `its number of ${what}`);
   const count = cursor.i64();
   if (count < 0n) throw cursor.malformed(`it declares ${count} ${what}`);
   const room = Math.floor(cursor.remaining / smallest);
@@ -150,21 +150,21 @@ async function readValues(
 ): Promise<Map<string, GgufValue>> {
   const values = new Map<string, GgufValue>();
   for (let i = 0; i < count; i++) {
-    const key = await cursor.text(`metadata key ${i}`, GGUF_KEY_BYTES);
+    const key = await cursor.text(() => `metadata key ${i}`, GGUF_KEY_BYTES);
     if (key === "") throw cursor.malformed(`metadata key ${i} is empty`);
     if (values.has(key)) {
       throw cursor.malformed(
         `metadata key ${quote(key)} occurs twice`,
       );
     }
-    values.set(key, await readValue(cursor, `metadata ${quote(key)}`));
+    values.set(key, await readValue(cursor, () => `metadata ${quote(key)}`));
   }
   return values;
 }
 
 async function readValue(
   cursor: GgufCursor,
-  where: string,
+  where: Label,
 ): Promise<GgufValue> {
   await cursor.need(4, where);
   const type = readType(cursor, where);
@@ -182,19 +182,19 @@ async function readValue(
   const elementType = readType(cursor, where);
   if (elementType === "array") {
     throw cursor.refused(
-      `${where} is an array of arrays; ggml reads arrays of one level, so flatten it`,
+      `${where()} is an array of arrays; ggml reads arrays of one level, so flatten it`,
     );
   }
   const length = cursor.u64();
   const smallest = elementType === "string" ? 8 : ggufFixedSize(elementType);
   if (length > BigInt(Math.floor(cursor.remaining / smallest))) {
     throw cursor.malformed(
-      `${where} declares ${length} elements of ${elementType}; ${cursor.remaining} bytes follow`,
+      `${where()} declares ${length} elements of ${elementType}; ${cursor.remaining} bytes follow`,
     );
   }
   if (length > BigInt(GGUF_ARRAY_LENGTH)) {
     throw cursor.refused(
-      `${where} declares ${length} elements; at most ${GGUF_ARRAY_LENGTH} are read`,
+      `${where()} declares ${length} elements; at most ${GGUF_ARRAY_LENGTH} are read`,
     );
   }
   await skipElements(cursor, where, elementType, Number(length));
@@ -206,12 +206,12 @@ async function readValue(
   );
 }
 
-function readType(cursor: GgufCursor, where: string): GgufValueType {
+function readType(cursor: GgufCursor, where: Label): GgufValueType {
   const id = cursor.u32();
   const type = ggufValueTypes[id];
   if (type === undefined) {
     throw cursor.malformed(
-      `${where} has type ${id}; GGUF has 0 to ${ggufValueTypes.length - 1}`,
+      `${where()} has type ${id}; GGUF has 0 to ${ggufValueTypes.length - 1}`,
     );
   }
   return type;
@@ -220,7 +220,7 @@ function readType(cursor: GgufCursor, where: string): GgufValueType {
 /** Moves past elements without keeping them: their bytes are fetched once their end is known. */
 async function skipElements(
   cursor: GgufCursor,
-  where: string,
+  where: Label,
   type: GgufElementType,
   count: number,
 ): Promise<void> {
@@ -231,7 +231,7 @@ async function skipElements(
     const length = cursor.u64();
     if (length > BigInt(cursor.remaining)) {
       throw cursor.malformed(
-        `${where} declares a string of ${length} bytes; ${cursor.remaining} follow`,
+        `${where()} declares a string of ${length} bytes; ${cursor.remaining} follow`,
       );
     }
     cursor.skip(Number(length), where);

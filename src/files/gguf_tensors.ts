@@ -4,7 +4,7 @@
  * @module
  */
 import { quote } from "./errors.ts";
-import type { GgufCursor } from "./gguf_cursor.ts";
+import type { GgufCursor, Label } from "./gguf_cursor.ts";
 import {
   ggmlByteLength,
   type GgmlType,
@@ -53,7 +53,10 @@ async function readRecords(
   const names = new Set<string>();
   const records: TensorRecord[] = [];
   for (let i = 0; i < count; i++) {
-    const name = await cursor.text(`the name of tensor ${i}`, GGUF_NAME_BYTES);
+    const name = await cursor.text(
+      () => `the name of tensor ${i}`,
+      GGUF_NAME_BYTES,
+    );
     if (names.has(name)) {
       throw cursor.malformed(`tensor ${quote(name)} occurs twice`);
     }
@@ -67,12 +70,12 @@ async function readRecord(
   cursor: GgufCursor,
   name: string,
 ): Promise<TensorRecord> {
-  const where = `tensor ${quote(name)}`;
+  const where = () => `tensor ${quote(name)}`;
   await cursor.need(4, where);
   const rank = cursor.u32();
   if (rank > GGUF_RANK) {
     throw cursor.malformed(
-      `${where} declares ${rank} dimensions; ggml has at most ${GGUF_RANK}`,
+      `${where()} declares ${rank} dimensions; ggml has at most ${GGUF_RANK}`,
     );
   }
   await cursor.need(8 * rank + 12, where);
@@ -81,28 +84,32 @@ async function readRecord(
     const dimension = cursor.i64();
     if (dimension < 1n || dimension > BigInt(Number.MAX_SAFE_INTEGER)) {
       throw cursor.malformed(
-        `${where} declares a dimension of ${dimension}; 1 to 2^53 - 1 is possible`,
+        `${where()} declares a dimension of ${dimension}; 1 to 2^53 - 1 is possible`,
       );
     }
     shape.unshift(Number(dimension));
   }
   const type = readTensorType(cursor, where);
-  const byteLength = ggmlByteLength(`${cursor.where}: ${where}`, type, shape);
+  const byteLength = ggmlByteLength(
+    () => `${cursor.where}: ${where()}`,
+    type,
+    shape,
+  );
   return { name, type, shape, byteLength, offset: cursor.u64() };
 }
 
-function readTensorType(cursor: GgufCursor, where: string): GgmlType {
+function readTensorType(cursor: GgufCursor, where: Label): GgmlType {
   const id = cursor.u32();
   const type = ggmlTypesById.get(id);
   if (type !== undefined) return type;
   const removed = removedGgmlTypes.get(id);
   if (removed !== undefined) {
     throw cursor.refused(
-      `${where} is of type ${id} (${removed}), which ggml has removed; quantize the model anew`,
+      `${where()} is of type ${id} (${removed}), which ggml has removed; quantize the model anew`,
     );
   }
   throw cursor.refused(
-    `${where} is of type ${id}, which is no known ggml type`,
+    `${where()} is of type ${id}, which is no known ggml type`,
   );
 }
 
@@ -115,17 +122,17 @@ function placeTensors(
   const size = cursor.position + cursor.remaining;
   let next = 0;
   return records.map(({ name, type, shape, byteLength, offset }) => {
-    const where = `tensor ${quote(name)}`;
+    const where = () => `tensor ${quote(name)}`;
     // ggml wants each tensor right behind the padding of the one before: no holes, no overlaps.
     if (offset !== BigInt(next)) {
       throw cursor.malformed(
-        `${where} starts at ${offset} of the data; ${next} was expected`,
+        `${where()} starts at ${offset} of the data; ${next} was expected`,
       );
     }
     const end = dataStart + next + byteLength;
     if (end > size) {
       throw cursor.malformed(
-        `${where} ends at byte ${end}, but the file has ${size}; it is cut off, fetch it again`,
+        `${where()} ends at byte ${end}, but the file has ${size}; it is cut off, fetch it again`,
       );
     }
     const entry = {

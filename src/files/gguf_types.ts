@@ -149,7 +149,7 @@ export function checkAlignment(where: string, value: GgufValue): number {
 /**
  * How many bytes a tensor takes in a GGUF file.
  *
- * @param where The file and the tensor, for the message.
+ * @param where Says which file and tensor, for the message.
  * @param type Its ggml type.
  * @param shape Dimensions, slowest first; an empty shape is one value.
  * @returns The size in bytes, without padding.
@@ -157,7 +157,7 @@ export function checkAlignment(where: string, value: GgufValue): number {
  * size passes 2^53.
  */
 export function ggmlByteLength(
-  where: string,
+  where: () => string,
   type: GgmlType,
   shape: readonly number[],
 ): number {
@@ -165,31 +165,31 @@ export function ggmlByteLength(
   const row = shape.at(-1) ?? 1;
   if (row % type.blockSize !== 0) {
     throw new RangeError(
-      `${where} has rows of ${row} values; ${type.name} needs a multiple of ${type.blockSize}`,
+      `${where()} has rows of ${row} values; ${type.name} needs a multiple of ${type.blockSize}`,
     );
   }
   const blocks = values / type.blockSize;
   if (blocks > Number.MAX_SAFE_INTEGER / type.blockBytes) {
     throw new RangeError(
-      `${where} has shape [${shape}], more than 2^53 bytes as ${type.name}`,
+      `${where()} has shape [${shape}], more than 2^53 bytes as ${type.name}`,
     );
   }
   return blocks * type.blockBytes;
 }
 
-function countValues(where: string, shape: readonly number[]): number {
+function countValues(where: () => string, shape: readonly number[]): number {
   let values: number;
   try {
     values = countElements(shape);
   } catch (error) {
     throw new RangeError(
-      `${where} has shape [${shape}]: ${(error as Error).message}`,
+      `${where()} has shape [${shape}]: ${(error as Error).message}`,
     );
   }
   // ggml reads a zero since 2026 only: older readers divide by it.
   if (values === 0) {
     throw new RangeError(
-      `${where} has shape [${shape}]; GGUF holds no tensor without values, leave it out`,
+      `${where()} has shape [${shape}]; GGUF holds no tensor without values, leave it out`,
     );
   }
   return values;

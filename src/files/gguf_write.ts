@@ -151,21 +151,21 @@ function encodeRecords(
   const names = new Set<string>();
   let offset = 0;
   return tensors.map(({ name, dtype, shape }) => {
-    const tensor = `${where}: tensor ${quote(name)}`;
+    const tensor = () => `${where}: tensor ${quote(name)}`;
     if (names.has(name)) {
-      throw new RangeError(`${tensor} occurs twice; rename one of them`);
+      throw new RangeError(`${tensor()} occurs twice; rename one of them`);
     }
     names.add(name);
     const encodedName = encodeName("tensor name", name, GGUF_NAME_BYTES);
     const type = ggmlTypes.get(dtype);
     if (type === undefined) {
       throw new RangeError(
-        `${tensor} has dtype ${dtype}, which GGUF does not have; convert it to F32`,
+        `${tensor()} has dtype ${dtype}, which GGUF does not have; convert it to F32`,
       );
     }
     if (shape.length > GGUF_RANK) {
       throw new RangeError(
-        `${tensor} has ${shape.length} dimensions; GGUF has at most ${GGUF_RANK}`,
+        `${tensor()} has ${shape.length} dimensions; GGUF has at most ${GGUF_RANK}`,
       );
     }
     const byteLength = ggmlByteLength(tensor, type, shape);
@@ -174,7 +174,7 @@ function encodeRecords(
     offset += padTo(byteLength, alignment);
     if (offset > Number.MAX_SAFE_INTEGER) {
       throw new RangeError(
-        `${tensor} ends beyond 2^53 bytes; no file is that large`,
+        `${tensor()} ends beyond 2^53 bytes; no file is that large`,
       );
     }
     return { bytes, entry };

@@ -73,7 +73,7 @@ export const GGUF_NAME_BYTES = 63;
  *
  * Stops an array of single bytes, each of which costs ten times that once it is decoded.
  */
-export const GGUF_ARRAY_LENGTH = 67_108_864;
+export const GGUF_ARRAY_LENGTH = 16_777_216;
 
 /**
  * Dimensions of a GGUF tensor; ggml has arrays of four.

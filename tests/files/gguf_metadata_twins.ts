@@ -248,11 +248,11 @@ export const metadataTwins: readonly Twin[] = [
   },
   {
     title: "metadata beyond the limit of the header",
-    bad: raw({ values: [array(10, limits.GGUF_HEADER_BYTES / 8)] }),
+    bad: raw({ values: [array(8, 1, int(8, limits.GGUF_HEADER_BYTES))] }),
     badSize: roomy,
     error: RangeError,
     says: `beyond ${limits.GGUF_HEADER_BYTES} bytes`,
-    good: raw({ values: [array(10, 1, int(8, 0))] }),
+    good: raw({ values: [array(8, 1, str("a"))] }),
   },
   {
     title: "a string beyond the limit of the header",
