@@ -155,8 +155,15 @@ export const metadataTwins: readonly Twin[] = [
     title: "a key longer than the file",
     bad: raw({ values: [join([str("k", 2n ** 63n), int(4, 4), int(4, 0)])] }),
     error: SyntaxError,
-    says: "declares 9223372036854775808 bytes",
+    says: "declares 9223372036854775808 bytes; at most 65535",
     good: raw({ values: [u32("k")] }),
+  },
+  {
+    title: "a key that the file cuts off",
+    bad: raw({ values: [join([str("k", 200), int(4, 4), int(4, 0)])] }),
+    error: SyntaxError,
+    says: "metadata key 0 takes 200 bytes, but the file ends after 32",
+    good: raw({ values: [u32("k".repeat(200))] }),
   },
   {
     title: "a NUL in a key",
