@@ -186,7 +186,8 @@ export function formatNamed(name: string): Format {
   );
 }
 
-const ARRAYS: {
+/** The typed array that carries each dtype. */
+export const ARRAYS: {
   readonly [D in Dtype]: new (length: number) => DtypeArrays[D];
 } = {
   U8: Uint8Array,

@@ -105,6 +105,12 @@ export interface Format<
   group(shape: readonly number[], options: R): number;
   /** Where a tensor may be cut in pieces that are quantized apart: at the multiples of this many values. */
   span(shape: readonly number[], options: R): number;
+  /**
+   * Options that quantize a piece of a group by itself, as a tensor of its own, once the
+   * smallest and the largest value of the group are known: for groups that do not fit in
+   * memory. A format without it takes its groups whole.
+   */
+  within?(options: R, min: number, max: number): R;
   /** What parts a tensor of this shape has. */
   parts(shape: readonly number[], options: R): PartSpecs<P>;
   /** Quantizes into parts of the right size. Throws a RangeError that names the index of a NaN or infinity. */

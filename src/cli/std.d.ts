@@ -99,10 +99,6 @@ declare module "@std/cli/parse-args" {
   ): { _: (string | number)[]; [name: string]: unknown };
 }
 
-declare module "@std/cli/unicode-width" {
-  export function unicodeWidth(text: string): number;
-}
-
 declare module "@std/fmt/bytes" {
   export function format(
     bytes: number,

@@ -412,6 +412,11 @@ export const int4: Format<"int4", Int4Options, Int4Parts, ResolvedInt4Options> =
       return perTensor ? count : group;
     },
     span,
+    within: ({ scaleMethod }, min, max) => ({
+      groupSize: "tensor",
+      scaleMethod,
+      range: [min, max],
+    }),
     parts,
     quantize,
     dequantize,

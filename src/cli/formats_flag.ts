@@ -1,0 +1,162 @@
+/**
+ * Which format each tensor gets: `--format q4_k --format 'q4_0:*.embed*'`.
+ *
+ * @module
+ */
+import { formats } from "../formats/registry.ts";
+import { printable, quote } from "../files/errors.ts";
+import type { Format } from "../types.ts";
+import { type Call, type Flag, UsageError } from "./command.ts";
+import { matches } from "./glob.ts";
+import { checkPattern } from "./select.ts";
+import { didYouMean } from "./suggest.ts";
+
+/** The flags that choose a format and its options. */
+export const FORMAT_FLAGS: readonly Flag[] = [
+  {
+    name: "format",
+    short: "f",
+    takes: "FORMAT",
+    many: true,
+    help: "the format, int4 by default; FORMAT:GLOB for some tensors only",
+  },
+  {
+    name: "group-size",
+    takes: "N",
+    help: "values that share a scale: a number, row or tensor",
+  },
+  {
+    name: "scale-method",
+    takes: "METHOD",
+    help: "how int4 finds a scale: absmax, minmax or affine",
+  },
+];
+
+/** A format with the options that a call gives it. */
+export interface FormatChoice {
+  /** The format. */
+  readonly format: Format;
+  /** Options as the format's `resolve` takes them. */
+  readonly options: object;
+}
+
+/** A shape that every format takes, to check options before there is a tensor: every block size divides it. */
+const PROBE_SHAPE = [4, 1024];
+
+/** The formats that a call chooses for tensors by name. */
+export class FormatChooser {
+  readonly #choices: readonly (FormatChoice & { readonly glob?: string })[];
+
+  /**
+   * Reads the flags.
+   *
+   * @param call The call.
+   * @throws {UsageError} For a format, an option or a value that is unknown.
+   */
+  constructor(call: Call) {
+    const given = call.all("format");
+    const options = optionsOf(call);
+    const texts = given.length > 0 ? given : ["int4"];
+    this.#choices = texts.map((text) => {
+      const colon = text.indexOf(":");
+      const name = colon < 0 ? text : text.slice(0, colon);
+      const glob = colon < 0 ? undefined : text.slice(colon + 1);
+      return { format: chosenFormat(name), glob, options: {} };
+    });
+    if (this.#choices.filter(({ glob }) => glob === undefined).length > 1) {
+      throw new UsageError(
+        `Several formats for all tensors (${
+          texts.map((text) => printable(text)).join(", ")
+        }): give one, and FORMAT:GLOB for the others`,
+      );
+    }
+    this.#choices = withOptions(this.#choices, options);
+  }
+
+  /** Every format that may be used. */
+  get formats(): Format[] {
+    return [...new Set(this.#choices.map(({ format }) => format))];
+  }
+
+  /** Throws a UsageError when a pattern matches none of the names. */
+  checkPatterns(names: readonly string[]): void {
+    for (const { glob } of this.#choices) {
+      if (glob !== undefined) checkPattern("--format", glob, names);
+    }
+  }
+
+  /**
+   * The format of a tensor: the last one whose pattern matches its name, or the one without a pattern.
+   *
+   * @param name The tensor.
+   * @returns Undefined where no pattern matches and there is no format for all.
+   */
+  of(name: string): FormatChoice | undefined {
+    const special = this.#choices.findLast(({ glob }) =>
+      glob !== undefined && matches(glob, name)
+    );
+    return special ?? this.#choices.find(({ glob }) => glob === undefined);
+  }
+
+  /** Whether a tensor is named by a pattern, not only by the format for all. */
+  names(name: string): boolean {
+    return this.#choices.some(({ glob }) =>
+      glob !== undefined && matches(glob, name)
+    );
+  }
+}
+
+/**
+ * The format of this name.
+ *
+ * @throws {UsageError} If there is none.
+ */
+export function chosenFormat(name: string): Format {
+  const format = formats.get(name.toLowerCase());
+  if (format) return format;
+  const known = [...formats.keys()];
+  throw new UsageError(
+    `Unknown format ${quote(name)}: ${
+      didYouMean(name, known, `the formats are ${known.join(", ")}`)
+    }`,
+  );
+}
+
+function optionsOf(call: Call): Map<string, { flag: string; value: unknown }> {
+  const options = new Map<string, { flag: string; value: unknown }>();
+  const groupSize = call.get("group-size");
+  if (groupSize !== undefined) {
+    const value = /^[0-9]+$/.test(groupSize) ? Number(groupSize) : groupSize;
+    options.set("groupSize", { flag: "--group-size", value });
+  }
+  const value = call.get("scale-method");
+  if (value !== undefined) {
+    options.set("scaleMethod", { flag: "--scale-method", value });
+  }
+  return options;
+}
+
+/** Gives each option to the formats that have it. */
+function withOptions<C extends FormatChoice>(
+  choices: readonly C[],
+  options: ReadonlyMap<string, { flag: string; value: unknown }>,
+): C[] {
+  const given = choices.map((): Record<string, unknown> => ({}));
+  for (const [name, { flag, value }] of options) {
+    const refusals = choices.map(({ format }, i) => {
+      try {
+        format.resolve({ [name]: value }, PROBE_SHAPE);
+        given[i][name] = value;
+        return undefined;
+      } catch (error) {
+        return (error as Error).message;
+      }
+    });
+    if (refusals.every((refusal) => refusal !== undefined)) {
+      throw new UsageError(
+        `Cannot take ${flag} ${printable(String(value))}: ${refusals[0]}`,
+      );
+    }
+  }
+  return choices.map((choice, i) => ({ ...choice, options: given[i] }));
+}

@@ -1,0 +1,184 @@
+/**
+ * The containers that are written: what goes where, known before any work.
+ *
+ * @module
+ */
+import type { ByteSink } from "../files/bytes.ts";
+import { printable, quote } from "../files/errors.ts";
+import { createFile } from "../files/file_sink.ts";
+import { npyHeader } from "../files/npy.ts";
+import {
+  describeQuantized,
+  partName,
+  planParts,
+  QUANTIZED_KEY,
+  type QuantizedPlan,
+} from "../files/quantized.ts";
+import { planSafetensors } from "../files/safetensors.ts";
+import { spoolOutput } from "../files/stdio.ts";
+import { abortAll } from "../files/temporary.ts";
+import { type Call, UsageError } from "./command.ts";
+
+/** A container that can be written. */
+export type OutputContainer = "safetensors" | "npy" | "gguf";
+
+/** A tensor that shall be written: quantized, or elements of a dtype. */
+export interface OutputTensor {
+  /** Its name. */
+  readonly name: string;
+  /** The logical shape. */
+  readonly shape: readonly number[];
+  /** Type of its elements; absent where it is quantized. */
+  readonly dtype?: string;
+  /** How it is quantized. */
+  readonly quantized?: QuantizedPlan;
+}
+
+/** Where everything goes. */
+export interface OutputPlan {
+  /** Bytes of the whole file. */
+  readonly size: number;
+  /** Absolute offset of a tensor, or of a part of it. */
+  offsetOf(tensor: string, part?: string): number;
+  /** Writes all but the tensors. */
+  writeFrame(sink: ByteSink): Promise<void>;
+}
+
+/** `-` is standard output. */
+export const STANDARD = "-";
+
+const ENDINGS: readonly [ending: string, container: OutputContainer][] = [
+  [".safetensors", "safetensors"],
+  [".npy", "npy"],
+  [".gguf", "gguf"],
+];
+
+/**
+ * The output that a call names.
+ *
+ * @param call The call; knows `--output`.
+ * @param allowed The containers that its command writes; the first is what standard output gets.
+ * @returns Path and container.
+ * @throws {UsageError} If there is none, or its ending says nothing.
+ */
+export function outputOf(
+  call: Call,
+  allowed: readonly OutputContainer[],
+): { path: string; container: OutputContainer } {
+  const path = call.get("output");
+  if (path === undefined) {
+    throw new UsageError("No output is named: give one with -o OUT");
+  }
+  if (path === STANDARD) {
+    if (call.has("json")) {
+      throw new UsageError(
+        "Both --json and -o - write to standard output: drop one of them",
+      );
+    }
+    return { path, container: allowed[0] };
+  }
+  const container = ENDINGS.find(([ending]) =>
+    path.toLowerCase().endsWith(ending)
+  )?.[1];
+  if (container === undefined || !allowed.includes(container)) {
+    const endings = allowed.map((name) => `.${name}`).join(" or ");
+    throw new UsageError(
+      `Cannot write ${printable(path)}: the output must end in ${endings}${
+        container === "npy" ? ", as .npy holds one array of plain numbers" : ""
+      }`,
+    );
+  }
+  return { path, container };
+}
+
+/** Opens the output; nothing is seen there before it commits. */
+export function openOutput(
+  path: string,
+  call: Call,
+  inputs: readonly string[],
+): Promise<ByteSink> {
+  return path === STANDARD
+    ? spoolOutput()
+    : createFile(path, { force: call.has("force"), inputs });
+}
+
+/**
+ * Writes an output by `work`: committed when that is through, removed when it fails.
+ *
+ * @param sink The output.
+ * @param work What writes it.
+ * @returns What `work` returns.
+ */
+export async function writeOutput<T>(
+  sink: ByteSink,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    const result = await work();
+    await sink.commit();
+    return result;
+  } catch (error) {
+    await sink.abort();
+    throw error;
+  }
+}
+
+/** Removes every unfinished output, when the process is told to end. */
+export const removeUnfinished = abortAll;
+
+/**
+ * Lays out a safetensors file.
+ *
+ * @param tensors What it shall hold.
+ * @param metadata Its `__metadata__`, to which what is quantized is added.
+ * @param before What is quantized in tensors that are copied part by part.
+ * @returns The plan.
+ */
+export function safetensorsOutput(
+  tensors: readonly OutputTensor[],
+  metadata: ReadonlyMap<string, string> = new Map(),
+  before: readonly QuantizedPlan[] = [],
+): OutputPlan {
+  const plans = tensors.flatMap(({ quantized }) => quantized ?? []);
+  const described = new Map(metadata);
+  described.delete(QUANTIZED_KEY);
+  if (plans.length + before.length > 0) {
+    described.set(QUANTIZED_KEY, describeQuantized([...before, ...plans]));
+  }
+  const entries = tensors.flatMap(({ name, shape, dtype, quantized }) =>
+    quantized ? planParts(quantized) : [{ name, shape, dtype: dtype! }]
+  );
+  const plan = planSafetensors(entries, described);
+  const offsets = new Map(plan.tensors.map((e) => [e.name, e.offset]));
+  return {
+    size: plan.size,
+    offsetOf: (tensor, part) =>
+      offsets.get(part === undefined ? tensor : partName(tensor, part))!,
+    writeFrame: (sink) => sink.write(0, plan.header),
+  };
+}
+
+/**
+ * Lays out a `.npy` file.
+ *
+ * @param tensors What it shall hold: one tensor.
+ * @returns The plan.
+ * @throws {RangeError} If there are more.
+ */
+export function npyOutput(tensors: readonly OutputTensor[]): OutputPlan {
+  if (tensors.length !== 1) {
+    const names = tensors.slice(0, 3).map(({ name }) => quote(name)).join(", ");
+    throw new RangeError(
+      `Cannot write ${tensors.length} tensors (${names}${
+        tensors.length > 3 ? ", …" : ""
+      }) to .npy: choose one with --tensors NAME, or write .safetensors`,
+    );
+  }
+  const [{ dtype, shape }] = tensors;
+  const header = npyHeader(dtype!, shape);
+  return {
+    size: header.length,
+    offsetOf: () => header.length,
+    writeFrame: (sink) => sink.write(0, header),
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * How far the work is, on one line of a terminal.
+ *
+ * @module
+ */
+import { widthOf } from "./width.ts";
+import { printable } from "../files/errors.ts";
+import type { Io } from "./command.ts";
+import { bytes, seconds } from "./text.ts";
+
+/** Milliseconds between two updates: fast enough to look alive, slow enough to cost nothing. */
+const PAUSE = 100;
+
+/** Milliseconds before the first update: short work shows none. */
+const GRACE = 400;
+
+/** The progress of work that is counted in bytes. */
+export class Progress {
+  readonly #io: Io;
+  readonly #total: number;
+  readonly #clock: () => number;
+  readonly #start: number;
+  #done = 0;
+  #next: number;
+  #shown = false;
+
+  /**
+   * Starts the clock.
+   *
+   * @param io Where to show it; nothing is shown unless that is a terminal.
+   * @param total Bytes to do in all.
+   * @param clock Milliseconds; for tests.
+   */
+  constructor(
+    io: Io,
+    total: number,
+    clock: () => number = () => performance.now(),
+  ) {
+    this.#io = io;
+    this.#total = total;
+    this.#clock = clock;
+    this.#start = clock();
+    this.#next = this.#start + GRACE;
+  }
+
+  /** Seconds since the start. */
+  get seconds(): number {
+    return (this.#clock() - this.#start) / 1000;
+  }
+
+  /** Counts bytes that are done, in the tensor of this name. */
+  add(count: number, name: string): void {
+    this.#done += count;
+    if (this.#io.columns === undefined) return;
+    const now = this.#clock();
+    if (now < this.#next) return;
+    this.#next = now + PAUSE;
+    this.#shown = true;
+    this.#io.err("\r" + fit(this.#line(name), this.#io.columns - 1) + "\x1b[K");
+  }
+
+  #line(name: string): string {
+    const elapsed = this.seconds;
+    const rate = this.#done / elapsed;
+    const left = Math.max(0, this.#total - this.#done) / rate;
+    const percent = Math.floor(100 * this.#done / Math.max(1, this.#total));
+    return `${String(Math.min(100, percent)).padStart(3)}%  ${
+      bytes(this.#done)
+    } of ${bytes(this.#total)}  ${bytes(rate)}/s  ${
+      seconds(Math.ceil(left))
+    } left  ${printable(name)}`;
+  }
+
+  /** Clears the line. */
+  end(): void {
+    if (this.#shown) this.#io.err("\r\x1b[K");
+    this.#shown = false;
+  }
+}
+
+function fit(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  let cut = "";
+  for (const character of text) {
+    if (widthOf(cut + character) > width - 1) break;
+    cut += character;
+  }
+  return cut + "…";
+}

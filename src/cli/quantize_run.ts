@@ -1,0 +1,309 @@
+/**
+ * Quantizes the tensors of a file one piece after another, in memory that does
+ * not depend on their sizes: while one piece is computed, the next are read
+ * and the last is written.
+ *
+ * @module
+ */
+import { type Comparison, ErrorMeter } from "../compare.ts";
+import type { ByteSink } from "../files/bytes.ts";
+import { quote } from "../files/errors.ts";
+import { readAhead } from "../files/pipeline.ts";
+import type { TensorFile } from "../files/tensors.ts";
+import { allocate } from "../kernels/engine.ts";
+import { clampNonFinite, firstNonFinite } from "../numeric/finite.ts";
+import { rowLength } from "../numeric/shape.ts";
+import { type AnyQuantized, dequantize, quantize } from "../quantize.ts";
+import { type CopyJob, copyJobs, readCopy } from "./copy.ts";
+import { Extent } from "./extent.ts";
+import type { OutputPlan } from "./output.ts";
+import {
+  bothGrains,
+  cut,
+  type Grain,
+  grainOf,
+  type Piece,
+  PIECE_VALUES,
+  PieceLayout,
+  roomFor,
+} from "./pieces.ts";
+import type { Progress } from "./progress.ts";
+import type { QuantizeTask, QuantizeTasks } from "./quantize_plan.ts";
+import {
+  allocateSlots,
+  bytesOf,
+  PartsMemory,
+  type Slot,
+  ValueReader,
+} from "./values.ts";
+
+/** Pieces in memory: one is computed while the others are read. */
+const SLOTS = 2;
+/** Quantized pieces in memory: one is filled while the other is written. */
+const OUTPUTS = 2;
+/** Copies are cut in stretches of this many bytes at least. */
+const COPY_BYTES = 1024 * 1024;
+
+/** What is needed to quantize a file. */
+export interface QuantizeRun {
+  /** The input. */
+  readonly file: TensorFile;
+  /** What to do with its tensors. */
+  readonly tasks: QuantizeTasks;
+  /** Where everything goes. */
+  readonly output: OutputPlan;
+  /** Take NaN as 0 and infinities as the largest magnitude of their group. */
+  readonly clamp: boolean;
+  /** Values in a piece; for tests. */
+  readonly capacity?: number;
+}
+
+/** A tensor while it is quantized. */
+interface Work {
+  readonly task: QuantizeTask;
+  readonly reader: ValueReader;
+  readonly layout: PieceLayout;
+  readonly grain: Grain;
+  readonly meter: ErrorMeter;
+}
+
+interface ValueJob {
+  readonly kind: "measure" | "quantize";
+  readonly work: Work;
+  readonly piece: Piece;
+  /** Of the group that the piece lies in, where groups have to be measured. */
+  readonly extent?: Extent;
+}
+
+/** A piece that has been read. Finishing it returns whose bytes they were, and how many. */
+type Finish = () => Promise<[name: string, bytes: number]>;
+
+/** Quantizes and copies everything of a file. */
+export class Quantizer {
+  readonly #run: QuantizeRun;
+  readonly #capacity: number;
+  readonly #works: readonly Work[];
+  readonly #slots: readonly Slot[];
+  readonly #restored: Float32Array;
+  readonly #outputs: { memory: PartsMemory; written: Promise<unknown> }[];
+  #turn = 0;
+
+  /** Takes the memory that the run needs. */
+  constructor(run: QuantizeRun) {
+    const capacity = run.capacity ?? PIECE_VALUES;
+    this.#run = run;
+    this.#capacity = capacity;
+    this.#works = run.tasks.quantized.map((task) => {
+      const reader = new ValueReader(run.file, task.tensor, capacity);
+      return {
+        task,
+        reader,
+        layout: new PieceLayout(task.layout, capacity),
+        grain: bothGrains(reader.grain, grainOf(task.layout, capacity)),
+        meter: new ErrorMeter(),
+      };
+    });
+    const room = this.#works.reduce(
+      (most, { task, grain }) =>
+        Math.max(most, roomFor(task.layout.shape, capacity, grain)),
+      0,
+    );
+    const copy = run.tasks.copied.length > 0 ? COPY_BYTES / 4 : 0;
+    this.#slots = allocateSlots(SLOTS, Math.max(room, copy));
+    this.#restored = allocate(room);
+    this.#outputs = Array.from({ length: OUTPUTS }, () => ({
+      memory: new PartsMemory(),
+      written: Promise.resolve(),
+    }));
+  }
+
+  /** How many bytes will be read in all: those of groups that have to be measured twice. */
+  get bytesToRead(): number {
+    return [
+      ...this.#run.tasks.copied.map(({ tensor }) => tensor.byteLength),
+      ...this.#works.map(({ task, layout }) =>
+        task.tensor.byteLength * (layout.measured ? 2 : 1)
+      ),
+    ].reduce((a, b) => a + b, 0);
+  }
+
+  /**
+   * Does the work.
+   *
+   * @param sink Where to.
+   * @param progress Told of every piece.
+   * @returns The error of each tensor that was quantized, by name.
+   */
+  async run(
+    sink: ByteSink,
+    progress: Pick<Progress, "add">,
+  ): Promise<Map<string, Comparison>> {
+    await this.#run.output.writeFrame(sink);
+    const fill = (job: ValueJob | CopyJob, slot: Slot) =>
+      job.kind === "copy"
+        ? this.#copy(job, slot, sink)
+        : this.#read(job, slot, sink);
+    for await (const finish of readAhead(this.#jobs(), this.#slots, fill)) {
+      const [name, bytes] = await finish();
+      progress.add(bytes, name);
+    }
+    await Promise.all(this.#outputs.map(({ written }) => written));
+    return new Map(
+      this.#works.map(({ task, meter }) => [task.tensor.name, meter.result()]),
+    );
+  }
+
+  *#jobs(): Generator<ValueJob | CopyJob, void> {
+    const { tasks, output } = this.#run;
+    for (const work of this.#works) {
+      yield* valueJobs(work, this.#capacity, this.#run.clamp);
+    }
+    const room = this.#slots[0].values.byteLength;
+    for (const { tensor: { name, entries } } of tasks.copied) {
+      for (const entry of entries) {
+        const to = output.offsetOf(entry.name);
+        yield* copyJobs(name, entry.offset, to, entry.byteLength, room);
+      }
+    }
+  }
+
+  async #copy(job: CopyJob, slot: Slot, sink: ByteSink): Promise<Finish> {
+    const { source } = this.#run.file;
+    const write = await readCopy(job, source, bytesOf(slot.values));
+    return async () => {
+      await write(sink);
+      return [job.name, job.count];
+    };
+  }
+
+  async #read(job: ValueJob, slot: Slot, sink: ByteSink): Promise<Finish> {
+    const { kind, work: { reader, task }, piece } = job;
+    const decode = await reader.read(piece, slot);
+    return async () => {
+      const values = decode();
+      try {
+        if (kind === "measure") job.extent!.add(values);
+        else await this.#quantize(job, values, sink);
+      } catch (error) {
+        throw located(error, task, piece, values);
+      }
+      return [task.tensor.name, reader.bytesOf(piece)];
+    };
+  }
+
+  async #quantize(
+    job: ValueJob,
+    given: Float32Array,
+    sink: ByteSink,
+  ): Promise<void> {
+    const { work: { layout, meter, task: { plan } }, piece, extent } = job;
+    const values = this.#run.clamp ? clamped(job, given) : given;
+    const ranges = layout.parts(piece);
+    const output = this.#outputs[this.#turn++ % OUTPUTS];
+    await output.written;
+    const parts = output.memory.carve(ranges);
+    const quantized = {
+      format: plan.format.name,
+      shape: piece.shape,
+      options: layout.options(extent?.range()),
+      parts,
+    };
+    quantizeInto(quantized, values);
+    output.written = Promise.all(
+      Object.entries(ranges).map(([part, { offset }]) => {
+        const start = this.#run.output.offsetOf(plan.name, part);
+        return sink.write(start + offset, bytesOf(parts[part].data));
+      }),
+    );
+    output.written.catch(() => {}); // it surfaces where it is awaited
+    const restored = this.#restored.subarray(0, piece.count);
+    meter.add(values, dequantize(quantized, { into: restored }));
+  }
+}
+
+/** Quantizes over the parts of `into`, with its options. */
+export function quantizeInto(into: AnyQuantized, values: Float32Array): void {
+  const { format, shape, options } = into;
+  // The names of formats are checked where they come in; here they are only text.
+  const any = quantize as (values: Float32Array, options: object) => unknown;
+  any(values, { ...options, format, shape, into });
+}
+
+/** Where groups are too long for a piece, all of a group is measured before any of it is quantized. */
+function* valueJobs(
+  work: Work,
+  capacity: number,
+  clamp: boolean,
+): Generator<ValueJob, void> {
+  const { task: { layout: { shape } }, layout, grain } = work;
+  if (!layout.measured) {
+    for (const piece of cut(shape, capacity, grain)) {
+      yield { kind: "quantize", work, piece };
+    }
+    return;
+  }
+  for (const group of groups(layout, cut(shape, capacity, grain))) {
+    const extent = new Extent(clamp);
+    for (const kind of ["measure", "quantize"] as const) {
+      for (const piece of group) yield { kind, work, piece, extent };
+    }
+  }
+}
+
+function* groups(
+  layout: PieceLayout,
+  pieces: Iterable<Piece>,
+): Generator<Piece[], void> {
+  let group: Piece[] = [];
+  for (const piece of pieces) {
+    if (
+      group.length > 0 && layout.groupOf(piece) !== layout.groupOf(group[0])
+    ) {
+      yield group;
+      group = [];
+    }
+    group.push(piece);
+  }
+  yield group;
+}
+
+/** The values of a piece without NaN and infinities. */
+function clamped(job: ValueJob, values: Float32Array): Float32Array {
+  const { work: { task: { layout } }, piece, extent } = job;
+  if (extent) {
+    extent.clamp(values);
+    return values;
+  }
+  const group = layout.format.group(piece.shape, layout.options);
+  const columns = rowLength(piece.shape);
+  return clampNonFinite(values, Math.max(columns, group), group);
+}
+
+/** The same error, with the tensor and the index in it. */
+function located(
+  error: unknown,
+  { tensor: { name, shape } }: QuantizeTask,
+  { first }: Piece,
+  values: Float32Array,
+): unknown {
+  if (!(error instanceof RangeError)) return error;
+  const at = firstNonFinite(values);
+  const what = `Cannot quantize tensor ${quote(name)}`;
+  if (at < 0) return new RangeError(`${what}: ${error.message}`);
+  const index = first + at;
+  return new RangeError(
+    `${what}: ${values[at]} at index ${index} ([${
+      coordinates(index, shape).join(", ")
+    }]); pass --non-finite clamp to take NaN as 0 and an infinity as the largest magnitude of its group`,
+    { cause: error },
+  );
+}
+
+function coordinates(index: number, shape: readonly number[]): number[] {
+  let rest = index;
+  return shape.toReversed().map((dimension) => {
+    const at = rest % dimension;
+    rest = Math.floor(rest / dimension);
+    return at;
+  }).reverse();
+}
