@@ -87,9 +87,11 @@ async function adviceOn(
       ? [{ ...remedy, ...result }]
       : [];
   });
-  // The smallest that is good, or else the best.
+  // Of those that are good the least change, then the smallest; or else the best.
   const good = tried.filter((result) => result.sqnr >= POOR_DECIBELS);
-  good.sort((a, b) => a.bytes - b.bytes || b.sqnr - a.sqnr);
+  good.sort((a, b) =>
+    changes(a) - changes(b) || a.bytes - b.bytes || b.sqnr - a.sqnr
+  );
   tried.sort((a, b) => b.sqnr - a.sqnr);
   const best = good[0] ?? tried[0];
   return best === undefined
@@ -97,6 +99,11 @@ async function adviceOn(
       printable(task.tensor.name)
     } leaves it as it is`
     : `${best.flags} gives ${decibels(best.sqnr)} dB on a sample`;
+}
+
+/** How many flags a remedy takes. */
+function changes({ flags }: Remedy): number {
+  return flags.split("--").length;
 }
 
 /** The first values of a tensor: some rows, or a stretch of the first one. */
