@@ -6,7 +6,7 @@
  * @module
  */
 import { quote } from "./errors.ts";
-import { JSON_DEPTH } from "./limits.ts";
+import { JSON_DEPTH, JSON_VALUES } from "./limits.ts";
 
 /** What JSON text can hold; objects as Maps in the order of the text. */
 export type Json = null | boolean | number | string | Json[] | JsonObject;
@@ -48,6 +48,7 @@ class Parser {
   readonly #text: string;
   readonly #toNumber: (literal: string) => number;
   #at = 0;
+  #values = 0;
 
   constructor(text: string, toNumber: (literal: string) => number) {
     this.#text = text;
@@ -74,6 +75,9 @@ class Parser {
 
   value(depth: number): Json {
     if (depth > JSON_DEPTH) this.fail(`nesting deeper than ${JSON_DEPTH}`);
+    if (++this.#values > JSON_VALUES) {
+      this.fail(`more than ${JSON_VALUES} values`);
+    }
     this.space();
     switch (this.#text[this.#at]) {
       case "{":

@@ -26,6 +26,13 @@ export const NPY_HEADER_BYTES = 10_000;
 export const JSON_DEPTH = 16;
 
 /**
+ * Values of JSON in a header; a tensor takes eight or nine of them.
+ *
+ * Stops a hundred megabytes of `[],[],[],` from becoming gigabytes of objects.
+ */
+export const JSON_VALUES = 4_194_304;
+
+/**
  * Dimensions of a tensor; numpy's own limit.
  *
  * Stops a shape of a million ones, over which every loop about shapes would run.

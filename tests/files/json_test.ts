@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { type Json, parseJson } from "../../src/files/json.ts";
+import { JSON_VALUES } from "../../src/files/limits.ts";
 
 /** The same value with plain objects, as JSON.parse makes them. */
 function plain(value: Json): unknown {
@@ -144,5 +145,18 @@ Deno.test("parseJson: ten thousand brackets do not overflow the stack", () => {
     () => parseJson('{"a":'.repeat(10_000)),
     SyntaxError,
     "nesting deeper than 16",
+  );
+});
+
+Deno.test("parseJson: the number of values is limited", () => {
+  const zeros = (count: number) => `[${"0,".repeat(count - 1)}0]`;
+  assertThrows(
+    () => parseJson(zeros(JSON_VALUES)),
+    SyntaxError,
+    `more than ${JSON_VALUES} values`,
+  );
+  assertEquals(
+    (parseJson(zeros(JSON_VALUES - 1)) as Json[]).length,
+    JSON_VALUES - 1,
   );
 });
