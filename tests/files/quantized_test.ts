@@ -66,14 +66,15 @@ async function sorted(bytes: Uint8Array) {
   return { file, ...sortTensors(file) };
 }
 
-const values = Float32Array.from(
-  { length: 6 * 64 },
-  (_, i) => Math.sin(i * 1.7),
-);
+const wave = (length: number) =>
+  Float32Array.from({ length }, (_, i) => Math.sin(i * 1.7));
+const values = wave(6 * 64);
 
 for (const name of formats.keys()) {
   Deno.test(`quantized: a ${name} tensor comes back from a file`, async () => {
-    const shape = [6, 64];
+    // A whole number of blocks of any format.
+    const shape = [3, 512];
+    const values = wave(3 * 512);
     const tensor = quantize(values, {
       format: name as FormatName,
       shape,
