@@ -4,6 +4,13 @@
  * @module
  */
 import type { ByteSink, ByteSource } from "../files/bytes.ts";
+import { bytesOf, leaveBusy, type Slot, type Tensor } from "./values.ts";
+
+/** A piece that has been read. Finishing it returns whose bytes they were, and how many. */
+export type Finish = () => Promise<[name: string, bytes: number]>;
+
+/** Copies are cut in stretches of this many bytes at least. */
+export const COPY_BYTES: number = 1024 * 1024;
 
 /** A stretch of bytes on its way from one file to another. */
 export interface CopyJob {
@@ -33,13 +40,38 @@ export function* copyJobs(
   }
 }
 
-/** Reads a stretch into memory. Returns what writes it. */
+/** The jobs that copy a tensor, all of its parts. */
+export function* copyTensor(
+  { name, entries }: Tensor,
+  offsetOf: (entry: string) => number,
+  room: number,
+): Generator<CopyJob, void> {
+  for (const entry of entries) {
+    const to = offsetOf(entry.name);
+    yield* copyJobs(name, entry.offset, to, entry.byteLength, room);
+  }
+}
+
+/**
+ * Reads a stretch into a slot.
+ *
+ * @param job The stretch.
+ * @param source The input.
+ * @param slot Where to.
+ * @param sink Where it goes from there.
+ * @returns Starts writing it.
+ */
 export async function readCopy(
-  { from, to, count }: CopyJob,
+  { name, from, to, count }: CopyJob,
   source: ByteSource,
-  memory: Uint8Array,
-): Promise<(sink: ByteSink) => Promise<void>> {
-  const bytes = memory.subarray(0, count);
+  slot: Slot,
+  sink: ByteSink,
+): Promise<Finish> {
+  await slot.busy;
+  const bytes = bytesOf(slot.values).subarray(0, count);
   await source.read(from, bytes);
-  return (sink) => sink.write(to, bytes);
+  return () => {
+    leaveBusy(slot, sink.write(to, bytes));
+    return Promise.resolve([name, count]);
+  };
 }

@@ -47,9 +47,9 @@ export function parseCall(
   );
   return {
     operands: parsed._.map(String),
-    has: (name) => values.get(name)!.length > 0,
-    get: (name) => values.get(name)![0],
-    all: (name) => values.get(name)!,
+    has: (name) => (values.get(name)?.length ?? 0) > 0,
+    get: (name) => values.get(name)?.[0],
+    all: (name) => values.get(name) ?? [],
   };
 }
 

@@ -13,9 +13,12 @@ import {
   UsageError,
   WRONG_CALL,
 } from "./command.ts";
+import { compareCommand } from "./compare.ts";
+import { dequantizeCommand } from "./dequantize.ts";
 import { parseCall } from "./flags.ts";
 import { formatsCommand } from "./formats.ts";
 import { commandHelp, programHelp } from "./help.ts";
+import { inspectCommand } from "./inspect.ts";
 import { removeUnfinished } from "./output.ts";
 import { quantizeCommand } from "./quantize.ts";
 import { didYouMean } from "./suggest.ts";
@@ -23,6 +26,9 @@ import { VERSION } from "./version.ts";
 
 const COMMANDS: readonly Command[] = [
   quantizeCommand,
+  dequantizeCommand,
+  inspectCommand,
+  compareCommand,
   formatsCommand,
 ];
 

@@ -17,7 +17,8 @@ import {
 import { planSafetensors } from "../files/safetensors.ts";
 import { spoolOutput } from "../files/stdio.ts";
 import { abortAll } from "../files/temporary.ts";
-import { type Call, UsageError } from "./command.ts";
+import { type Call, type Flag, UsageError } from "./command.ts";
+import type { Progress } from "./progress.ts";
 
 /** A container that can be written. */
 export type OutputContainer = "safetensors" | "npy" | "gguf";
@@ -43,6 +44,17 @@ export interface OutputPlan {
   /** Writes all but the tensors. */
   writeFrame(sink: ByteSink): Promise<void>;
 }
+
+/** Where the output goes, and whether it may replace a file. */
+export const OUTPUT_FLAGS: readonly Flag[] = [
+  {
+    name: "output",
+    short: "o",
+    takes: "OUT",
+    help: "the file to write; - is standard output",
+  },
+  { name: "force", help: "replace the output if it exists" },
+];
 
 /** `-` is standard output. */
 export const STANDARD = "-";
@@ -106,11 +118,13 @@ export function openOutput(
  * Writes an output by `work`: committed when that is through, removed when it fails.
  *
  * @param sink The output.
+ * @param progress What is cleared when the work ends.
  * @param work What writes it.
  * @returns What `work` returns.
  */
 export async function writeOutput<T>(
   sink: ByteSink,
+  progress: Progress,
   work: () => Promise<T>,
 ): Promise<T> {
   try {
@@ -120,6 +134,8 @@ export async function writeOutput<T>(
   } catch (error) {
     await sink.abort();
     throw error;
+  } finally {
+    progress.end();
   }
 }
 
@@ -174,10 +190,12 @@ export function npyOutput(tensors: readonly OutputTensor[]): OutputPlan {
       }) to .npy: choose one with --tensors NAME, or write .safetensors`,
     );
   }
-  const [{ dtype, shape }] = tensors;
+  const [{ name, dtype, shape }] = tensors;
   const header = npyHeader(dtype!, shape);
+  const [{ byteLength }] =
+    planSafetensors([{ name, dtype: dtype!, shape }]).tensors;
   return {
-    size: header.length,
+    size: header.length + byteLength,
     offsetOf: () => header.length,
     writeFrame: (sink) => sink.write(0, header),
   };

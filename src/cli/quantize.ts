@@ -3,21 +3,14 @@
  *
  * @module
  */
-import { openTensorFile } from "../files/open.ts";
-import type { TensorFile } from "../files/tensors.ts";
 import { adviceFor } from "./advice.ts";
-import {
-  type Call,
-  type Command,
-  DONE,
-  type Flag,
-  type Io,
-  show,
-} from "./command.ts";
+import { type Call, type Command, DONE, type Io, show } from "./command.ts";
 import { choice } from "./flags.ts";
+import { DTYPE_FLAG, withFile } from "./input.ts";
 import { FORMAT_FLAGS, FormatChooser } from "./formats_flag.ts";
 import {
   openOutput,
+  OUTPUT_FLAGS,
   outputOf,
   type OutputTensor,
   safetensorsOutput,
@@ -30,24 +23,6 @@ import { Quantizer } from "./quantize_run.ts";
 import { quantizeJson, type QuantizeReport, quantizeText } from "./report.ts";
 import { SELECTION_FLAGS } from "./select.ts";
 import { tensorsOf } from "./values.ts";
-
-/** Where the output goes, and whether it may replace a file. */
-export const OUTPUT_FLAGS: readonly Flag[] = [
-  {
-    name: "output",
-    short: "o",
-    takes: "OUT",
-    help: "the file to write; - is standard output",
-  },
-  { name: "force", help: "replace the output if it exists" },
-];
-
-/** What a `.npy` file does not say. */
-export const DTYPE_FLAG: Flag = {
-  name: "dtype",
-  takes: "DTYPE",
-  help: "bf16: take the opaque pairs of bytes of a .npy file for bfloat16",
-};
 
 /** The command. */
 export const quantizeCommand: Command = {
@@ -92,11 +67,9 @@ export const quantizeCommand: Command = {
 async function run(call: Call, io: Io): Promise<number> {
   const chooser = new FormatChooser(call);
   const clamp = choice(call, "non-finite", ["throw", "clamp"]) === "clamp";
-  const dtype = choice(call, "dtype", ["bf16"]);
-  const target = outputOf(call, ["safetensors"]);
+  const { path } = outputOf(call, ["safetensors"]);
   const [input] = call.operands;
-  const file = await openTensorFile(input, { dtype });
-  try {
+  return await withFile(call, input, async (file) => {
     const tasks = planQuantize(call, chooser, file, tensorsOf(file));
     const output = safetensorsOutput(
       outputTensors(tasks),
@@ -104,15 +77,13 @@ async function run(call: Call, io: Io): Promise<number> {
       tasks.copied.flatMap(({ tensor }) => tensor.quantized ?? []),
     );
     const quantizer = new Quantizer({ file, tasks, output, clamp });
-    const sink = await openOutput(target.path, call, [input]);
     const progress = new Progress(io, quantizer.bytesToRead);
-    const errors = await writeOutput(sink, async () => {
-      try {
-        return await quantizer.run(sink, progress);
-      } finally {
-        progress.end();
-      }
-    });
+    const sink = await openOutput(path, call, [input]);
+    const errors = await writeOutput(
+      sink,
+      progress,
+      () => quantizer.run(sink, progress),
+    );
     const report: QuantizeReport = {
       input: file.source.name,
       output: sink.name,
@@ -123,11 +94,9 @@ async function run(call: Call, io: Io): Promise<number> {
       seconds: progress.seconds,
       warnings: await adviceFor(file, tasks, errors),
     };
-    tell(call, io, report, target.path);
+    tell(call, io, report, path);
     return DONE;
-  } finally {
-    await close(file);
-  }
+  });
 }
 
 function tell(call: Call, io: Io, report: QuantizeReport, path: string): void {
@@ -138,11 +107,6 @@ function tell(call: Call, io: Io, report: QuantizeReport, path: string): void {
   for (const warning of report.warnings) {
     io.err(`nibblewise: warning: ${warning}\n`);
   }
-}
-
-/** Closes a file that was only read: a failure changes nothing. */
-export async function close(file: TensorFile): Promise<void> {
-  await file.source.close().catch(() => {});
 }
 
 function outputTensors({ quantized, copied }: QuantizeTasks): OutputTensor[] {

@@ -14,7 +14,13 @@ import { allocate } from "../kernels/engine.ts";
 import { clampNonFinite, firstNonFinite } from "../numeric/finite.ts";
 import { rowLength } from "../numeric/shape.ts";
 import { type AnyQuantized, dequantize, quantize } from "../quantize.ts";
-import { type CopyJob, copyJobs, readCopy } from "./copy.ts";
+import {
+  COPY_BYTES,
+  type CopyJob,
+  copyTensor,
+  type Finish,
+  readCopy,
+} from "./copy.ts";
 import { Extent } from "./extent.ts";
 import type { OutputPlan } from "./output.ts";
 import {
@@ -32,7 +38,9 @@ import type { QuantizeTask, QuantizeTasks } from "./quantize_plan.ts";
 import {
   allocateSlots,
   bytesOf,
+  leaveBusy,
   PartsMemory,
+  settle,
   type Slot,
   ValueReader,
 } from "./values.ts";
@@ -41,8 +49,6 @@ import {
 const SLOTS = 2;
 /** Quantized pieces in memory: one is filled while the other is written. */
 const OUTPUTS = 2;
-/** Copies are cut in stretches of this many bytes at least. */
-const COPY_BYTES = 1024 * 1024;
 
 /** What is needed to quantize a file. */
 export interface QuantizeRun {
@@ -75,9 +81,6 @@ interface ValueJob {
   readonly extent?: Extent;
 }
 
-/** A piece that has been read. Finishing it returns whose bytes they were, and how many. */
-type Finish = () => Promise<[name: string, bytes: number]>;
-
 /** Quantizes and copies everything of a file. */
 export class Quantizer {
   readonly #run: QuantizeRun;
@@ -85,7 +88,7 @@ export class Quantizer {
   readonly #works: readonly Work[];
   readonly #slots: readonly Slot[];
   readonly #restored: Float32Array;
-  readonly #outputs: { memory: PartsMemory; written: Promise<unknown> }[];
+  readonly #outputs: Pick<Slot, "parts" | "busy">[];
   #turn = 0;
 
   /** Takes the memory that the run needs. */
@@ -112,8 +115,8 @@ export class Quantizer {
     this.#slots = allocateSlots(SLOTS, Math.max(room, copy));
     this.#restored = allocate(room);
     this.#outputs = Array.from({ length: OUTPUTS }, () => ({
-      memory: new PartsMemory(),
-      written: Promise.resolve(),
+      parts: new PartsMemory(),
+      busy: Promise.resolve(),
     }));
   }
 
@@ -141,13 +144,13 @@ export class Quantizer {
     await this.#run.output.writeFrame(sink);
     const fill = (job: ValueJob | CopyJob, slot: Slot) =>
       job.kind === "copy"
-        ? this.#copy(job, slot, sink)
+        ? readCopy(job, this.#run.file.source, slot, sink)
         : this.#read(job, slot, sink);
     for await (const finish of readAhead(this.#jobs(), this.#slots, fill)) {
       const [name, bytes] = await finish();
       progress.add(bytes, name);
     }
-    await Promise.all(this.#outputs.map(({ written }) => written));
+    await settle([...this.#slots, ...this.#outputs]);
     return new Map(
       this.#works.map(({ task, meter }) => [task.tensor.name, meter.result()]),
     );
@@ -159,21 +162,9 @@ export class Quantizer {
       yield* valueJobs(work, this.#capacity, this.#run.clamp);
     }
     const room = this.#slots[0].values.byteLength;
-    for (const { tensor: { name, entries } } of tasks.copied) {
-      for (const entry of entries) {
-        const to = output.offsetOf(entry.name);
-        yield* copyJobs(name, entry.offset, to, entry.byteLength, room);
-      }
+    for (const { tensor } of tasks.copied) {
+      yield* copyTensor(tensor, (entry) => output.offsetOf(entry), room);
     }
-  }
-
-  async #copy(job: CopyJob, slot: Slot, sink: ByteSink): Promise<Finish> {
-    const { source } = this.#run.file;
-    const write = await readCopy(job, source, bytesOf(slot.values));
-    return async () => {
-      await write(sink);
-      return [job.name, job.count];
-    };
   }
 
   async #read(job: ValueJob, slot: Slot, sink: ByteSink): Promise<Finish> {
@@ -200,8 +191,8 @@ export class Quantizer {
     const values = this.#run.clamp ? clamped(job, given) : given;
     const ranges = layout.parts(piece);
     const output = this.#outputs[this.#turn++ % OUTPUTS];
-    await output.written;
-    const parts = output.memory.carve(ranges);
+    await output.busy;
+    const parts = output.parts.carve(ranges);
     const quantized = {
       format: plan.format.name,
       shape: piece.shape,
@@ -209,13 +200,11 @@ export class Quantizer {
       parts,
     };
     quantizeInto(quantized, values);
-    output.written = Promise.all(
-      Object.entries(ranges).map(([part, { offset }]) => {
-        const start = this.#run.output.offsetOf(plan.name, part);
-        return sink.write(start + offset, bytesOf(parts[part].data));
-      }),
-    );
-    output.written.catch(() => {}); // it surfaces where it is awaited
+    const writes = Object.entries(ranges).map(([part, { offset }]) => {
+      const start = this.#run.output.offsetOf(plan.name, part);
+      return sink.write(start + offset, bytesOf(parts[part].data));
+    });
+    leaveBusy(output, Promise.all(writes));
     const restored = this.#restored.subarray(0, piece.count);
     meter.add(values, dequantize(quantized, { into: restored }));
   }

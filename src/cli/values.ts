@@ -133,6 +133,8 @@ export interface Slot {
   readonly values: Float32Array;
   /** Room for its parts, where it is quantized in the file. */
   readonly parts: PartsMemory;
+  /** What has to be through before the memory is used again: a write from it. */
+  busy: Promise<unknown>;
 }
 
 /** A ring of slots, to read ahead. */
@@ -140,7 +142,19 @@ export function allocateSlots(count: number, values: number): Slot[] {
   return Array.from({ length: count }, () => ({
     values: allocate(values),
     parts: new PartsMemory(),
+    busy: Promise.resolve(),
   }));
+}
+
+/** Lets a write from a slot run on; it surfaces where the slot is used again, and at {@linkcode settle}. */
+export function leaveBusy(slot: Pick<Slot, "busy">, write: Promise<unknown>) {
+  slot.busy = write;
+  write.catch(() => {});
+}
+
+/** Waits for what slots are busy with. */
+export async function settle(slots: readonly Pick<Slot, "busy">[]) {
+  await Promise.all(slots.map(({ busy }) => busy));
 }
 
 /** Reads the values of one tensor in pieces. */
@@ -168,6 +182,7 @@ export class ValueReader {
    * @returns Makes its values, which lie in the slot; may be called once.
    */
   async read(piece: Piece, slot: Slot): Promise<() => Float32Array> {
+    await slot.busy;
     const values = slot.values.subarray(0, piece.count);
     const { entries, quantized } = this.tensor;
     if (!quantized) {
