@@ -34,8 +34,30 @@ const variants: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   ],
 };
 
+/** Formats that weigh columns: each of them runs a second time with weights. */
+const weighted: readonly string[] = [
+  "q4_0",
+  "q4_1",
+  "q4_k",
+  "iq4_nl",
+  "iq4_xs",
+];
+
 /** Rows that every block size of up to 256 values divides. */
 const shape = [6, 512];
+
+/** The option sets that a format runs with, by a name each. */
+function variantsOf(
+  format: string,
+): [name: string, options: Record<string, unknown>][] {
+  const sets = variants[format] ?? [{}];
+  const named = sets.map((
+    options,
+  ): [string, Record<string, unknown>] => [JSON.stringify(options), options]);
+  if (!weighted.includes(format)) return named;
+  const importance = adversarial(shape[1]).gauss.map((x) => x * x);
+  return [...named, ["importance", { importance }]];
+}
 
 /** Two 32-bit multiplicative hashes over the bytes, as sixteen hexadecimal digits. */
 export function hash(data: ArrayBufferView): string {
@@ -90,6 +112,21 @@ function hashFormat(
   hashes[`${key}/values`] = hash(bits(lib.dequantize(quantized)));
 }
 
+/** Hashes what clamping makes of NaN and infinities, whose bits engines do not agree on. */
+function hashNonFinite(lib: Nibblewise, hashes: Record<string, string>): void {
+  const values = adversarial(shape[0] * shape[1]).gauss;
+  for (let i = 0; i < values.length; i += 61) {
+    values[i] = [NaN, Infinity, -Infinity][i % 3];
+  }
+  for (const format of lib.formats.keys()) {
+    hashFormat(lib, `${format}/nonFinite`, values, {
+      format,
+      shape,
+      nonFinite: "clamp",
+    }, hashes);
+  }
+}
+
 /** Runs the suite on whichever backend is in use. */
 export function smoke(lib: Nibblewise): SmokeResult {
   const hashes: Record<string, string> = {};
@@ -97,12 +134,13 @@ export function smoke(lib: Nibblewise): SmokeResult {
     const values = unaligned(set, 1);
     hashBasics(lib, name, values.subarray(0, 1027), hashes);
     for (const format of lib.formats.keys()) {
-      for (const options of variants[format] ?? [{}]) {
-        const key = `${format}/${JSON.stringify(options)}/${name}`;
+      for (const [variant, options] of variantsOf(format)) {
+        const key = `${format}/${variant}/${name}`;
         hashFormat(lib, key, values, { format, shape, ...options }, hashes);
       }
     }
   }
+  hashNonFinite(lib, hashes);
   return { backend: lib.backend(), hashes };
 }
 
