@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import {
   type Backend,
+  backend as backendInForce,
   dequantizeFromInt4,
   packInt4ToInt8,
   quantizeToInt4,
@@ -15,6 +16,9 @@ import {
   useBackend,
 } from "../mod.ts";
 import { adversarial, bits, sweepOffsets, unaligned } from "./adversarial.ts";
+
+/** What each test puts back: the suite also runs with plain JS forced. */
+const INITIAL = backendInForce();
 
 const { vectors } = JSON.parse(
   await Deno.readTextFile(
@@ -89,7 +93,7 @@ for (const backend of ["wasm", "js"] as Backend[]) {
         );
       }
     } finally {
-      useBackend("wasm");
+      useBackend(INITIAL);
     }
   });
 
@@ -114,7 +118,7 @@ for (const backend of ["wasm", "js"] as Backend[]) {
         assertEquals(unpackInt8ToInt4(bytes, 1003), quantized);
       }
     } finally {
-      useBackend("wasm");
+      useBackend(INITIAL);
     }
   });
 }
@@ -193,7 +197,7 @@ Deno.test("a NaN or an infinity is a RangeError that names the index, on every b
       }
     }
   }
-  useBackend("wasm");
+  useBackend(INITIAL);
 });
 
 Deno.test("packing names the first value outside of -8 to 7", () => {
@@ -212,7 +216,7 @@ Deno.test("packing names the first value outside of -8 to 7", () => {
       }
     }
   }
-  useBackend("wasm");
+  useBackend(INITIAL);
 });
 
 Deno.test("unpacking takes a length that the bytes can hold, and no other", () => {
@@ -244,7 +248,7 @@ Deno.test("the zero point is honoured, whole or not", () => {
       });
     }
   }
-  useBackend("wasm");
+  useBackend(INITIAL);
 });
 
 Deno.test("an unknown scale method is a RangeError that names the known ones", () => {

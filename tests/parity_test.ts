@@ -3,7 +3,12 @@
 
 import { formats } from "../src/formats/registry.ts";
 import { allocateParts } from "../src/quantize.ts";
-import { allocate, type Backend, useBackend } from "../src/kernels/engine.ts";
+import {
+  allocate,
+  type Backend,
+  backend as backendInForce,
+  useBackend,
+} from "../src/kernels/engine.ts";
 import type { Format } from "../src/types.ts";
 import { adversarial } from "./adversarial.ts";
 import { blockSize, weightedFormats } from "./formats/ggml_cases.ts";
@@ -11,6 +16,9 @@ import { importanceData } from "./formats/ggml_data.ts";
 import { assertSameBytes } from "./same_bytes.ts";
 
 const BACKENDS: Backend[] = ["wasm", "js"];
+
+/** What each test puts back: the suite also runs with plain JS forced. */
+const INITIAL = backendInForce();
 
 /** Shapes and options worth a try, beyond the defaults on one axis. */
 const CASES: Record<string, { shape: number[]; options: object }[]> = {
@@ -120,7 +128,7 @@ for (const [name, format] of formats) {
           );
         }
       }
-      useBackend("wasm");
+      useBackend(INITIAL);
     });
 
     Deno.test(`${name} on ${backend} works at every alignment and in WebAssembly memory`, () => {
@@ -143,7 +151,7 @@ for (const [name, format] of formats) {
           );
         }
       }
-      useBackend("wasm");
+      useBackend(INITIAL);
     });
   }
 }
