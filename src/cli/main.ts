@@ -5,6 +5,7 @@
  */
 import process from "node:process";
 import { errorCode, printable } from "../files/errors.ts";
+import { benchCommand } from "./bench.ts";
 import {
   type Command,
   DONE,
@@ -14,6 +15,7 @@ import {
   WRONG_CALL,
 } from "./command.ts";
 import { compareCommand } from "./compare.ts";
+import { demoCommand } from "./demo.ts";
 import { dequantizeCommand } from "./dequantize.ts";
 import { parseCall } from "./flags.ts";
 import { formatsCommand } from "./formats.ts";
@@ -30,6 +32,8 @@ const COMMANDS: readonly Command[] = [
   inspectCommand,
   compareCommand,
   formatsCommand,
+  demoCommand(main),
+  benchCommand,
 ];
 
 /**

@@ -1,0 +1,151 @@
+/**
+ * `bench`: how fast the formats are on this machine, in a few seconds.
+ *
+ * @module
+ */
+import { formats } from "../formats/registry.ts";
+import {
+  allocate,
+  type Backend,
+  backend,
+  useBackend,
+} from "../kernels/engine.ts";
+import { dequantize } from "../quantize.ts";
+import type { Format } from "../types.ts";
+import { type Call, type Command, DONE, type Io, show } from "./command.ts";
+import { layoutBytes } from "./pieces.ts";
+import { quantizeInto } from "./quantize_run.ts";
+import { weightLike } from "./sample.ts";
+import { table } from "./table.ts";
+import { PartsMemory } from "./values.ts";
+
+/** Values that are quantized: 1 MiB of float32, which a second-level cache holds. */
+const SHAPE = [256, 1024];
+const COUNT = 256 * 1024;
+
+/** Milliseconds that an operation is repeated for. */
+const TIME = 60;
+/** Runs of an operation at least, however slow. */
+const LEAST_RUNS = 3;
+
+/** Group size of the formats that let one choose; a scale for all would be another task. */
+const INT4_OPTIONS = { groupSize: 32 };
+
+/** The command. */
+export const benchCommand: Command = {
+  name: "bench",
+  summary: "Measure how fast the formats are on this machine",
+  operands: "",
+  count: 0,
+  flags: [],
+  examples: [["bench", "Every format on every backend, memcpy beside them"]],
+  run,
+};
+
+interface Result {
+  readonly name: string;
+  readonly backend: Backend;
+  /** Seconds for all values. */
+  readonly quantize: number;
+  readonly dequantize: number;
+  /** Bytes that are read and written. */
+  readonly bytes: number;
+}
+
+function run(call: Call, io: Io): Promise<number> {
+  const chosen = backend();
+  const results: Result[] = [];
+  try {
+    for (const name of chosen === "wasm" ? ["wasm", "js"] as const : [chosen]) {
+      useBackend(name);
+      for (const format of formats.values()) {
+        results.push(measure(format, name));
+      }
+    }
+  } finally {
+    useBackend(chosen);
+  }
+  const copy = copySeconds();
+  show(
+    call,
+    io,
+    () => ({
+      values: COUNT,
+      memcpyBytesPerSecond: 8 * COUNT / copy,
+      formats: results.map((result) => ({
+        format: result.name,
+        backend: result.backend,
+        quantizeValuesPerSecond: COUNT / result.quantize,
+        dequantizeValuesPerSecond: COUNT / result.dequantize,
+      })),
+    }),
+    () => text(results, copy),
+  );
+  return Promise.resolve(DONE);
+}
+
+function measure(format: Format, name: Backend): Result {
+  const options = format.resolve(
+    format.name === "int4" ? INT4_OPTIONS : {},
+    SHAPE,
+  );
+  const values = weightLike(SHAPE[0], SHAPE[1], allocate(COUNT));
+  const out = allocate(COUNT);
+  const parts = new PartsMemory().carve(format.parts(SHAPE, options));
+  const quantized = { format: format.name, shape: SHAPE, options, parts };
+  return {
+    name: format.name,
+    backend: name,
+    quantize: median(() => quantizeInto(quantized, values)),
+    dequantize: median(() => dequantize(quantized, { into: out })),
+    bytes: 4 * COUNT + layoutBytes({ format, shape: SHAPE, options }),
+  };
+}
+
+function copySeconds(): number {
+  const from = new Float32Array(COUNT).fill(1), to = new Float32Array(COUNT);
+  return median(() => to.set(from));
+}
+
+/** Median time of an operation in seconds. */
+function median(operation: () => void): number {
+  operation();
+  const times: number[] = [];
+  const end = performance.now() + TIME;
+  while (times.length < LEAST_RUNS || performance.now() < end) {
+    const start = performance.now();
+    operation();
+    times.push(performance.now() - start);
+  }
+  times.sort((a, b) => a - b);
+  return times[times.length >> 1] / 1000;
+}
+
+function text(results: readonly Result[], copy: number): string {
+  const giga = (x: number) => (x / 1e9).toPrecision(3);
+  const rates = (time: number, bytes: number) => [
+    giga(COUNT / time),
+    giga(bytes / time),
+  ];
+  const right = "right" as const;
+  const rows = results.map((result) => [
+    result.name,
+    result.backend,
+    ...rates(result.quantize, result.bytes),
+    ...rates(result.dequantize, result.bytes),
+  ]);
+  const head = ["format", "backend", "quantize G/s", "GB/s"];
+  return table(
+    [...head, "dequantize G/s", "GB/s"],
+    [...rows, [
+      "memcpy",
+      "",
+      ...rates(copy, 8 * COUNT),
+      ...rates(copy, 8 * COUNT),
+    ]],
+    ["left", "left", right, right, right, right],
+  ) +
+    `${
+      SHAPE.join(" × ")
+    } values in WebAssembly memory, one thread; G/s: 10⁹ values in a second, GB/s: read and written\n`;
+}

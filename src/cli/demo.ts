@@ -1,0 +1,212 @@
+/**
+ * `demo`: the other commands at work on a matrix that it makes itself.
+ *
+ * @module
+ */
+import { mkdtempSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { compare } from "../compare.ts";
+import { createFile } from "../files/file_sink.ts";
+import { npyHeader } from "../files/npy.ts";
+import { formats } from "../formats/registry.ts";
+import { dequantize } from "../quantize.ts";
+import type { Format } from "../types.ts";
+import { type Call, type Command, DONE, type Io, show } from "./command.ts";
+import { layoutBytes } from "./pieces.ts";
+import { quantizeInto } from "./quantize_run.ts";
+import { weightLike } from "./sample.ts";
+import { table } from "./table.ts";
+import { bitsText, bytes, decibels, jsonNumber } from "./text.ts";
+import { bytesOf, PartsMemory } from "./values.ts";
+
+/** Runs a command line in this process. */
+type Run = (args: readonly string[], io: Io) => Promise<number>;
+
+const ROWS = 512;
+const COLUMNS = 1024;
+
+/** What is shown; names of files lie in the temporary folder. */
+const STEPS: readonly (readonly string[])[] = [
+  ["quantize", "weights.npy", "-o", "tensor.safetensors"],
+  [
+    "quantize",
+    "weights.npy",
+    "-o",
+    "groups.safetensors",
+    "--group-size",
+    "32",
+  ],
+  ["inspect", "groups.safetensors"],
+  ["dequantize", "groups.safetensors", "-o", "restored.npy"],
+  ["compare", "weights.npy", "restored.npy"],
+];
+
+/** The formats of the last table. */
+const VARIANTS: readonly (readonly [flags: string, options: object])[] = [
+  ["int4", {}],
+  ["int4 --group-size row", { groupSize: "row" }],
+  ["int4 --group-size 128", { groupSize: 128 }],
+  ["int4 --group-size 32", { groupSize: 32 }],
+  ["int4 --group-size 32 --scale-method affine", {
+    groupSize: 32,
+    scaleMethod: "affine",
+  }],
+];
+
+/**
+ * The command.
+ *
+ * @param runMain What runs a command line.
+ * @returns It.
+ */
+export function demoCommand(runMain: Run): Command {
+  return {
+    name: "demo",
+    summary: "Show the commands at work on a matrix made up for it",
+    operands: "",
+    count: 0,
+    flags: [],
+    examples: [["demo", "Quantize, inspect, restore and compare"]],
+    run: (call, io) => demo(call, io, runMain),
+  };
+}
+
+async function demo(call: Call, io: Io, runMain: Run): Promise<number> {
+  const folder = temporaryFolder();
+  try {
+    const values = weightLike(ROWS, COLUMNS);
+    await writeNpy(join(folder, "weights.npy"), values);
+    const talks = !call.has("json") && !call.has("quiet");
+    if (talks) {
+      io.out(
+        `A matrix of ${ROWS} × ${COLUMNS} float32 weights, made up:\n\n$ cd ${folder}\n`,
+      );
+    }
+    const steps: object[] = [];
+    for (const step of STEPS) {
+      if (talks) io.out(`$ nibblewise ${step.join(" ")}\n`);
+      const { code, text } = await runStep(step, folder, call, io, runMain);
+      if (code !== DONE) return code;
+      if (talks) io.out(text + "\n");
+      else steps.push({ command: step, result: JSON.parse(text) });
+    }
+    const results = variants().map((variant) => measure(variant, values));
+    show(
+      call,
+      io,
+      () => ({ steps, formats: results.map(resultJson) }),
+      () => "The same matrix in every format:\n\n" + resultsText(results),
+    );
+    return DONE;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function temporaryFolder(): string {
+  const prefix = "nibblewise-demo-";
+  const { Deno } = globalThis as {
+    Deno?: { makeTempDirSync(options: { prefix: string }): string };
+  };
+  // Deno's tmpdir() asks for the permission to read the environment; this does not.
+  return Deno?.makeTempDirSync({ prefix }) ??
+    mkdtempSync(join(tmpdir(), prefix));
+}
+
+async function writeNpy(path: string, values: Float32Array): Promise<void> {
+  const sink = await createFile(path);
+  const header = npyHeader("F32", [ROWS, COLUMNS]);
+  await sink.write(0, header);
+  await sink.write(header.length, bytesOf(values));
+  await sink.commit();
+}
+
+/** Runs a step on the files of the folder; what it prints names them as the step does. */
+async function runStep(
+  step: readonly string[],
+  folder: string,
+  call: Call,
+  io: Io,
+  runMain: Run,
+): Promise<{ code: number; text: string }> {
+  let text = "";
+  const args = step.map((word) =>
+    /\.(npy|safetensors|gguf)$/.test(word) ? join(folder, word) : word
+  );
+  if (call.has("json") || call.has("quiet")) args.push("--json");
+  const short = (printed: string) => printed.replaceAll(join(folder, "/"), "");
+  const code = await runMain(args, {
+    out: (printed) => void (text += short(printed)),
+    err: (printed) => {
+      if (!call.has("quiet")) io.err(short(printed));
+    },
+  });
+  return { code, text };
+}
+
+interface Variant {
+  readonly flags: string;
+  readonly format: Format;
+  readonly options: object;
+}
+
+function variants(): Variant[] {
+  const int4 = formats.get("int4")!;
+  return [
+    ...VARIANTS.map(([flags, options]) => ({ flags, format: int4, options })),
+    ...[...formats.values()].filter((format) => format !== int4)
+      .map((format) => ({ flags: format.name, format, options: {} })),
+  ];
+}
+
+interface Result {
+  readonly flags: string;
+  readonly bytes: number;
+  readonly sqnr: number;
+}
+
+function measure(
+  { flags, format, options }: Variant,
+  values: Float32Array,
+): Result {
+  const shape = [ROWS, COLUMNS], resolved = format.resolve(options, shape);
+  const parts = new PartsMemory().carve(format.parts(shape, resolved));
+  const into = { format: format.name, shape, options: resolved, parts };
+  quantizeInto(into, values);
+  return {
+    flags,
+    bytes: layoutBytes({ format, shape, options: resolved }),
+    sqnr: compare(values, dequantize(into)).sqnr,
+  };
+}
+
+function bitsOf(result: Result): number {
+  return result.bytes * 8 / (ROWS * COLUMNS);
+}
+
+function resultsText(results: readonly Result[]): string {
+  return table(
+    ["--format", "bits", "size", "SQNR dB"],
+    [
+      ["(float32)", "32", bytes(ROWS * COLUMNS * 4), "exact"],
+      ...results.map((result) => [
+        result.flags,
+        bitsText(bitsOf(result)),
+        bytes(result.bytes),
+        decibels(result.sqnr),
+      ]),
+    ],
+    ["left", "right", "right", "right"],
+  );
+}
+
+function resultJson(result: Result): object {
+  return {
+    format: result.flags,
+    bitsPerValue: bitsOf(result),
+    bytes: result.bytes,
+    sqnr: jsonNumber(result.sqnr),
+  };
+}
