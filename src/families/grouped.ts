@@ -4,12 +4,7 @@
  *
  * @module
  */
-import {
-  type Kernel,
-  type KernelArray,
-  type Operand,
-  run,
-} from "../kernels/engine.ts";
+import { type Kernel, type Operand, run } from "../kernels/engine.ts";
 import { magnitude, range } from "../kernels/js/reduce.ts";
 import { rejectNonFinite } from "../numeric/finite.ts";
 import { rowLength, sizeOf, withLastAxis } from "../numeric/shape.ts";

@@ -226,7 +226,12 @@ function quantize(
           bits: 4,
         },
       ],
-      numbers: [scales.data[scale], zeroPoints?.data[scale] ?? 0],
+      numbers: [
+        scales.data[scale],
+        zeroPoints?.data[scale] ?? 0,
+        // max |x| / 7 leaves no code beyond 7; the other rules and a given range may.
+        options.scaleMethod === "absmax" && !options.range ? 0 : 1,
+      ],
       // What was measured last is still in a cache.
       backwards: true,
       again: unreachable,

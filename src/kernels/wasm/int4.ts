@@ -110,7 +110,8 @@ const INFINITY_BITS: i32 = 0x7f800000;
   }
 }
 
-export function int4_quantize(n: i32, src: usize, codes: usize, scale: f32, zeroPoint: i32): i32 {
+// The plain-JS twin saves the clamps where codes cannot saturate; here they cost nothing.
+export function int4_quantize(n: i32, src: usize, codes: usize, scale: f32, zeroPoint: i32, _saturate: i32): i32 {
   quantizeRun(src, n, codes, 0, scale, zeroPoint);
   return 0;
 }
