@@ -41,12 +41,12 @@ export function table(
 
 /** Floats per nanosecond are 10⁹ floats a second. */
 export function gigaElements(values: number, nanoseconds: number): string {
-  return (values / nanoseconds).toFixed(2);
+  return (values / nanoseconds).toPrecision(3);
 }
 
 /** 10⁹ bytes of float32 a second. */
 export function gigaBytes(values: number, nanoseconds: number): string {
-  return (values * 4 / nanoseconds).toFixed(1);
+  return (values * 4 / nanoseconds).toPrecision(3);
 }
 
 /** The machine and the runtime, for the head of a report. */

@@ -70,6 +70,9 @@ const stages: readonly Stage[] = [
 const testSummary =
   /^(?:ok|FAILED) \| (\d+) passed(?: \([^)]*\))? \| (\d+) failed(?: \([^)]*\))?(?: \| (\d+) ignored)?/m;
 
+/** A stage that takes longer hangs: it is ended and counts as failed. */
+const STAGE_LIMIT_MS = 20 * 60 * 1000;
+
 /** Copies a stream to standard output as it comes and returns its text. */
 async function relay(stream: ReadableStream<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder();
@@ -91,11 +94,16 @@ async function run(stage: Stage): Promise<Outcome> {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+  const limit = setTimeout(() => {
+    console.log(`${stage.name} takes too long and is ended`);
+    child.kill();
+  }, STAGE_LIMIT_MS);
   const [output, , status] = await Promise.all([
     relay(child.stdout),
     relay(child.stderr),
     child.status,
   ]);
+  clearTimeout(limit);
   if (!stage.counts) {
     return {
       passed: Number(status.success),
