@@ -89,9 +89,7 @@ async function adviceOn(
   });
   // Of those that are good the least change, then the smallest; or else the best.
   const good = tried.filter((result) => result.sqnr >= POOR_DECIBELS);
-  good.sort((a, b) =>
-    changes(a) - changes(b) || a.bytes - b.bytes || b.sqnr - a.sqnr
-  );
+  good.sort((a, b) => cost(a, task) - cost(b, task) || a.bytes - b.bytes);
   tried.sort((a, b) => b.sqnr - a.sqnr);
   const best = good[0] ?? tried[0];
   return best === undefined
@@ -101,9 +99,9 @@ async function adviceOn(
     : `${best.flags} gives ${decibels(best.sqnr)} dB on a sample`;
 }
 
-/** How many flags a remedy takes. */
-function changes({ flags }: Remedy): number {
-  return flags.split("--").length;
+/** How much a remedy changes: some flags are less than another format. */
+function cost({ flags, format }: Remedy, { layout }: QuantizeTask): number {
+  return flags.split("--").length + (format === layout.format ? 0 : 10);
 }
 
 /** The first values of a tensor: some rows, or a stretch of the first one. */

@@ -103,7 +103,7 @@ function tell(call: Call, io: Io, report: QuantizeReport, path: string): void {
   // Standard output may hold the result itself.
   const to = path === STANDARD ? { out: io.err } : io;
   show(call, to, () => quantizeJson(report), () => quantizeText(report));
-  if (call.has("quiet")) return;
+  if (call.has("quiet") || call.has("json")) return;
   for (const warning of report.warnings) {
     io.err(`nibblewise: warning: ${warning}\n`);
   }
