@@ -17,6 +17,7 @@
 import { type BlockFormat, blockFormat } from "../families/blocks.ts";
 import { rowWeights } from "../families/importance.ts";
 import { searchSigned, signedMax } from "../families/scale_search.ts";
+import { leaveToReference } from "../kernels/js/again.ts";
 import { packHalves, unpackHalves } from "../nibbles/halves.ts";
 import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
 import { truncateToInt8 } from "../numeric/c_casts.ts";
@@ -80,4 +81,6 @@ export const q4_0: BlockFormat<"q4_0"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
+  quantizeKernel: { name: "q4_0_quantize", js: leaveToReference },
+  dequantizeKernel: { name: "q4_0_dequantize", js: leaveToReference },
 });

@@ -1,0 +1,34 @@
+// Binary16, the type of ggml's block scales.
+
+import { magnitudeBits } from "./common";
+
+const INFINITY_BITS: u32 = 0x7c00;
+// Difference of the exponent biases, 127 - 15, in a float32's exponent field.
+const REBIAS: i32 = 112 << 23;
+// 2^-14: below it a binary16 is subnormal.
+const SMALLEST_NORMAL: i32 = 0x38800000;
+
+// Four float32 to the bits of four binary16, one in each word: half to even,
+// overflow to infinity, subnormals kept. Meant for finite values.
+@inline export function halvesOf(x: v128): v128 {
+  const m = v128.and(x, magnitudeBits());
+  // The ulp of 0.5 is 2^-24, the step of the subnormals: the addition rounds.
+  const half = f32x4.splat(0.5);
+  const subnormal = i32x4.sub(f32x4.add(m, half), half);
+  // Half to even: just under half a step, plus one where the kept part is odd.
+  // The carry of 65520 makes infinity, and nothing goes beyond it.
+  const odd = v128.and(i32x4.shr_u(m, 13), i32x4.splat(1));
+  const rounded = i32x4.shr_u(i32x4.add(i32x4.add(m, i32x4.splat(0xfff - REBIAS)), odd), 13);
+  const normal = i32x4.min_s(rounded, i32x4.splat(INFINITY_BITS));
+  const sign = v128.and(i32x4.shr_u(x, 16), i32x4.splat(0x8000));
+  return v128.or(sign, v128.bitselect(subnormal, normal, i32x4.lt_s(m, i32x4.splat(SMALLEST_NORMAL))));
+}
+
+// A binary16 in four lanes, exactly. Moved to float32's place its exponent is
+// 112 too small, which the product corrects, subnormals included.
+@inline export function loadHalf(address: usize): v128 {
+  const half = <u32>load<u16>(address);
+  let magnitude = reinterpret<u32>(reinterpret<f32>((half & 0x7fff) << 13) * reinterpret<f32>(0x77800000));
+  if ((half & 0x7c00) == INFINITY_BITS) magnitude |= 0x7f800000;
+  return f32x4.splat(reinterpret<f32>(magnitude | ((half & 0x8000) << 16)));
+}
