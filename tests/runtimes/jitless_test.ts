@@ -7,14 +7,18 @@ import {
   assertSameHashes,
   execute,
   expectedResults,
+  only,
   root,
   succeed,
 } from "./workshop.ts";
 
+/** An interpreter takes too long over formats that search for their scales. */
+const formats = ["int4", "q4_0", "mxfp4"];
+
 const program = `
 import * as nibblewise from "./mod.ts";
 import { smoke } from "./tests/runtimes/smoke.ts";
-console.log(JSON.stringify(smoke(nibblewise)));
+console.log(JSON.stringify(smoke(nibblewise, ${JSON.stringify(formats)})));
 `;
 
 const asksForWasm = `
@@ -26,7 +30,7 @@ useBackend("wasm");
 const flags = ["eval", "--quiet", "--ext=ts"];
 
 Deno.test("without WebAssembly, plain JS gives the same bytes", async () => {
-  const [expected] = expectedResults();
+  const expected = only(expectedResults()[0], formats);
   const result = JSON.parse(
     await succeed(
       Deno.execPath(),

@@ -101,6 +101,18 @@ export function expectedResults(): SmokeResult[] {
   }
 }
 
+/** Only the hashes of some formats and of the basic operations. */
+export function only(
+  { backend, hashes }: SmokeResult,
+  formats: readonly string[],
+): SmokeResult {
+  const kept = Object.entries(hashes).filter(([name]) => {
+    const [format] = name.split("/");
+    return formats.includes(format) || !nibblewise.formats.has(format);
+  });
+  return { backend, hashes: Object.fromEntries(kept) };
+}
+
 /** Fails with the first few names whose hashes differ, instead of with a wall of hashes. */
 export function assertSameHashes(
   actual: SmokeResult,
