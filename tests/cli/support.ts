@@ -29,13 +29,18 @@ export async function run(...args: string[]): Promise<Outcome> {
   return { code, ...printed };
 }
 
+/** Where the suite runs with plain JS forced, so do the programs that it starts. */
+const preload = Deno.env.get("NIBBLEWISE_BACKEND") === "js"
+  ? [`--preload=${new URL("../force_js.ts", import.meta.url).pathname}`]
+  : [];
+
 /** The same as a process of its own, with no more permissions than it needs. */
 export async function runProgram(
   args: readonly string[],
   input?: Uint8Array,
 ): Promise<Outcome & { bytes: Uint8Array }> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "-RW", cli, ...args],
+    args: ["run", "--no-prompt", "-RW", ...preload, cli, ...args],
     stdin: input ? "piped" : "null",
     stdout: "piped",
     stderr: "piped",
