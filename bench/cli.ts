@@ -1,0 +1,177 @@
+/**
+ * The whole command line on a large file: `deno task bench:cli [--mib N] [--rounds N] [--json]`.
+ *
+ * Beside it, taking turns, a process that reads the same file and writes as
+ * many bytes as the output has, synced too: what no program can beat. Peak
+ * memory is the kernel's own high-water mark, where /proc has it.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { join } from "node:path";
+import { weights } from "./cases.ts";
+import { environment, median, table } from "./table.ts";
+
+const MIB = 1024 * 1024;
+
+/** Arguments after `quantize IN -o OUT`. */
+const calls: Readonly<Record<string, readonly string[]>> = {
+  "int4, groups of 32": ["--format", "int4", "--group-size", "32"],
+  "int4, one scale": ["--format", "int4"],
+  "q4_0": ["--format", "q4_0"],
+};
+
+/** Copies an eighth of the input while reading all of it, as quantizing to 4 bits does. */
+const copier = `
+const [from, to] = Deno.args;
+const input = await Deno.open(from), output = await Deno.open(to, { write: true, create: true, truncate: true });
+const buffer = new Uint8Array(1024 * 1024);
+for (let n; (n = await input.read(buffer)) !== null;) {
+  for (let rest = buffer.subarray(0, n >> 3); rest.length > 0;) rest = rest.subarray(await output.write(rest));
+}
+await output.sync();
+`;
+
+/** What one process took. */
+interface Run {
+  readonly milliseconds: number;
+  /** Peak of resident memory in MiB; 0 where it cannot be asked for. */
+  readonly mebibytes: number;
+}
+
+/** The high-water mark of a process's resident memory in MiB, while it lives. */
+async function peakOf(pid: number): Promise<number> {
+  try {
+    const status = await Deno.readTextFile(`/proc/${pid}/status`);
+    return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024;
+  } catch {
+    return 0; // another system, or the process has ended
+  }
+}
+
+async function run(args: readonly string[]): Promise<Run> {
+  const start = performance.now();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  })
+    .spawn();
+  let mebibytes = 0;
+  const watch = setInterval(
+    async () => mebibytes = Math.max(mebibytes, await peakOf(child.pid)),
+    20,
+  );
+  const { success, stderr } = await child.output();
+  const milliseconds = performance.now() - start;
+  clearInterval(watch);
+  if (!success) {
+    throw new Error(
+      `deno ${args.join(" ")} failed: ${new TextDecoder().decode(stderr)}`,
+    );
+  }
+  return { milliseconds, mebibytes };
+}
+
+/** Writes `mebibytes` of weights as raw float32. */
+async function makeInput(path: string, mebibytes: number): Promise<void> {
+  const piece = new Uint8Array(weights(new Float32Array(4 * MIB)).buffer);
+  using file = await Deno.open(path, { write: true, create: true });
+  for (let left = mebibytes * MIB; left > 0; left -= piece.length) {
+    let rest = piece.subarray(0, Math.min(left, piece.length));
+    while (rest.length > 0) rest = rest.subarray(await file.write(rest));
+  }
+  await file.sync();
+}
+
+function usage(problem: string): never {
+  console.error(
+    `${problem}; call it as bench:cli [--mib N] [--rounds N] [--json]`,
+  );
+  Deno.exit(2);
+}
+
+const args = parseArgs(Deno.args, {
+  string: ["mib", "rounds"],
+  boolean: ["json"],
+  default: { mib: "2048", rounds: "3" },
+  unknown: (argument) => usage(`there is no ${argument}`),
+});
+const mebibytes = Number(args.mib), rounds = Number(args.rounds);
+if (!Number.isInteger(mebibytes) || mebibytes < 1) {
+  usage(`--mib takes a whole number, not ${args.mib}`);
+}
+if (!Number.isInteger(rounds) || rounds < 1) {
+  usage(`--rounds takes a whole number, not ${args.rounds}`);
+}
+
+const folder = await Deno.makeTempDir({ prefix: "nibblewise-bench-" });
+try {
+  const input = join(folder, "w.f32"),
+    output = join(folder, "q.safetensors"),
+    script = join(folder, "copy.js");
+  await makeInput(input, mebibytes);
+  await Deno.writeTextFile(script, copier);
+  const cli = join(import.meta.dirname!, "..", "cli.ts");
+  const contenders: Record<string, readonly string[]> = {
+    "reading and writing alone": ["run", "-RW", script, input, output],
+    ...Object.fromEntries(
+      Object.entries(calls).map(([name, flags]) => [
+        name,
+        [
+          "run",
+          "-RW",
+          cli,
+          "quantize",
+          input,
+          "-o",
+          output,
+          "--force",
+          "--quiet",
+          ...flags,
+        ],
+      ]),
+    ),
+  };
+  const runs: Record<string, Run[]> = {};
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, call] of Object.entries(contenders)) {
+      (runs[name] ??= []).push(await run(call));
+    }
+  }
+  const alone = runs["reading and writing alone"].map(({ milliseconds }) =>
+    milliseconds
+  );
+  const results = Object.entries(runs).map(([name, all]) => ({
+    name,
+    milliseconds: median(all.map(({ milliseconds }) => milliseconds)),
+    mebibytes: Math.max(...all.map(({ mebibytes }) => mebibytes)),
+    ratio: median(all.map(({ milliseconds }, i) => milliseconds / alone[i])),
+  }));
+  if (args.json) {
+    console.log(
+      JSON.stringify({ environment: environment(), mebibytes, results }),
+    );
+  } else {
+    console.log(
+      `${environment()}\n${mebibytes} MiB of float32, medians of ${rounds} rounds, processes taking turns\n`,
+    );
+    const rows = results.map((result) => [
+      result.name,
+      (result.milliseconds / 1000).toFixed(2),
+      `${result.ratio.toFixed(2)}x`,
+      (mebibytes / result.milliseconds * 1000).toFixed(0),
+      result.mebibytes === 0 ? "?" : result.mebibytes.toFixed(0),
+    ]);
+    console.log(
+      table(
+        ["quantize", "s", "of reading and writing", "MiB/s", "peak MiB"],
+        rows,
+        1,
+      ),
+    );
+  }
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}
