@@ -24,9 +24,16 @@ const INFINITY_BITS: i32 = 0x7f800000;
 // near a tie. Adding 3072.5 leaves code + 1/2 as a 4.12 fixed-point number in the
 // low 16 bits: truncating it rounds, and a zero fraction says that a tie is within
 // 2^-13, in which case the block is done again by division. 1.65x over dividing.
-@inline function fixedPoint(src: usize, r: v128, c: v128, low: v128, high: v128, mask: v128): v128 {
-  const a = f32x4.add(f32x4.pmin(f32x4.pmax(f32x4.mul(v128.load(src), r), low), high), c);
-  const b = f32x4.add(f32x4.pmin(f32x4.pmax(f32x4.mul(v128.load(src, 16), r), low), high), c);
+// Codes that cannot saturate are not clamped: 1.3x in cache.
+@inline function scaled(src: usize, r: v128, c: v128, low: v128, high: v128, saturate: bool): v128 {
+  const t = f32x4.mul(v128.load(src), r);
+  return f32x4.add(saturate ? f32x4.pmin(f32x4.pmax(t, low), high) : t, c);
+}
+
+@inline function fixedPoint(
+  src: usize, r: v128, c: v128, low: v128, high: v128, mask: v128, saturate: bool,
+): v128 {
+  const a = scaled(src, r, c, low, high, saturate), b = scaled(src + 16, r, c, low, high, saturate);
   return i16x8.narrow_i32x4_u(v128.and(a, mask), v128.and(b, mask));
 }
 
@@ -40,10 +47,12 @@ const INFINITY_BITS: i32 = 0x7f800000;
 
 // 32 values to 16 bytes; false where a value is so near a tie that only division can tell.
 @inline function quantizeBlock(
-  src: usize, dst: usize, r: v128, c: v128, low: v128, high: v128, mask: v128, weights: v128,
+  src: usize, dst: usize, r: v128, c: v128, low: v128, high: v128, mask: v128, weights: v128, saturate: bool,
 ): bool {
-  const a = fixedPoint(src, r, c, low, high, mask), b = fixedPoint(src + 32, r, c, low, high, mask);
-  const d = fixedPoint(src + 64, r, c, low, high, mask), e = fixedPoint(src + 96, r, c, low, high, mask);
+  const a = fixedPoint(src, r, c, low, high, mask, saturate);
+  const b = fixedPoint(src + 32, r, c, low, high, mask, saturate);
+  const d = fixedPoint(src + 64, r, c, low, high, mask, saturate);
+  const e = fixedPoint(src + 96, r, c, low, high, mask, saturate);
   v128.store(dst, packBytes(joinNibbles(a, weights), joinNibbles(b, weights), joinNibbles(d, weights), joinNibbles(e, weights)));
   return i16x8.all_true(i16x8.min_u(
     i16x8.min_u(i16x8.shl(a, 4), i16x8.shl(b, 4)),
@@ -80,22 +89,45 @@ const INFINITY_BITS: i32 = 0x7f800000;
   return scale > <f32>1e-30 && scale < <f32>1e30 ? <f32>1 / scale : <f32>NaN;
 }
 
+const PAGE: usize = 4096;
+
+// Whole blocks of 32, page by page or four pages at once: hardware prefetching
+// stops at the end of a page, which four streams make up for where data comes
+// from memory.
+@inline function quantizeBlocks(src: usize, end: usize, dst: usize, scale: f32, zeroPoint: i32, saturate: bool): void {
+  const r = pin(reciprocal(scale)), c = pin(<f32>3072.5 + <f32>zeroPoint);
+  const low = pin(lowest(zeroPoint)), high = pin(highest(zeroPoint));
+  const mask = lowHalves(), weights = joinWeights();
+  if (end - src >= 16 * PAGE) {
+    for (const body = end - 4 * PAGE; src <= body; src += 3 * PAGE) {
+      for (const pageEnd = src + PAGE; src < pageEnd; src += 128) {
+        for (let page: usize = 0; page < 4; page++) {
+          const from = src + page * PAGE, to = dst + page * (PAGE / 8);
+          if (!quantizeBlock(from, to, r, c, low, high, mask, weights, saturate)) divideBlock(from, to, scale, zeroPoint);
+        }
+        dst += 16;
+      }
+      dst += 3 * (PAGE / 8);
+    }
+  }
+  for (; src < end; src += 128) {
+    if (!quantizeBlock(src, dst, r, c, low, high, mask, weights, saturate)) divideBlock(src, dst, scale, zeroPoint);
+    dst += 16;
+  }
+}
+
 // n values from the nibble-th nibble of dst on. A NaN reciprocal leaves every
 // fraction zero, so that all blocks are divided.
-@inline function quantizeRun(src: usize, n: i32, dst: usize, nibble: i32, scale: f32, zeroPoint: i32): void {
+@noinline function quantizeRun(src: usize, n: i32, dst: usize, nibble: i32, scale: f32, zeroPoint: i32, saturate: bool): void {
   dst += <usize>(nibble >> 1);
   nibble &= 1;
   const end = src + ((<usize>n) << 2);
   if (!nibble && n >= 32) {
-    const r = pin(reciprocal(scale)), c = pin(<f32>3072.5 + <f32>zeroPoint);
-    const low = pin(lowest(zeroPoint)), high = pin(highest(zeroPoint));
-    const mask = lowHalves(), weights = joinWeights();
     const body = src + ((<usize>(n & ~31)) << 2);
-    while (src < body) {
-      if (!quantizeBlock(src, dst, r, c, low, high, mask, weights)) divideBlock(src, dst, scale, zeroPoint);
-      src += 128;
-      dst += 16;
-    }
+    if (saturate) quantizeBlocks(src, body, dst, scale, zeroPoint, true);
+    else quantizeBlocks(src, body, dst, scale, zeroPoint, false);
+    dst += (body - src) >> 3;
+    src = body;
   }
   while (src < end) {
     const code = quantizeOne(load<f32>(src), scale, zeroPoint);
@@ -110,9 +142,9 @@ const INFINITY_BITS: i32 = 0x7f800000;
   }
 }
 
-// The plain-JS twin saves the clamps where codes cannot saturate; here they cost nothing.
-export function int4_quantize(n: i32, src: usize, codes: usize, scale: f32, zeroPoint: i32, _saturate: i32): i32 {
-  quantizeRun(src, n, codes, 0, scale, zeroPoint);
+// saturate: 0 where no value is beyond 7 scales.
+export function int4_quantize(n: i32, src: usize, codes: usize, scale: f32, zeroPoint: i32, saturate: i32): i32 {
+  quantizeRun(src, n, codes, 0, scale, zeroPoint, saturate != 0);
   return 0;
 }
 
@@ -151,7 +183,7 @@ function quantizeGroups(n: i32, src: usize, codes: usize, scales: usize, zeroPoi
       const length = min(group, columns - at), start = src + ((<usize>at) << 2);
       bad |= <i32>measureGroup(start, length, rule, scales, zeroPoints);
       const zeroPoint = rule == AFFINE ? <i32>load<i8>(zeroPoints) : 0;
-      quantizeRun(start, length, codes, at, load<f32>(scales), zeroPoint);
+      quantizeRun(start, length, codes, at, load<f32>(scales), zeroPoint, rule != ABSMAX);
       scales += 4;
       if (rule == AFFINE) zeroPoints++;
     }
@@ -189,10 +221,18 @@ const RECIPROCALS: usize = memory.data((CHUNK / 32) * 4, 16);
 function quantizeAbsmaxQuads(quads: i32, src: usize, codes: usize, scales: usize, group: i32): i32 {
   const groupBytes = (<usize>group) << 2, quadBytes = groupBytes << 2;
   const perChunk = max(1, CHUNK / (group << 2));
+  const last = src + (<usize>quads) * quadBytes - 128;
   let bad = zero();
   while (quads > 0) {
     const now = min(quads, perChunk), end = src + (<usize>now) * quadBytes;
     const k = magnitudeBits();
+    // A look at the first lines of the next chunk's pages starts their prefetching early.
+    if (quads > now) {
+      for (let page = end; page < end + 4 * PAGE && page < last; page += PAGE) {
+        bad = i32x4.max_s(bad, v128.and(k, v128.load(page)));
+        bad = i32x4.max_s(bad, v128.and(k, v128.load(page, 64)));
+      }
+    }
     let r = RECIPROCALS, s = scales;
     for (let at = src; at < end; at += quadBytes) {
       const second = at + groupBytes, third = second + groupBytes, fourth = third + groupBytes;
@@ -214,12 +254,14 @@ function quantizeAbsmaxQuads(quads: i32, src: usize, codes: usize, scales: usize
       v128.store(r, v128.bitselect(f32x4.div(one, scale), nan, usable));
       r += 16;
     }
-    const c = pin(3072.5), low = pin(-8), high = pin(7), mask = lowHalves(), weights = joinWeights();
+    const c = pin(3072.5), mask = lowHalves(), weights = joinWeights();
     r = RECIPROCALS;
     while (src < end) {
       const groupEnd = src + groupBytes, reciprocals = v128.load32_splat(r);
       do {
-        if (!quantizeBlock(src, codes, reciprocals, c, low, high, mask, weights)) divideBlock(src, codes, load<f32>(scales), 0);
+        if (!quantizeBlock(src, codes, reciprocals, c, c, c, mask, weights, false)) {
+          divideBlock(src, codes, load<f32>(scales), 0);
+        }
         src += 128;
         codes += 16;
       } while (src < groupEnd);
