@@ -4,6 +4,7 @@
  * @module
  */
 import type { ByteSink, ByteSource } from "../files/bytes.ts";
+import type { TensorEntry } from "../files/tensors.ts";
 import { bytesOf, leaveBusy, type Slot, type Tensor } from "./values.ts";
 
 /** A piece that has been read. Finishing it returns whose bytes they were, and how many. */
@@ -40,15 +41,23 @@ export function* copyJobs(
   }
 }
 
-/** The jobs that copy a tensor, all of its parts. */
+/**
+ * The jobs that copy a tensor, all of its parts.
+ *
+ * @param tensor The tensor.
+ * @param offsetOf Where the tensor goes, or a part of it.
+ * @param room Bytes of a stretch at most.
+ * @returns The jobs.
+ */
 export function* copyTensor(
-  { name, entries }: Tensor,
-  offsetOf: (entry: string) => number,
+  { name, entries, quantized }: Tensor,
+  offsetOf: (part?: string) => number,
   room: number,
 ): Generator<CopyJob, void> {
-  for (const entry of entries) {
-    const to = offsetOf(entry.name);
-    yield* copyJobs(name, entry.offset, to, entry.byteLength, room);
+  const parts: Iterable<[string | undefined, TensorEntry]> = quantized?.parts ??
+    [[undefined, entries[0]]];
+  for (const [part, { offset, byteLength }] of parts) {
+    yield* copyJobs(name, offset, offsetOf(part), byteLength, room);
   }
 }
 

@@ -119,7 +119,8 @@ function* jobs(
     }
   }
   for (const tensor of copied) {
-    yield* copyTensor(tensor, (entry) => output.offsetOf(entry), 4 * room);
+    const to = output.offsetOf(tensor.name);
+    yield* copyTensor(tensor, () => to, 4 * room);
   }
 }
 

@@ -98,11 +98,9 @@ export class FormatChooser {
     return special ?? this.#choices.find(({ glob }) => glob === undefined);
   }
 
-  /** Whether a tensor is named by a pattern, not only by the format for all. */
+  /** Whether a tensor is named in full, not only matched. */
   names(name: string): boolean {
-    return this.#choices.some(({ glob }) =>
-      glob !== undefined && matches(glob, name)
-    );
+    return this.#choices.some(({ glob }) => glob === name);
   }
 }
 

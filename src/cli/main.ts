@@ -15,6 +15,7 @@ import {
   WRONG_CALL,
 } from "./command.ts";
 import { compareCommand } from "./compare.ts";
+import { convertCommand } from "./convert.ts";
 import { demoCommand } from "./demo.ts";
 import { dequantizeCommand } from "./dequantize.ts";
 import { parseCall } from "./flags.ts";
@@ -29,6 +30,7 @@ import { VERSION } from "./version.ts";
 const COMMANDS: readonly Command[] = [
   quantizeCommand,
   dequantizeCommand,
+  convertCommand,
   inspectCommand,
   compareCommand,
   formatsCommand,

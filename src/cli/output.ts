@@ -147,19 +147,17 @@ export const removeUnfinished = abortAll;
  *
  * @param tensors What it shall hold.
  * @param metadata Its `__metadata__`, to which what is quantized is added.
- * @param before What is quantized in tensors that are copied part by part.
  * @returns The plan.
  */
 export function safetensorsOutput(
   tensors: readonly OutputTensor[],
   metadata: ReadonlyMap<string, string> = new Map(),
-  before: readonly QuantizedPlan[] = [],
 ): OutputPlan {
   const plans = tensors.flatMap(({ quantized }) => quantized ?? []);
   const described = new Map(metadata);
   described.delete(QUANTIZED_KEY);
-  if (plans.length + before.length > 0) {
-    described.set(QUANTIZED_KEY, describeQuantized([...before, ...plans]));
+  if (plans.length > 0) {
+    described.set(QUANTIZED_KEY, describeQuantized(plans));
   }
   const entries = tensors.flatMap(({ name, shape, dtype, quantized }) =>
     quantized ? planParts(quantized) : [{ name, shape, dtype: dtype! }]

@@ -4,25 +4,51 @@
  * @module
  */
 import { adviceFor } from "./advice.ts";
-import { type Call, type Command, DONE, type Io, show } from "./command.ts";
+import {
+  type Call,
+  type Command,
+  DONE,
+  type Flag,
+  type Io,
+  show,
+} from "./command.ts";
 import { choice } from "./flags.ts";
 import { DTYPE_FLAG, withFile } from "./input.ts";
 import { FORMAT_FLAGS, FormatChooser } from "./formats_flag.ts";
+import { META_FLAGS } from "./gguf.ts";
 import {
   openOutput,
   OUTPUT_FLAGS,
   outputOf,
-  type OutputTensor,
-  safetensorsOutput,
   STANDARD,
   writeOutput,
 } from "./output.ts";
 import { Progress } from "./progress.ts";
-import { planQuantize, type QuantizeTasks } from "./quantize_plan.ts";
+import { checkContainer, planFile, type PlanRules } from "./quantize_plan.ts";
 import { Quantizer } from "./quantize_run.ts";
+import { RENAME_FLAG } from "./rename.ts";
 import { quantizeJson, type QuantizeReport, quantizeText } from "./report.ts";
 import { SELECTION_FLAGS } from "./select.ts";
-import { tensorsOf } from "./values.ts";
+
+/** What `quantize` and `convert` take alike. */
+export const QUANTIZE_FLAGS: readonly Flag[] = [
+  ...OUTPUT_FLAGS,
+  ...FORMAT_FLAGS,
+  ...SELECTION_FLAGS,
+  {
+    name: "strict",
+    help:
+      "fail when a chosen tensor cannot be quantized, in place of copying it",
+  },
+  {
+    name: "non-finite",
+    takes: "clamp",
+    help:
+      "take NaN as 0 and infinities as the largest magnitude of their group",
+  },
+  RENAME_FLAG,
+  ...META_FLAGS,
+];
 
 /** The command. */
 export const quantizeCommand: Command = {
@@ -30,23 +56,7 @@ export const quantizeCommand: Command = {
   summary: "Quantize the floats of a file to 4 bits",
   operands: "IN -o OUT",
   count: 1,
-  flags: [
-    ...OUTPUT_FLAGS,
-    ...FORMAT_FLAGS,
-    ...SELECTION_FLAGS,
-    {
-      name: "strict",
-      help:
-        "fail when a chosen tensor cannot be quantized, in place of copying it",
-    },
-    {
-      name: "non-finite",
-      takes: "clamp",
-      help:
-        "take NaN as 0 and infinities as the largest magnitude of their group",
-    },
-    DTYPE_FLAG,
-  ],
+  flags: [...QUANTIZE_FLAGS, DTYPE_FLAG],
   examples: [
     [
       "quantize weights.npy -o weights.safetensors",
@@ -57,6 +67,10 @@ export const quantizeCommand: Command = {
       "A scale for each 32 values, norms left as they are",
     ],
     [
+      "quantize model.safetensors -o model.gguf --format q4_k --format 'q4_0:*embed*' --meta-from base.gguf",
+      "GGUF, embeddings in another format",
+    ],
+    [
       "quantize embeddings.f32 -o embeddings.safetensors --scale-method affine",
       "Raw float32 with a zero point",
     ],
@@ -64,18 +78,31 @@ export const quantizeCommand: Command = {
   run,
 };
 
-async function run(call: Call, io: Io): Promise<number> {
+function run(call: Call, io: Io): Promise<number> {
+  return quantizeFile(call, io);
+}
+
+/**
+ * Quantizes a file the way a call says.
+ *
+ * @param call The call of `quantize` or `convert`.
+ * @param io Where to print.
+ * @param rules Which tensors the command leaves as they are.
+ * @returns The exit code.
+ */
+export async function quantizeFile(
+  call: Call,
+  io: Io,
+  rules?: PlanRules,
+): Promise<number> {
   const chooser = new FormatChooser(call);
   const clamp = choice(call, "non-finite", ["throw", "clamp"]) === "clamp";
-  const { path } = outputOf(call, ["safetensors"]);
+  const { path, container } = outputOf(call, ["safetensors", "gguf"]);
+  checkContainer(call, chooser, container);
   const [input] = call.operands;
   return await withFile(call, input, async (file) => {
-    const tasks = planQuantize(call, chooser, file, tensorsOf(file));
-    const output = safetensorsOutput(
-      outputTensors(tasks),
-      file.metadata,
-      tasks.copied.flatMap(({ tensor }) => tensor.quantized ?? []),
-    );
+    const plan = await planFile(call, chooser, file, container, rules);
+    const { tasks, output } = plan;
     const quantizer = new Quantizer({ file, tasks, output, clamp });
     const progress = new Progress(io, quantizer.bytesToRead);
     const sink = await openOutput(path, call, [input]);
@@ -92,7 +119,7 @@ async function run(call: Call, io: Io): Promise<number> {
       bytesBefore: file.source.size,
       bytesAfter: output.size,
       seconds: progress.seconds,
-      warnings: await adviceFor(file, tasks, errors),
+      warnings: [...plan.warnings, ...await adviceFor(file, tasks, errors)],
     };
     tell(call, io, report, path);
     return DONE;
@@ -107,17 +134,4 @@ function tell(call: Call, io: Io, report: QuantizeReport, path: string): void {
   for (const warning of report.warnings) {
     io.err(`nibblewise: warning: ${warning}\n`);
   }
-}
-
-function outputTensors({ quantized, copied }: QuantizeTasks): OutputTensor[] {
-  return [
-    ...quantized.map(({ plan }) => ({
-      name: plan.name,
-      shape: plan.shape,
-      quantized: plan,
-    })),
-    ...copied.flatMap(({ tensor: { entries } }) =>
-      entries.map(({ name, shape, dtype }) => ({ name, shape, dtype }))
-    ),
-  ];
 }

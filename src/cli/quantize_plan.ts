@@ -1,5 +1,5 @@
 /**
- * What `quantize` does with each tensor, decided before any work.
+ * What becomes of each tensor of a file, decided before any work.
  *
  * @module
  */
@@ -7,11 +7,20 @@ import { quote } from "../files/errors.ts";
 import type { QuantizedPlan } from "../files/quantized.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
+import type { Format } from "../types.ts";
 import type { Call } from "./command.ts";
-import type { FormatChooser } from "./formats_flag.ts";
+import type { FormatChoice, FormatChooser } from "./formats_flag.ts";
+import { checkGgufCall, checkNoMeta, ggufOutput, metadataFor } from "./gguf.ts";
+import {
+  type OutputContainer,
+  type OutputPlan,
+  type OutputTensor,
+  safetensorsOutput,
+} from "./output.ts";
 import { type Layout, layoutBytes } from "./pieces.ts";
+import { newNames } from "./rename.ts";
 import { selected } from "./select.ts";
-import { hasValues, type Tensor } from "./values.ts";
+import { hasValues, type Tensor, tensorsOf } from "./values.ts";
 
 /** A tensor that is quantized. */
 export interface QuantizeTask {
@@ -29,87 +38,241 @@ export interface QuantizeTask {
 export interface CopyTask {
   /** What is copied. */
   readonly tensor: Tensor;
+  /** Its new name. */
+  readonly name: string;
   /** Why it is not quantized. */
   readonly reason: string;
+  /** Whether it could not be quantized, though it was chosen. */
+  readonly refused: boolean;
 }
 
-/** What to do with every tensor of a file, in its order. */
+/** What to do with the tensors of a file. */
 export interface QuantizeTasks {
-  /** Those that are quantized. */
+  /** Those that are quantized, in the order of the file. */
   readonly quantized: readonly QuantizeTask[];
   /** Those that are copied. */
   readonly copied: readonly CopyTask[];
 }
 
+/** What to do with a file. */
+export interface FilePlan {
+  /** What to do with its tensors. */
+  readonly tasks: QuantizeTasks;
+  /** Where everything goes. */
+  readonly output: OutputPlan;
+  /** What the user should know before any work. */
+  readonly warnings: readonly string[];
+}
+
+/** Which tensors a command is about, beside what the call says. */
+export interface PlanRules {
+  /** Why a command leaves a tensor as it is; undefined where it does not. */
+  leaves?(tensor: Tensor): string | undefined;
+}
+
 /**
- * Decides what to do with each tensor.
+ * Checks what can be checked before the input is opened.
  *
- * @param call The call; knows which tensors are chosen.
+ * @param call The call.
+ * @param chooser The formats.
+ * @param container What is written.
+ * @throws {UsageError} If they do not go together.
+ */
+export function checkContainer(
+  call: Call,
+  chooser: FormatChooser,
+  container: OutputContainer,
+): void {
+  if (container === "gguf") checkGgufCall(call, chooser.formats);
+  else checkNoMeta(call);
+}
+
+/**
+ * Decides what to do with each tensor of a file, and where it goes.
+ *
+ * @param call The call; knows which tensors are chosen, their new names, metadata.
  * @param chooser The formats.
  * @param file The input.
- * @param tensors Its tensors.
- * @returns The tasks, one at least to quantize.
+ * @param container What is written.
+ * @param rules Which tensors the command leaves.
+ * @returns The plan, with one tensor at least to quantize.
  * @throws {UsageError} If a pattern matches nothing.
  * @throws {RangeError} If there is nothing to quantize, or something cannot be and the call is strict.
  */
-export function planQuantize(
+export async function planFile(
   call: Call,
   chooser: FormatChooser,
   file: TensorFile,
-  tensors: readonly Tensor[],
-): QuantizeTasks {
+  container: OutputContainer,
+  rules: PlanRules = {},
+): Promise<FilePlan> {
+  const tensors = tensorsOf(file);
   const names = tensors.map(({ name }) => name);
   const chosen = selected(call, names);
   chooser.checkPatterns(names);
-  const quantized: QuantizeTask[] = [], copied: CopyTask[] = [];
-  for (const tensor of tensors) {
-    const task = chosen.has(tensor.name)
-      ? taskFor(tensor, chooser)
-      : "not chosen";
-    if (typeof task !== "string") quantized.push(task);
-    else copied.push({ tensor, reason: task });
+  const renamed = await newNames(call, names);
+  const planner = { call, chooser, file, container, rules };
+  const tasks = tensors.map((tensor): QuantizeTask | CopyTask => {
+    const name = renamed.get(tensor.name)!;
+    const left = chosen.has(tensor.name)
+      ? leftAlone(planner, tensor)
+      : NOT_CHOSEN;
+    if (left !== undefined) {
+      return { tensor, name, reason: left, refused: false };
+    }
+    const task = taskFor(planner, tensor, name);
+    return typeof task === "string"
+      ? { tensor, name, reason: task, refused: true }
+      : task;
+  });
+  const quantized = tasks.filter((task) => "plan" in task);
+  const copied = tasks.filter((task) => "reason" in task);
+  checkTasks(call, file, quantized, copied);
+  const outputs = tasks.map(outputTensor);
+  const warnings = requantizeWarnings(quantized);
+  if (container !== "gguf") {
+    const output = safetensorsOutput(outputs, file.metadata);
+    return { tasks: { quantized, copied }, output, warnings };
   }
-  const refused = copied.find(({ tensor: { name } }) => chosen.has(name));
-  if (refused && call.has("strict")) throw cannot(refused);
-  if (quantized.length === 0) {
-    throw refused ? cannot(refused) : new RangeError(
-      `Nothing to quantize in ${file.source.name}: ${
-        tensors.length === 0
-          ? "it holds no tensors"
-          : "--tensors and --skip leave no tensor"
-      }`,
+  const metadata = await metadataFor(
+    call,
+    file,
+    mainFormat({ quantized, copied }),
+  );
+  return {
+    tasks: { quantized, copied },
+    output: ggufOutput(outputs, metadata.values),
+    warnings: [...warnings, ...metadata.warnings],
+  };
+}
+
+function checkTasks(
+  call: Call,
+  { source }: TensorFile,
+  quantized: readonly QuantizeTask[],
+  copied: readonly CopyTask[],
+): void {
+  const first = copied.find(({ refused }) => refused);
+  if (first && (call.has("strict") || quantized.length === 0)) {
+    throw new RangeError(
+      `Cannot quantize tensor ${quote(first.tensor.name)}: ${first.reason}`,
     );
   }
-  return { quantized, copied };
+  // Tensors that have the format already may still go to another container.
+  const already = copied.some(({ tensor }) => tensor.quantized);
+  if (quantized.length > 0 || already) return;
+  const reason = copied.find(({ reason }) => reason !== NOT_CHOSEN)?.reason;
+  throw new RangeError(
+    `Nothing to quantize in ${source.name}: ${
+      copied.length === 0
+        ? "it holds no tensors"
+        : reason ?? "--tensors and --skip leave no tensor"
+    }`,
+  );
 }
 
-function cannot({ tensor: { name }, reason }: CopyTask): RangeError {
-  return new RangeError(`Cannot quantize tensor ${quote(name)}: ${reason}`);
+/** Why tensors are copied that `--tensors` and `--skip` leave out. */
+const NOT_CHOSEN = "not chosen";
+
+interface Planner {
+  readonly call: Call;
+  readonly chooser: FormatChooser;
+  readonly file: TensorFile;
+  readonly container: OutputContainer;
+  readonly rules: PlanRules;
 }
 
-function taskFor(
-  tensor: Tensor,
-  chooser: FormatChooser,
-): QuantizeTask | string {
-  const { name, shape, dtype } = tensor;
-  if (!hasValues(tensor)) return `its ${dtype} values are no floats`;
-  const choice = chooser.of(name);
+/** Why a chosen tensor stays as it is, though it might be quantized. */
+function leftAlone(planner: Planner, tensor: Tensor): string | undefined {
+  const { rules, chooser } = planner;
+  const left = rules.leaves?.(tensor);
+  if (left !== undefined) return left;
+  const choice = chooser.of(tensor.name);
   if (!choice) return "no --format matches its name";
-  const { format } = choice;
+  return isSame(tensor, choice)
+    ? `it is ${choice.format.name} already`
+    : undefined;
+}
+
+/** What to do with a tensor, or why it cannot be quantized. */
+function taskFor(
+  planner: Planner,
+  tensor: Tensor,
+  name: string,
+): QuantizeTask | string {
+  const { shape, dtype } = tensor;
+  if (!hasValues(tensor)) return `its ${dtype} values are no floats`;
+  const stays = staysInGguf(planner, tensor);
+  if (stays !== undefined) return stays;
+  const { format, options: given } = planner.chooser.of(tensor.name)!;
   try {
-    const options = format.resolve(choice.options, shape);
+    const options = format.resolve(given, shape);
     const layout = { format, shape, options };
-    const kept = format.kept?.(options) ?? {};
-    return {
-      tensor,
-      plan: { name, format, shape, options: kept },
-      layout,
-      bytes: layoutBytes(layout),
-    };
+    const plan = { name, format, shape, options: format.kept(options) };
+    return { tensor, plan, layout, bytes: layoutBytes(layout) };
   } catch (error) {
     if (error instanceof RangeError) return error.message;
     throw error;
   }
+}
+
+/** Norms and biases: small, sensitive, and llama.cpp wants them as floats. */
+function staysInGguf(
+  { call, chooser, file, container }: Planner,
+  { name, shape }: Tensor,
+): string | undefined {
+  const bare = file.container === "npy" || file.container === "raw";
+  const named = call.all("tensors").includes(name) || chooser.names(name);
+  return container !== "gguf" || shape.length > 1 || bare || named
+    ? undefined
+    : "one axis; --tensors with its full name quantizes it all the same";
+}
+
+function isSame(
+  { quantized, shape }: Tensor,
+  { format, options }: FormatChoice,
+): boolean {
+  if (quantized?.format !== format) return false;
+  const kept = format.kept(format.resolve(options, shape));
+  return JSON.stringify(quantized.options) === JSON.stringify(kept);
+}
+
+function outputTensor(task: QuantizeTask | CopyTask): OutputTensor {
+  if ("plan" in task) {
+    const { plan } = task;
+    return { name: plan.name, shape: plan.shape, quantized: plan };
+  }
+  const { tensor: { shape, dtype, quantized }, name } = task;
+  return quantized
+    ? { name, shape, quantized: { ...quantized, name } }
+    : { name, shape, dtype };
+}
+
+function requantizeWarnings(tasks: readonly QuantizeTask[]): string[] {
+  const again = tasks.filter(({ tensor: { quantized } }) => quantized);
+  if (again.length === 0) return [];
+  const from = new Set(again.map(({ tensor: { dtype } }) => dtype));
+  return [
+    `${
+      again.length === 1
+        ? `tensor ${quote(again[0].tensor.name)} was`
+        : `${again.length} tensors were`
+    } quantized before (${
+      [...from].join(", ")
+    }): they go through their values, and the error told here is added to that of before`,
+  ];
+}
+
+/** The format that most values are in. */
+function mainFormat({ quantized, copied }: QuantizeTasks): Format {
+  const counts = new Map<Format, number>();
+  const count = ({ format, shape }: Pick<Layout, "format" | "shape">) =>
+    counts.set(format, (counts.get(format) ?? 0) + sizeOf(shape));
+  for (const { layout } of quantized) count(layout);
+  for (const { tensor } of copied) {
+    if (tensor.quantized) count(tensor.quantized);
+  }
+  return [...counts].reduce((most, next) => next[1] > most[1] ? next : most)[0];
 }
 
 /** Bits that a value of a tensor takes, scales included. */

@@ -162,8 +162,8 @@ export class Quantizer {
       yield* valueJobs(work, this.#capacity, this.#run.clamp);
     }
     const room = this.#slots[0].values.byteLength;
-    for (const { tensor } of tasks.copied) {
-      yield* copyTensor(tensor, (entry) => output.offsetOf(entry), room);
+    for (const { tensor, name } of tasks.copied) {
+      yield* copyTensor(tensor, (part) => output.offsetOf(name, part), room);
     }
   }
 

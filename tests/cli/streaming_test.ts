@@ -56,7 +56,7 @@ async function quantizeByPieces(
   ]);
   const tasks = {
     quantized: [{ tensor, plan, layout, bytes: layoutBytes(layout) }],
-    copied: [{ tensor: other, reason: "integers" }],
+    copied: [{ tensor: other, name: "other", reason: "", refused: true }],
   };
   const sink = new MemorySink(output.size);
   const errors = await new Quantizer({ file, tasks, output, clamp, capacity })

@@ -1,0 +1,33 @@
+/**
+ * `convert`: quantized tensors to another format or another container.
+ *
+ * @module
+ */
+import { type Call, type Command, type Io, UsageError } from "./command.ts";
+import { QUANTIZE_FLAGS, quantizeFile } from "./quantize.ts";
+
+/** The command. */
+export const convertCommand: Command = {
+  name: "convert",
+  summary: "Bring quantized tensors to another format; floats stay as they are",
+  operands: "IN -o OUT --format FORMAT",
+  count: 1,
+  flags: QUANTIZE_FLAGS,
+  examples: [
+    [
+      "convert model.gguf -o model.safetensors --format int4 --group-size 32",
+      "From ggml's format to int4, through the values",
+    ],
+  ],
+  run,
+};
+
+function run(call: Call, io: Io): Promise<number> {
+  if (call.all("format").length === 0) {
+    throw new UsageError("No format is named: give one with --format FORMAT");
+  }
+  return quantizeFile(call, io, {
+    leaves: ({ quantized, dtype }) =>
+      quantized ? undefined : `it is ${dtype}, not quantized`,
+  });
+}
