@@ -4,11 +4,24 @@
  * @module
  */
 import { printable } from "../files/errors.ts";
+import { isGguf } from "../files/gguf_read.ts";
 import { QUANTIZED_KEY } from "../files/quantized.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
-import { type Call, type Command, DONE, type Io, show } from "./command.ts";
+import {
+  type Call,
+  type Command,
+  DONE,
+  type Io,
+  show,
+  UsageError,
+} from "./command.ts";
+import { FORMAT_FLAGS, FormatChooser } from "./formats_flag.ts";
+import { ggmlTypeOf, valueJson, valueText } from "./gguf.ts";
 import { DTYPE_FLAG, withFile } from "./input.ts";
+import { planFile } from "./quantize_plan.ts";
+import { copiedJson, copiedText, taskJson, tasksTable } from "./report.ts";
+import { SELECTION_FLAGS } from "./select.ts";
 import { columnsOf, table } from "./table.ts";
 import { bitsText, bytes, countOf, shapeText } from "./text.ts";
 import { type Tensor, tensorsOf } from "./values.ts";
@@ -19,16 +32,31 @@ export const inspectCommand: Command = {
   summary: "Tell what is in a file: container, tensors, formats, metadata",
   operands: "IN",
   count: 1,
-  flags: [DTYPE_FLAG],
+  flags: [
+    {
+      name: "dry-run",
+      help: "tell what quantize would make of it, and how large, by --format",
+    },
+    ...FORMAT_FLAGS,
+    ...SELECTION_FLAGS,
+    DTYPE_FLAG,
+  ],
   examples: [
     ["inspect small.safetensors", "Tensors with their formats and sizes"],
-    ["inspect model.safetensors --json", "The same for a program"],
+    ["inspect model.gguf --json", "The same for a program"],
+    [
+      "inspect model.safetensors --dry-run --format q4_k",
+      "The size of a GGUF before it is made",
+    ],
   ],
   run,
 };
 
-function run(call: Call, io: Io): Promise<number> {
-  return withFile(call, call.operands[0], (file) => {
+async function run(call: Call, io: Io): Promise<number> {
+  const chooser = call.has("dry-run") ? new FormatChooser(call) : undefined;
+  checkFlags(call);
+  await withFile(call, call.operands[0], async (file) => {
+    if (chooser) return await dryRun(call, io, file, chooser);
     const tensors = tensorsOf(file);
     show(
       call,
@@ -36,8 +64,45 @@ function run(call: Call, io: Io): Promise<number> {
       () => fileJson(file, tensors),
       () => fileText(file, tensors),
     );
-    return Promise.resolve(DONE);
   });
+  return DONE;
+}
+
+function checkFlags(call: Call): void {
+  if (call.has("dry-run")) return;
+  for (const { name } of [...FORMAT_FLAGS, ...SELECTION_FLAGS]) {
+    if (call.has(name)) {
+      throw new UsageError(`Flag --${name} goes with --dry-run: add that`);
+    }
+  }
+}
+
+/** Tells what `quantize` would do; formats of ggml go to GGUF, others to safetensors. */
+async function dryRun(
+  call: Call,
+  io: Io,
+  file: TensorFile,
+  chooser: FormatChooser,
+): Promise<void> {
+  const container = chooser.formats.every(ggmlTypeOf) ? "gguf" : "safetensors";
+  const { tasks, output } = await planFile(call, chooser, file, container);
+  const sizes = { bytesBefore: file.source.size, bytesAfter: output.size };
+  show(
+    call,
+    io,
+    () => ({
+      file: file.source.name,
+      container,
+      ...sizes,
+      tensors: tasks.quantized.map(taskJson),
+      copied: tasks.copied.map(copiedJson),
+    }),
+    () =>
+      tasksTable(tasks) + copiedText(tasks) +
+      `as ${container}: ${bytes(sizes.bytesBefore)} → ${
+        bytes(sizes.bytesAfter)
+      } (${sizes.bytesAfter} bytes); nothing was written\n`,
+  );
 }
 
 /** Bits that a value takes in the file. */
@@ -50,7 +115,12 @@ function fileText(file: TensorFile, tensors: readonly Tensor[]): string {
   const values = tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const facts = [
     ["file", source.name],
-    ["container", container],
+    [
+      "container",
+      isGguf(file)
+        ? `gguf ${file.version}, aligned to ${file.alignment}`
+        : container,
+    ],
     ["size", bytes(source.size)],
     ["tensors", `${tensors.length} of ${countOf(values, "value")}`],
     ...metadataOf(file).map(([key, value]) => [
@@ -81,7 +151,18 @@ function optionsText({ quantized }: Tensor): string {
 
 /** What a file says about itself, without what this program put there to find its tensors. */
 function metadataOf(file: TensorFile): [key: string, value: string][] {
+  if (isGguf(file)) {
+    return Array.from(file.values, ([key, value]) => [key, valueText(value)]);
+  }
   return [...file.metadata].filter(([key]) => key !== QUANTIZED_KEY);
+}
+
+function metadataJson(file: TensorFile): object {
+  return Object.fromEntries(
+    isGguf(file)
+      ? Array.from(file.values, ([key, value]) => [key, valueJson(value)])
+      : metadataOf(file),
+  );
 }
 
 function fileJson(file: TensorFile, tensors: readonly Tensor[]): unknown {
@@ -89,7 +170,7 @@ function fileJson(file: TensorFile, tensors: readonly Tensor[]): unknown {
     file: file.source.name,
     container: file.container,
     bytes: file.source.size,
-    metadata: Object.fromEntries(metadataOf(file)),
+    metadata: metadataJson(file),
     tensors: tensors.map((tensor) => ({
       name: tensor.name,
       shape: tensor.shape,

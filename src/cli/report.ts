@@ -5,7 +5,12 @@
  */
 import type { Comparison } from "../compare.ts";
 import { printable } from "../files/errors.ts";
-import { bitsPerValue, type QuantizeTasks } from "./quantize_plan.ts";
+import {
+  bitsPerValue,
+  type CopyTask,
+  type QuantizeTask,
+  type QuantizeTasks,
+} from "./quantize_plan.ts";
 import { table } from "./table.ts";
 import {
   bitsText,
@@ -40,30 +45,44 @@ export interface QuantizeReport {
 /** The report as a table with a line below it. */
 export function quantizeText(report: QuantizeReport): string {
   const { tasks, errors, output } = report;
-  const rows = tasks.quantized.map((task) => {
-    const { tensor, plan, bytes: after } = task;
-    return [
-      printable(tensor.name),
-      shapeText(tensor.shape),
-      plan.format.name,
-      bitsText(bitsPerValue(task)),
-      bytes(tensor.byteLength),
-      bytes(after),
-      decibels(errors.get(tensor.name)!.sqnr),
-    ];
+  const done = tasksTable(tasks, {
+    "SQNR dB": ({ tensor: { name } }) => decibels(errors.get(name)!.sqnr),
   });
-  const head = ["tensor", "shape", "format", "bits", "before", "after"];
-  const right = "right" as const;
-  const done = table(
-    [...head, "SQNR dB"],
-    rows,
-    ["left", "left", "left", right, right, right, right],
-  );
   return done + copiedText(tasks) + `${printable(output)}: ${totals(report)}\n`;
 }
 
-function copiedText({ copied }: QuantizeTasks): string {
-  return copied.map(({ tensor: { name, dtype, shape }, reason }) =>
+/**
+ * The tensors that are quantized, as a table; nothing where there are none.
+ *
+ * @param tasks What is done.
+ * @param more Further columns.
+ * @returns The text.
+ */
+export function tasksTable(
+  { quantized }: QuantizeTasks,
+  more: Readonly<Record<string, (task: QuantizeTask) => string>> = {},
+): string {
+  if (quantized.length === 0) return "";
+  const right = "right" as const;
+  const head = ["tensor", "shape", "format", "bits", "before", "after"];
+  return table(
+    [...head, ...Object.keys(more)],
+    quantized.map((task) => [
+      printable(task.plan.name),
+      shapeText(task.tensor.shape),
+      task.plan.format.name,
+      bitsText(bitsPerValue(task)),
+      bytes(task.tensor.byteLength),
+      bytes(task.bytes),
+      ...Object.values(more).map((cell) => cell(task)),
+    ]),
+    ["left", "left", "left", right, right, right, right],
+  );
+}
+
+/** The tensors that stay as they are, a line for each. */
+export function copiedText({ copied }: QuantizeTasks): string {
+  return copied.map(({ tensor: { dtype, shape }, name, reason }) =>
     `copied ${printable(name)} ${dtype} ${shapeText(shape)}: ${reason}\n`
   ).join("");
 }
@@ -74,10 +93,13 @@ function totals(report: QuantizeReport): string {
     `${countOf(tasks.quantized.length, "tensor")} quantized`,
     ...(tasks.copied.length > 0 ? [`${tasks.copied.length} copied`] : []),
   ];
-  const ratio = (bytesBefore / Math.max(1, bytesAfter)).toFixed(2);
+  const ratio = bytesBefore / Math.max(1, bytesAfter);
+  const change = ratio < 1
+    ? `${(1 / ratio).toFixed(2)} times larger`
+    : `${ratio.toFixed(2)} times smaller`;
   return `${counts.join(", ")}; ${bytes(bytesBefore)} → ${
     bytes(bytesAfter)
-  }, ${ratio} times smaller, in ${seconds(report.seconds)}`;
+  }, ${change}, in ${seconds(report.seconds)}`;
 }
 
 /** The report as data. */
@@ -90,25 +112,32 @@ export function quantizeJson(report: QuantizeReport): unknown {
     bytesAfter: report.bytesAfter,
     seconds: report.seconds,
     tensors: tasks.quantized.map((task) => ({
-      name: task.tensor.name,
-      shape: task.tensor.shape,
-      dtype: task.tensor.dtype,
-      format: task.plan.format.name,
-      options: task.plan.options,
-      bitsPerValue: bitsPerValue(task),
-      bytesBefore: task.tensor.byteLength,
-      bytesAfter: task.bytes,
+      ...taskJson(task),
       ...comparisonJson(errors.get(task.tensor.name)!),
     })),
-    copied: tasks.copied.map(({ tensor, reason }) => ({
-      name: tensor.name,
-      shape: tensor.shape,
-      dtype: tensor.dtype,
-      bytes: tensor.byteLength,
-      reason,
-    })),
+    copied: tasks.copied.map(copiedJson),
     warnings: report.warnings,
   };
+}
+
+/** What is done with a tensor, as data. */
+export function taskJson(task: QuantizeTask): object {
+  return {
+    name: task.plan.name,
+    shape: task.tensor.shape,
+    dtype: task.tensor.dtype,
+    format: task.plan.format.name,
+    options: task.plan.options,
+    bitsPerValue: bitsPerValue(task),
+    bytesBefore: task.tensor.byteLength,
+    bytesAfter: task.bytes,
+  };
+}
+
+/** A tensor that stays as it is, as data. */
+export function copiedJson({ tensor, name, reason }: CopyTask): object {
+  const { shape, dtype, byteLength: bytes } = tensor;
+  return { name, shape, dtype, bytes, reason };
 }
 
 /** A comparison as data; sqnr is null where there is no error. */
