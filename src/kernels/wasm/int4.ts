@@ -91,29 +91,47 @@ const INFINITY_BITS: i32 = 0x7f800000;
 
 const PAGE: usize = 4096;
 
-// Whole blocks of 32, page by page or four pages at once: hardware prefetching
-// stops at the end of a page, which four streams make up for where data comes
-// from memory.
+// Four pages at once: hardware prefetching stops at the end of a page, which four
+// streams make up for where data comes from memory. src to end: whole four pages.
+@inline function quantizePages(src: usize, end: usize, dst: usize, scale: f32, zeroPoint: i32, saturate: bool): void {
+  const r = pin(reciprocal(scale)), c = pin(<f32>3072.5 + <f32>zeroPoint);
+  const low = pin(lowest(zeroPoint)), high = pin(highest(zeroPoint));
+  const mask = lowHalves(), weights = joinWeights();
+  for (; src < end; src += 3 * PAGE) {
+    for (const pageEnd = src + PAGE; src < pageEnd; src += 128) {
+      for (let page: usize = 0; page < 4; page++) {
+        const from = src + page * PAGE, to = dst + page * (PAGE / 8);
+        if (!quantizeBlock(from, to, r, c, low, high, mask, weights, saturate)) divideBlock(from, to, scale, zeroPoint);
+      }
+      dst += 16;
+    }
+    dst += 3 * (PAGE / 8);
+  }
+}
+
+// src to end: whole blocks of 32.
 @inline function quantizeBlocks(src: usize, end: usize, dst: usize, scale: f32, zeroPoint: i32, saturate: bool): void {
   const r = pin(reciprocal(scale)), c = pin(<f32>3072.5 + <f32>zeroPoint);
   const low = pin(lowest(zeroPoint)), high = pin(highest(zeroPoint));
   const mask = lowHalves(), weights = joinWeights();
-  if (end - src >= 16 * PAGE) {
-    for (const body = end - 4 * PAGE; src <= body; src += 3 * PAGE) {
-      for (const pageEnd = src + PAGE; src < pageEnd; src += 128) {
-        for (let page: usize = 0; page < 4; page++) {
-          const from = src + page * PAGE, to = dst + page * (PAGE / 8);
-          if (!quantizeBlock(from, to, r, c, low, high, mask, weights, saturate)) divideBlock(from, to, scale, zeroPoint);
-        }
-        dst += 16;
-      }
-      dst += 3 * (PAGE / 8);
-    }
-  }
   for (; src < end; src += 128) {
     if (!quantizeBlock(src, dst, r, c, low, high, mask, weights, saturate)) divideBlock(src, dst, scale, zeroPoint);
     dst += 16;
   }
+}
+
+// One function for each loop, so that its constants have the registers to themselves.
+@noinline function quantizePagesInRange(src: usize, end: usize, dst: usize, scale: f32, zeroPoint: i32): void {
+  quantizePages(src, end, dst, scale, zeroPoint, false);
+}
+@noinline function quantizePagesSaturating(src: usize, end: usize, dst: usize, scale: f32, zeroPoint: i32): void {
+  quantizePages(src, end, dst, scale, zeroPoint, true);
+}
+@noinline function quantizeBlocksInRange(src: usize, end: usize, dst: usize, scale: f32, zeroPoint: i32): void {
+  quantizeBlocks(src, end, dst, scale, zeroPoint, false);
+}
+@noinline function quantizeBlocksSaturating(src: usize, end: usize, dst: usize, scale: f32, zeroPoint: i32): void {
+  quantizeBlocks(src, end, dst, scale, zeroPoint, true);
 }
 
 // n values from the nibble-th nibble of dst on. A NaN reciprocal leaves every
@@ -124,8 +142,8 @@ const PAGE: usize = 4096;
   const end = src + ((<usize>n) << 2);
   if (!nibble && n >= 32) {
     const body = src + ((<usize>(n & ~31)) << 2);
-    if (saturate) quantizeBlocks(src, body, dst, scale, zeroPoint, true);
-    else quantizeBlocks(src, body, dst, scale, zeroPoint, false);
+    if (saturate) quantizeBlocksSaturating(src, body, dst, scale, zeroPoint);
+    else quantizeBlocksInRange(src, body, dst, scale, zeroPoint);
     dst += (body - src) >> 3;
     src = body;
   }
@@ -142,9 +160,18 @@ const PAGE: usize = 4096;
   }
 }
 
+// Values in four pages.
+const PAGES: i32 = 4096;
+
+// Fewer values than this come in a tile, and so from a cache.
+const FROM_MEMORY: i32 = 16384;
+
 // saturate: 0 where no value is beyond 7 scales.
 export function int4_quantize(n: i32, src: usize, codes: usize, scale: f32, zeroPoint: i32, saturate: i32): i32 {
-  quantizeRun(src, n, codes, 0, scale, zeroPoint, saturate != 0);
+  const whole = n < FROM_MEMORY ? 0 : n & ~(PAGES - 1), body = src + ((<usize>whole) << 2);
+  if (whole && saturate) quantizePagesSaturating(src, body, codes, scale, zeroPoint);
+  else if (whole) quantizePagesInRange(src, body, codes, scale, zeroPoint);
+  quantizeRun(body, n - whole, codes + ((<usize>whole) >> 1), 0, scale, zeroPoint, saturate != 0);
   return 0;
 }
 
