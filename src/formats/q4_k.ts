@@ -22,6 +22,7 @@ import { type AffineSearch, searchAffine } from "../families/affine_search.ts";
 import { type BlockFormat, blockFormat } from "../families/blocks.ts";
 import { importanceWeights, sumOfSquares } from "../families/importance.ts";
 import { searchUnsigned } from "../families/scale_search.ts";
+import { leaveToReference } from "../kernels/js/again.ts";
 import { packHalves, unpackHalves } from "../nibbles/halves.ts";
 import { nearestInt } from "../numeric/c_casts.ts";
 import { clamp } from "../numeric/rounding.ts";
@@ -215,4 +216,6 @@ export const q4_k: BlockFormat<"q4_k"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
+  quantizeKernel: { name: "q4_k_quantize", js: leaveToReference },
+  dequantizeKernel: { name: "q4_k_dequantize", js: leaveToReference },
 });

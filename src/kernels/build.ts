@@ -25,6 +25,7 @@ async function compile(): Promise<Uint8Array> {
       "--runtime",
       "stub",
       "--importMemory",
+      "--zeroFilledMemory", // as a new memory is: zeros need no place in the module
       "--noAssert",
     ],
     ...["-O3", "--converge", "--enable", "simd", "--memoryBase", MEMORY_BASE],

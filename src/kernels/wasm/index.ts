@@ -5,6 +5,7 @@
 export { magnitude, range } from "./reduce";
 export { compare_sums } from "./compare";
 export { int8_dequantize, int8_quantize, nibbles_pack, nibbles_unpack } from "./nibbles";
+export { q4_k_dequantize, q4_k_quantize } from "./q4_k";
 export { int4_dequantize, int4_dequantize_groups, int4_quantize, int4_quantize_groups } from "./int4";
 export { q4_0_dequantize, q4_0_quantize } from "./q4";
 

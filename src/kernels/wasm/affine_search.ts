@@ -1,0 +1,234 @@
+// Search for a scale and an offset for eight groups of 32 at once, each as
+// src/families/affine_search.ts does it for one. The sums of a group have to be
+// added one value after the other; so a vector holds value j of four groups, and
+// there are two such quads, one being judged while the other is tried: what the
+// one waits for its additions, the other works.
+
+import { magnitudeBits, pin, roundMagic, zero } from "./common";
+
+// A quad: value j (weight, code) of its four groups side by side, then what is
+// known of each group, a lane each.
+const VALUES: usize = 0;
+const WEIGHTS: usize = 512;
+const LEVELS: usize = 1024; //      codes of the candidate as floats
+const LOW: usize = 1536; //         smallest value
+const HIGH: usize = 1552; //        largest value
+const FLAT: usize = 1568; //        where all values are equal, and none positive
+const SUM_W: usize = 1584; //       sum of the weights
+const SUM_WX: usize = 1600; //      and of weight times value
+const SCALE: usize = 1616; //       of the best candidate so far
+const MIN: usize = 1632; //         likewise
+const BEST: usize = 1648; //        its error
+const INVERSE: usize = 1664; //     its codes are RNE((x - ORIGIN) * INVERSE), clamped
+const ORIGIN: usize = 1680;
+const TRIED: usize = 1696; //       INVERSE of the candidate at hand
+const TRIED_SCALE: usize = 1712; // its least-squares line
+const TRIED_MIN: usize = 1728;
+const TRIED_VALID: usize = 1744; // where there is one
+const SANE: usize = 1760; //        where rounding by magic has done what the reference does
+const QUAD_BYTES: usize = 1776;
+
+/** Two quads: groups 0 ... 3 and 4 ... 7. */
+const QUADS: usize = memory.data(1776 * 2, 16);
+@inline export function quadOf(half: usize): usize { return QUADS + half * QUAD_BYTES; }
+
+// What comes out of the search, a lane for each group.
+@inline export function scaleOf(q: usize): v128 { return v128.load(q, SCALE); }
+@inline export function minOf(q: usize): v128 { return v128.load(q, MIN); }
+@inline export function inverseOf(q: usize): v128 { return v128.load(q, INVERSE); }
+@inline export function originOf(q: usize): v128 { return v128.load(q, ORIGIN); }
+@inline export function lowOf(q: usize): v128 { return v128.load(q, LOW); }
+@inline export function highOf(q: usize): v128 { return v128.load(q, HIGH); }
+@inline export function weightSumOf(q: usize): v128 { return v128.load(q, SUM_W); }
+@inline export function saneOf(q: usize): v128 { return v128.load(q, SANE); }
+
+@inline export function finite(x: v128): v128 {
+  return f32x4.lt(v128.and(x, magnitudeBits()), f32x4.splat(Infinity));
+}
+
+// nearestInt adds 1.5 * 2^23, which is good for magnitudes below 2^22. Beyond, the
+// reference has nonsense that is left to the reference.
+@inline export function roundable(v: v128): v128 {
+  return f32x4.lt(v128.and(v, magnitudeBits()), f32x4.splat(4194304));
+}
+
+// 1.5 * 2^23 + 15, in a register: codes are clamped while the magic is on them.
+@inline export function mostMagic(): v128 { return pin(12582927); }
+
+// ---- before the search ----
+
+// Four groups of 32 floats, one after the other, to 32 vectors of one lane each.
+function transpose(src: usize, dst: usize): void {
+  for (const end = src + 128; src < end; src += 16) {
+    const a = v128.load(src), b = v128.load(src, 128), c = v128.load(src, 256), d = v128.load(src, 384);
+    const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), ab2 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
+    const cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5), cd2 = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+    v128.store(dst, v128.shuffle<i64>(ab, cd, 0, 2));
+    v128.store(dst, v128.shuffle<i64>(ab, cd, 1, 3), 16);
+    v128.store(dst, v128.shuffle<i64>(ab2, cd2, 0, 2), 32);
+    v128.store(dst, v128.shuffle<i64>(ab2, cd2, 1, 3), 48);
+    dst += 64;
+  }
+}
+
+// Loads the values of a quad; returns the sum of squares of each group, which
+// is infinite or NaN where a value is.
+export function loadValues(src: usize, q: usize): v128 {
+  transpose(src, q + VALUES);
+  let low = v128.load(q, VALUES), high = low, squares = zero();
+  for (let at = q, end = q + 512; at < end; at += 16) {
+    const x = v128.load(at, VALUES);
+    low = f32x4.pmin(low, x);
+    high = f32x4.pmax(high, x);
+    squares = f32x4.add(squares, f32x4.mul(x, x));
+  }
+  const min = f32x4.pmin(low, zero()), flat = f32x4.le(high, min);
+  v128.store(q, low, LOW);
+  // Any range will do for equal values: they are all at its start.
+  v128.store(q, v128.bitselect(f32x4.splat(1), high, flat), HIGH);
+  v128.store(q, flat, FLAT);
+  v128.store(q, min, MIN);
+  return squares;
+}
+
+function sumWeights(q: usize): void {
+  let sum = v128.load(q, WEIGHTS), sumX = f32x4.mul(sum, v128.load(q, VALUES));
+  for (let at = q + 16, end = q + 512; at < end; at += 16) {
+    const w = v128.load(at, WEIGHTS);
+    sum = f32x4.add(sum, w);
+    sumX = f32x4.add(sumX, f32x4.mul(w, v128.load(at, VALUES)));
+  }
+  v128.store(q, sum, SUM_W);
+  v128.store(q, sumX, SUM_WX);
+}
+
+// Weights without importance: root mean square plus magnitude.
+export function weighByMagnitude(q: usize, squares: v128): void {
+  const average = f32x4.sqrt(f32x4.div(squares, f32x4.splat(32))), k = magnitudeBits();
+  for (let at = q, end = q + 512; at < end; at += 16) {
+    v128.store(at, f32x4.add(average, v128.and(v128.load(at, VALUES), k)), WEIGHTS);
+  }
+  sumWeights(q);
+}
+
+// Weights with importance: times the root of sigma2 + x^2.
+export function weighByImportance(q: usize, importance: usize, sigma2: f32): void {
+  transpose(importance, q + WEIGHTS);
+  const s = f32x4.splat(sigma2);
+  for (let at = q, end = q + 512; at < end; at += 16) {
+    const x = v128.load(at, VALUES);
+    const magnitude = f32x4.sqrt(f32x4.add(s, f32x4.mul(x, x)));
+    v128.store(at, f32x4.mul(v128.load(at, WEIGHTS), magnitude), WEIGHTS);
+  }
+  sumWeights(q);
+}
+
+// ---- the search ----
+
+@inline function replace(q: usize, field: usize, by: v128, where: v128): void {
+  v128.store(q + field, v128.bitselect(by, v128.load(q + field), where));
+}
+
+// Keeps the candidate of a quad in the lanes where its error is the least so far.
+@inline function keep(q: usize, error: v128): void {
+  const wins = v128.and(v128.load(q, TRIED_VALID), f32x4.lt(error, v128.load(q, BEST)));
+  replace(q, ORIGIN, v128.load(q, MIN), wins);
+  replace(q, INVERSE, v128.load(q, TRIED), wins);
+  replace(q, BEST, error, wins);
+  replace(q, SCALE, v128.load(q, TRIED_SCALE), wins);
+  replace(q, MIN, v128.load(q, TRIED_MIN), wins);
+}
+
+// The weighted least-squares line through the codes of a candidate.
+@inline function solve(q: usize, l: v128, l2: v128, xl: v128): void {
+  const sumW = v128.load(q, SUM_W), sumX = v128.load(q, SUM_WX);
+  const determinant = f32x4.sub(f32x4.mul(sumW, l2), f32x4.mul(l, l));
+  const min = f32x4.div(f32x4.sub(f32x4.mul(l2, sumX), f32x4.mul(l, xl)), determinant);
+  const scale = f32x4.div(f32x4.sub(f32x4.mul(sumW, xl), f32x4.mul(sumX, l)), determinant);
+  const positive = f32x4.gt(min, zero());
+  v128.store(q, v128.andnot(min, positive), TRIED_MIN);
+  v128.store(q, v128.bitselect(f32x4.div(xl, l2), scale, positive), TRIED_SCALE);
+  v128.store(q, f32x4.gt(determinant, zero()), TRIED_VALID);
+}
+
+function settle(a: usize, b: usize, error: v128, l: v128, l2: v128, xl: v128): void {
+  keep(a, error);
+  solve(b, l, l2, xl);
+}
+
+@inline function pass(a: usize, b: usize, inverse: v128, min: v128, clamped: bool): void {
+  const scale = v128.load(a, TRIED_SCALE), offset = v128.load(a, TRIED_MIN);
+  const magic = roundMagic(), most = mostMagic();
+  let l = zero(), l2 = l, xl = l, error = l;
+  for (let p = a, q = b, end = b + 512; q < end; q += 16) {
+    const x = v128.load(q, VALUES);
+    let level = f32x4.add(f32x4.mul(f32x4.sub(x, min), inverse), magic);
+    if (clamped) level = f32x4.pmin(f32x4.pmax(level, magic), most);
+    level = f32x4.sub(level, magic);
+    v128.store(q, level, LEVELS);
+    const wl = f32x4.mul(v128.load(q, WEIGHTS), level);
+    l = f32x4.add(l, wl);
+    l2 = f32x4.add(l2, f32x4.mul(wl, level));
+    xl = f32x4.add(xl, f32x4.mul(wl, x));
+    const difference = f32x4.sub(f32x4.add(f32x4.mul(scale, v128.load(p, LEVELS)), offset), v128.load(p, VALUES));
+    error = f32x4.add(error, f32x4.mul(v128.load(p, WEIGHTS), f32x4.mul(difference, difference)));
+    p += 16;
+  }
+  settle(a, b, error, l, l2, xl);
+}
+
+@inline function within(v: v128): v128 {
+  return v128.and(f32x4.ge(v, f32x4.splat(-0.5)), f32x4.lt(v, f32x4.splat(15.5)));
+}
+
+// Judges the candidate of quad a and makes the one of quad b. Rounding is
+// monotonous, so the largest and the smallest value tell whether all can be
+// rounded, and whether clamping would change any: most often it would not.
+function alternate(a: usize, b: usize, steps: f32): void {
+  const min = v128.load(b, MIN), inverse = f32x4.div(f32x4.splat(steps), f32x4.sub(v128.load(b, HIGH), min));
+  const low = f32x4.mul(f32x4.sub(v128.load(b, LOW), min), inverse);
+  const high = f32x4.mul(f32x4.sub(v128.load(b, HIGH), min), inverse);
+  v128.store(b, inverse, TRIED);
+  v128.store(b, v128.and(v128.load(b, SANE), v128.and(roundable(low), roundable(high))), SANE);
+  if (i32x4.all_true(v128.and(within(low), within(high)))) pass(a, b, inverse, min, false);
+  else pass(a, b, inverse, min, true);
+}
+
+@inline function begin(q: usize): void {
+  v128.store(q, i32x4.splat(-1), SANE);
+  v128.store(q, f32x4.splat(Infinity), BEST);
+  v128.store(q, zero(), TRIED_VALID);
+}
+
+// The first candidate is the whole range in 15 steps, as it is.
+@inline function takeRange(q: usize): void {
+  v128.store(q, f32x4.div(f32x4.splat(1), v128.load(q, TRIED)), TRIED_SCALE);
+  v128.store(q, v128.load(q, MIN), TRIED_MIN);
+  v128.store(q, i32x4.splat(-1), TRIED_VALID);
+}
+
+// An error beyond all floats, as of huge values, is left to the reference.
+@inline function finish(q: usize): void {
+  v128.store(q, v128.and(v128.load(q, SANE), finite(v128.load(q, BEST))), SANE);
+  v128.store(q, v128.andnot(v128.load(q, SCALE), v128.load(q, FLAT)), SCALE);
+}
+
+// Tries (first + step * i + 15) / range for i = 0 ... steps on quads that are
+// loaded and weighed.
+export function search(first: f32, step: f32, steps: i32): void {
+  const a = quadOf(0), b = quadOf(1);
+  begin(a);
+  begin(b);
+  alternate(b, a, 15);
+  takeRange(a);
+  alternate(a, b, 15);
+  takeRange(b);
+  for (let i = 0; i <= steps; i++) {
+    const width = first + step * <f32>i + 15;
+    alternate(b, a, width);
+    alternate(a, b, width);
+  }
+  alternate(b, a, 15); // judges b; what it tries comes too late
+  finish(a);
+  finish(b);
+}

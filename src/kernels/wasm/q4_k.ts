@@ -1,0 +1,174 @@
+// q4_k: super-blocks of 256 in 144 bytes, laid out as src/formats/q4_k.ts draws
+// it: d, dmin (binary16), 12 bytes of 6-bit scales and offsets, 128 bytes of codes.
+
+import {
+  bytesHigh, bytesLow, lowNibbleOfWord, lowNibbles, magicHigh, pin, roundMagic, wordsHigh, wordsLow, zero,
+} from "./common";
+import {
+  finite, highOf, inverseOf, loadValues, lowOf, minOf, mostMagic, originOf, quadOf, roundable, saneOf, scaleOf, search,
+  weighByMagnitude,
+} from "./affine_search";
+import { halvesOf, loadHalf } from "./float16";
+
+// ---- quantizing ----
+
+// For each of the eight groups: the stored scale and offset, and the candidate of
+// the search, whose codes stay where the stored scale is 0.
+const STORED_SCALES: usize = memory.data(32, 16);
+const STORED_OFFSETS: usize = memory.data(32, 16);
+const INVERSES: usize = memory.data(32, 16);
+const ORIGINS: usize = memory.data(32, 16);
+
+@inline function largest(a: v128, b: v128): f32 {
+  const m = f32x4.pmax(f32x4.pmax(zero(), a), b);
+  return max<f32>(
+    max<f32>(f32x4.extract_lane(m, 0), f32x4.extract_lane(m, 1)),
+    max<f32>(f32x4.extract_lane(m, 2), f32x4.extract_lane(m, 3)),
+  );
+}
+
+// 6-bit multiples: nearestInt, cut to a byte as the reference does, at most 63.
+@inline function multiples(x: v128, inverse: v128): v128 {
+  const t = f32x4.add(f32x4.mul(inverse, x), roundMagic());
+  return i32x4.min_s(v128.and(t, i32x4.splat(255)), i32x4.splat(63));
+}
+
+@inline function packScales(dst: usize, s: v128, s4: v128, m: v128, m4: v128): void {
+  const low = i32x4.splat(15);
+  const a = v128.or(s, i32x4.shl(i32x4.shr_u(s4, 4), 6)), b = v128.or(m, i32x4.shl(i32x4.shr_u(m4, 4), 6));
+  const c = v128.or(v128.and(s4, low), i32x4.shl(v128.and(m4, low), 4));
+  const bytes = i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, c));
+  store<i64>(dst, i64x2.extract_lane(bytes, 0));
+  store<i32>(dst, i32x4.extract_lane(bytes, 2), 8);
+}
+
+// Keeps what a quad's codes are made of; true where the ends of each group round sanely.
+function keepQuad(q: usize, at: usize, d: v128, dmin: v128, s: v128, m: v128): v128 {
+  const scale = f32x4.mul(d, f32x4.convert_i32x4_s(s)), offset = f32x4.mul(dmin, f32x4.convert_i32x4_s(m));
+  v128.store(STORED_SCALES + at, scale);
+  v128.store(STORED_OFFSETS + at, offset);
+  v128.store(INVERSES + at, inverseOf(q));
+  v128.store(ORIGINS + at, originOf(q));
+  const a = roundable(f32x4.div(f32x4.add(lowOf(q), offset), scale));
+  const b = roundable(f32x4.div(f32x4.add(highOf(q), offset), scale));
+  return v128.or(f32x4.eq(scale, zero()), v128.and(a, b));
+}
+
+@inline function codeOf(
+  x: v128, scale: v128, offset: v128, inverse: v128, origin: v128, none: v128, magic: v128, most: v128, mask: v128,
+): v128 {
+  const v = v128.bitselect(
+    f32x4.mul(f32x4.sub(x, origin), inverse), f32x4.div(f32x4.add(x, offset), scale), none,
+  );
+  return v128.and(f32x4.pmin(f32x4.pmax(f32x4.add(v, magic), magic), most), mask);
+}
+
+// Codes of groups 2p and 2p + 1, which share bytes.
+function writePair(src: usize, dst: usize, at: usize): void {
+  const scale = v128.load32_splat(STORED_SCALES + at), scale2 = v128.load32_splat(STORED_SCALES + at, 4);
+  const offset = v128.load32_splat(STORED_OFFSETS + at), offset2 = v128.load32_splat(STORED_OFFSETS + at, 4);
+  const inverse = v128.load32_splat(INVERSES + at), inverse2 = v128.load32_splat(INVERSES + at, 4);
+  const origin = v128.load32_splat(ORIGINS + at), origin2 = v128.load32_splat(ORIGINS + at, 4);
+  const none = f32x4.eq(scale, zero()), none2 = f32x4.eq(scale2, zero());
+  const magic = roundMagic(), most = mostMagic(), mask = lowNibbleOfWord();
+  for (const end = src + 128; src < end; src += 16) {
+    const low = codeOf(v128.load(src), scale, offset, inverse, origin, none, magic, most, mask);
+    const high = codeOf(v128.load(src, 128), scale2, offset2, inverse2, origin2, none2, magic, most, mask);
+    const words = v128.or(low, i32x4.shl(high, 4)), halves = i16x8.narrow_i32x4_s(words, words);
+    store<i32>(dst, i32x4.extract_lane(i8x16.narrow_i16x8_u(halves, halves), 0));
+    dst += 4;
+  }
+}
+
+// Scales, offsets and codes of what has been searched; true lanes where all is sane.
+function writeBlock(src: usize, dst: usize, d: f32, dmin: f32, s: v128, s4: v128, m: v128, m4: v128): v128 {
+  const halves = halvesOf(f32x4.replace_lane(f32x4.splat(d), 1, dmin));
+  store<u32>(dst, i32x4.extract_lane(halves, 0) | (i32x4.extract_lane(halves, 1) << 16));
+  packScales(dst + 4, s, s4, m, m4);
+  const storedD = loadHalf(dst), storedMin = loadHalf(dst + 2);
+  const sane = v128.and(
+    keepQuad(quadOf(0), 0, storedD, storedMin, s, m), keepQuad(quadOf(1), 16, storedD, storedMin, s4, m4),
+  );
+  dst += 16;
+  for (let at: usize = 0; at < 32; at += 8) {
+    writePair(src, dst, at);
+    src += 256;
+    dst += 32;
+  }
+  return sane;
+}
+
+// The largest of the eight at 63.
+@inline function writeCommonSteps(src: usize, dst: usize): v128 {
+  const a = quadOf(0), b = quadOf(1);
+  const s = scaleOf(a), s4 = scaleOf(b), m = f32x4.neg(minOf(a)), m4 = f32x4.neg(minOf(b));
+  const mostS = largest(s, s4), mostM = largest(m, m4);
+  const inverse = f32x4.splat(mostS > 0 ? <f32>63 / mostS : <f32>0);
+  const inverseM = f32x4.splat(mostM > 0 ? <f32>63 / mostM : <f32>0);
+  const sane = writeBlock(
+    src, dst, mostS / 63, mostM / 63,
+    multiples(s, inverse), multiples(s4, inverse), multiples(m, inverseM), multiples(m4, inverseM),
+  );
+  return v128.and(sane, v128.and(v128.and(finite(s), finite(s4)), v128.and(finite(m), finite(m4))));
+}
+
+export function q4_k_quantize(n: i32, src: usize, dst: usize): i32 {
+  let sane: v128 = i32x4.splat(-1);
+  const a = quadOf(0), b = quadOf(1);
+  for (; n > 0; n -= 256) {
+    const squares = loadValues(src, a), squares2 = loadValues(src + 512, b);
+    weighByMagnitude(a, squares);
+    weighByMagnitude(b, squares2);
+    search(-1, 0.1, 20);
+    sane = v128.and(sane, v128.and(v128.and(finite(squares), finite(squares2)), v128.and(saneOf(a), saneOf(b))));
+    sane = v128.and(sane, writeCommonSteps(src, dst));
+    src += 1024;
+    dst += 144;
+  }
+  return i32x4.all_true(sane) ? 0 : 1;
+}
+
+// ---- dequantizing ----
+
+// A code as 2^23 + code in float, less 2^23: exact, and no conversion.
+@inline function storeValues(out: usize, bytes: v128, scale: v128, offset: v128, z: v128, high: v128, two23: v128): void {
+  const a = bytesLow(bytes, z), b = bytesHigh(bytes, z);
+  v128.store(out, f32x4.sub(f32x4.mul(f32x4.sub(wordsLow(a, high), two23), scale), offset));
+  v128.store(out, f32x4.sub(f32x4.mul(f32x4.sub(wordsHigh(a, high), two23), scale), offset), 16);
+  v128.store(out, f32x4.sub(f32x4.mul(f32x4.sub(wordsLow(b, high), two23), scale), offset), 32);
+  v128.store(out, f32x4.sub(f32x4.mul(f32x4.sub(wordsHigh(b, high), two23), scale), offset), 48);
+}
+
+// Scales and offsets of the eight groups as floats.
+@inline function loadScales(src: usize): void {
+  const d = loadHalf(src), dmin = loadHalf(src + 2);
+  const z = zero(), bytes = v128.load(src, 4), low6 = i32x4.splat(63), low4 = i32x4.splat(15), high2 = i32x4.splat(0x30);
+  const sm = bytesLow(bytes, z), both = wordsLow(bytesHigh(bytes, z), z);
+  const s = wordsLow(sm, z), m = wordsHigh(sm, z);
+  const s4 = v128.or(v128.and(both, low4), v128.and(i32x4.shr_u(s, 2), high2));
+  const m4 = v128.or(i32x4.shr_u(both, 4), v128.and(i32x4.shr_u(m, 2), high2));
+  v128.store(STORED_SCALES, f32x4.mul(d, f32x4.convert_i32x4_s(v128.and(s, low6))));
+  v128.store(STORED_SCALES, f32x4.mul(d, f32x4.convert_i32x4_s(s4)), 16);
+  v128.store(STORED_OFFSETS, f32x4.mul(dmin, f32x4.convert_i32x4_s(v128.and(m, low6))));
+  v128.store(STORED_OFFSETS, f32x4.mul(dmin, f32x4.convert_i32x4_s(m4)), 16);
+}
+
+export function q4_k_dequantize(n: i32, src: usize, out: usize): i32 {
+  const z = zero(), high = magicHigh(), mask = lowNibbles(), two23 = pin(8388608);
+  for (; n > 0; n -= 256) {
+    loadScales(src);
+    src += 16;
+    for (let at: usize = 0; at < 32; at += 8) {
+      const scale = v128.load32_splat(STORED_SCALES + at), scale2 = v128.load32_splat(STORED_SCALES + at, 4);
+      const offset = v128.load32_splat(STORED_OFFSETS + at), offset2 = v128.load32_splat(STORED_OFFSETS + at, 4);
+      for (const end = src + 32; src < end; src += 16) {
+        const bytes = v128.load(src);
+        storeValues(out, v128.and(bytes, mask), scale, offset, z, high, two23);
+        storeValues(out + 128, v128.and(i16x8.shr_u(bytes, 4), mask), scale2, offset2, z, high, two23);
+        out += 64;
+      }
+      out += 128;
+    }
+  }
+  return 0;
+}
