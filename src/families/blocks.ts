@@ -110,6 +110,8 @@ export interface BlockSpec<Name extends string> {
   ): void;
   /** `(n, values, blocks)`: the fast {@linkcode encode}; returns 1 to have a stretch done by it. */
   readonly quantizeKernel?: Kernel;
+  /** `(n, values, importance, blocks, columns)`: the fast {@linkcode encodeWeighted}, for whole rows. */
+  readonly weightedKernel?: Kernel;
   /** `(n, blocks, values)`: the fast {@linkcode decode}. */
   readonly dequantizeKernel?: Kernel;
 }
@@ -137,12 +139,14 @@ function encodeRows(
   values: Float32Array,
   importance: Float32Array,
   blocks: Uint8Array,
+  first: number,
+  end: number,
 ): void {
-  rejectNonFinite(values);
+  rejectNonFinite(values, first, end);
   const columns = importance.length;
   const rowBytes = columns / blockSize * blockBytes;
-  let outAt = 0;
-  for (let at = 0; at < values.length; at += columns, outAt += rowBytes) {
+  let outAt = first / blockSize * blockBytes;
+  for (let at = first; at < end; at += columns, outAt += rowBytes) {
     const row = values.subarray(at, at + columns);
     encodeWeighted?.(row, importance, blocks.subarray(outAt, outAt + rowBytes));
   }
@@ -164,8 +168,9 @@ function decodeBlocks(
 function referenceOf(spec: BlockSpec<string>): Blocks {
   return {
     quantize(values, _shape, { importance }, { blocks: { data } }): void {
-      if (importance) encodeRows(spec, values, importance, data);
-      else encodeBlocks(spec, values, data, 0, values.length);
+      if (importance) {
+        encodeRows(spec, values, importance, data, 0, values.length);
+      } else encodeBlocks(spec, values, data, 0, values.length);
     },
     dequantize({ blocks: { data } }, _shape, _options, out): void {
       decodeBlocks(spec, data, out, 0, out.length);
@@ -175,19 +180,51 @@ function referenceOf(spec: BlockSpec<string>): Blocks {
 
 // ---- the fast way, where there is a kernel ----
 
+/** Quantizes row by row, since the weights are those of columns. */
+function weigh(
+  kernel: Kernel,
+  spec: BlockSpec<string>,
+  values: Float32Array,
+  importance: Float32Array,
+  data: Uint8Array,
+): void {
+  const columns = importance.length;
+  run({
+    kernel,
+    count: values.length,
+    step: columns,
+    operands: [
+      { array: values, access: "read", bits: 32 },
+      { array: importance, access: "read" },
+      {
+        array: data,
+        access: "write",
+        bytes: columns / spec.blockSize * spec.blockBytes,
+      },
+    ],
+    numbers: [columns],
+    again: (first, n) =>
+      encodeRows(spec, values, importance, data, first, first + n),
+  });
+}
+
 function fastOf(spec: BlockSpec<string>, reference: Blocks): Blocks {
   const {
     blockSize: step,
     blockBytes: bytes,
     quantizeKernel,
+    weightedKernel,
     dequantizeKernel,
   } = spec;
   return {
     quantize(values, shape, options, parts): void {
-      if (quantizeKernel === undefined || options.importance) {
+      const { data } = parts.blocks, { importance } = options;
+      if (importance && weightedKernel) {
+        return weigh(weightedKernel, spec, values, importance, data);
+      }
+      if (importance || !quantizeKernel) {
         return reference.quantize(values, shape, options, parts);
       }
-      const { data } = parts.blocks;
       run({
         kernel: quantizeKernel,
         count: values.length,

@@ -24,6 +24,11 @@ import {
   searchIq4Scale,
   squares,
 } from "../families/iq4.ts";
+import {
+  dequantizeIq4Nl,
+  quantizeIq4Nl,
+  weighIq4Nl,
+} from "../kernels/js/iq4.ts";
 import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
 
 const { fround } = Math;
@@ -90,4 +95,7 @@ export const iq4_nl: BlockFormat<"iq4_nl"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
+  quantizeKernel: quantizeIq4Nl,
+  weightedKernel: weighIq4Nl,
+  dequantizeKernel: dequantizeIq4Nl,
 });

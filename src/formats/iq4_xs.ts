@@ -29,6 +29,11 @@ import {
 import { signedMax } from "../families/scale_search.ts";
 import { nearestInt } from "../numeric/c_casts.ts";
 import { clamp } from "../numeric/rounding.ts";
+import {
+  dequantizeIq4Xs,
+  quantizeIq4Xs,
+  weighIq4Xs,
+} from "../kernels/js/iq4.ts";
 import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
 
 const { fround } = Math;
@@ -136,4 +141,7 @@ export const iq4_xs: BlockFormat<"iq4_xs"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
+  quantizeKernel: quantizeIq4Xs,
+  weightedKernel: weighIq4Xs,
+  dequantizeKernel: dequantizeIq4Xs,
 });

@@ -32,6 +32,12 @@ const CONSTANTS: usize = memory.data<u32>([
   return v128.load(CONSTANTS, 144);
 }
 
+// Workspace of the call at hand, between the constants and the engine's scratch
+// space: memory.data() would put as many zeros into the module.
+const WORKSPACE_BYTES: usize = 8192;
+@inline export function workspace(): usize { return (__heap_base + 15) & ~15; }
+@inline export function workspaceEnd(): usize { return workspace() + WORKSPACE_BYTES; }
+
 // Byte and word interleaves.
 @inline export function bytesLow(a: v128, b: v128): v128 {
   return v128.shuffle<i8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);

@@ -2,12 +2,15 @@
 // then plain numbers, and returns 0 when done or 1 when the scalar reference has
 // to look at this stretch (a value that is not finite, or that it cannot do exactly).
 
+import { workspaceEnd } from "./common";
+
 export { magnitude, range } from "./reduce";
 export { compare_sums } from "./compare";
+export { iq4_nl_dequantize, iq4_nl_quantize, iq4_nl_weigh, iq4_xs_dequantize, iq4_xs_quantize, iq4_xs_weigh } from "./iq4";
 export { int8_dequantize, int8_quantize, nibbles_pack, nibbles_unpack } from "./nibbles";
 export { q4_k_dequantize, q4_k_quantize } from "./q4_k";
 export { int4_dequantize, int4_dequantize_groups, int4_quantize, int4_quantize_groups } from "./int4";
 export { q4_0_dequantize, q4_0_quantize } from "./q4";
 
-// Where the constants end and scratch space begins.
-export function scratch_start(): usize { return __heap_base; }
+// Where the constants and the kernels' own workspace end and the engine's scratch space begins.
+export function scratch_start(): usize { return workspaceEnd(); }
