@@ -44,6 +44,9 @@ const SPLATS: usize = memory.data<u32>([
   0xc3000000, 0xc3000000, 0xc3000000, 0xc3000000, // 96 -128
 ], 16);
 
+/** The grid, a byte for each code. */
+@inline export function gridValues(): v128 { return v128.load(GRID_VALUES); }
+
 @inline function step(twice: v128): v128 {
   return v128.and(f32x4.add(f32x4.floor(twice), v128.load(SPLATS)), lowHalves());
 }
@@ -170,7 +173,7 @@ export function sumsOfSquares(p: usize, q: usize, r: usize, s: usize, bytes: usi
     f32x4.mul(v128.load(at, VALUES), twiceInverse), f32x4.mul(v128.load(at, VALUES + 16), twiceInverse),
     f32x4.mul(v128.load(at, VALUES + 32), twiceInverse), f32x4.mul(v128.load(at, VALUES + 48), twiceInverse),
   );
-  return i8x16.swizzle(v128.load(GRID_VALUES), codes);
+  return i8x16.swizzle(gridValues(), codes);
 }
 
 @inline function lowFloats(words: v128): v128 { return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(words)); }
