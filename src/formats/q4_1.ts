@@ -17,6 +17,7 @@
 import { type AffineSearch, searchAffine } from "../families/affine_search.ts";
 import { type BlockFormat, blockFormat } from "../families/blocks.ts";
 import { rowWeights } from "../families/importance.ts";
+import { leaveToReference } from "../kernels/js/again.ts";
 import { packHalves, unpackHalves } from "../nibbles/halves.ts";
 import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
 import { truncateToInt8 } from "../numeric/c_casts.ts";
@@ -104,4 +105,6 @@ export const q4_1: BlockFormat<"q4_1"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
+  quantizeKernel: { name: "q4_1_quantize", js: leaveToReference },
+  dequantizeKernel: { name: "q4_1_dequantize", js: leaveToReference },
 });

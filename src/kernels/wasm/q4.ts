@@ -75,22 +75,30 @@ const EXTREMES: usize = memory.data(128, 16);
   return load<f32>(src);
 }
 
-// The value of the largest magnitude in each of four blocks: the first in a block
-// that has it with both signs, and 0 without sign in a block of zeros.
+// m, with the first value of the same magnitude in its block instead where `mask` is set.
+@noinline function firstInstead(m: v128, mask: v128, a: usize, b: usize, c: usize, d: usize): v128 {
+  v128.store(EXTREMES, m);
+  if (i32x4.extract_lane(mask, 0)) store<f32>(EXTREMES, firstOf(a, abs(load<f32>(EXTREMES))));
+  if (i32x4.extract_lane(mask, 1)) store<f32>(EXTREMES, firstOf(b, abs(load<f32>(EXTREMES, 4))), 4);
+  if (i32x4.extract_lane(mask, 2)) store<f32>(EXTREMES, firstOf(c, abs(load<f32>(EXTREMES, 8))), 8);
+  if (i32x4.extract_lane(mask, 3)) store<f32>(EXTREMES, firstOf(d, abs(load<f32>(EXTREMES, 12))), 12);
+  return v128.load(EXTREMES);
+}
+
+// q4_0: the value of the largest magnitude in each of four blocks, the first one
+// where both signs have it, and 0 without sign in a block of zeros.
 @inline function signedLargest(a: usize, b: usize, c: usize, d: usize): v128 {
   const high = largest(), low = smallest(), negated = f32x4.neg(low);
-  const nonzero = f32x4.ne(high, zero());
-  const tied = v128.and(f32x4.eq(high, negated), nonzero);
+  const tied = v128.and(f32x4.eq(high, negated), f32x4.ne(high, zero()));
   let m = v128.bitselect(high, low, f32x4.gt(high, negated));
-  if (v128.any_true(tied)) {
-    v128.store(EXTREMES, m);
-    if (i32x4.extract_lane(tied, 0)) store<f32>(EXTREMES, firstOf(a, abs(load<f32>(EXTREMES))));
-    if (i32x4.extract_lane(tied, 1)) store<f32>(EXTREMES, firstOf(b, abs(load<f32>(EXTREMES, 4))), 4);
-    if (i32x4.extract_lane(tied, 2)) store<f32>(EXTREMES, firstOf(c, abs(load<f32>(EXTREMES, 8))), 8);
-    if (i32x4.extract_lane(tied, 3)) store<f32>(EXTREMES, firstOf(d, abs(load<f32>(EXTREMES, 12))), 12);
-    m = v128.load(EXTREMES);
-  }
+  if (v128.any_true(tied)) m = firstInstead(m, tied, a, b, c, d);
   return v128.andnot(m, f32x4.eq(m, zero()));
+}
+
+// q4_1: a minimum of 0 has the sign of the first zero.
+@inline function firstSmallest(a: usize, b: usize, c: usize, d: usize): v128 {
+  const low = smallest(), none = f32x4.eq(low, zero());
+  return v128.any_true(none) ? firstInstead(low, none, a, b, c, d) : low;
 }
 
 // 1 / d, or 0 for 0.
@@ -105,6 +113,37 @@ const EXTREMES: usize = memory.data(128, 16);
   v128.store16_lane(d, halves, 6);
 }
 
+@inline function measure(src: usize, dst: usize, blocks: i32, bytes: usize, withMinimum: bool): void {
+  const quarter = (blocks + 3) >> 2, last = blocks - quarter;
+  const second = <usize>min(quarter, last), third = <usize>min(2 * quarter, last), fourth = <usize>last;
+  const end = <usize>quarter << 4;
+  for (let at: usize = 0; at < end; at += 16) {
+    const b = src + (second << 7), c = src + (third << 7), d = src + (fourth << 7);
+    measureBlock(src, EXTREMES);
+    measureBlock(b, EXTREMES + 16);
+    measureBlock(c, EXTREMES + 32);
+    measureBlock(d, EXTREMES + 48);
+    if (withMinimum) {
+      const high = largest(), low = firstSmallest(src, b, c, d);
+      v128.store(FACTORS + at, f32x4.sub(high, low));
+      v128.store(MINIMA + at, low);
+    } else {
+      v128.store(FACTORS + at, signedLargest(src, b, c, d));
+    }
+    src += 128;
+  }
+  for (let at: usize = 0; at < end; at += 16) {
+    const b = dst + second * bytes, c = dst + third * bytes, d = dst + fourth * bytes;
+    const range = v128.load(FACTORS + at);
+    const scale = withMinimum ? f32x4.div(range, f32x4.splat(15)) : f32x4.mul(range, f32x4.splat(-0.125));
+    // 1 / d, or 0 for 0.
+    v128.store(FACTORS + at, v128.and(f32x4.div(f32x4.splat(1), scale), f32x4.ne(scale, zero())));
+    storeHalves(halvesOf(scale), dst, b, c, d);
+    if (withMinimum) storeHalves(halvesOf(v128.load(MINIMA + at)), dst + 2, b + 2, c + 2, d + 2);
+    dst += bytes;
+  }
+}
+
 // ---- quantizing ----
 
 // Codes are whole floats from 0 to 15. Sums with 2^23 and 2^19 put those of the
@@ -115,7 +154,7 @@ const EXTREMES: usize = memory.data(128, 16);
 }
 
 // Stores a block's bytes; a result above 255 in any word tells of a NaN, which is
-// what becomes of infinities, too: they make the reciprocal of their block 0.
+// what becomes of infinities, too: they make the factor of their block 0.
 @inline function storeBlock(dst: usize, a: v128, b: v128, c: v128, d: v128): v128 {
   const first = i16x8.narrow_i32x4_s(a, b), second = i16x8.narrow_i32x4_s(c, d);
   v128.store(dst, i8x16.narrow_i16x8_u(first, second));
@@ -126,44 +165,23 @@ const EXTREMES: usize = memory.data(128, 16);
   return v128.any_true(i16x8.shr_u(seen, 8)) ? 1 : 0;
 }
 
-@inline function q4_0_codes(src: usize, r: v128, half: v128, top: v128): v128 {
+@inline function codes0(src: usize, r: v128, half: v128, top: v128): v128 {
   return f32x4.floor(f32x4.pmin(f32x4.add(f32x4.mul(v128.load(src), r), half), top));
 }
 
-@inline function q4_0_joined(src: usize, r: v128, half: v128, top: v128, m: v128, h: v128): v128 {
-  return joined(q4_0_codes(src, r, half, top), q4_0_codes(src + 64, r, half, top), m, h);
+@inline function joined0(src: usize, r: v128, half: v128, top: v128, m: v128, h: v128): v128 {
+  return joined(codes0(src, r, half, top), codes0(src + 64, r, half, top), m, h);
 }
 
-function q4_0_measure(src: usize, dst: usize, blocks: i32): void {
-  const quarter = (blocks + 3) >> 2, last = blocks - quarter;
-  const second = min(quarter, last), third = min(2 * quarter, last);
-  const b = <usize>second << 7, c = <usize>third << 7, d = <usize>last << 7;
-  for (let at = FACTORS, end = at + (<usize>quarter << 4); at < end; at += 16) {
-    measureBlock(src, EXTREMES);
-    measureBlock(src + b, EXTREMES + 16);
-    measureBlock(src + c, EXTREMES + 32);
-    measureBlock(src + d, EXTREMES + 48);
-    v128.store(at, signedLargest(src, src + b, src + c, src + d));
-    src += 128;
-  }
-  const secondBytes = <usize>second * Q4_0, thirdBytes = <usize>third * Q4_0, lastBytes = <usize>last * Q4_0;
-  for (let at = FACTORS, end = at + (<usize>quarter << 4); at < end; at += 16) {
-    const scale = f32x4.mul(v128.load(at), f32x4.splat(-0.125));
-    v128.store(at, reciprocals(scale));
-    storeHalves(halvesOf(scale), dst, dst + secondBytes, dst + thirdBytes, dst + lastBytes);
-    dst += Q4_0;
-  }
-}
-
-@inline function q4_0_run(src: usize, dst: usize, factors: usize, blocks: i32): v128 {
+@inline function run0(src: usize, dst: usize, factors: usize, blocks: i32): v128 {
   const half = v128.load(CONSTANTS), top = v128.load(CONSTANTS, 16), m = magic(), h = magicAbove();
   let seen = zero();
   for (const end = src + (<usize>blocks << 7); src < end; src += 128) {
     const r = v128.load32_splat(factors);
     seen = v128.or(seen, storeBlock(
       dst + 2,
-      q4_0_joined(src, r, half, top, m, h), q4_0_joined(src + 16, r, half, top, m, h),
-      q4_0_joined(src + 32, r, half, top, m, h), q4_0_joined(src + 48, r, half, top, m, h),
+      joined0(src, r, half, top, m, h), joined0(src + 16, r, half, top, m, h),
+      joined0(src + 32, r, half, top, m, h), joined0(src + 48, r, half, top, m, h),
     ));
     dst += Q4_0;
     factors += 16;
@@ -171,19 +189,53 @@ function q4_0_measure(src: usize, dst: usize, blocks: i32): void {
   return seen;
 }
 
-export function q4_0_quantize(n: i32, src: usize, dst: usize): i32 {
+// No clamp: the largest value of a block comes to 15.5 and a few ulp at most.
+@inline function codes1(src: usize, r: v128, low: v128, half: v128): v128 {
+  return f32x4.floor(f32x4.add(f32x4.mul(f32x4.sub(v128.load(src), low), r), half));
+}
+
+@inline function joined1(src: usize, r: v128, low: v128, half: v128, m: v128, h: v128): v128 {
+  return joined(codes1(src, r, low, half), codes1(src + 64, r, low, half), m, h);
+}
+
+@inline function run1(src: usize, dst: usize, factors: usize, blocks: i32): v128 {
+  const half = v128.load(CONSTANTS, 32), m = magic(), h = magicAbove();
+  let seen = zero();
+  for (const end = src + (<usize>blocks << 7); src < end; src += 128) {
+    const r = v128.load32_splat(factors), low = v128.load32_splat(factors + (MINIMA - FACTORS));
+    seen = v128.or(seen, storeBlock(
+      dst + 4,
+      joined1(src, r, low, half, m, h), joined1(src + 16, r, low, half, m, h),
+      joined1(src + 32, r, low, half, m, h), joined1(src + 48, r, low, half, m, h),
+    ));
+    dst += Q4_1;
+    factors += 16;
+  }
+  return seen;
+}
+
+@inline function quantize(n: i32, src: usize, dst: usize, bytes: usize, withMinimum: bool): i32 {
   let seen = zero();
   for (let rest = n >> 5; rest > 0; rest -= CHUNK) {
     const blocks = min(rest, CHUNK), quarter = (blocks + 3) >> 2;
-    q4_0_measure(src, dst, blocks);
+    measure(src, dst, blocks, bytes, withMinimum);
     for (let k = 0; k < 4; k++) {
       const first = <usize>min(k * quarter, blocks - quarter);
-      seen = v128.or(seen, q4_0_run(src + (first << 7), dst + first * Q4_0, FACTORS + (k << 2), quarter));
+      const from = src + (first << 7), to = dst + first * bytes, factors = FACTORS + (<usize>k << 2);
+      seen = v128.or(seen, withMinimum ? run1(from, to, factors, quarter) : run0(from, to, factors, quarter));
     }
     src += <usize>blocks << 7;
-    dst += <usize>blocks * Q4_0;
+    dst += <usize>blocks * bytes;
   }
   return hasNaN(seen);
+}
+
+export function q4_0_quantize(n: i32, src: usize, dst: usize): i32 {
+  return quantize(n, src, dst, Q4_0, false);
+}
+
+export function q4_1_quantize(n: i32, src: usize, dst: usize): i32 {
+  return quantize(n, src, dst, Q4_1, true);
 }
 
 // ---- dequantizing ----
@@ -195,6 +247,17 @@ export function q4_0_dequantize(n: i32, src: usize, out: usize): i32 {
     storeScaled(out, v128.and(codes, mask), u, l, d, z);
     storeScaled(out + 64, v128.and(i16x8.shr_u(codes, 4), mask), u, l, d, z);
     src += Q4_0;
+  }
+  return 0;
+}
+
+export function q4_1_dequantize(n: i32, src: usize, out: usize): i32 {
+  const u = v128.load(Q4_1_VALUES), l = v128.load(Q4_1_VALUES, 16), mask = lowNibbles(), z = zero();
+  for (const end = out + (<usize>n << 2); out < end; out += 128) {
+    const d = loadHalf(src), m = loadHalf(src + 2), codes = v128.load(src, 4);
+    storeScaledAndShifted(out, v128.and(codes, mask), u, l, d, m, z);
+    storeScaledAndShifted(out + 64, v128.and(i16x8.shr_u(codes, 4), mask), u, l, d, m, z);
+    src += Q4_1;
   }
   return 0;
 }
