@@ -16,6 +16,7 @@
 
 import { type BlockFormat, blockFormat } from "../families/blocks.ts";
 import { signedMax } from "../families/scale_search.ts";
+import { leaveToReference } from "../kernels/js/again.ts";
 import { packHalves, unpackHalves } from "../nibbles/halves.ts";
 import { E2M1_DOUBLED, nearestE2M1 } from "../numeric/e2m1.ts";
 import { decodeE8M0Half, encodeE8M0 } from "../numeric/e8m0.ts";
@@ -61,4 +62,6 @@ export const mxfp4: BlockFormat<"mxfp4"> = blockFormat({
   errorBound: 0.25,
   encode,
   decode,
+  quantizeKernel: { name: "mxfp4_quantize", js: leaveToReference },
+  dequantizeKernel: { name: "mxfp4_dequantize", js: leaveToReference },
 });

@@ -19,6 +19,7 @@
 
 import { type BlockFormat, blockFormat } from "../families/blocks.ts";
 import { signedMax } from "../families/scale_search.ts";
+import { leaveToReference } from "../kernels/js/again.ts";
 import { packHalves, unpackHalves } from "../nibbles/halves.ts";
 import { E2M1_DOUBLED, nearestE2M1 } from "../numeric/e2m1.ts";
 import { decodeUE4M3Half, encodeUE4M3 } from "../numeric/ue4m3.ts";
@@ -74,4 +75,6 @@ export const nvfp4: BlockFormat<"nvfp4"> = blockFormat({
   errorBound: 0.18,
   encode,
   decode,
+  quantizeKernel: { name: "nvfp4_quantize", js: leaveToReference },
+  dequantizeKernel: { name: "nvfp4_dequantize", js: leaveToReference },
 });
