@@ -59,6 +59,17 @@ const commands: readonly (readonly string[])[] = [
     "affine",
   ],
   ["quantize", "IN.npy", "-o", "blocks.safetensors", "--format", "q4_0"],
+  [
+    "quantize",
+    "IN.npy",
+    "-o",
+    "model.gguf",
+    "--format",
+    "q4_1",
+    "--meta",
+    "general.architecture=llama",
+  ],
+  ["dequantize", "model.gguf", "-o", "from-gguf.safetensors", "--to", "bf16"],
   ["dequantize", "group.safetensors", "-o", "restored.npy"],
   ["dequantize", "blocks.safetensors", "-o", "half.npy", "--to", "f16"],
 ];
@@ -66,6 +77,7 @@ const commands: readonly (readonly string[])[] = [
 /** Commands that only print; what they print has to be equal too. */
 const reports: readonly (readonly string[])[] = [
   ["inspect", "group.safetensors", "--json"],
+  ["inspect", "model.gguf", "--json"],
   ["compare", "IN.npy", "restored.npy", "--json"],
   ["formats", "--json"],
 ];
