@@ -5,6 +5,7 @@
  */
 import { type Kernel, run } from "./kernels/engine.ts";
 import { compareSums } from "./kernels/js/compare.ts";
+import { addNoise, noiseSums } from "./kernels/js/noise.ts";
 import { type FloatValues, toFloat32 } from "./numeric/floats.ts";
 
 /** The distance between two arrays, in float64. */
@@ -61,11 +62,7 @@ export class ErrorMeter {
 
   /** Takes the next piece of both arrays. Throws a RangeError when the lengths differ. */
   add(expected: Float32Array, actual: Float32Array): void {
-    if (expected.length !== actual.length) {
-      throw new RangeError(
-        `Cannot compare ${expected.length} values with ${actual.length}: both arrays must have the same length`,
-      );
-    }
+    checkLengths(expected, actual);
     this.#count += expected.length;
     run({
       kernel: SUMS,
@@ -97,5 +94,56 @@ export class ErrorMeter {
 
   #column(i: number): number[] {
     return [...this.#sums.subarray(i * COLUMNS, (i + 1) * COLUMNS)];
+  }
+}
+
+function checkLengths(expected: Float32Array, actual: Float32Array): void {
+  if (expected.length === actual.length) return;
+  throw new RangeError(
+    `Cannot compare ${expected.length} values with ${actual.length}: both arrays must have the same length`,
+  );
+}
+
+const NOISE: Kernel = { name: "noise_sums", js: noiseSums };
+
+/** The error as far as it can be told at the speed of a quantizer. */
+export type Noise = Pick<Comparison, "rmse" | "sqnr">;
+
+/** What an {@linkcode ErrorMeter} tells of {@linkcode Noise}, to nine digits, in a quarter of the time. */
+export class NoiseMeter {
+  readonly #sums = new Float64Array(2);
+  /** Of stretches whose squares are beyond float32. */
+  readonly #extreme = new Float64Array(2);
+  #count = 0;
+
+  /** Takes the next piece of both arrays. Throws a RangeError when the lengths differ. */
+  add(expected: Float32Array, actual: Float32Array): void {
+    checkLengths(expected, actual);
+    this.#count += expected.length;
+    run({
+      kernel: NOISE,
+      count: expected.length,
+      step: STEP,
+      operands: [
+        { array: expected, access: "read", bits: 32 },
+        { array: actual, access: "read", bits: 32 },
+        { array: this.#sums, access: "update" },
+      ],
+      again: (first, n) =>
+        addNoise(
+          expected.subarray(first, first + n),
+          actual.subarray(first, first + n),
+          this.#extreme,
+        ),
+    });
+  }
+
+  /** What all pieces so far add up to. */
+  result(): Noise {
+    const [noise, signal] = this.#sums.map((sum, i) => sum + this.#extreme[i]);
+    return {
+      rmse: Math.sqrt(noise / Math.max(1, this.#count)),
+      sqnr: noise === 0 ? Infinity : 10 * Math.log10(signal / noise),
+    };
   }
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { compare, type Comparison } from "../compare.ts";
+import { compare, type Noise } from "../compare.ts";
 import { printable, quote } from "../files/errors.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { firstNonFinite } from "../numeric/finite.ts";
@@ -13,7 +13,7 @@ import { dequantize } from "../quantize.ts";
 import type { Format } from "../types.ts";
 import { cut, layoutBytes, roomFor } from "./pieces.ts";
 import type { QuantizeTask, QuantizeTasks } from "./quantize_plan.ts";
-import { quantizeInto } from "./quantize_run.ts";
+import { quantizeInto } from "./blocks.ts";
 import { decibels } from "./text.ts";
 import { allocateSlots, PartsMemory, ValueReader } from "./values.ts";
 
@@ -47,7 +47,7 @@ interface Remedy {
 export async function adviceFor(
   file: TensorFile,
   tasks: QuantizeTasks,
-  errors: ReadonlyMap<string, Comparison>,
+  errors: ReadonlyMap<string, Noise>,
 ): Promise<string[]> {
   const poor = tasks.quantized.filter(({ tensor: { name } }) =>
     errors.get(name)!.sqnr < POOR_DECIBELS

@@ -15,7 +15,7 @@ import { dequantize } from "../quantize.ts";
 import type { Format } from "../types.ts";
 import { type Call, type Command, DONE, type Io, show } from "./command.ts";
 import { layoutBytes } from "./pieces.ts";
-import { quantizeInto } from "./quantize_run.ts";
+import { quantizeInto } from "./blocks.ts";
 import { weightLike } from "./sample.ts";
 import { table } from "./table.ts";
 import { bitsText, bytes, decibels, jsonNumber } from "./text.ts";

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { type Comparison, ErrorMeter } from "../compare.ts";
+import { type Noise, NoiseMeter } from "../compare.ts";
 import type { ByteSink } from "../files/bytes.ts";
 import { quote } from "../files/errors.ts";
 import { readAhead } from "../files/pipeline.ts";
@@ -13,7 +13,7 @@ import type { TensorFile } from "../files/tensors.ts";
 import { allocate } from "../kernels/engine.ts";
 import { clampNonFinite, firstNonFinite } from "../numeric/finite.ts";
 import { rowLength } from "../numeric/shape.ts";
-import { type AnyQuantized, dequantize, quantize } from "../quantize.ts";
+import { BlockQuantizer } from "./blocks.ts";
 import {
   COPY_BYTES,
   type CopyJob,
@@ -70,7 +70,8 @@ interface Work {
   readonly reader: ValueReader;
   readonly layout: PieceLayout;
   readonly grain: Grain;
-  readonly meter: ErrorMeter;
+  readonly meter: NoiseMeter;
+  readonly quantizer: BlockQuantizer;
 }
 
 interface ValueJob {
@@ -87,7 +88,7 @@ export class Quantizer {
   readonly #capacity: number;
   readonly #works: readonly Work[];
   readonly #slots: readonly Slot[];
-  readonly #restored: Float32Array;
+  #restored: Float32Array = new Float32Array(0);
   readonly #outputs: Pick<Slot, "parts" | "busy">[];
   #turn = 0;
 
@@ -98,12 +99,14 @@ export class Quantizer {
     this.#capacity = capacity;
     this.#works = run.tasks.quantized.map((task) => {
       const reader = new ValueReader(run.file, task.tensor, capacity);
+      const meter = new NoiseMeter();
       return {
         task,
         reader,
         layout: new PieceLayout(task.layout, capacity),
         grain: bothGrains(reader.grain, grainOf(task.layout, capacity)),
-        meter: new ErrorMeter(),
+        meter,
+        quantizer: new BlockQuantizer(meter, capacity),
       };
     });
     const room = this.#works.reduce(
@@ -113,7 +116,6 @@ export class Quantizer {
     );
     const copy = run.tasks.copied.length > 0 ? COPY_BYTES / 4 : 0;
     this.#slots = allocateSlots(SLOTS, Math.max(room, copy));
-    this.#restored = allocate(room);
     this.#outputs = Array.from({ length: OUTPUTS }, () => ({
       parts: new PartsMemory(),
       busy: Promise.resolve(),
@@ -140,7 +142,7 @@ export class Quantizer {
   async run(
     sink: ByteSink,
     progress: Pick<Progress, "add">,
-  ): Promise<Map<string, Comparison>> {
+  ): Promise<Map<string, Noise>> {
     await this.#run.output.writeFrame(sink);
     const fill = (job: ValueJob | CopyJob, slot: Slot) =>
       job.kind === "copy"
@@ -155,6 +157,12 @@ export class Quantizer {
       this.#works.map(({ task, meter }) => [task.tensor.name, meter.result()]),
     );
   }
+
+  /** Memory for restored values, which is used again and again. */
+  #scratch = (length: number): Float32Array => {
+    if (this.#restored.length < length) this.#restored = allocate(length);
+    return this.#restored;
+  };
 
   *#jobs(): Generator<ValueJob | CopyJob, void> {
     const { tasks, output } = this.#run;
@@ -187,35 +195,27 @@ export class Quantizer {
     given: Float32Array,
     sink: ByteSink,
   ): Promise<void> {
-    const { work: { layout, meter, task: { plan } }, piece, extent } = job;
+    const { work: { layout, quantizer, task: { plan } }, piece, extent } = job;
+    const { format } = plan, { shape } = piece;
     const values = this.#run.clamp ? clamped(job, given) : given;
     const ranges = layout.parts(piece);
     const output = this.#outputs[this.#turn++ % OUTPUTS];
     await output.busy;
     const parts = output.parts.carve(ranges);
-    const quantized = {
-      format: plan.format.name,
-      shape: piece.shape,
-      options: layout.options(extent?.range()),
-      parts,
-    };
-    quantizeInto(quantized, values);
+    const range = extent?.range(), options = layout.options(range);
+    quantizer.run(
+      values,
+      { format, shape, options },
+      { format: format.name, shape, options, parts },
+      this.#scratch,
+      range,
+    );
     const writes = Object.entries(ranges).map(([part, { offset }]) => {
       const start = this.#run.output.offsetOf(plan.name, part);
       return sink.write(start + offset, bytesOf(parts[part].data));
     });
     leaveBusy(output, Promise.all(writes));
-    const restored = this.#restored.subarray(0, piece.count);
-    meter.add(values, dequantize(quantized, { into: restored }));
   }
-}
-
-/** Quantizes over the parts of `into`, with its options. */
-export function quantizeInto(into: AnyQuantized, values: Float32Array): void {
-  const { format, shape, options } = into;
-  // The names of formats are checked where they come in; here they are only text.
-  const any = quantize as (values: Float32Array, options: object) => unknown;
-  any(values, { ...options, format, shape, into });
 }
 
 /** Where groups are too long for a piece, all of a group is measured before any of it is quantized. */

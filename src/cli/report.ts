@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Comparison } from "../compare.ts";
+import type { Comparison, Noise } from "../compare.ts";
 import { printable } from "../files/errors.ts";
 import {
   bitsPerValue,
@@ -31,7 +31,7 @@ export interface QuantizeReport {
   /** What was done with each tensor. */
   readonly tasks: QuantizeTasks;
   /** The error of each quantized tensor. */
-  readonly errors: ReadonlyMap<string, Comparison>;
+  readonly errors: ReadonlyMap<string, Noise>;
   /** Size of the input. */
   readonly bytesBefore: number;
   /** Size of the output. */
@@ -113,7 +113,7 @@ export function quantizeJson(report: QuantizeReport): unknown {
     seconds: report.seconds,
     tensors: tasks.quantized.map((task) => ({
       ...taskJson(task),
-      ...comparisonJson(errors.get(task.tensor.name)!),
+      ...noiseJson(errors.get(task.tensor.name)!),
     })),
     copied: tasks.copied.map(copiedJson),
     warnings: report.warnings,
@@ -138,6 +138,10 @@ export function taskJson(task: QuantizeTask): object {
 export function copiedJson({ tensor, name, reason }: CopyTask): object {
   const { shape, dtype, byteLength: bytes } = tensor;
   return { name, shape, dtype, bytes, reason };
+}
+
+function noiseJson({ rmse, sqnr }: Noise): Record<string, number | null> {
+  return { rmse, sqnr: jsonNumber(sqnr) };
 }
 
 /** A comparison as data; sqnr is null where there is no error. */

@@ -17,6 +17,7 @@ import {
   grainOf,
   type Layout,
   partBytes,
+  type PartRange,
   type Piece,
   PieceLayout,
 } from "./pieces.ts";
@@ -109,17 +110,38 @@ export class PartsMemory {
     let at = byteOffset;
     const parts: Record<string, Part> = {};
     for (const [name, spec] of entries) {
-      const { dtype, shape } = spec;
-      const View = ARRAYS[dtype] as unknown as new (
-        buffer: ArrayBufferLike,
-        offset: number,
-        length: number,
-      ) => Part["data"];
-      parts[name] = { dtype, shape, data: new View(buffer, at, sizeOf(shape)) };
+      parts[name] = viewPart(spec, buffer, at);
       at += room(spec);
     }
     return parts;
   }
+}
+
+/** A part whose elements lie at an offset of a buffer. */
+function viewPart(
+  { dtype, shape }: PartSpec,
+  buffer: ArrayBufferLike,
+  offset: number,
+): Part {
+  const View = ARRAYS[dtype] as unknown as new (
+    buffer: ArrayBufferLike,
+    offset: number,
+    length: number,
+  ) => Part["data"];
+  return { dtype, shape, data: new View(buffer, offset, sizeOf(shape)) };
+}
+
+/** Parts that lie within other parts, without a copy. */
+export function viewParts(
+  parts: Parts,
+  ranges: Readonly<Record<string, PartRange>>,
+): Parts {
+  const views: Record<string, Part> = {};
+  for (const [name, range] of Object.entries(ranges)) {
+    const { buffer, byteOffset } = parts[name].data;
+    views[name] = viewPart(range, buffer, byteOffset + range.offset);
+  }
+  return views;
 }
 
 /** The bytes of an array, without a copy. */

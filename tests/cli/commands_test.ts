@@ -59,7 +59,7 @@ Deno.test("quantize writes what the library computes, dequantize what it restore
       [tensor.name, tensor.shape, tensor.format, tensor.bitsPerValue],
       ["w", [64, 96], "int4", 5],
     );
-    assertAlmostEquals(tensor.sqnr, compare(weights, expected).sqnr, 1e-9);
+    assertAlmostEquals(tensor.sqnr, compare(weights, expected).sqnr, 1e-6);
     assertEquals(await readBack(path("q.safetensors")), expected);
     await json("dequantize", path("q.safetensors"), "-o", path("back.npy"));
     assertEquals(
@@ -67,7 +67,7 @@ Deno.test("quantize writes what the library computes, dequantize what it restore
       npyBytes(expected, [64, 96]),
     );
     const { tensors } = await json("compare", path("w.npy"), path("back.npy"));
-    assertAlmostEquals(tensors[0].sqnr, tensor.sqnr, 1e-9);
+    assertAlmostEquals(tensors[0].sqnr, tensor.sqnr, 1e-6);
   });
 });
 
