@@ -6,11 +6,8 @@ import { workspaceEnd } from "./common";
 
 export { magnitude, range } from "./reduce";
 export { compare_sums } from "./compare";
-<<<<<<< HEAD
 export { iq4_nl_dequantize, iq4_nl_quantize, iq4_nl_weigh, iq4_xs_dequantize, iq4_xs_quantize, iq4_xs_weigh } from "./iq4";
-=======
 export { noise_sums } from "./noise";
->>>>>>> a9a192d (Measure the noise at the speed of a quantizer, block by block in the cache)
 export { int8_dequantize, int8_quantize, nibbles_pack, nibbles_unpack } from "./nibbles";
 export { q4_k_dequantize, q4_k_quantize } from "./q4_k";
 export { int4_dequantize, int4_dequantize_groups, int4_quantize, int4_quantize_groups } from "./int4";
