@@ -9,6 +9,7 @@ import { type AnyQuantized, dequantize, quantize } from "../quantize.ts";
 import type { QuantizedTensor } from "../types.ts";
 import {
   cut,
+  FREE_STEP,
   grainOf,
   type Layout,
   type PartRange,
@@ -57,7 +58,7 @@ export class BlockQuantizer {
     this.#meter = meter;
     this.#capacity = Math.min(
       BLOCK_VALUES,
-      Math.ceil(pieceValues / LEAST_BLOCKS),
+      Math.max(FREE_STEP, Math.ceil(pieceValues / LEAST_BLOCKS)),
     );
   }
 

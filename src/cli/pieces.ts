@@ -13,8 +13,11 @@ import type { Dtype, Format, PartSpec } from "../types.ts";
 /** Values that one piece holds at most, if nothing forces more: 16 MiB of float32. */
 export const PIECE_VALUES = 4 * 1024 * 1024;
 
-/** Stretches of a long row or of a long group start at the multiples of this many values. */
-const FREE_STEP = 64;
+/**
+ * Stretches of a long row or of a long group start at the multiples of this many
+ * values; a piece can hold that many at least.
+ */
+export const FREE_STEP = 64;
 
 /** A piece of a tensor. */
 export interface Piece {

@@ -166,6 +166,17 @@ Deno.test("int4 in pieces of any size gives the bytes and the error of the whole
   );
 });
 
+Deno.test("groups hardly longer than what is cut keep to their own scales", async () => {
+  for (const capacity of [64, 511, 512, 513, 1000]) {
+    for (const groupSize of [14, 62, 64, 66, 126, 128, 130]) {
+      const options = { groupSize, scaleMethod: "absmax" };
+      for (const shape of [[15], [3, 129], [1100]]) {
+        await check({ format: "int4", options, shape, capacity });
+      }
+    }
+  }
+});
+
 Deno.test("formats of blocks in pieces of any size give the bytes of the whole", async () => {
   const names = ["q4_0", "q4_1", "q4_k", "iq4_nl", "iq4_xs", "mxfp4", "nvfp4"];
   await fc.assert(
