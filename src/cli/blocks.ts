@@ -82,11 +82,15 @@ export class BlockQuantizer {
     // A group that is longer than a block has to be measured: the format does that.
     const whole = plan.layout.measured && range === undefined;
     if (whole) quantizeInto(quantized, values);
+    // The plan is that of another piece, whose group had another range.
+    const options = plan.layout.measured
+      ? plan.layout.options(range)
+      : layout.options;
     for (const { first, count, shape, ranges } of plan.blocks) {
       const block = {
         format: quantized.format,
         shape,
-        options: plan.layout.options(range),
+        options,
         parts: viewParts(quantized.parts, ranges),
       };
       const input = values.subarray(first, first + count);
