@@ -180,7 +180,7 @@ function byteCount(operand: Operand, n: number, step: number): number {
 // ---- WebAssembly ----
 
 /** Bytes copied per tile: few enough for the first cache or the near end of the second, enough to make calls rare. */
-const TILE_BYTES = 36864;
+const TILE_BYTES = 73728;
 
 /** An operand as the tile loop sees it. */
 interface Slot {
