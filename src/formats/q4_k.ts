@@ -217,5 +217,6 @@ export const q4_k: BlockFormat<"q4_k"> = blockFormat({
   encodeWeighted,
   decode,
   quantizeKernel: { name: "q4_k_quantize", js: leaveToReference },
+  weightedKernel: { name: "q4_k_weigh", js: leaveToReference },
   dequantizeKernel: { name: "q4_k_dequantize", js: leaveToReference },
 });

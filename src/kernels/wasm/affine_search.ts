@@ -5,6 +5,7 @@
 // one waits for its additions, the other works.
 
 import { magnitudeBits, pin, roundMagic, zero } from "./common";
+import { transpose, weighTransposed } from "./groups";
 
 // A quad: value j (weight, code) of its four groups side by side, then what is
 // known of each group, a lane each.
@@ -59,24 +60,10 @@ const QUADS: usize = memory.data(1808 * 2, 16);
 
 // ---- before the search ----
 
-// Four groups of 32 floats, one after the other, to 32 vectors of one lane each.
-function transpose(src: usize, dst: usize): void {
-  for (const end = src + 128; src < end; src += 16) {
-    const a = v128.load(src), b = v128.load(src, 128), c = v128.load(src, 256), d = v128.load(src, 384);
-    const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), ab2 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
-    const cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5), cd2 = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-    v128.store(dst, v128.shuffle<i64>(ab, cd, 0, 2));
-    v128.store(dst, v128.shuffle<i64>(ab, cd, 1, 3), 16);
-    v128.store(dst, v128.shuffle<i64>(ab2, cd2, 0, 2), 32);
-    v128.store(dst, v128.shuffle<i64>(ab2, cd2, 1, 3), 48);
-    dst += 64;
-  }
-}
-
 // Loads the values of a quad; returns the sum of squares of each group, which
 // is infinite or NaN where a value is.
-export function loadValues(src: usize, q: usize): v128 {
-  transpose(src, q + VALUES);
+export function loadValues(q: usize, i: usize, j: usize, k: usize, l: usize): v128 {
+  transpose(i, j, k, l, q + VALUES);
   let low = v128.load(q, VALUES), high = low, squares = zero();
   for (let at = q, end = q + 512; at < end; at += 16) {
     const x = v128.load(at, VALUES);
@@ -119,14 +106,9 @@ export function weighByMagnitude(q: usize, squares: v128): void {
 }
 
 // Weights with importance: times the root of sigma2 + x^2.
-export function weighByImportance(q: usize, importance: usize, sigma2: f32): void {
-  transpose(importance, q + WEIGHTS);
-  const s = f32x4.splat(sigma2);
-  for (let at = q, end = q + 512; at < end; at += 16) {
-    const x = v128.load(at, VALUES);
-    const magnitude = f32x4.sqrt(f32x4.add(s, f32x4.mul(x, x)));
-    v128.store(at, f32x4.mul(v128.load(at, WEIGHTS), magnitude), WEIGHTS);
-  }
+export function weighByImportance(q: usize, i: usize, j: usize, k: usize, l: usize, sigma2: v128): void {
+  transpose(i, j, k, l, q + WEIGHTS);
+  weighTransposed(q + VALUES, q + WEIGHTS, sigma2);
   sumWeights(q);
 }
 

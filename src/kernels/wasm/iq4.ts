@@ -1,10 +1,11 @@
 // IQ4_NL: [f16 scale][16 bytes of codes] for 32 values.
 // IQ4_XS: [f16 scale][u16 high bits][4 bytes of low bits][8 * 16 bytes of codes] for 256.
 
-import { bytesHigh, bytesLow, lowNibbles, pin, roundMagic, wordsHigh, wordsLow, zero } from "./common";
+import { bytesHigh, bytesLow, lowNibbles, pin, roundMagic, wordsHigh, wordsLow, workspace, zero } from "./common";
 import { halvesOf, loadHalf } from "./float16";
+import { sumsOfSquares } from "./groups";
 import {
-  allFinite, gridValues, inverseOrZero, loadValues, search, storeCodes, sumsOfSquares, weighByImportance, weighBySquares,
+  allFinite, gridValues, inverseOrZero, loadValues, search, storeCodes, weighByImportance, weighBySquares,
 } from "./iq4_search";
 
 const GROUP_BYTES: usize = 128; //      of floats
@@ -32,7 +33,7 @@ function quantizeNl(n: i32, src: usize, importance: usize, blocks: usize, column
   for (; src < end; src += 4 * GROUP_BYTES) {
     const b = min(src + GROUP_BYTES, last), c = min(src + 2 * GROUP_BYTES, last), d = min(src + 3 * GROUP_BYTES, last);
     if (importance) {
-      const sigma2 = f32x4.mul(sumsOfSquares(src, b, c, d, GROUP_BYTES), f32x4.splat(2.0 / 32));
+      const sigma2 = f32x4.mul(sumsOfSquares(src, b, c, d, GROUP_BYTES, workspace()), f32x4.splat(2.0 / 32));
       if (!loadValues(src, b, c, d)) return 1;
       weighByImportance(
         importance + (src - from) % rowBytes, importance + (b - from) % rowBytes,
@@ -137,7 +138,7 @@ export function iq4_xs_weigh(n: i32, src: usize, importance: usize, blocks: usiz
     if (src == next) { // sums of 256 values take turns too, four at once
       next += 4 * SUPER_BYTES;
       const b = min(src + SUPER_BYTES, last), c = min(src + 2 * SUPER_BYTES, last), d = min(src + 3 * SUPER_BYTES, last);
-      v128.store(SIGMAS, f32x4.mul(sumsOfSquares(src, b, c, d, SUPER_BYTES), f32x4.splat(2.0 / 256)));
+      v128.store(SIGMAS, f32x4.mul(sumsOfSquares(src, b, c, d, SUPER_BYTES, workspace()), f32x4.splat(2.0 / 256)));
     }
     const sigma2 = load<f32>(SIGMAS + ((4 - (next - src) / SUPER_BYTES) << 2));
     if (!quantizeSuperBlock(src, importance + (src - from) % rowBytes, sigma2, blocks)) return 1;

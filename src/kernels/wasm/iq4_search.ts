@@ -3,6 +3,7 @@
 // to be added one value after the other, so a vector holds value j of four groups.
 
 import { lowHalves, magnitudeBits, workspace, zero } from "./common";
+import { transpose, weighTransposed } from "./groups";
 
 // 32 vectors each, value j of four groups side by side:
 const VALUES: usize = 0;
@@ -89,23 +90,6 @@ export function storeCodes(src: usize, inverse: f32, dst: usize): void {
 
 // ---- loading four groups ----
 
-// Four rows of 32 floats to 32 vectors of one lane each.
-function transpose(p: usize, q: usize, r: usize, s: usize, dst: usize): void {
-  for (const end = dst + 512; dst < end; dst += 64) {
-    const a = v128.load(p), b = v128.load(q), c = v128.load(r), d = v128.load(s);
-    const low = v128.shuffle<i32>(a, b, 0, 4, 1, 5), high = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
-    const low2 = v128.shuffle<i32>(c, d, 0, 4, 1, 5), high2 = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-    v128.store(dst, v128.shuffle<i64>(low, low2, 0, 2));
-    v128.store(dst, v128.shuffle<i64>(low, low2, 1, 3), 16);
-    v128.store(dst, v128.shuffle<i64>(high, high2, 0, 2), 32);
-    v128.store(dst, v128.shuffle<i64>(high, high2, 1, 3), 48);
-    p += 16;
-    q += 16;
-    r += 16;
-    s += 16;
-  }
-}
-
 // Loads the values of four groups; false where one of them is not finite.
 export function loadValues(p: usize, q: usize, r: usize, s: usize): bool {
   const work = workspace(), k = magnitudeBits();
@@ -133,28 +117,7 @@ export function weighBySquares(): void {
 export function weighByImportance(p: usize, q: usize, r: usize, s: usize, sigma2: v128): void {
   const work = workspace();
   transpose(p, q, r, s, work + WEIGHTS);
-  for (let at = work; at < work + 512; at += 16) {
-    const x = v128.load(at, VALUES);
-    const magnitude = f32x4.sqrt(f32x4.add(sigma2, f32x4.mul(x, x)));
-    v128.store(at, f32x4.mul(v128.load(at, WEIGHTS), magnitude), WEIGHTS);
-  }
-}
-
-// Sums of squares of four runs of floats.
-export function sumsOfSquares(p: usize, q: usize, r: usize, s: usize, bytes: usize): v128 {
-  const work = workspace();
-  let sum = zero();
-  for (const end = p + bytes; p < end; p += 128) {
-    transpose(p, q, r, s, work);
-    for (let at = work; at < work + 512; at += 16) {
-      const x = v128.load(at);
-      sum = f32x4.add(sum, f32x4.mul(x, x));
-    }
-    q += 128;
-    r += 128;
-    s += 128;
-  }
-  return sum;
+  weighTransposed(work + VALUES, work + WEIGHTS, sigma2);
 }
 
 // ---- the search ----

@@ -6,9 +6,11 @@ import {
 } from "./common";
 import {
   finite, highOf, inverseOf, loadValues, lowOf, minOf, mostMagic, originOf, quadOf, roundable, saneOf, scaleOf, search,
-  weighByMagnitude,
+  weighByImportance, weighByMagnitude, weightSumOf,
 } from "./affine_search";
 import { halvesOf, loadHalf } from "./float16";
+import { sumsOfSquares } from "./groups";
+import { searchUnsigned } from "./unsigned_search";
 
 // ---- quantizing ----
 
@@ -112,18 +114,87 @@ function writeBlock(src: usize, dst: usize, d: f32, dmin: f32, s: v128, s4: v128
   return v128.and(sane, v128.and(v128.and(finite(s), finite(s4)), v128.and(finite(m), finite(m4))));
 }
 
+const GROUP_BYTES: usize = 128; //  of floats
+const SUPER_BYTES: usize = 1024; // of floats
+const BLOCK_BYTES: usize = 144;
+
+@inline function loadHalfBlock(q: usize, src: usize): v128 {
+  return loadValues(q, src, src + GROUP_BYTES, src + 2 * GROUP_BYTES, src + 3 * GROUP_BYTES);
+}
+
+// Whether the search has gone as it does in the reference.
+@inline function saneSearch(squares: v128, squares2: v128): v128 {
+  return v128.and(v128.and(finite(squares), finite(squares2)), v128.and(saneOf(quadOf(0)), saneOf(quadOf(1))));
+}
+
 export function q4_k_quantize(n: i32, src: usize, dst: usize): i32 {
   let sane: v128 = i32x4.splat(-1);
   const a = quadOf(0), b = quadOf(1);
   for (; n > 0; n -= 256) {
-    const squares = loadValues(src, a), squares2 = loadValues(src + 512, b);
+    const squares = loadHalfBlock(a, src), squares2 = loadHalfBlock(b, src + 4 * GROUP_BYTES);
     weighByMagnitude(a, squares);
     weighByMagnitude(b, squares2);
     search(-1, 0.1, 20);
-    sane = v128.and(sane, v128.and(v128.and(finite(squares), finite(squares2)), v128.and(saneOf(a), saneOf(b))));
-    sane = v128.and(sane, writeCommonSteps(src, dst));
-    src += 1024;
-    dst += 144;
+    sane = v128.and(sane, v128.and(saneSearch(squares, squares2), writeCommonSteps(src, dst)));
+    src += SUPER_BYTES;
+    dst += BLOCK_BYTES;
+  }
+  return i32x4.all_true(sane) ? 0 : 1;
+}
+
+// ---- quantizing with importance ----
+
+// Scales, offsets and sums of weights of the eight groups, and their codes.
+const SCALES: usize = memory.data(32, 16);
+const OFFSETS: usize = memory.data(32, 16);
+const WEIGHTS: usize = memory.data(32, 16);
+const SCALE_CODES: usize = memory.data(32, 16);
+const OFFSET_CODES: usize = memory.data(32, 16);
+
+@inline function gather(q: usize, at: usize): v128 {
+  const scale = scaleOf(q), offset = f32x4.neg(minOf(q));
+  v128.store(SCALES + at, scale);
+  v128.store(OFFSETS + at, offset);
+  v128.store(WEIGHTS + at, weightSumOf(q));
+  return v128.and(finite(scale), finite(offset));
+}
+
+// A code of more than 63 is one that the reference cut to a byte.
+@inline function sixBits(codes: usize): v128 {
+  const most = i32x4.splat(63);
+  return v128.and(i32x4.le_u(v128.load(codes), most), i32x4.le_u(v128.load(codes, 16), most));
+}
+
+@inline function writeSearchedSteps(src: usize, dst: usize): v128 {
+  const gathered = v128.and(gather(quadOf(0), 0), gather(quadOf(1), 16));
+  const d = searchUnsigned(SCALES, WEIGHTS, SCALE_CODES), dmin = searchUnsigned(OFFSETS, WEIGHTS, OFFSET_CODES);
+  const sane = writeBlock(
+    src, dst, d, dmin,
+    v128.load(SCALE_CODES), v128.load(SCALE_CODES, 16), v128.load(OFFSET_CODES), v128.load(OFFSET_CODES, 16),
+  );
+  const found = v128.and(finite(f32x4.splat(d)), finite(f32x4.splat(dmin)));
+  return v128.and(v128.and(sane, v128.and(gathered, found)), v128.and(sixBits(SCALE_CODES), sixBits(OFFSET_CODES)));
+}
+
+@inline function weighHalfBlock(q: usize, importance: usize, sigma2: v128): void {
+  weighByImportance(
+    q, importance, importance + GROUP_BYTES, importance + 2 * GROUP_BYTES, importance + 3 * GROUP_BYTES, sigma2,
+  );
+}
+
+export function q4_k_weigh(n: i32, src: usize, importance: usize, dst: usize, columns: i32): i32 {
+  let sane: v128 = i32x4.splat(-1);
+  const a = quadOf(0), b = quadOf(1), from = src, rowBytes = (<usize>columns) << 2;
+  for (const end = src + ((<usize>n) << 2); src < end; src += SUPER_BYTES) {
+    const sum = sumsOfSquares(src, src, src, src, SUPER_BYTES, a);
+    const sigma2 = f32x4.div(f32x4.add(sum, sum), f32x4.splat(256));
+    const squares = loadHalfBlock(a, src), squares2 = loadHalfBlock(b, src + 4 * GROUP_BYTES);
+    const weights = importance + (src - from) % rowBytes;
+    weighHalfBlock(a, weights, sigma2);
+    weighHalfBlock(b, weights + 4 * GROUP_BYTES, sigma2);
+    search(-0.9, 0.05, 36);
+    sane = v128.and(sane, v128.and(saneSearch(squares, squares2), writeSearchedSteps(src, dst)));
+    dst += BLOCK_BYTES;
   }
   return i32x4.all_true(sane) ? 0 : 1;
 }
