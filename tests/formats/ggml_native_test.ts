@@ -83,20 +83,15 @@ for (const format of weightedFormats) {
     fn() {
       for (const [name, values] of data) {
         for (const [weightName, importance] of weights) {
-          const actual = quantizeBy(
-            "reference",
-            format,
-            values,
-            COLUMNS,
-            importance,
-          );
           const expected = nativeBlocks(format, values, importance);
-          const label = `${name} weighted ${weightName}`;
-          assertEquals(
-            firstDifference(format, actual, expected),
-            "equal",
-            label,
-          );
+          for (const way of ["reference", "wasm"] as const) {
+            const actual = quantizeBy(way, format, values, COLUMNS, importance);
+            assertEquals(
+              firstDifference(format, actual, expected),
+              "equal",
+              `${way} ${name} weighted ${weightName}`,
+            );
+          }
         }
       }
     },
