@@ -201,14 +201,9 @@ function alternate(a: usize, b: usize, steps: f32): void {
   v128.store(b, inverse, TRIED);
   v128.store(b, v128.and(v128.load(b, SANE), v128.and(roundable(low), roundable(high))), SANE);
   const plain = i32x4.all_true(v128.and(within(low), within(high)));
-  if (v128.any_true(v128.load(a, TRIED_VALID))) {
-    if (plain) pass(a, b, inverse, min, false, true);
-    else pass(a, b, inverse, min, true, true);
-  } else if (plain) {
-    pass(a, b, inverse, min, false, false);
-  } else {
-    pass(a, b, inverse, min, true, false);
-  }
+  if (!v128.any_true(v128.load(a, TRIED_VALID))) pass(a, b, inverse, min, true, false);
+  else if (plain) pass(a, b, inverse, min, false, true);
+  else pass(a, b, inverse, min, true, true);
 }
 
 @inline function begin(q: usize): void {
