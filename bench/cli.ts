@@ -2,23 +2,28 @@
  * The whole command line on a large file: `deno task bench:cli [--mib N] [--rounds N] [--json]`.
  *
  * Beside it, taking turns, a process that reads the same file and writes as
- * many bytes as the output has, synced too: what no program can beat. Peak
- * memory is the kernel's own high-water mark, where /proc has it.
+ * many bytes as the output has, synced too: what no program can beat; and native
+ * ggml on the same file, where its library loads. Peak memory is the kernel's own high-water mark, where /proc has it.
  *
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { join } from "node:path";
+import { planSafetensors } from "../src/files/safetensors.ts";
+import { openGgml } from "../tests/peers/ggml.ts";
 import { weights } from "./cases.ts";
 import { environment, median, table } from "./table.ts";
 
 const MIB = 1024 * 1024;
 
+/** Rows of a size that every block divides. */
+const COLUMNS = 4096;
+
 /** Arguments after `quantize IN -o OUT`. */
 const calls: Readonly<Record<string, readonly string[]>> = {
   "int4, groups of 32": ["--format", "int4", "--group-size", "32"],
   "int4, one scale": ["--format", "int4"],
-  "q4_0": ["--format", "q4_0"],
+  "q4_0, GGUF": ["--format", "q4_0", "--meta", "general.architecture=none"],
 };
 
 /** Copies an eighth of the input while reading all of it, as quantizing to 4 bits does. */
@@ -74,15 +79,19 @@ async function run(args: readonly string[]): Promise<Run> {
   return { milliseconds, mebibytes };
 }
 
-/** Writes `mebibytes` of weights as raw float32. */
-async function makeInput(path: string, mebibytes: number): Promise<void> {
+/** Writes `mebibytes` of weights as one safetensors matrix; tells where its values start. */
+async function makeInput(path: string, mebibytes: number): Promise<number> {
+  const shape = [mebibytes * MIB / 4 / COLUMNS, COLUMNS];
+  const { header } = planSafetensors([{ name: "w", dtype: "F32", shape }]);
   const piece = new Uint8Array(weights(new Float32Array(4 * MIB)).buffer);
   using file = await Deno.open(path, { write: true, create: true });
+  await file.write(header);
   for (let left = mebibytes * MIB; left > 0; left -= piece.length) {
     let rest = piece.subarray(0, Math.min(left, piece.length));
     while (rest.length > 0) rest = rest.subarray(await file.write(rest));
   }
   await file.sync();
+  return header.length;
 }
 
 function usage(problem: string): never {
@@ -108,14 +117,21 @@ if (!Number.isInteger(rounds) || rounds < 1) {
 
 const folder = await Deno.makeTempDir({ prefix: "nibblewise-bench-" });
 try {
-  const input = join(folder, "w.f32"),
+  const input = join(folder, "w.safetensors"),
     output = join(folder, "q.safetensors"),
+    gguf = join(folder, "q.gguf"),
     script = join(folder, "copy.js");
-  await makeInput(input, mebibytes);
+  const start = await makeInput(input, mebibytes);
   await Deno.writeTextFile(script, copier);
+  const ggml = join(import.meta.dirname!, "peers", "ggml_file.ts");
+  const library = await openGgml(), native = library !== undefined;
+  library?.close();
   const cli = join(import.meta.dirname!, "..", "cli.ts");
   const contenders: Record<string, readonly string[]> = {
     "reading and writing alone": ["run", "-RW", script, input, output],
+    ...native && {
+      "native ggml, q4_0": ["run", "-A", ggml, input, gguf, `${start}`],
+    },
     ...Object.fromEntries(
       Object.entries(calls).map(([name, flags]) => [
         name,
@@ -126,7 +142,7 @@ try {
           "quantize",
           input,
           "-o",
-          output,
+          name.endsWith("GGUF") ? gguf : output,
           "--force",
           "--quiet",
           ...flags,
