@@ -22,9 +22,10 @@ const values = new Float32Array(STRETCH), bytes = new Uint8Array(values.buffer);
 const blocks = new Uint8Array(STRETCH / 32 * 18);
 for (;;) {
   let filled = 0;
-  for (let n; filled < bytes.length; filled += n) {
-    n = input.readSync(bytes.subarray(filled)) ?? 0;
-    if (n === 0) break;
+  while (filled < bytes.length) {
+    const n = input.readSync(bytes.subarray(filled));
+    if (n === null) break;
+    filled += n;
   }
   if (filled === 0) break;
   const whole = values.subarray(0, filled / 4);
