@@ -49,7 +49,19 @@ const ALL: readonly Format[] = [
   nvfp4,
 ];
 
-/** Every format by its name. */
+/**
+ * Every format by its name, with its group size, bits per value, error bound and
+ * source.
+ *
+ * @example
+ * ```ts
+ * import { formats } from "@nibblewise/nibblewise";
+ *
+ * for (const { name, bitsPerValue, summary } of formats.values()) {
+ *   console.log(`${name}: ${bitsPerValue} bits, ${summary}`);
+ * }
+ * ```
+ */
 export const formats: ReadonlyMap<string, Format> = new Map(
   ALL.map((format) => [format.name, format]),
 );
