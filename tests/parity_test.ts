@@ -66,10 +66,12 @@ function blockCases(format: Format): { shape: number[]; options: object }[] {
     4096,
   ]];
   return [
-    ...importanceOf(format, 512).map((options) => ({
-      shape: [3, 512],
-      options,
-    })),
+    ...[512, 5 * n].flatMap((columns) =>
+      importanceOf(format, columns).map((options) => ({
+        shape: [3, columns],
+        options,
+      }))
+    ),
     ...shapes.map((shape) => ({ shape, options: {} })),
   ];
 }

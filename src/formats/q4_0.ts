@@ -82,5 +82,6 @@ export const q4_0: BlockFormat<"q4_0"> = blockFormat({
   encodeWeighted,
   decode,
   quantizeKernel: { name: "q4_0_quantize", js: leaveToReference },
+  weightedKernel: { name: "q4_0_weigh", js: leaveToReference },
   dequantizeKernel: { name: "q4_0_dequantize", js: leaveToReference },
 });

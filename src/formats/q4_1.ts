@@ -106,5 +106,6 @@ export const q4_1: BlockFormat<"q4_1"> = blockFormat({
   encodeWeighted,
   decode,
   quantizeKernel: { name: "q4_1_quantize", js: leaveToReference },
+  weightedKernel: { name: "q4_1_weigh", js: leaveToReference },
   dequantizeKernel: { name: "q4_1_dequantize", js: leaveToReference },
 });

@@ -9,6 +9,7 @@ export { compare_sums } from "./compare";
 export { iq4_nl_dequantize, iq4_nl_quantize, iq4_nl_weigh, iq4_xs_dequantize, iq4_xs_quantize, iq4_xs_weigh } from "./iq4";
 export { noise_sums } from "./noise";
 export { int8_dequantize, int8_quantize, nibbles_pack, nibbles_unpack } from "./nibbles";
+export { q4_0_weigh, q4_1_weigh } from "./q4_weigh";
 export { q4_k_dequantize, q4_k_quantize, q4_k_weigh } from "./q4_k";
 export { int4_dequantize, int4_dequantize_groups, int4_quantize, int4_quantize_groups } from "./int4";
 export { mxfp4_dequantize, mxfp4_quantize, nvfp4_dequantize, nvfp4_quantize } from "./e2m1";

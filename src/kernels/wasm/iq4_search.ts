@@ -6,8 +6,8 @@ import { lowHalves, magnitudeBits, workspace, zero } from "./common";
 import { transpose, weighTransposed } from "./groups";
 
 // 32 vectors each, value j of four groups side by side:
-const VALUES: usize = 0;
-const WEIGHTS: usize = 512;
+export const VALUES: usize = 0;
+export const WEIGHTS: usize = 512;
 const BOUNDARY: usize = 1024; // twice the position from where on the higher of two codes is nearer
 const QX: usize = 1536; //       w q x of the lower code
 const QX_FLIP: usize = 2048; //  the bits to flip for that of the higher one
@@ -103,6 +103,9 @@ export function loadValues(p: usize, q: usize, r: usize, s: usize): bool {
   v128.store(work, largest, LARGEST);
   return !v128.any_true(i32x4.ge_s(magnitude, i32x4.splat(INFINITY_BITS)));
 }
+
+/** The value of the largest magnitude of each group, the first of them. */
+@inline export function largestOf(): v128 { return v128.load(workspace(), LARGEST); }
 
 // Weights without importance: the squares.
 export function weighBySquares(): void {

@@ -1,5 +1,5 @@
-// What the loops over all formats cannot see of q4_k's kernels: that they do
-// ordinary data themselves, and that the rest is found among it.
+// What the loops over all formats cannot see of the kernels that search: that
+// they do ordinary data themselves, and that the rest is found among it.
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
@@ -11,6 +11,7 @@ import {
   emptyParts,
   firstDifference,
   quantizeBy,
+  weightedFormats,
 } from "../formats/ggml_cases.ts";
 import { importanceData } from "../formats/ggml_data.ts";
 
@@ -56,26 +57,28 @@ Deno.test("q4_k's kernels do ordinary data themselves and pass on what they cann
   }
 });
 
-Deno.test("q4_k finds a NaN or an infinity at every place, with importance and without", () => {
-  const before = backend();
-  useBackend("wasm");
-  const shape = [1, COLUMNS], parts = emptyParts(q4_k, shape);
-  const values = adversarial(COLUMNS).gauss;
-  for (const options of [{}, q4_k.resolve({ importance }, shape)]) {
-    for (let at = 0; at < COLUMNS; at++) {
-      const value = values[at];
-      values[at] = [NaN, Infinity, -Infinity][at % 3];
-      assertThrows(
-        () => q4_k.quantize(values, shape, options, parts),
-        RangeError,
-        `at index ${at}:`,
-      );
-      values[at] = value;
+for (const format of weightedFormats) {
+  Deno.test(`${format.name} finds a NaN or an infinity at every place, with importance and without`, () => {
+    const before = backend();
+    useBackend("wasm");
+    const shape = [1, COLUMNS], parts = emptyParts(format, shape);
+    const values = adversarial(COLUMNS).gauss;
+    for (const options of [{}, format.resolve({ importance }, shape)]) {
+      for (let at = 0; at < COLUMNS; at++) {
+        const value = values[at];
+        values[at] = [NaN, Infinity, -Infinity][at % 3];
+        assertThrows(
+          () => format.quantize(values, shape, options, parts),
+          RangeError,
+          `at index ${at}:`,
+        );
+        values[at] = value;
+      }
+      format.quantize(values, shape, options, parts);
     }
-    q4_k.quantize(values, shape, options, parts);
-  }
-  useBackend(before);
-});
+    useBackend(before);
+  });
+}
 
 Deno.test("q4_k leaves single blocks among others to the reference", () => {
   const ordinary = adversarial(4 * COLUMNS).weights;
