@@ -77,3 +77,9 @@ const WORKSPACE_BYTES: usize = 8192;
     max(i32x4.extract_lane(v, 2), i32x4.extract_lane(v, 3)),
   );
 }
+
+// Codes in words, four for the low and four for the high nibbles, to four bytes.
+@inline export function storeNibbles(dst: usize, low: v128, high: v128): void {
+  const words = v128.or(low, i32x4.shl(high, 4)), halves = i16x8.narrow_i32x4_s(words, words);
+  v128.store32_lane(dst, i8x16.narrow_i16x8_u(halves, halves), 0);
+}

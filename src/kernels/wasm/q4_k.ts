@@ -2,7 +2,7 @@
 // it: d, dmin (binary16), 12 bytes of 6-bit scales and offsets, 128 bytes of codes.
 
 import {
-  bytesHigh, bytesLow, lowNibbleOfWord, lowNibbles, magicHigh, pin, roundMagic, wordsHigh, wordsLow, zero,
+  bytesHigh, bytesLow, lowNibbleOfWord, lowNibbles, magicHigh, pin, roundMagic, storeNibbles, wordsHigh, wordsLow, zero,
 } from "./common";
 import {
   finite, highOf, inverseOf, loadValues, lowOf, minOf, mostMagic, originOf, quadOf, roundable, saneOf, scaleOf, search,
@@ -76,8 +76,7 @@ function writePair(src: usize, dst: usize, at: usize): void {
   for (const end = src + 128; src < end; src += 16) {
     const low = codeOf(v128.load(src), scale, offset, inverse, origin, none, magic, most, mask);
     const high = codeOf(v128.load(src, 128), scale2, offset2, inverse2, origin2, none2, magic, most, mask);
-    const words = v128.or(low, i32x4.shl(high, 4)), halves = i16x8.narrow_i32x4_s(words, words);
-    store<i32>(dst, i32x4.extract_lane(i8x16.narrow_i16x8_u(halves, halves), 0));
+    storeNibbles(dst, low, high);
     dst += 4;
   }
 }

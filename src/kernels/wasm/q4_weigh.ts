@@ -4,7 +4,7 @@
 import {
   finite, inverseOf, loadValues, minOf, mostMagic, originOf, quadOf, saneOf, scaleOf, search, weighByImportance,
 } from "./affine_search";
-import { lowNibbleOfWord, roundMagic, workspace } from "./common";
+import { lowNibbleOfWord, roundMagic, storeNibbles, workspace } from "./common";
 import { halvesOf } from "./float16";
 import { sumsOfSquares } from "./groups";
 import * as signed from "./signed_search";
@@ -40,8 +40,7 @@ function storeCodes(src: usize, inverse: v128, origin: v128, dst: usize): void {
   for (const end = src + 64; src < end; src += 16) {
     const low = codeOf(v128.load(src), inverse, origin, magic, most);
     const high = codeOf(v128.load(src, 64), inverse, origin, magic, most);
-    const words = v128.or(low, i32x4.shl(high, 4)), halves = i16x8.narrow_i32x4_s(words, words);
-    v128.store32_lane(dst, i8x16.narrow_i16x8_u(halves, halves), 0);
+    storeNibbles(dst, low, high);
     dst += 4;
   }
 }

@@ -2,7 +2,7 @@
 // src/families/scale_search.ts does it (`make_qx_quants`), for four groups at
 // once: a vector holds value j of each. Groups are loaded and weighed as for IQ4.
 
-import { lowNibbleOfWord, magnitudeBits, pin, roundMagic, workspace, zero } from "./common";
+import { lowNibbleOfWord, magnitudeBits, pin, roundMagic, storeNibbles, workspace, zero } from "./common";
 import { largestOf, VALUES, WEIGHTS } from "./iq4_search";
 
 export { loadValues as load, weighByImportance as weigh } from "./iq4_search";
@@ -108,8 +108,7 @@ export function storeCodes(src: usize, inverse: v128, dst: usize): void {
   for (const end = src + 64; src < end; src += 16) {
     const low = codeOf(v128.load(src), inverse, magic, least, most, mask);
     const high = codeOf(v128.load(src, 64), inverse, magic, least, most, mask);
-    const words = v128.or(low, i32x4.shl(high, 4)), halves = i16x8.narrow_i32x4_s(words, words);
-    v128.store32_lane(dst, i8x16.narrow_i16x8_u(halves, halves), 0);
+    storeNibbles(dst, low, high);
     dst += 4;
   }
 }
