@@ -24,15 +24,6 @@ const SMALLEST_NORMAL: i32 = 0x38800000;
   return v128.or(sign, v128.bitselect(subnormal, normal, i32x4.lt_s(m, i32x4.splat(SMALLEST_NORMAL))));
 }
 
-// A binary16 that is subnormal, infinite or not a number, as float32.
-@noinline function oddHalf(half: u32): f32 {
-  const magnitude = half & 0x7fff;
-  const value = magnitude < 0x400
-    ? <f32>magnitude * reinterpret<f32>(103 << 23)
-    : reinterpret<f32>(0x7f800000 | (magnitude << 13));
-  return half & 0x8000 ? -value : value;
-}
-
 // A binary16 in four lanes, exactly. Small scales are subnormal often: selected,
 // not branched to, and by a difference of normal floats, since processors take
 // long over a subnormal operand (1.6x over the product that would rebias both).
