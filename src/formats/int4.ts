@@ -21,7 +21,6 @@
  * @module
  */
 import {
-  checkGroupSize,
   FREE_STEP,
   type Grouping,
   grouping,
@@ -34,7 +33,7 @@ import {
   SCALE_RULES,
   type ScaleMethod,
   strides,
-} from "../families/grouped.ts";
+} from "../kernels/grouped.ts";
 import { type Kernel, run } from "../kernels/engine.ts";
 import {
   dequantizeInt4,
@@ -42,11 +41,18 @@ import {
   quantizeInt4,
   quantizeInt4Groups,
 } from "../kernels/js/int4.ts";
-import { firstNonFinite, rejectNonFinite } from "../numeric/finite.ts";
+import { F32, signedByte } from "../layouts/codecs.ts";
+import { fieldPart, packedRows } from "../layouts/parts.ts";
+import { defineFormat } from "../model/define.ts";
+import { rejectNonFinite } from "../numeric/finite.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
-import { rowLength, withLastAxis } from "../numeric/shape.ts";
-import { rejectUnknownOptions } from "../families/options.ts";
-import type { Format, Part, PartSpecs } from "../types.ts";
+import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
+import { linearScheme, wholeRange } from "../schemes/linear.ts";
+import type { Format, Part } from "../words/format.ts";
+import type { Layout } from "../words/layout.ts";
+import type { Schema } from "../words/schema.ts";
+import type { EncodeContext, Ranges, Scheme } from "../words/scheme.ts";
+import { everywhere, type Span } from "../words/tile.ts";
 
 /** Options of the format `int4`. */
 export interface Int4Options {
@@ -116,83 +122,6 @@ function orOne(scale: number): number {
   return scale === 0 ? 1 : scale;
 }
 
-// ---- the readable reference ----
-
-function referenceQuantize(
-  values: Float32Array,
-  shape: readonly number[],
-  options: ResolvedInt4Options,
-  { codes, scales, zeroPoints }: Int4Parts,
-): void {
-  rejectNonFinite(values);
-  codes.data.fill(0);
-  scales.data.fill(1);
-  const groups = grouping(shape, options.groupSize);
-  for (let index = 0; index < scales.data.length; index++) {
-    const members = membersOf(groups, index);
-    let [min, max] = members.length > 0 ? [Infinity, -Infinity] : [0, 0];
-    for (const i of members) {
-      [min, max] = [Math.min(min, values[i]), Math.max(max, values[i])];
-    }
-    if (options.range) {
-      [min, max] = [
-        Math.fround(options.range[0]),
-        Math.fround(options.range[1]),
-      ];
-    }
-    const [scale, zeroPoint] = scaleOf(options.scaleMethod, min, max);
-    scales.data[index] = scale;
-    if (zeroPoints) zeroPoints.data[index] = zeroPoint;
-    for (const i of members) {
-      const rounded = roundHalfToEven(Math.fround(values[i] / scale));
-      const { byte, shift } = placeOf(groups, i);
-      codes.data[byte] |= (clamp(rounded + zeroPoint, -8, 7) & 15) << shift;
-    }
-  }
-}
-
-function referenceDequantize(
-  { codes, scales, zeroPoints }: Int4Parts,
-  shape: readonly number[],
-  options: ResolvedInt4Options,
-  out: Float32Array,
-): void {
-  const groups = grouping(shape, options.groupSize);
-  for (let index = 0; index < scales.data.length; index++) {
-    const zeroPoint = zeroPoints ? zeroPoints.data[index] : 0;
-    for (const i of membersOf(groups, index)) {
-      const { byte, shift } = placeOf(groups, i);
-      const nibble = codes.data[byte] >> shift & 15;
-      const code = nibble < 8 ? nibble : nibble - 16;
-      out[i] = Math.fround(code - zeroPoint) * scales.data[index];
-    }
-  }
-}
-
-/** Indices of the values that share scale number `index`. */
-function membersOf(
-  { count, columns, group, groupsPerRow, perTensor }: Grouping,
-  index: number,
-): number[] {
-  if (perTensor) return Array.from({ length: count }, (_, i) => i);
-  const row = Math.floor(index / groupsPerRow),
-    first = (index % groupsPerRow) * group;
-  const length = Math.min(group, columns - first);
-  return Array.from({ length }, (_, i) => row * columns + first + i);
-}
-
-/** Where the code of value `i` is. */
-function placeOf(
-  { columns }: Grouping,
-  i: number,
-): { byte: number; shift: number } {
-  const row = Math.floor(i / columns), column = i % columns;
-  return {
-    byte: row * ((columns + 1) >> 1) + (column >> 1),
-    shift: 4 * (column % 2),
-  };
-}
-
 // ---- the fast way ----
 
 function quantize(
@@ -200,14 +129,16 @@ function quantize(
   shape: readonly number[],
   options: ResolvedInt4Options,
   parts: Int4Parts,
+  { ranges }: EncodeContext = {},
 ): void {
   const groups = grouping(shape, options.groupSize);
-  if (isFused(groups)) {
+  if (isFused(groups) && !ranges) {
     return quantizeFused(values, options, parts, groups);
   }
   const { codes, scales, zeroPoints } = parts;
   const setScale = (index: number, first: number, n: number) => {
-    const [scale, zeroPoint] = measureScale(values, first, n, options);
+    const known = ranges ? rangeAt(ranges, index) : options.range;
+    const [scale, zeroPoint] = measureScale(values, first, n, options, known);
     scales.data[index] = scale;
     if (zeroPoints) zeroPoints.data[index] = zeroPoint;
   };
@@ -230,7 +161,7 @@ function quantize(
         scales.data[scale],
         zeroPoints?.data[scale] ?? 0,
         // max |x| / 7 leaves no code beyond 7; the other rules and a given range may.
-        options.scaleMethod === "absmax" && !options.range ? 0 : 1,
+        options.scaleMethod === "absmax" && !options.range && !ranges ? 0 : 1,
       ],
       // What was measured last is still in a cache.
       backwards: true,
@@ -249,15 +180,21 @@ function measureScale(
   values: Float32Array,
   first: number,
   n: number,
-  { scaleMethod, range }: ResolvedInt4Options,
+  { scaleMethod }: ResolvedInt4Options,
+  known?: readonly [min: number, max: number],
 ): [scale: number, zeroPoint: number] {
-  if (scaleMethod !== "absmax" && !range) {
+  if (scaleMethod !== "absmax" && !known) {
     return scaleOf(scaleMethod, ...measureRange(values, first, n));
   }
+  // Looked at even where the range is known: a NaN must not pass.
   const largest = measureMagnitude(values, first, n);
-  return range
-    ? scaleOf(scaleMethod, Math.fround(range[0]), Math.fround(range[1]))
-    : scaleOf(scaleMethod, -largest, largest);
+  return scaleOf(scaleMethod, ...known ?? [-largest, largest]);
+}
+
+/** The range that was measured before: of the tensor, or of the group's row. */
+function rangeAt({ min, max }: Ranges, index: number): [number, number] {
+  const i = min.length === 1 ? 0 : index;
+  return [min[i], max[i]];
 }
 
 function quantizeFused(
@@ -350,58 +287,89 @@ function unreachable(): never {
 
 // ---- the format ----
 
-function resolve(options: Int4Options): ResolvedInt4Options {
-  rejectUnknownOptions("int4", options, ["groupSize", "scaleMethod", "range"]);
-  const { groupSize = "tensor", scaleMethod = "absmax", range } = options;
-  checkGroupSize(groupSize);
-  if (!Object.hasOwn(SCALE_RULES, scaleMethod)) {
-    const known = Object.keys(SCALE_RULES).join(", ");
-    throw new RangeError(
-      `Unknown scaleMethod "${scaleMethod}" of format int4: use one of ${known}`,
-    );
-  }
-  if (range === undefined) return { groupSize, scaleMethod };
-  if (groupSize !== "tensor") {
-    throw new RangeError(
-      `Cannot use range with groupSize ${groupSize}: it is for groupSize "tensor"`,
-    );
-  }
-  if (range.length !== 2 || firstNonFinite(range) >= 0 || range[0] > range[1]) {
-    throw new RangeError(
-      `Cannot use range [${range}]: it must be [min, max], both finite, min <= max`,
-    );
-  }
-  return { groupSize, scaleMethod, range };
-}
+const OPTIONS: Schema<Int4Options> = {
+  groupSize: {
+    kind: "number",
+    min: 1,
+    max: Number.MAX_SAFE_INTEGER,
+    words: ["row", "tensor"],
+    default: "tensor",
+    kept: true,
+    help: "values that share a scale: a number, row or tensor",
+  },
+  scaleMethod: {
+    kind: "choice",
+    choices: ["absmax", "minmax", "affine"],
+    default: "absmax",
+    kept: true,
+    help: "how a scale is found",
+  },
+  range: {
+    kind: "range",
+    kept: false,
+    help: 'smallest and largest value, with groupSize "tensor", instead of looking',
+  },
+};
 
-function span(shape: readonly number[], options: ResolvedInt4Options): number {
-  const { group, columns, perTensor, count } = grouping(
-    shape,
-    options.groupSize,
+function check({ groupSize, range }: ResolvedInt4Options): void {
+  if (range === undefined || groupSize === "tensor") return;
+  throw new RangeError(
+    `Cannot use range with groupSize ${groupSize}: it is for groupSize "tensor"`,
   );
-  // A group of an odd length starts amid a byte, so only whole rows can be cut apart.
-  return perTensor ? count : group % 2 === 1 ? columns : group;
 }
 
-function parts(
+function groupOf(
+  shape: readonly number[],
+  groupSize: GroupSize,
+): Span {
+  const matrix = matrixOf(shape);
+  if (groupSize === "tensor") return everywhere(matrix);
+  const columns = groupSize === "row" ? matrix.columns : groupSize;
+  return { rows: 1, columns: Math.max(1, Math.min(columns, matrix.columns)) };
+}
+
+function layout(
   shape: readonly number[],
   { groupSize, scaleMethod }: ResolvedInt4Options,
-): PartSpecs<Int4Parts> {
-  const scaleShape = groupsShape(shape, groupSize);
+): Layout<Int4Parts> {
+  const group = groupOf(shape, groupSize), scales = groupsShape(shape, groupSize);
   return {
-    codes: {
-      dtype: "U8",
-      shape: withLastAxis(shape, Math.ceil(rowLength(shape) / 2)),
+    matrix: matrixOf(shape),
+    parts: {
+      codes: packedRows({
+        dtype: "U8",
+        shape: withLastAxis(shape, Math.ceil(rowLength(shape) / 2)),
+        flip: 8,
+        padding: 0,
+      }),
+      scales: fieldPart("scale", group, "F32", scales, F32),
+      ...(scaleMethod === "affine" && {
+        // Zero points count from −8, codes of the grid from 0.
+        zeroPoints: fieldPart("zero", group, "I8", scales, signedByte(8)),
+      }),
     },
-    scales: { dtype: "F32", shape: scaleShape },
-    ...(scaleMethod === "affine" &&
-      { zeroPoints: { dtype: "I8", shape: scaleShape } }),
   };
+}
+
+function scheme(
+  shape: readonly number[],
+  { groupSize, scaleMethod, range }: ResolvedInt4Options,
+): Scheme {
+  return linearScheme({
+    group: groupOf(shape, groupSize),
+    offset: scaleMethod === "affine" ? "zero" : undefined,
+    rounding: "divide",
+    fit(min, max): [number, number] {
+      const [scale, zeroPoint] = scaleOf(scaleMethod, ...range ?? [min, max]);
+      return [scale, zeroPoint + 8];
+    },
+    prepass: groupSize === "tensor" ? wholeRange : undefined,
+  });
 }
 
 /** The format `int4`; see the head of this file for layout and arithmetic. */
 export const int4: Format<"int4", Int4Options, Int4Parts, ResolvedInt4Options> =
-  {
+  defineFormat({
     name: "int4",
     summary:
       "signed codes, float32 scales per group, row or tensor; symmetric or with zero points",
@@ -410,20 +378,9 @@ export const int4: Format<"int4", Int4Options, Int4Parts, ResolvedInt4Options> =
     bitsPerValue: 4,
     // Half a step of max / 7, and room for the float32 roundings.
     errorBound: 1 / 14 + 1e-6,
-    resolve,
-    kept: ({ groupSize, scaleMethod }) => ({ groupSize, scaleMethod }),
-    group: (shape, { groupSize }) => {
-      const { group, perTensor, count } = grouping(shape, groupSize);
-      return perTensor ? count : group;
-    },
-    span,
-    within: ({ scaleMethod }, min, max) => ({
-      groupSize: "tensor",
-      scaleMethod,
-      range: [min, max],
-    }),
-    parts,
-    quantize,
-    dequantize,
-    reference: { quantize: referenceQuantize, dequantize: referenceDequantize },
-  };
+    options: OPTIONS,
+    check,
+    layout,
+    scheme,
+    fast: () => ({ quantize, dequantize }),
+  });

@@ -15,71 +15,87 @@
  * @module
  */
 
-import { type BlockFormat, blockFormat } from "../families/blocks.ts";
-import { importanceWeights, sumOfSquares } from "../families/importance.ts";
+import {
+  dequantizeIq4Nl,
+  quantizeIq4Nl,
+  weighIq4Nl,
+} from "../kernels/js/iq4.ts";
+import { F16 } from "../layouts/codecs.ts";
+import { codesAt, fieldAt } from "../layouts/items.ts";
+import { halves } from "../layouts/orders.ts";
+import {
+  type BlockFormat,
+  blockFormat,
+  type BlockTile,
+} from "../model/block_format.ts";
+import { importanceWeights, sumOfSquares } from "../schemes/ggml_importance.ts";
 import {
   decodeIq4,
   encodeIq4,
   IQ4_GROUP,
   searchIq4Scale,
   squares,
-} from "../families/iq4.ts";
-import {
-  dequantizeIq4Nl,
-  quantizeIq4Nl,
-  weighIq4Nl,
-} from "../kernels/js/iq4.ts";
-import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
+} from "../schemes/ggml_iq4.ts";
+import { IQ4 } from "../schemes/grids.ts";
 
 const { fround } = Math;
 
-const BYTES = 18;
 const weights = new Float32Array(IQ4_GROUP);
 
-function encodeBlock(
+/** Searches the scale by the weights, which are set. */
+function encodeGroup(
   values: Float32Array,
   at: number,
-  out: Uint8Array,
-  outAt: number,
+  { codes, fields }: BlockTile,
+  block: number,
 ): void {
   const d = searchIq4Scale(values, at, weights);
-  storeF16(d, out, outAt);
-  encodeIq4(values, at, d, out, outAt + 2);
+  fields.scale[block] = d;
+  encodeIq4(values, at, d, codes);
 }
 
 function encode(
   values: Float32Array,
   at: number,
-  out: Uint8Array,
-  outAt: number,
+  tile: BlockTile,
+  block: number,
 ): void {
   squares(values, at, weights);
-  encodeBlock(values, at, out, outAt);
+  encodeGroup(values, at, tile, block);
 }
 
 function encodeWeighted(
-  row: Float32Array,
+  values: Float32Array,
+  first: number,
   importance: Float32Array,
-  out: Uint8Array,
+  tile: BlockTile,
+  block: number,
 ): void {
-  for (
-    let at = 0, outAt = 0;
-    at < row.length;
-    at += IQ4_GROUP, outAt += BYTES
-  ) {
-    const sigma2 = fround(sumOfSquares(row, at, IQ4_GROUP) * (2 / IQ4_GROUP));
-    importanceWeights(row, at, IQ4_GROUP, sigma2, importance, at, weights);
-    encodeBlock(row, at, out, outAt);
+  for (let column = 0; column < importance.length; column += IQ4_GROUP) {
+    const at = first + column;
+    const sigma2 = fround(
+      sumOfSquares(values, at, IQ4_GROUP) * (2 / IQ4_GROUP),
+    );
+    importanceWeights(
+      values,
+      at,
+      IQ4_GROUP,
+      sigma2,
+      importance,
+      column,
+      weights,
+    );
+    encodeGroup(values, at, tile, block++);
   }
 }
 
 function decode(
-  blocks: Uint8Array,
+  { codes, fields }: BlockTile,
   at: number,
   out: Float32Array,
-  outAt: number,
+  block: number,
 ): void {
-  decodeIq4(blocks, at + 2, loadF16(blocks, at), out, outAt);
+  decodeIq4(codes, at, fields.scale[block], out);
 }
 
 /** ggml's `IQ4_NL`: 32 values on a non-linear grid share a float16 scale. */
@@ -88,9 +104,12 @@ export const iq4_nl: BlockFormat<"iq4_nl"> = blockFormat({
   summary:
     "ggml IQ4_NL: blocks of 32 on a non-linear grid, float16 scale by search",
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
-  blockSize: IQ4_GROUP,
-  blockBytes: BYTES,
-  scaleBytes: 2,
+  values: IQ4_GROUP,
+  bytes: 18,
+  record: [fieldAt("scale", 0, F16), codesAt(2, halves(IQ4_GROUP, IQ4_GROUP))],
+  grid: IQ4,
+  form: "s·g",
+  groupedBy: "scale",
   errorBound: 0.2,
   encode,
   encodeWeighted,

@@ -17,114 +17,129 @@
  * @module
  */
 
-import { type BlockFormat, blockFormat } from "../families/blocks.ts";
-import { importanceWeights, sumOfSquares } from "../families/importance.ts";
+import {
+  dequantizeIq4Xs,
+  quantizeIq4Xs,
+  weighIq4Xs,
+} from "../kernels/js/iq4.ts";
+import { F16 } from "../layouts/codecs.ts";
+import { codesAt, fieldAt } from "../layouts/items.ts";
+import { halves } from "../layouts/orders.ts";
+import {
+  type BlockFormat,
+  blockFormat,
+  type BlockTile,
+} from "../model/block_format.ts";
+import { nearestInt } from "../numeric/c_casts.ts";
+import { clamp } from "../numeric/rounding.ts";
+import { importanceWeights, sumOfSquares } from "../schemes/ggml_importance.ts";
 import {
   decodeIq4,
   encodeIq4,
   IQ4_GROUP,
   searchIq4Scale,
   squares,
-} from "../families/iq4.ts";
-import { signedMax } from "../families/scale_search.ts";
-import { nearestInt } from "../numeric/c_casts.ts";
-import { clamp } from "../numeric/rounding.ts";
-import {
-  dequantizeIq4Xs,
-  quantizeIq4Xs,
-  weighIq4Xs,
-} from "../kernels/js/iq4.ts";
-import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
+} from "../schemes/ggml_iq4.ts";
+import { signedMax } from "../schemes/ggml_scale_search.ts";
+import { IQ4 } from "../schemes/grids.ts";
+import type { Codec } from "../words/layout.ts";
 
 const { fround } = Math;
 
 const VALUES = 256;
 const GROUPS = VALUES / IQ4_GROUP;
-const BYTES = 136;
-const CODES_AT = 8;
 const weights = new Float32Array(IQ4_GROUP);
 const scales = new Float32Array(GROUPS);
+
+/** Eight whole numbers of −32 … 31: two high bits each, then four low bits each. */
+const STEPS: Codec = {
+  bytes: 6,
+  areas: { rows: 1, columns: 1 },
+  length: GROUPS,
+  load(bytes, at, to): void {
+    for (let g = 0; g < GROUPS; g++) {
+      const high = (bytes[at + (g >> 2)] >> (2 * (g & 3))) & 3;
+      const low = (bytes[at + 2 + (g >> 1)] >> (4 * (g & 1))) & 15;
+      to[g] = (high << 4 | low) - 32;
+    }
+  },
+  store(from, bytes, at): void {
+    bytes.fill(0, at, at + 6);
+    for (let g = 0; g < GROUPS; g++) {
+      const step = from[g] + 32;
+      bytes[at + (g >> 2)] |= (step >> 4) << (2 * (g & 3));
+      bytes[at + 2 + (g >> 1)] |= (step & 15) << (4 * (g & 1));
+    }
+  },
+};
 
 /** From the scales of the groups to the block. */
 function encodeBlock(
   values: Float32Array,
   at: number,
-  out: Uint8Array,
-  outAt: number,
+  { codes, fields }: BlockTile,
+  block: number,
 ): void {
   const d = fround(-signedMax(scales, 0, GROUPS) / 32);
   const id = d === 0 ? 0 : fround(1 / d);
-  storeF16(d, out, outAt);
-  out.fill(0, outAt + 2, outAt + CODES_AT);
+  fields.scale[block] = d;
   for (let g = 0; g < GROUPS; g++) {
-    const l = clamp(nearestInt(fround(id * scales[g])), -32, 31);
-    encodeIq4(
-      values,
-      at + g * IQ4_GROUP,
-      fround(d * l),
-      out,
-      outAt + CODES_AT + g * 16,
-    );
-    out[outAt + 2 + (g >> 2)] |= ((l + 32) >> 4) << (2 * (g & 3));
-    out[outAt + 4 + (g >> 1)] |= ((l + 32) & 15) << (4 * (g & 1));
+    const step = clamp(nearestInt(fround(id * scales[g])), -32, 31);
+    fields.steps[block * GROUPS + g] = step;
+    encodeIq4(values, at + g * IQ4_GROUP, fround(d * step), codes);
   }
 }
 
 function encode(
   values: Float32Array,
   at: number,
-  out: Uint8Array,
-  outAt: number,
+  tile: BlockTile,
+  block: number,
 ): void {
   for (let g = 0; g < GROUPS; g++) {
     squares(values, at + g * IQ4_GROUP, weights);
     scales[g] = searchIq4Scale(values, at + g * IQ4_GROUP, weights);
   }
-  encodeBlock(values, at, out, outAt);
+  encodeBlock(values, at, tile, block);
 }
 
 function encodeWeighted(
-  row: Float32Array,
+  values: Float32Array,
+  first: number,
   importance: Float32Array,
-  out: Uint8Array,
+  tile: BlockTile,
+  block: number,
 ): void {
-  for (let at = 0, outAt = 0; at < row.length; at += VALUES, outAt += BYTES) {
-    const sigma2 = fround(sumOfSquares(row, at, VALUES) * (2 / VALUES));
+  for (let column = 0; column < importance.length; column += VALUES) {
+    const at = first + column;
+    const sigma2 = fround(sumOfSquares(values, at, VALUES) * (2 / VALUES));
     for (let g = 0; g < GROUPS; g++) {
-      const from = at + g * IQ4_GROUP;
+      const from = g * IQ4_GROUP;
       importanceWeights(
-        row,
-        from,
+        values,
+        at + from,
         IQ4_GROUP,
         sigma2,
         importance,
-        from,
+        column + from,
         weights,
       );
-      scales[g] = searchIq4Scale(row, from, weights);
+      scales[g] = searchIq4Scale(values, at + from, weights);
     }
-    encodeBlock(row, at, out, outAt);
+    encodeBlock(values, at, tile, block++);
   }
 }
 
 function decode(
-  blocks: Uint8Array,
+  { codes, fields }: BlockTile,
   at: number,
   out: Float32Array,
-  outAt: number,
+  block: number,
 ): void {
-  const d = loadF16(blocks, at);
   for (let g = 0; g < GROUPS; g++) {
-    const high = (blocks[at + 2 + (g >> 2)] >> (2 * (g & 3))) & 3;
-    const low = (blocks[at + 4 + (g >> 1)] >> (4 * (g & 1))) & 15;
-    const scale = fround(d * ((high << 4 | low) - 32));
-    decodeIq4(
-      blocks,
-      at + CODES_AT + g * 16,
-      scale,
-      out,
-      outAt + g * IQ4_GROUP,
-    );
+    const step = fields.steps[block * GROUPS + g];
+    const scale = fround(fields.scale[block] * step);
+    decodeIq4(codes, at + g * IQ4_GROUP, scale, out);
   }
 }
 
@@ -134,9 +149,17 @@ export const iq4_xs: BlockFormat<"iq4_xs"> = blockFormat({
   summary:
     "ggml IQ4_XS: super-blocks of 256 on a non-linear grid, 6-bit scales for 32",
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
-  blockSize: VALUES,
-  blockBytes: BYTES,
-  scaleBytes: CODES_AT,
+  values: VALUES,
+  bytes: 136,
+  record: [
+    fieldAt("scale", 0, F16),
+    fieldAt("steps", 2, STEPS),
+    codesAt(8, halves(VALUES, IQ4_GROUP)),
+  ],
+  grid: IQ4,
+  form: "other",
+  groupedBy: "scale",
+  groupSize: IQ4_GROUP,
   errorBound: 0.2,
   encode,
   encodeWeighted,

@@ -14,41 +14,41 @@
  * @module
  */
 
-import { type BlockFormat, blockFormat } from "../families/blocks.ts";
-import { signedMax } from "../families/scale_search.ts";
-import { leaveToReference } from "../kernels/js/again.ts";
-import { packHalves, unpackHalves } from "../nibbles/halves.ts";
+import { U8 } from "../layouts/codecs.ts";
+import { codesAt, fieldAt } from "../layouts/items.ts";
+import { halves } from "../layouts/orders.ts";
+import {
+  type BlockFormat,
+  blockFormat,
+  type BlockTile,
+} from "../model/block_format.ts";
 import { E2M1_DOUBLED, nearestE2M1 } from "../numeric/e2m1.ts";
 import { decodeE8M0Half, encodeE8M0 } from "../numeric/e8m0.ts";
-
-const { abs } = Math;
+import { signedMax } from "../schemes/ggml_scale_search.ts";
+import { E2M1 } from "../schemes/grids.ts";
 
 const VALUES = 32;
-const BYTES = 17;
-const codes = new Uint8Array(VALUES);
 
 function encode(
   values: Float32Array,
   at: number,
-  out: Uint8Array,
-  outAt: number,
+  { codes, fields }: BlockTile,
+  block: number,
 ): void {
-  const e = encodeE8M0(abs(signedMax(values, at, VALUES)));
-  const d = decodeE8M0Half(e);
-  out[outAt] = e;
-  for (let j = 0; j < VALUES; j++) codes[j] = nearestE2M1(values[at + j], d);
-  packHalves(codes, 0, VALUES, out, outAt + 1);
+  const exponent = encodeE8M0(Math.abs(signedMax(values, at, VALUES)));
+  const d = decodeE8M0Half(exponent);
+  fields.exponent[block] = exponent;
+  for (let j = at; j < at + VALUES; j++) codes[j] = nearestE2M1(values[j], d);
 }
 
 function decode(
-  blocks: Uint8Array,
+  { codes, fields }: BlockTile,
   at: number,
   out: Float32Array,
-  outAt: number,
+  block: number,
 ): void {
-  const d = decodeE8M0Half(blocks[at]);
-  unpackHalves(blocks, at + 1, VALUES, codes, 0);
-  for (let j = 0; j < VALUES; j++) out[outAt + j] = E2M1_DOUBLED[codes[j]] * d;
+  const d = decodeE8M0Half(fields.exponent[block]);
+  for (let j = at; j < at + VALUES; j++) out[j] = E2M1_DOUBLED[codes[j]] * d;
 }
 
 /** ggml's `MXFP4`: 32 E2M1 values share an E8M0 scale. */
@@ -56,12 +56,15 @@ export const mxfp4: BlockFormat<"mxfp4"> = blockFormat({
   name: "mxfp4",
   summary: "ggml MXFP4: blocks of 32 E2M1 values, power-of-two scale",
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
-  blockSize: VALUES,
-  blockBytes: BYTES,
-  scaleBytes: 1,
+  values: VALUES,
+  bytes: 17,
+  record: [fieldAt("exponent", 0, U8), codesAt(1, halves(VALUES, VALUES))],
+  grid: E2M1,
+  form: "s·g",
+  groupedBy: "exponent",
   errorBound: 0.25,
   encode,
   decode,
-  quantizeKernel: { name: "mxfp4_quantize", js: leaveToReference },
-  dequantizeKernel: { name: "mxfp4_dequantize", js: leaveToReference },
+  quantizeKernel: { name: "mxfp4_quantize" },
+  dequantizeKernel: { name: "mxfp4_dequantize" },
 });

@@ -17,48 +17,52 @@
  * @module
  */
 
-import { type BlockFormat, blockFormat } from "../families/blocks.ts";
-import { signedMax } from "../families/scale_search.ts";
-import { leaveToReference } from "../kernels/js/again.ts";
-import { packHalves, unpackHalves } from "../nibbles/halves.ts";
+import { repeated, UE4M3 } from "../layouts/codecs.ts";
+import { codesAt, fieldAt } from "../layouts/items.ts";
+import { halves } from "../layouts/orders.ts";
+import {
+  type BlockFormat,
+  blockFormat,
+  type BlockTile,
+} from "../model/block_format.ts";
 import { E2M1_DOUBLED, nearestE2M1 } from "../numeric/e2m1.ts";
 import { decodeUE4M3Half, encodeUE4M3 } from "../numeric/ue4m3.ts";
+import { signedMax } from "../schemes/ggml_scale_search.ts";
+import { E2M1 } from "../schemes/grids.ts";
 
 const { abs, fround } = Math;
 
 const VALUES = 64;
 const GROUP = 16;
 const GROUPS = VALUES / GROUP;
-const BYTES = 36;
-const codes = new Uint8Array(GROUP);
 
 function encode(
   values: Float32Array,
   at: number,
-  out: Uint8Array,
-  outAt: number,
+  { codes, fields }: BlockTile,
+  block: number,
 ): void {
   for (let g = 0; g < GROUPS; g++) {
     const from = at + g * GROUP;
-    const scale = encodeUE4M3(fround(abs(signedMax(values, from, GROUP)) / 6));
-    const d = decodeUE4M3Half(scale);
-    out[outAt + g] = scale;
-    for (let j = 0; j < GROUP; j++) codes[j] = nearestE2M1(values[from + j], d);
-    packHalves(codes, 0, GROUP, out, outAt + GROUPS + g * 8);
+    const byte = encodeUE4M3(fround(abs(signedMax(values, from, GROUP)) / 6));
+    const half = decodeUE4M3Half(byte);
+    fields.scale[block * GROUPS + g] = 2 * half;
+    for (let j = from; j < from + GROUP; j++) {
+      codes[j] = nearestE2M1(values[j], half);
+    }
   }
 }
 
 function decode(
-  blocks: Uint8Array,
+  { codes, fields }: BlockTile,
   at: number,
   out: Float32Array,
-  outAt: number,
+  block: number,
 ): void {
   for (let g = 0; g < GROUPS; g++) {
-    const d = decodeUE4M3Half(blocks[at + g]);
-    unpackHalves(blocks, at + GROUPS + g * 8, GROUP, codes, 0);
-    for (let j = 0; j < GROUP; j++) {
-      out[outAt + g * GROUP + j] = E2M1_DOUBLED[codes[j]] * d;
+    const half = fields.scale[block * GROUPS + g] / 2;
+    for (let j = at + g * GROUP, end = j + GROUP; j < end; j++) {
+      out[j] = E2M1_DOUBLED[codes[j]] * half;
     }
   }
 }
@@ -68,13 +72,18 @@ export const nvfp4: BlockFormat<"nvfp4"> = blockFormat({
   name: "nvfp4",
   summary: "ggml NVFP4: groups of 16 E2M1 values, 8-bit float scale",
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
-  blockSize: VALUES,
-  blockBytes: BYTES,
-  scaleBytes: GROUPS,
-  groupSize: GROUP,
+  values: VALUES,
+  bytes: 36,
+  record: [
+    fieldAt("scale", 0, repeated(UE4M3, GROUPS)),
+    codesAt(GROUPS, halves(VALUES, GROUP)),
+  ],
+  grid: E2M1,
+  form: "s·g",
+  groupedBy: "scale",
   errorBound: 0.18,
   encode,
   decode,
-  quantizeKernel: { name: "nvfp4_quantize", js: leaveToReference },
-  dequantizeKernel: { name: "nvfp4_dequantize", js: leaveToReference },
+  quantizeKernel: { name: "nvfp4_quantize" },
+  dequantizeKernel: { name: "nvfp4_dequantize" },
 });

@@ -14,59 +14,61 @@
  * @module
  */
 
-import { type BlockFormat, blockFormat } from "../families/blocks.ts";
-import { rowWeights } from "../families/importance.ts";
-import { searchSigned, signedMax } from "../families/scale_search.ts";
-import { leaveToReference } from "../kernels/js/again.ts";
-import { packHalves, unpackHalves } from "../nibbles/halves.ts";
-import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
+import { F16 } from "../layouts/codecs.ts";
+import { codesAt, fieldAt } from "../layouts/items.ts";
+import { halves } from "../layouts/orders.ts";
+import {
+  type BlockFormat,
+  blockFormat,
+  type BlockTile,
+} from "../model/block_format.ts";
 import { truncateToInt8 } from "../numeric/c_casts.ts";
+import { rowWeights } from "../schemes/ggml_importance.ts";
+import { searchSigned, signedMax } from "../schemes/ggml_scale_search.ts";
+import { UINT4 } from "../schemes/grids.ts";
 
 const { fround, min } = Math;
 
 const VALUES = 32;
-const BYTES = 18;
-const codes = new Uint8Array(VALUES);
 
 function encode(
   values: Float32Array,
   at: number,
-  out: Uint8Array,
-  outAt: number,
+  { codes, fields }: BlockTile,
+  block: number,
 ): void {
   const d = fround(signedMax(values, at, VALUES) / -8);
   const id = d === 0 ? 0 : fround(1 / d);
-  storeF16(d, out, outAt);
-  for (let j = 0; j < VALUES; j++) {
-    codes[j] = min(
-      15,
-      truncateToInt8(fround(fround(values[at + j] * id) + 8.5)),
-    );
+  fields.scale[block] = d;
+  for (let j = at; j < at + VALUES; j++) {
+    codes[j] = min(15, truncateToInt8(fround(fround(values[j] * id) + 8.5)));
   }
-  packHalves(codes, 0, VALUES, out, outAt + 2);
 }
 
 function encodeWeighted(
-  row: Float32Array,
+  values: Float32Array,
+  first: number,
   importance: Float32Array,
-  out: Uint8Array,
+  { codes, fields }: BlockTile,
+  block: number,
 ): void {
+  const row = values.subarray(first, first + importance.length);
   const weights = rowWeights(row, importance);
-  for (let at = 0, outAt = 0; at < row.length; at += VALUES, outAt += BYTES) {
-    storeF16(searchSigned(row, weights, at, VALUES, 8, codes), out, outAt);
-    packHalves(codes, 0, VALUES, out, outAt + 2);
+  for (let at = 0; at < row.length; at += VALUES, block++) {
+    const own = codes.subarray(first + at, first + at + VALUES);
+    const d = searchSigned(row, weights, at, VALUES, 8, own);
+    fields.scale[block] = d;
   }
 }
 
 function decode(
-  blocks: Uint8Array,
+  { codes, fields }: BlockTile,
   at: number,
   out: Float32Array,
-  outAt: number,
+  block: number,
 ): void {
-  const d = loadF16(blocks, at);
-  unpackHalves(blocks, at + 2, VALUES, codes, 0);
-  for (let j = 0; j < VALUES; j++) out[outAt + j] = (codes[j] - 8) * d;
+  const d = fields.scale[block];
+  for (let j = at; j < at + VALUES; j++) out[j] = (codes[j] - 8) * d;
 }
 
 /** ggml's `Q4_0`: 32 values share a float16 scale; the largest magnitude gets code 0. */
@@ -74,14 +76,17 @@ export const q4_0: BlockFormat<"q4_0"> = blockFormat({
   name: "q4_0",
   summary: "ggml Q4_0: blocks of 32, float16 scale",
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
-  blockSize: VALUES,
-  blockBytes: BYTES,
-  scaleBytes: 2,
+  values: VALUES,
+  bytes: 18,
+  record: [fieldAt("scale", 0, F16), codesAt(2, halves(VALUES, VALUES))],
+  grid: UINT4,
+  form: "s·(c − z)",
+  groupedBy: "scale",
   errorBound: 0.126,
   encode,
   encodeWeighted,
   decode,
-  quantizeKernel: { name: "q4_0_quantize", js: leaveToReference },
-  weightedKernel: { name: "q4_0_weigh", js: leaveToReference },
-  dequantizeKernel: { name: "q4_0_dequantize", js: leaveToReference },
+  quantizeKernel: { name: "q4_0_quantize" },
+  weightedKernel: { name: "q4_0_weigh" },
+  dequantizeKernel: { name: "q4_0_dequantize" },
 });

@@ -14,57 +14,70 @@
  * @module
  */
 
-import { type AffineSearch, searchAffine } from "../families/affine_search.ts";
-import { type BlockFormat, blockFormat } from "../families/blocks.ts";
-import { rowWeights } from "../families/importance.ts";
-import { leaveToReference } from "../kernels/js/again.ts";
-import { packHalves, unpackHalves } from "../nibbles/halves.ts";
-import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
+import { F16 } from "../layouts/codecs.ts";
+import { codesAt, fieldAt } from "../layouts/items.ts";
+import { halves } from "../layouts/orders.ts";
+import {
+  type BlockFormat,
+  blockFormat,
+  type BlockTile,
+} from "../model/block_format.ts";
 import { truncateToInt8 } from "../numeric/c_casts.ts";
+import { type AffineSearch, searchAffine } from "../schemes/ggml_affine_search.ts";
+import { rowWeights } from "../schemes/ggml_importance.ts";
+import { UINT4 } from "../schemes/grids.ts";
 
 const { fround } = Math;
 
 const VALUES = 32;
-const BYTES = 20;
 const WEIGHTED: AffineSearch = {
   levels: 15,
   first: fround(-0.9),
   step: fround(0.05),
   steps: 36,
 };
-const codes = new Uint8Array(VALUES);
+
+function setNumbers(
+  { fields }: BlockTile,
+  block: number,
+  scale: number,
+  bias: number,
+): void {
+  fields.scale[block] = scale;
+  fields.bias[block] = bias;
+}
 
 function encode(
   values: Float32Array,
   at: number,
-  out: Uint8Array,
-  outAt: number,
+  tile: BlockTile,
+  block: number,
 ): void {
   let min = values[at];
   let max = values[at];
-  for (let j = 1; j < VALUES; j++) {
-    const x = values[at + j];
-    if (x < min) min = x;
-    if (x > max) max = x;
+  for (let j = at + 1; j < at + VALUES; j++) {
+    if (values[j] < min) min = values[j];
+    if (values[j] > max) max = values[j];
   }
   const d = fround(fround(max - min) / 15);
   const id = d === 0 ? 0 : fround(1 / d);
-  storeF16(d, out, outAt);
-  storeF16(min, out, outAt + 2);
-  for (let j = 0; j < VALUES; j++) {
-    const steps = fround(fround(values[at + j] - min) * id);
-    codes[j] = Math.min(15, truncateToInt8(fround(steps + 0.5)));
+  setNumbers(tile, block, d, min);
+  for (let j = at; j < at + VALUES; j++) {
+    const steps = fround(fround(values[j] - min) * id);
+    tile.codes[j] = Math.min(15, truncateToInt8(fround(steps + 0.5)));
   }
-  packHalves(codes, 0, VALUES, out, outAt + 4);
 }
 
 function encodeWeighted(
-  row: Float32Array,
+  values: Float32Array,
+  first: number,
   importance: Float32Array,
-  out: Uint8Array,
+  tile: BlockTile,
+  block: number,
 ): void {
+  const row = values.subarray(first, first + importance.length);
   const weights = rowWeights(row, importance);
-  for (let at = 0, outAt = 0; at < row.length; at += VALUES, outAt += BYTES) {
+  for (let at = 0; at < row.length; at += VALUES, block++) {
     const { scale, offset } = searchAffine(
       WEIGHTED,
       row,
@@ -72,25 +85,21 @@ function encodeWeighted(
       VALUES,
       weights,
       at,
-      codes,
-      0,
+      tile.codes,
+      first + at,
     );
-    storeF16(scale, out, outAt);
-    storeF16(-offset, out, outAt + 2);
-    packHalves(codes, 0, VALUES, out, outAt + 4);
+    setNumbers(tile, block, scale, -offset);
   }
 }
 
 function decode(
-  blocks: Uint8Array,
+  { codes, fields }: BlockTile,
   at: number,
   out: Float32Array,
-  outAt: number,
+  block: number,
 ): void {
-  const d = loadF16(blocks, at);
-  const m = loadF16(blocks, at + 2);
-  unpackHalves(blocks, at + 4, VALUES, codes, 0);
-  for (let j = 0; j < VALUES; j++) out[outAt + j] = fround(codes[j] * d) + m;
+  const d = fields.scale[block], m = fields.bias[block];
+  for (let j = at; j < at + VALUES; j++) out[j] = fround(codes[j] * d) + m;
 }
 
 /** ggml's `Q4_1`: 32 values share a float16 scale and a float16 minimum. */
@@ -98,14 +107,21 @@ export const q4_1: BlockFormat<"q4_1"> = blockFormat({
   name: "q4_1",
   summary: "ggml Q4_1: blocks of 32, float16 scale and minimum",
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
-  blockSize: VALUES,
-  blockBytes: BYTES,
-  scaleBytes: 4,
+  values: VALUES,
+  bytes: 20,
+  record: [
+    fieldAt("scale", 0, F16),
+    fieldAt("bias", 2, F16),
+    codesAt(4, halves(VALUES, VALUES)),
+  ],
+  grid: UINT4,
+  form: "s·c + b",
+  groupedBy: "scale",
   errorBound: 0.068,
   encode,
   encodeWeighted,
   decode,
-  quantizeKernel: { name: "q4_1_quantize", js: leaveToReference },
-  weightedKernel: { name: "q4_1_weigh", js: leaveToReference },
-  dequantizeKernel: { name: "q4_1_dequantize", js: leaveToReference },
+  quantizeKernel: { name: "q4_1_quantize" },
+  weightedKernel: { name: "q4_1_weigh" },
+  dequantizeKernel: { name: "q4_1_dequantize" },
 });

@@ -18,23 +18,28 @@
  * @module
  */
 
-import { type AffineSearch, searchAffine } from "../families/affine_search.ts";
-import { type BlockFormat, blockFormat } from "../families/blocks.ts";
-import { importanceWeights, sumOfSquares } from "../families/importance.ts";
-import { searchUnsigned } from "../families/scale_search.ts";
-import { leaveToReference } from "../kernels/js/again.ts";
-import { packHalves, unpackHalves } from "../nibbles/halves.ts";
+import { F16 } from "../layouts/codecs.ts";
+import { codesAt, fieldAt } from "../layouts/items.ts";
+import { halves } from "../layouts/orders.ts";
+import {
+  type BlockFormat,
+  blockFormat,
+  type BlockTile,
+} from "../model/block_format.ts";
 import { nearestInt } from "../numeric/c_casts.ts";
+import { roundTo } from "../numeric/compute.ts";
 import { clamp } from "../numeric/rounding.ts";
-import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
+import { type AffineSearch, searchAffine } from "../schemes/ggml_affine_search.ts";
+import { importanceWeights, sumOfSquares } from "../schemes/ggml_importance.ts";
+import { searchUnsigned } from "../schemes/ggml_scale_search.ts";
+import { UINT4 } from "../schemes/grids.ts";
+import type { Codec } from "../words/layout.ts";
 
 const { abs, fround, max, min, sqrt } = Math;
 
 const VALUES = 256;
 const GROUP = 32;
 const GROUPS = VALUES / GROUP;
-const BYTES = 144;
-const CODES_AT = 16;
 /** The largest 6-bit scale. */
 const SIX_BITS = 63;
 
@@ -51,7 +56,6 @@ const WEIGHTED: AffineSearch = {
   steps: 36,
 };
 
-const codes = new Uint8Array(VALUES);
 const weights = new Float32Array(GROUP);
 const scales = new Float32Array(GROUPS);
 const offsets = new Float32Array(GROUPS);
@@ -59,17 +63,43 @@ const weightSums = new Float32Array(GROUPS);
 const s = new Uint8Array(GROUPS);
 const m = new Uint8Array(GROUPS);
 
+/** Eight 6-bit scales, then eight 6-bit offsets, packed as drawn above. */
+const STEPS: Codec = {
+  bytes: 12,
+  areas: { rows: 1, columns: 1 },
+  length: 2 * GROUPS,
+  load(bytes, at, to): void {
+    for (let g = 0; g < 4; g++) {
+      const scale = bytes[at + g], offset = bytes[at + 4 + g];
+      const high = bytes[at + 8 + g];
+      to[g] = scale & 63;
+      to[GROUPS + g] = offset & 63;
+      to[g + 4] = (high & 15) | ((scale >> 6) << 4);
+      to[GROUPS + g + 4] = (high >> 4) | ((offset >> 6) << 4);
+    }
+  },
+  store(from, bytes, at): void {
+    for (let g = 0; g < 4; g++) {
+      const scale = from[g + 4], offset = from[GROUPS + g + 4];
+      bytes[at + g] = from[g] | ((scale >> 4) << 6);
+      bytes[at + 4 + g] = from[GROUPS + g] | ((offset >> 4) << 6);
+      bytes[at + 8 + g] = (scale & 15) | ((offset & 15) << 4);
+    }
+  },
+};
+
 function fitGroup(
   search: AffineSearch,
   values: Float32Array,
   at: number,
   g: number,
+  codes: Uint8Array,
 ): void {
-  const from = g * GROUP;
+  const from = at + g * GROUP;
   const { scale, offset } = searchAffine(
     search,
     values,
-    at + from,
+    from,
     GROUP,
     weights,
     0,
@@ -96,110 +126,93 @@ function commonStep(from: Float32Array, to: Uint8Array): number {
   return fround(largest / SIX_BITS);
 }
 
-function packScales(out: Uint8Array, at: number): void {
-  for (let g = 0; g < 4; g++) {
-    out[at + g] = s[g] | ((s[g + 4] >> 4) << 6);
-    out[at + 4 + g] = m[g] | ((m[g + 4] >> 4) << 6);
-    out[at + 8 + g] = (s[g + 4] & 15) | ((m[g + 4] & 15) << 4);
-  }
-}
-
-function unpackScales(blocks: Uint8Array, at: number): void {
-  for (let g = 0; g < 4; g++) {
-    s[g] = blocks[at + g] & 63;
-    m[g] = blocks[at + 4 + g] & 63;
-    s[g + 4] = (blocks[at + 8 + g] & 15) | ((blocks[at + g] >> 6) << 4);
-    m[g + 4] = (blocks[at + 8 + g] >> 4) | ((blocks[at + 4 + g] >> 6) << 4);
-  }
-}
-
-/** Writes the block: with the scales as stored, the codes are rounded anew. */
-function writeBlock(
+/** Fills the block: with the scales as stored, the codes are rounded anew. */
+function fillBlock(
   values: Float32Array,
   at: number,
   d: number,
   dmin: number,
-  out: Uint8Array,
-  outAt: number,
+  { codes, fields }: BlockTile,
+  block: number,
 ): void {
-  storeF16(d, out, outAt);
-  storeF16(dmin, out, outAt + 2);
-  packScales(out, outAt + 4);
-  const storedD = loadF16(out, outAt);
-  const storedMin = loadF16(out, outAt + 2);
+  const storedD = roundTo("F16")(d);
+  const storedMin = roundTo("F16")(dmin);
+  fields.scale[block] = storedD;
+  fields.offset[block] = storedMin;
+  fields.steps.set(s, block * 2 * GROUPS);
+  fields.steps.set(m, block * 2 * GROUPS + GROUPS);
   for (let g = 0; g < GROUPS; g++) {
     const scale = fround(storedD * s[g]);
     if (scale === 0) continue; // the codes of the search stay
     const offset = fround(storedMin * m[g]);
-    for (let j = g * GROUP; j < (g + 1) * GROUP; j++) {
+    for (let j = at + g * GROUP; j < at + (g + 1) * GROUP; j++) {
       codes[j] = clamp(
-        nearestInt(fround(fround(values[at + j] + offset) / scale)),
+        nearestInt(fround(fround(values[j] + offset) / scale)),
         0,
         15,
       );
     }
-  }
-  for (let p = 0; p < VALUES; p += 64) {
-    packHalves(codes, p, 64, out, outAt + CODES_AT + p / 2);
   }
 }
 
 function encode(
   values: Float32Array,
   at: number,
-  out: Uint8Array,
-  outAt: number,
+  tile: BlockTile,
+  block: number,
 ): void {
   for (let g = 0; g < GROUPS; g++) {
     plainWeights(values, at + g * GROUP);
-    fitGroup(PLAIN, values, at, g);
+    fitGroup(PLAIN, values, at, g, tile.codes);
   }
-  writeBlock(
-    values,
-    at,
-    commonStep(scales, s),
-    commonStep(offsets, m),
-    out,
-    outAt,
-  );
+  const d = commonStep(scales, s), dmin = commonStep(offsets, m);
+  fillBlock(values, at, d, dmin, tile, block);
 }
 
 function encodeWeighted(
-  row: Float32Array,
+  values: Float32Array,
+  first: number,
   importance: Float32Array,
-  out: Uint8Array,
+  tile: BlockTile,
+  block: number,
 ): void {
-  for (let at = 0, outAt = 0; at < row.length; at += VALUES, outAt += BYTES) {
-    const sigma2 = fround(fround(2 * sumOfSquares(row, at, VALUES)) / VALUES);
+  for (let column = 0; column < importance.length; column += VALUES, block++) {
+    const at = first + column;
+    const sigma2 = fround(fround(2 * sumOfSquares(values, at, VALUES)) / VALUES);
     for (let g = 0; g < GROUPS; g++) {
-      const from = at + g * GROUP;
-      importanceWeights(row, from, GROUP, sigma2, importance, from, weights);
+      const from = g * GROUP;
+      importanceWeights(
+        values,
+        at + from,
+        GROUP,
+        sigma2,
+        importance,
+        column + from,
+        weights,
+      );
       weightSums[g] = weights.reduce((sum, weight) => fround(sum + weight), 0);
-      fitGroup(WEIGHTED, row, at, g);
+      fitGroup(WEIGHTED, values, at, g, tile.codes);
     }
     const d = searchUnsigned(scales, weightSums, SIX_BITS, s);
     const dmin = searchUnsigned(offsets, weightSums, SIX_BITS, m);
-    writeBlock(row, at, d, dmin, out, outAt);
+    fillBlock(values, at, d, dmin, tile, block);
   }
 }
 
 function decode(
-  blocks: Uint8Array,
+  { codes, fields }: BlockTile,
   at: number,
   out: Float32Array,
-  outAt: number,
+  block: number,
 ): void {
-  const d = loadF16(blocks, at);
-  const dmin = loadF16(blocks, at + 2);
-  unpackScales(blocks, at + 4);
-  for (let p = 0; p < VALUES; p += 64) {
-    unpackHalves(blocks, at + CODES_AT + p / 2, 64, codes, p);
-  }
+  const steps = block * 2 * GROUPS;
   for (let g = 0; g < GROUPS; g++) {
-    const scale = fround(d * s[g]);
-    const offset = fround(dmin * m[g]);
-    for (let j = g * GROUP; j < (g + 1) * GROUP; j++) {
-      out[outAt + j] = fround(scale * codes[j]) - offset;
+    const scale = fround(fields.scale[block] * fields.steps[steps + g]);
+    const offset = fround(
+      fields.offset[block] * fields.steps[steps + GROUPS + g],
+    );
+    for (let j = at + g * GROUP; j < at + (g + 1) * GROUP; j++) {
+      out[j] = fround(scale * codes[j]) - offset;
     }
   }
 }
@@ -209,14 +222,23 @@ export const q4_k: BlockFormat<"q4_k"> = blockFormat({
   name: "q4_k",
   summary: "ggml Q4_K: super-blocks of 256, 6-bit scales and offsets for 32",
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
-  blockSize: VALUES,
-  blockBytes: BYTES,
-  scaleBytes: CODES_AT,
+  values: VALUES,
+  bytes: 144,
+  record: [
+    fieldAt("scale", 0, F16),
+    fieldAt("offset", 2, F16),
+    fieldAt("steps", 4, STEPS),
+    codesAt(16, halves(VALUES, 2 * GROUP)),
+  ],
+  grid: UINT4,
+  form: "other",
+  groupedBy: "scale",
+  groupSize: VALUES,
   errorBound: 0.12,
   encode,
   encodeWeighted,
   decode,
-  quantizeKernel: { name: "q4_k_quantize", js: leaveToReference },
-  weightedKernel: { name: "q4_k_weigh", js: leaveToReference },
-  dequantizeKernel: { name: "q4_k_dequantize", js: leaveToReference },
+  quantizeKernel: { name: "q4_k_quantize" },
+  weightedKernel: { name: "q4_k_weigh" },
+  dequantizeKernel: { name: "q4_k_dequantize" },
 });

@@ -15,6 +15,12 @@ export function roundHalfToEven(x: number): number {
   return rounded === 0 && (x < 0 || Object.is(x, -0)) ? -0 : rounded;
 }
 
+/** Rounds half away from zero, as C's roundf does. */
+export function roundHalfAway(x: number): number {
+  const whole = Math.trunc(x);
+  return Math.abs(x - whole) < 0.5 ? whole : whole + Math.sign(x);
+}
+
 /** The nearest of low … high. */
 export function clamp(x: number, low: number, high: number): number {
   return x < low ? low : x > high ? high : x;

@@ -37,3 +37,11 @@ export function checkShape(shape: readonly number[]): void {
     );
   }
 }
+
+/** A shape as rows and columns: the last axis, and the product of the others. */
+export function matrixOf(
+  shape: readonly number[],
+): { rows: number; columns: number } {
+  const columns = rowLength(shape);
+  return { rows: columns === 0 ? 0 : sizeOf(shape) / columns, columns };
+}

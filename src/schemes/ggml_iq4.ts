@@ -5,9 +5,8 @@
  * @module
  */
 
-import { packHalves, unpackHalves } from "../nibbles/halves.ts";
 import { IQ4_VALUES, nearestIq4 } from "../numeric/codebooks.ts";
-import { NEGLIGIBLE, signedMax } from "./scale_search.ts";
+import { NEGLIGIBLE, signedMax } from "./ggml_scale_search.ts";
 
 const { abs, fround } = Math;
 
@@ -16,8 +15,6 @@ export const IQ4_GROUP = 32;
 
 /** Scales are tried from 7 grid steps below the obvious one to 7 above. */
 const TRIES = 7;
-
-const codes = new Uint8Array(IQ4_GROUP);
 
 /** Σ w·q·x and Σ w·q·q of one candidate, q being grid values. */
 interface Moments {
@@ -85,31 +82,27 @@ export function searchIq4Scale(
   return scale;
 }
 
-/** Writes the codes of 32 values for a scale: 16 bytes. */
+/** The codes of 32 values for a scale, at the same indices. */
 export function encodeIq4(
   x: Float32Array,
   at: number,
   scale: number,
-  out: Uint8Array,
-  outAt: number,
+  codes: Uint8Array,
 ): void {
   const inverse = scale === 0 ? 0 : fround(1 / scale);
-  for (let j = 0; j < IQ4_GROUP; j++) {
-    codes[j] = nearestIq4(fround(inverse * x[at + j]));
+  for (let j = at; j < at + IQ4_GROUP; j++) {
+    codes[j] = nearestIq4(fround(inverse * x[j]));
   }
-  packHalves(codes, 0, IQ4_GROUP, out, outAt);
 }
 
-/** Reads 32 values from 16 bytes of codes. */
+/** 32 values of codes, at the same indices. */
 export function decodeIq4(
-  bytes: Uint8Array,
+  codes: Uint8Array,
   at: number,
   scale: number,
   out: Float32Array,
-  outAt: number,
 ): void {
-  unpackHalves(bytes, at, IQ4_GROUP, codes, 0);
-  for (let j = 0; j < IQ4_GROUP; j++) {
-    out[outAt + j] = scale * IQ4_VALUES[codes[j]];
+  for (let j = at; j < at + IQ4_GROUP; j++) {
+    out[j] = scale * IQ4_VALUES[codes[j]];
   }
 }

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { type Kernel, type Operand, run } from "../kernels/engine.ts";
-import { magnitude, range } from "../kernels/js/reduce.ts";
+import { type Kernel, type Operand, run } from "./engine.ts";
+import { magnitude, range } from "./js/reduce.ts";
 import { rejectNonFinite } from "../numeric/finite.ts";
 import { rowLength, sizeOf, withLastAxis } from "../numeric/shape.ts";
 
@@ -34,15 +34,6 @@ export interface Grouping {
   readonly groupsPerRow: number;
   /** One scale for all rows. */
   readonly perTensor: boolean;
-}
-
-/** Throws a RangeError unless `groupSize` is a positive whole number, `"row"` or `"tensor"`. */
-export function checkGroupSize(groupSize: GroupSize): void {
-  if (groupSize === "row" || groupSize === "tensor") return;
-  if (Number.isSafeInteger(groupSize) && groupSize > 0) return;
-  throw new RangeError(
-    `Cannot use groupSize ${groupSize}: it must be a whole number of 1 or more, "row" or "tensor"`,
-  );
 }
 
 /** Where the groups of a tensor lie. With `"tensor"` a row is one group, and all share a scale. */

@@ -1,0 +1,333 @@
+/**
+ * Formats of self-contained blocks: a fixed number of consecutive values of a
+ * row becomes a fixed number of bytes, scales and codes together. Rows follow
+ * each other without padding. All of ggml's formats are of this kind.
+ *
+ * @module
+ */
+import { type Kernel, run } from "../kernels/engine.ts";
+import { rejectNonFinite } from "../numeric/finite.ts";
+import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
+import type { Coder, Format, Part } from "../words/format.ts";
+import type { CodesItem, FieldItem, Layout } from "../words/layout.ts";
+import type { Schema } from "../words/schema.ts";
+import type { EncodeContext, Form, Grid, Scheme } from "../words/scheme.ts";
+import type { FieldPlan, FieldPlans, Fields, Span } from "../words/tile.ts";
+import { defineFormat } from "./define.ts";
+
+/**
+ * Options of a block format that can weigh columns.
+ *
+ * @example Columns that matter ten times as much
+ * ```ts
+ * import { quantize } from "@nibblewise/nibblewise";
+ *
+ * const weights = Float32Array.from({ length: 2 * 256 }, (_, i) => Math.sin(i));
+ * const importance = Float32Array.from({ length: 256 }, (_, i) => i < 16 ? 10 : 1);
+ * const q = quantize(weights, { format: "q4_k", shape: [2, 256], importance });
+ * console.log(q.parts.blocks.shape); // [2, 144]: one super-block a row
+ * ```
+ */
+export interface BlockOptions {
+  /**
+   * How much an error in each column matters: one finite, non-negative weight
+   * per column, what ggml calls an importance matrix. Without it the format
+   * weighs as its reference does by default.
+   */
+  readonly importance?: Float32Array | readonly number[];
+}
+
+/** Options of a block format that cannot: there are none. */
+export interface UnweightedBlockOptions {
+  /** Changes nothing in such a format and is refused. */
+  readonly importance?: never;
+}
+
+/** {@linkcode BlockOptions} after checking. */
+export interface ResolvedBlockOptions {
+  /** One weight per column. */
+  readonly importance?: Float32Array;
+}
+
+/**
+ * The only part of a format of this family.
+ *
+ * @example
+ * ```ts
+ * import { quantize } from "@nibblewise/nibblewise";
+ *
+ * const { parts } = quantize(new Float32Array(64), { format: "q4_0" });
+ * console.log(parts.blocks.data.length); // 36: two blocks of 18 bytes
+ * ```
+ */
+export interface BlockParts {
+  /** All blocks; shape: that of the values, the last axis in bytes. */
+  readonly blocks: Part<"U8">;
+}
+
+/** A format whose tensors are runs of self-contained blocks. */
+export type BlockFormat<Name extends string = string> = Format<
+  Name,
+  BlockOptions,
+  BlockParts,
+  ResolvedBlockOptions
+>;
+
+/** Codes and fields of a tile, and the values that they stand for: at the same indices as the codes. */
+export interface BlockTile {
+  /** One code to a byte. */
+  readonly codes: Uint8Array;
+  /** The numbers of each block. */
+  readonly fields: Fields;
+}
+
+/** What makes one block format different from another. */
+export interface BlockSpec<Name extends string> {
+  /** The name that options and files use. */
+  readonly name: Name;
+  /** One line for a list of formats. */
+  readonly summary: string;
+  /** Where the format is defined. */
+  readonly source: string;
+  /** Values in a block. */
+  readonly values: number;
+  /** Bytes in a block. */
+  readonly bytes: number;
+  /** What lies in a block. */
+  readonly record: readonly (CodesItem | FieldItem)[];
+  /** What codes stand for. */
+  readonly grid: Grid;
+  /** How they become values. */
+  readonly form: Form;
+  /** The role of the field that tells how values are grouped. */
+  readonly groupedBy: string;
+  /** Values that share a scale, where that is not told by the field. */
+  readonly groupSize?: number;
+  /** See {@linkcode Format.errorBound}; where no stored scale is subnormal or infinite. */
+  readonly errorBound: number;
+  /** Codes and fields of block number `block`, whose values start at index `at`. */
+  encode(
+    values: Float32Array,
+    at: number,
+    tile: BlockTile,
+    block: number,
+    saturate: boolean,
+  ): void;
+  /** The same for a row of `importance.length` values; absent where weights change nothing. */
+  encodeWeighted?(
+    values: Float32Array,
+    at: number,
+    importance: Float32Array,
+    tile: BlockTile,
+    block: number,
+    saturate: boolean,
+  ): void;
+  /** The values of block number `block`, which start at index `at`. */
+  decode(tile: BlockTile, at: number, out: Float32Array, block: number): void;
+  /** `(n, values, blocks)`: the fast `encode`; returns 1 to have a stretch done by it. */
+  readonly quantizeKernel?: Kernel;
+  /** `(n, values, importance, blocks, columns)`: the fast `encodeWeighted`, for whole rows. */
+  readonly weightedKernel?: Kernel;
+  /** `(n, blocks, values)`: the fast `decode`. */
+  readonly dequantizeKernel?: Kernel;
+}
+
+type Blocks = Coder<BlockParts, ResolvedBlockOptions>;
+
+const IMPORTANCE: Schema<BlockOptions> = {
+  importance: {
+    kind: "weights",
+    kept: false,
+    help: "how much an error in each column matters: one weight per column",
+  },
+};
+
+/**
+ * Makes a format from what is done with one block.
+ *
+ * @param spec What makes the format different from the others.
+ * @returns The format.
+ */
+export function blockFormat<Name extends string>(
+  spec: BlockSpec<Name>,
+): BlockFormat<Name> {
+  const { name, summary, source, errorBound, values, bytes } = spec;
+  const fields = fieldsOf(spec);
+  return defineFormat({
+    name,
+    summary,
+    source,
+    errorBound,
+    groupSize: spec.groupSize ?? fields[spec.groupedBy].span.columns,
+    bitsPerValue: bytes * 8 / values,
+    options: (spec.encodeWeighted ? IMPORTANCE : {}) as Schema<BlockOptions>,
+    check(_options, shape): void {
+      const columns = rowLength(shape);
+      if (columns % values === 0) return;
+      throw new RangeError(
+        `Cannot lay out shape [${shape}] as ${name}: the last axis is ${columns}, ` +
+          `it must be a multiple of ${values}`,
+      );
+    },
+    layout: (shape) => layoutOf(spec, shape),
+    scheme: (shape, { importance }: ResolvedBlockOptions) =>
+      schemeOf(spec, fields, matrixOf(shape).columns, importance),
+    fast: (generic) => fastOf(spec, generic),
+  });
+}
+
+function fieldsOf({ record, values }: BlockSpec<string>): FieldPlans {
+  const plans: Record<string, FieldPlan> = {};
+  for (const item of record) {
+    if (item.kind !== "field") continue;
+    const { areas, length } = item.codec;
+    plans[item.role] = {
+      span: { rows: 1, columns: values / areas.columns },
+      length,
+    };
+  }
+  return plans;
+}
+
+function layoutOf(
+  { values, bytes, record }: BlockSpec<string>,
+  shape: readonly number[],
+): Layout<BlockParts> {
+  const perRow = rowLength(shape) / values * bytes;
+  return {
+    matrix: matrixOf(shape),
+    parts: {
+      blocks: {
+        dtype: "U8",
+        shape: withLastAxis(shape, perRow),
+        unit: { rows: 1, columns: values, bytes },
+        order: "rows",
+        holds: record,
+      },
+    },
+  };
+}
+
+function schemeOf(
+  spec: BlockSpec<string>,
+  fields: FieldPlans,
+  columns: number,
+  importance: Float32Array | undefined,
+): Scheme {
+  const { grid, form, groupedBy, values: size } = spec;
+  // The weights are those of columns, so only whole rows can be cut apart.
+  const together: Span | undefined = importance && { rows: 1, columns };
+  return {
+    grid,
+    form,
+    fields,
+    groupedBy,
+    computeDtype: "F32",
+    together,
+    encode(values, tile, { saturate = false }: EncodeContext): void {
+      const step = importance ? importance.length : size;
+      for (let at = 0; at < values.length; at += step) {
+        const block = at / size;
+        if (importance) {
+          spec.encodeWeighted!(values, at, importance, tile, block, saturate);
+        } else spec.encode(values, at, tile, block, saturate);
+      }
+    },
+    decode(tile, out): void {
+      for (let at = 0; at < out.length; at += size) {
+        spec.decode(tile, at, out, at / size);
+      }
+    },
+  };
+}
+
+// ---- the fast way, where there is a kernel ----
+
+/** Quantizes a stretch of whole blocks, or whole rows, by the generic way. */
+function quantizeStretch(
+  { values: size, bytes }: BlockSpec<string>,
+  generic: Blocks,
+  values: Float32Array,
+  first: number,
+  n: number,
+  { importance }: ResolvedBlockOptions,
+  data: Uint8Array,
+  context: EncodeContext | undefined,
+): void {
+  rejectNonFinite(values, first, first + n);
+  const columns = importance?.length ?? n;
+  const blocks = data.subarray(
+    first / size * bytes,
+    (first + n) / size * bytes,
+  );
+  generic.quantize(
+    values.subarray(first, first + n),
+    [n / columns, columns],
+    { importance },
+    partOf(blocks),
+    context,
+  );
+}
+
+function partOf(data: Uint8Array): BlockParts {
+  return {
+    blocks: { dtype: "U8", shape: [data.length], data: data as never },
+  };
+}
+
+function fastOf(
+  spec: BlockSpec<string>,
+  generic: Blocks,
+): Partial<Blocks> {
+  const { values: step, bytes, quantizeKernel, dequantizeKernel } = spec;
+  const quantize: Blocks["quantize"] = (
+    values,
+    shape,
+    options,
+    parts,
+    context,
+  ) => {
+    const { data } = parts.blocks, { importance } = options;
+    const kernel = importance ? spec.weightedKernel : quantizeKernel;
+    if (!kernel) return generic.quantize(values, shape, options, parts, context);
+    const columns = importance?.length ?? step;
+    run({
+      kernel,
+      count: values.length,
+      step: columns,
+      operands: [
+        { array: values, access: "read", bits: 32 },
+        ...(importance ? [{ array: importance, access: "read" } as const] : []),
+        { array: data, access: "write", bytes: columns / step * bytes },
+      ],
+      numbers: importance ? [columns] : [],
+      again: (first, n) =>
+        quantizeStretch(spec, generic, values, first, n, options, data, context),
+    });
+  };
+  const dequantize: Blocks["dequantize"] = (parts, shape, options, out) => {
+    if (!dequantizeKernel) {
+      return generic.dequantize(parts, shape, options, out);
+    }
+    const { data } = parts.blocks;
+    run({
+      kernel: dequantizeKernel,
+      count: out.length,
+      step,
+      operands: [
+        { array: data, access: "read", bytes },
+        { array: out, access: "write", bits: 32 },
+      ],
+      again: (first, n) =>
+        generic.dequantize(
+          partOf(
+            data.subarray(first / step * bytes, (first + n) / step * bytes),
+          ),
+          [n],
+          {},
+          out.subarray(first, first + n),
+        ),
+    });
+  };
+  return { quantize, dequantize };
+}

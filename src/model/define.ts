@@ -1,0 +1,114 @@
+/**
+ * Makes a format from what is its own: options, a scheme, a layout, and a fast
+ * way where it deserves one.
+ *
+ * @module
+ */
+import type { Coder, Convention, Format, Part } from "../words/format.ts";
+import type { Layout, PartPlan } from "../words/layout.ts";
+import {
+  keptOptions,
+  resolveOptions,
+  type Schema,
+} from "../words/schema.ts";
+import type { Scheme } from "../words/scheme.ts";
+import { rowLength } from "../numeric/shape.ts";
+import { whole } from "../words/window.ts";
+import { decodeWindow, encodeTensor, type Tensor } from "./tensor.ts";
+
+/** What makes one format different from another. */
+export interface FormatSpec<
+  Name extends string,
+  O extends object,
+  P extends object,
+  R extends object,
+> {
+  /** See {@linkcode Format.name}. */
+  readonly name: Name;
+  /** See {@linkcode Format.summary}. */
+  readonly summary: string;
+  /** See {@linkcode Format.source}. */
+  readonly source: string;
+  /** See {@linkcode Format.groupSize}. */
+  readonly groupSize: number | "row" | "tensor";
+  /** See {@linkcode Format.bitsPerValue}. */
+  readonly bitsPerValue: number;
+  /** See {@linkcode Format.errorBound}. */
+  readonly errorBound: number;
+  /** See {@linkcode Format.options}. */
+  readonly options: Schema<O>;
+  /** See {@linkcode Format.convention}. */
+  readonly convention?: Convention;
+  /** What options do not say by themselves: which go together, which shapes can be held. Throws a RangeError. */
+  check?(options: R, shape: readonly number[]): void;
+  /** See {@linkcode Format.layout}. */
+  layout(shape: readonly number[], options: R): Layout<P>;
+  /** See {@linkcode Format.scheme}. */
+  scheme(shape: readonly number[], options: R): Scheme;
+  /** Quantizes faster than the generic way; given that, for what it does not take. */
+  fast?(generic: Coder<P, R>): Partial<Coder<P, R>>;
+}
+
+/**
+ * Makes a format.
+ *
+ * @param spec What makes it different from the others.
+ * @returns The format, with the generic way as its reference.
+ */
+export function defineFormat<
+  Name extends string,
+  O extends object,
+  P extends object,
+  R extends object,
+>(spec: FormatSpec<Name, O, P, R>): Format<Name, O, P, R> {
+  const { check, fast, scheme, layout, ...described } = spec;
+  const schema = spec.options as unknown as Schema<Record<string, unknown>>;
+  const tensor = (shape: readonly number[], options: R): Tensor => ({
+    scheme: scheme(shape, options),
+    layout: layout(shape, options) as Layout<Record<string, PartPlan>>,
+  });
+  const reference: Coder<P, R> = {
+    quantize: (values, shape, options, parts, context) =>
+      encodeTensor(tensor(shape, options), values, bytesOf(parts), context),
+    dequantize(parts, shape, options, out): void {
+      const { layout, scheme } = tensor(shape, options);
+      const area = whole(layout.matrix);
+      decodeWindow(
+        { scheme, layout },
+        { bytes: bytesOf(parts), area },
+        area,
+        out,
+      );
+    },
+  };
+  return {
+    ...described,
+    layout,
+    scheme,
+    resolve(options, shape): R {
+      const given = options as Record<string, unknown>;
+      const resolved = resolveOptions(
+        spec.name,
+        schema,
+        given,
+        rowLength(shape),
+      ) as R;
+      check?.(resolved, shape);
+      return resolved;
+    },
+    kept: (options) =>
+      keptOptions(schema, options as Record<string, unknown>),
+    ...reference,
+    ...fast?.(reference),
+    reference,
+  };
+}
+
+/** The bytes of every part. */
+function bytesOf(parts: object): Record<string, Uint8Array> {
+  return Object.fromEntries(
+    Object.entries(parts as Record<string, Part>).map((
+      [name, { data: { buffer, byteOffset, byteLength } }],
+    ) => [name, new Uint8Array(buffer, byteOffset, byteLength)]),
+  );
+}

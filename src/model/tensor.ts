@@ -1,0 +1,226 @@
+/**
+ * The generic way: a tensor in memory is encoded and decoded tile by tile, by
+ * whatever scheme and layout it has.
+ *
+ * @module
+ */
+import { packPart, type PartBytes, unpackPart } from "../layouts/pack.ts";
+import { grainOf, type Layout, type PartPlan } from "../words/layout.ts";
+import type { EncodeContext, Prepass, Ranges, Scheme } from "../words/scheme.ts";
+import { type Tile, tileOf } from "../words/tile.ts";
+import {
+  areaOf,
+  cut,
+  type Grain,
+  valuesOf,
+  whole,
+  type Window,
+} from "../words/window.ts";
+
+/** Values in a tile: what is worked on fits in the first caches. */
+const TILE_VALUES = 16384;
+
+/** A tensor: what its numbers mean and where its bytes lie. */
+export interface Tensor {
+  /** What the numbers mean. */
+  readonly scheme: Scheme;
+  /** Where the bytes lie. */
+  readonly layout: Layout<Record<string, PartPlan>>;
+}
+
+/** Bytes of the parts of a tensor, or of a window of it. */
+export interface TensorBytes {
+  /** The bytes by part. */
+  readonly bytes: Readonly<Record<string, Uint8Array>>;
+  /** What they were taken for. */
+  readonly area: Window;
+}
+
+/** Memory for tiles, used again and again. */
+class Workspace {
+  #codes = new Uint8Array(0);
+  #values = new Float32Array(0);
+  readonly #fields = new Map<string, Float32Array>();
+
+  tile(window: Window, { fields }: Scheme): Tile {
+    const count = areaOf(window);
+    if (this.#codes.length < count) this.#codes = new Uint8Array(count);
+    return tileOf(window, fields, this.#codes, this.#memory);
+  }
+
+  values = (length: number): Float32Array => {
+    if (this.#values.length < length) this.#values = new Float32Array(length);
+    return this.#values;
+  };
+
+  #memory = (role: string, length: number): Float32Array => {
+    let memory = this.#fields.get(role);
+    if (!memory || memory.length < length) {
+      memory = new Float32Array(length);
+      this.#fields.set(role, memory);
+    }
+    return memory.subarray(0, length);
+  };
+}
+
+const workspace = new Workspace();
+
+/** An area that is quantized after all of it was measured, or needs no measuring. */
+export interface Stage {
+  /** Its windows, in order. */
+  windows(): Iterable<Window>;
+  /** Whether the range of the area's groups has to be measured first: they are longer than a window. */
+  readonly measured: boolean;
+}
+
+/**
+ * How a tensor is quantized in windows of at most `capacity` values: groups that
+ * fit in a window are kept whole, longer ones are stages of their own.
+ *
+ * @param tensor The tensor.
+ * @param capacity Values in a window.
+ */
+export function* stages(
+  { scheme, layout }: Tensor,
+  capacity: number,
+): Generator<Stage, void> {
+  const { matrix } = layout;
+  const grain = grainOf(layout, scheme.fields, false, scheme.together);
+  if (!scheme.byRange || areaOf(cornerOf(grain, matrix)) <= capacity) {
+    yield {
+      measured: false,
+      windows: () => cut(whole(matrix), grain, capacity),
+    };
+    return;
+  }
+  const fine = grainOf(layout, scheme.fields, true, scheme.together);
+  for (const group of cut(whole(matrix), grain, 0)) {
+    yield { measured: true, windows: () => cut(group, fine, capacity) };
+  }
+}
+
+function cornerOf(
+  { rows, columns }: Grain,
+  matrix: { rows: number; columns: number },
+): Window {
+  return {
+    row: 0,
+    rows: Math.min(rows, matrix.rows),
+    column: 0,
+    columns: Math.min(columns, matrix.columns),
+  };
+}
+
+/** Quantizes the values of a whole tensor into its parts. */
+export function encodeTensor(
+  tensor: Tensor,
+  values: Float32Array,
+  parts: TensorBytes["bytes"],
+  context: EncodeContext = {},
+): void {
+  const { scheme, layout: { matrix } } = tensor;
+  const known = { ...prepassOf(tensor, values, context), ...context };
+  for (const { windows, measured } of stages(tensor, TILE_VALUES)) {
+    const ranges = measured
+      ? measureGroups(tensor, values, windows())
+      : known.ranges;
+    for (const window of windows()) {
+      const input = valuesOf(values, matrix, window, workspace.values);
+      const tile = workspace.tile(window, scheme);
+      scheme.encode(input, tile, { ...known, ranges });
+      packTile(tensor, tile, { bytes: parts, area: whole(matrix) });
+    }
+  }
+}
+
+/** Puts a tile into the parts. */
+export function packTile(
+  { scheme, layout: { matrix, parts } }: Tensor,
+  tile: Tile,
+  { bytes, area }: TensorBytes,
+): void {
+  for (const [name, plan] of Object.entries(parts)) {
+    packPart({ plan, bytes: bytes[name], area }, matrix, scheme.fields, tile);
+  }
+}
+
+/** Takes a tile out of the parts. */
+export function unpackTile(
+  { scheme, layout: { matrix, parts } }: Tensor,
+  tile: Tile,
+  { bytes, area }: TensorBytes,
+): void {
+  for (const [name, plan] of Object.entries(parts)) {
+    const part: PartBytes = { plan, bytes: bytes[name], area };
+    unpackPart(part, matrix, scheme.fields, tile);
+  }
+}
+
+function prepassOf(
+  { scheme, layout: { matrix } }: Tensor,
+  values: Float32Array,
+  given: EncodeContext,
+): Pick<EncodeContext, "ranges" | "known"> {
+  if (!scheme.prepass || given.ranges || given.known) return {};
+  const prepass: Prepass = scheme.prepass();
+  prepass.add(values.subarray(0, matrix.rows * matrix.columns));
+  return prepass.result();
+}
+
+/** The range of each row of an area, whose windows come row by row. */
+function measureGroups(
+  { layout: { matrix } }: Tensor,
+  values: Float32Array,
+  windows: Iterable<Window>,
+): Ranges {
+  const min: number[] = [], max: number[] = [];
+  let firstRow: number | undefined;
+  for (const { row, rows, column, columns } of windows) {
+    firstRow ??= row;
+    for (let r = row; r < row + rows; r++) {
+      const first = r * matrix.columns + column, i = r - firstRow;
+      const [low, high] = extremes(values, first, first + columns);
+      min[i] = Math.min(min[i] ?? Infinity, low);
+      max[i] = Math.max(max[i] ?? -Infinity, high);
+    }
+  }
+  return { min: Float32Array.from(min), max: Float32Array.from(max) };
+}
+
+function extremes(
+  values: Float32Array,
+  from: number,
+  to: number,
+): [min: number, max: number] {
+  let min = Infinity, max = -Infinity;
+  for (let i = from; i < to; i++) {
+    min = Math.min(min, values[i]);
+    max = Math.max(max, values[i]);
+  }
+  return [min, max];
+}
+
+/**
+ * Dequantizes a window.
+ *
+ * @param tensor The tensor.
+ * @param parts Its parts, or as much of them as the window needs.
+ * @param window The window.
+ * @param out One float32 for each value of the window, row by row.
+ */
+export function decodeWindow(
+  tensor: Tensor,
+  parts: TensorBytes,
+  window: Window,
+  out: Float32Array,
+): void {
+  const { scheme, layout } = tensor;
+  const { columns } = grainOf(layout, scheme.fields);
+  for (const part of cut(window, { rows: 1, columns }, TILE_VALUES)) {
+    const tile = workspace.tile(part, scheme);
+    unpackTile(tensor, tile, parts);
+    const first = (part.row - window.row) * window.columns + part.column -
+      window.column;
+    scheme.decode(tile, out.subarray(first, first + areaOf(part)));
+  }
+}

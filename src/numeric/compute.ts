@@ -1,0 +1,22 @@
+/**
+ * Rounding to the element types in which libraries compute.
+ *
+ * @module
+ */
+import { bf16ToF32, f32ToBf16 } from "./bf16.ts";
+import { f16ToF32, f32ToF16 } from "./f16.ts";
+
+const ROUNDINGS: Readonly<Record<"F32" | "F16" | "BF16", (x: number) => number>> = {
+  F32: Math.fround,
+  F16: (x) => f16ToF32(f32ToF16(x)),
+  BF16: (x) => bf16ToF32(f32ToBf16(x)),
+};
+
+/**
+ * The function that rounds a number to float32 and then to an element type.
+ *
+ * @param dtype The element type.
+ */
+export function roundTo(dtype: "F32" | "F16" | "BF16"): (x: number) => number {
+  return ROUNDINGS[dtype];
+}

@@ -1,0 +1,24 @@
+/**
+ * Grids: what the sixteen codes stand for. A code is an index into its grid.
+ *
+ * @module
+ */
+import { IQ4_VALUES } from "../numeric/codebooks.ts";
+import type { Grid } from "../words/scheme.ts";
+
+/** 0 … 15. Signed formats store code − 8; their zero point is 8. */
+export const UINT4: Grid = {
+  name: "uint4",
+  values: Array.from({ length: 16 }, (_, code) => code),
+};
+
+const E2M1_MAGNITUDES = [0, 0.5, 1, 1.5, 2, 3, 4, 6];
+
+/** 4-bit floats with two exponent bits; code 8 is the zero that some libraries read as −0. */
+export const E2M1: Grid = {
+  name: "e2m1",
+  values: [...E2M1_MAGNITUDES, ...E2M1_MAGNITUDES.map((x) => -x)],
+};
+
+/** The non-linear grid of ggml's IQ4 formats. */
+export const IQ4: Grid = { name: "iq4", values: [...IQ4_VALUES] };

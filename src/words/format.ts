@@ -1,0 +1,110 @@
+/**
+ * Formats and quantized tensors.
+ *
+ * @module
+ */
+import type { Dtype, DtypeArrays } from "./dtypes.ts";
+import type { Layout, PartSpec } from "./layout.ts";
+import type { Schema } from "./schema.ts";
+import type { EncodeContext, Scheme } from "./scheme.ts";
+
+/** One named array of a quantized tensor, ready to be an entry of a file. */
+export interface Part<D extends Dtype = Dtype> extends PartSpec<D> {
+  /** The elements in row-major order. */
+  readonly data: DtypeArrays[D];
+}
+
+/** The parts of a quantized tensor by name. */
+export type Parts = Record<string, Part>;
+
+/** A tensor in 4 bits: what format, what shape, and the arrays that hold it. */
+export interface QuantizedTensor<
+  Name extends string = string,
+  Options extends object = object,
+  P extends object = Parts,
+> {
+  /** The name of the format, a key of `formats`. */
+  readonly format: Name;
+  /** The logical shape, slowest dimension first. */
+  readonly shape: readonly number[];
+  /** The options that it takes to read the parts back. */
+  readonly options: Options;
+  /** The arrays. */
+  readonly parts: P;
+}
+
+/** Turns floats into parts and parts into floats, for a whole tensor in memory. */
+export interface Coder<P extends object, R extends object> {
+  /**
+   * Quantizes into parts of the right size. Throws a RangeError that names the
+   * index of a NaN or infinity, or the group whose scale cannot be stored.
+   */
+  quantize(
+    values: Float32Array,
+    shape: readonly number[],
+    options: R,
+    parts: P,
+    context?: EncodeContext,
+  ): void;
+  /** Dequantizes parts into `out`, one float32 per value. */
+  dequantize(
+    parts: P,
+    shape: readonly number[],
+    options: R,
+    out: Float32Array,
+  ): void;
+}
+
+/** How a checkpoint names the parts, and how a format is recognised in one. */
+export interface Convention {
+  /**
+   * The name of a part's entry: `{stem}` stands for the tensor's name without
+   * `.weight`, `{name}` for all of it.
+   */
+  readonly entries: Readonly<Record<string, string>>;
+  /** Which file beside the checkpoint says what the entries mean, if one does. */
+  readonly config?: string;
+}
+
+/**
+ * A 4-bit format: a name, options, a scheme, a layout and a convention. One file
+ * in `src/formats/` each; `registry.ts` lists them.
+ *
+ * `O` is the options as a caller gives them, `R` the same with everything filled
+ * in and checked.
+ */
+export interface Format<
+  Name extends string = string,
+  // deno-lint-ignore no-explicit-any -- a registry of formats is a union over their options
+  O extends object = any,
+  // deno-lint-ignore no-explicit-any -- likewise over their parts
+  P extends object = any,
+  R extends object = O,
+> extends Coder<P, R> {
+  /** The name that options and files use. */
+  readonly name: Name;
+  /** One line for a list of formats. */
+  readonly summary: string;
+  /** Where the format is defined, and which reference its bytes equal. */
+  readonly source: string;
+  /** How many values share a scale, with default options. */
+  readonly groupSize: number | "row" | "tensor";
+  /** Bits that a value takes, scales included, with default options (a per-tensor scale counts as none). */
+  readonly bitsPerValue: number;
+  /** Largest error of a value as a fraction of its group's largest magnitude, with default options. */
+  readonly errorBound: number;
+  /** The options as data. */
+  readonly options: Schema<O>;
+  /** How checkpoints name the parts; absent where the format has a container of its own. */
+  readonly convention?: Convention;
+  /** Fills in and checks options for a shape. Throws a RangeError that names the option or the dimension. */
+  resolve(options: O, shape: readonly number[]): R;
+  /** The options that have to be kept to read the parts back. */
+  kept(options: R): object;
+  /** Where the bytes of a tensor of this shape lie. */
+  layout(shape: readonly number[], options: R): Layout<P>;
+  /** What its numbers mean. */
+  scheme(shape: readonly number[], options: R): Scheme;
+  /** The same two operations done tile by tile, by scheme and layout: written to be read, and to judge the fast ones by. */
+  readonly reference: Coder<P, R>;
+}

@@ -1,0 +1,208 @@
+/**
+ * Layouts: where codes and fields lie. A layout knows nothing of numbers.
+ *
+ * A part is made of units: areas of the matrix that become a fixed number of
+ * bytes. What lies where in a unit is data, from which the sizes of parts, the
+ * byte ranges of windows, packing and unpacking all come.
+ *
+ * @module
+ */
+import { bytesPerElement, type Dtype } from "./dtypes.ts";
+import {
+  areasOf,
+  type FieldPlans,
+  type Fields,
+  type Span,
+  type Tile,
+} from "./tile.ts";
+import {
+  type Grain,
+  leastCommonMultiple,
+  type Matrix,
+  type Window,
+} from "./window.ts";
+
+/** What a part looks like. */
+export interface PartSpec<D extends Dtype = Dtype> {
+  /** Element type. */
+  readonly dtype: D;
+  /** Dimensions, slowest first. */
+  readonly shape: readonly number[];
+}
+
+/** An area of the matrix that becomes a run of bytes. */
+export interface Unit extends Span {
+  /** Bytes of a unit. */
+  readonly bytes: number;
+}
+
+/** Codes in a unit. */
+export interface CodesItem {
+  /** Tells it from fields. */
+  readonly kind: "codes";
+  /** Offset of the first byte in the unit. */
+  readonly at: number;
+  /**
+   * Where each value of the unit has its code, row by row: nibble 2k is the low
+   * half of byte k, nibble 2k + 1 the high half.
+   */
+  readonly nibbles: readonly number[];
+  /** What codes are combined with by exclusive or: 8 stores −8 … 7 in two's complement. */
+  readonly flip?: number;
+  /** The nibble stored for values beyond the end of a row or column; 0 by default. */
+  readonly padding?: number;
+}
+
+/** How numbers of a field become bytes. */
+export interface Codec {
+  /** Bytes for all entries together. */
+  readonly bytes: number;
+  /** How many areas of the field go together, in either direction. */
+  readonly areas: Span;
+  /** Numbers for each area; 1 but for tables. */
+  readonly length?: number;
+  /** Reads all entries into `to`, from index 0 on. */
+  load(bytes: Uint8Array, at: number, to: Float32Array): void;
+  /** Writes all entries from `from`, from index 0 on. Entries beyond the end of the matrix are `NaN`. */
+  store(from: Float32Array, bytes: Uint8Array, at: number): void;
+}
+
+/** Numbers of a field in a unit. */
+export interface FieldItem {
+  /** Tells it from codes. */
+  readonly kind: "field";
+  /** Which field. */
+  readonly role: string;
+  /** Offset of the first byte in the unit. */
+  readonly at: number;
+  /** How they are stored. */
+  readonly codec: Codec;
+}
+
+/** A text that says something about the whole tensor. */
+export interface TextItem {
+  /** Tells it from the others. */
+  readonly kind: "text";
+  /** The text for these fields; as long as the part. */
+  write(fields: Fields): string;
+  /** Takes from the text what belongs to fields. Throws a RangeError when it contradicts the tensor. */
+  read(text: string, fields: Fields): void;
+}
+
+/** One part: its units and what lies in them. */
+export interface PartPlan<D extends Dtype = Dtype> extends PartSpec<D> {
+  /** Its units. */
+  readonly unit: Unit;
+  /** Which units lie together: those of a row, or those of a column. */
+  readonly order: "rows" | "columns";
+  /** What lies in a unit. */
+  readonly holds: readonly (CodesItem | FieldItem | TextItem)[];
+  /** A window takes all columns of the part: which of them it needs is in its data. */
+  readonly wholeRows?: boolean;
+  /** The length in the file may be another one: it is a text. */
+  readonly anyLength?: boolean;
+}
+
+/** Where codes and fields of a tensor lie. */
+export interface Layout<P extends object = Record<string, PartPlan>> {
+  /** The tensor as the layout sees it. */
+  readonly matrix: Matrix;
+  /** The parts by name. */
+  readonly parts: { readonly [K in keyof P]: PartPlan };
+}
+
+/** Bytes of a part that lie at regular distances. */
+export interface StridedRange {
+  /** Offset of the first run. */
+  readonly offset: number;
+  /** Bytes of a run. */
+  readonly length: number;
+  /** From the start of one run to the start of the next. */
+  readonly stride: number;
+  /** How many runs. */
+  readonly count: number;
+}
+
+/** The units of a part that a window touches. */
+export function unitsOf(
+  part: PartPlan,
+  matrix: Matrix,
+  window: Window,
+): Window {
+  return areasOf(
+    part.wholeRows
+      ? { ...window, column: 0, columns: matrix.columns }
+      : window,
+    part.unit,
+  );
+}
+
+/** Which bytes of a part a window needs. */
+export function rangeOf(
+  part: PartPlan,
+  matrix: Matrix,
+  window: Window,
+): StridedRange {
+  const all = unitsOf(part, matrix, {
+    row: 0,
+    rows: matrix.rows,
+    column: 0,
+    columns: matrix.columns,
+  });
+  const units = unitsOf(part, matrix, window);
+  const { bytes } = part.unit;
+  const byRows = part.order === "rows";
+  const [major, majors, minor, minors, perMajor] = byRows
+    ? [units.row, units.rows, units.column, units.columns, all.columns]
+    : [units.column, units.columns, units.row, units.rows, all.rows];
+  const range = {
+    offset: (major * perMajor + minor) * bytes,
+    length: minors * bytes,
+    stride: perMajor * bytes,
+    count: majors,
+  };
+  // Runs that touch are one.
+  return range.length === range.stride || range.count === 1
+    ? {
+      ...range,
+      length: range.length * range.count,
+      stride: range.length * range.count,
+      count: range.length * range.count === 0 ? 0 : 1,
+    }
+    : range;
+}
+
+/** Bytes of a part. */
+export function partBytes({ dtype, shape }: PartSpec): number {
+  return shape.reduce((product, n) => product * n, bytesPerElement(dtype));
+}
+
+/**
+ * Where windows of a layout may start so that none shares a byte with another.
+ *
+ * @param layout The layout.
+ * @param fields The fields of its scheme.
+ * @param measured Whether ranges of groups are known, so that a group may be cut.
+ * @param least What else has to stay together.
+ */
+export function grainOf(
+  { matrix, parts }: Layout<Record<string, PartPlan>>,
+  fields: FieldPlans,
+  measured = false,
+  least?: Span,
+): Grain {
+  let rows = 1, columns = 1;
+  const add = (span: Span) => {
+    if (span.rows < matrix.rows) rows = leastCommonMultiple(rows, span.rows);
+    if (span.columns < matrix.columns) {
+      columns = leastCommonMultiple(columns, span.columns);
+    }
+  };
+  for (const { unit, holds, wholeRows } of Object.values(parts)) {
+    if (wholeRows) continue;
+    if (!measured || holds.some(({ kind }) => kind === "codes")) add(unit);
+  }
+  if (!measured) { for (const { span } of Object.values(fields)) add(span); }
+  if (least) add(least);
+  return { rows, columns };
+}

@@ -1,0 +1,251 @@
+/**
+ * Options as data: what a format can be asked for, in a form from which checks,
+ * defaults, command-line flags, documentation and test cases are made.
+ *
+ * @module
+ */
+
+/** What every option says of itself. */
+interface OptionBase<T> {
+  /** One line of help, without a period. */
+  readonly help: string;
+  /** What holds where the option is not given; absent where nothing does. */
+  readonly default?: T;
+  /** Whether it has to be kept to read the parts back. */
+  readonly kept: boolean;
+}
+
+/** A whole number, or one of a few names in its place. */
+export interface NumberOption<T> extends OptionBase<T> {
+  /** Tells it from the other kinds. */
+  readonly kind: "number";
+  /** The smallest number allowed. */
+  readonly min: number;
+  /** The largest number allowed. */
+  readonly max: number;
+  /** Only powers of two are. */
+  readonly powerOfTwo?: boolean;
+  /** Only these numbers are. */
+  readonly choices?: readonly number[];
+  /** Words that stand for a number that the shape decides. */
+  readonly words?: readonly string[];
+}
+
+/** One of a few names. */
+export interface ChoiceOption<T> extends OptionBase<T> {
+  /** Tells it from the other kinds. */
+  readonly kind: "choice";
+  /** The names. */
+  readonly choices: readonly T[];
+}
+
+/** Yes or no. */
+export interface BooleanOption<T> extends OptionBase<T> {
+  /** Tells it from the other kinds. */
+  readonly kind: "boolean";
+}
+
+/** Smallest and largest value: two finite floats, in order. */
+export interface RangeOption<T> extends OptionBase<T> {
+  /** Tells it from the other kinds. */
+  readonly kind: "range";
+}
+
+/** One weight for each column: finite, not negative. */
+export interface WeightsOption<T> extends OptionBase<T> {
+  /** Tells it from the other kinds. */
+  readonly kind: "weights";
+}
+
+/** One option. */
+export type Option<T = unknown> =
+  | NumberOption<T>
+  | ChoiceOption<T>
+  | BooleanOption<T>
+  | RangeOption<T>
+  | WeightsOption<T>;
+
+/** All options of a format by name. */
+export type Schema<O extends object> = {
+  readonly [K in keyof O]-?: Option<NonNullable<O[K]>>;
+};
+
+/**
+ * Fills in defaults and checks every option.
+ *
+ * @param format The name of the format, for messages.
+ * @param schema Its options.
+ * @param given What a caller passed.
+ * @param columns Length of the last axis: how many weights there have to be.
+ * @returns A new object with every option that has a value.
+ * @throws {TypeError} When an option is of the wrong kind.
+ * @throws {RangeError} When an option is unknown or its value is not allowed.
+ */
+export function resolveOptions(
+  format: string,
+  schema: Schema<Record<string, unknown>>,
+  given: Readonly<Record<string, unknown>>,
+  columns: number,
+): Record<string, unknown> {
+  rejectUnknown(format, schema, given);
+  const resolved: Record<string, unknown> = {};
+  for (const [name, option] of Object.entries(schema)) {
+    const value = Object.hasOwn(given, name) ? given[name] : undefined;
+    if (value !== undefined) {
+      resolved[name] = checkOption(name, option, value, columns);
+    } else if (option.default !== undefined) resolved[name] = option.default;
+  }
+  return resolved;
+}
+
+/** The resolved options that have to be kept to read the parts back. */
+export function keptOptions(
+  schema: Schema<Record<string, unknown>>,
+  resolved: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(resolved).filter(([name]) => schema[name].kept),
+  );
+}
+
+function rejectUnknown(format: string, schema: object, given: object): void {
+  const known = Object.keys(schema);
+  for (const name of Object.keys(given)) {
+    if (known.includes(name)) continue;
+    const has = known.length > 0 ? `it has ${known.join(", ")}` : "it has none";
+    throw new RangeError(`Format ${format} has no option "${name}": ${has}`);
+  }
+}
+
+function checkOption(
+  name: string,
+  option: Option,
+  value: unknown,
+  columns: number,
+): unknown {
+  if (option.kind === "weights") return checkWeights(name, value, columns);
+  if (option.kind === "range") return checkRange(name, value);
+  if (allows(option, value)) return value;
+  const seen = typeof value === "string" ? `"${value}"` : String(value);
+  const wrongKind = typeof value !== "number" && typeof value !== "string" &&
+    typeof value !== "boolean";
+  throw new (wrongKind ? TypeError : RangeError)(
+    `Cannot use ${name} ${seen}: it must be ${describeOption(option)}`,
+  );
+}
+
+function allows(option: Option, value: unknown): boolean {
+  switch (option.kind) {
+    case "boolean":
+      return typeof value === "boolean";
+    case "choice":
+      return typeof value === "string" && option.choices.includes(value);
+    case "number":
+      return typeof value === "string"
+        ? option.words?.includes(value) ?? false
+        : isAllowedNumber(option, value);
+    default:
+      return false;
+  }
+}
+
+function isAllowedNumber(
+  { min, max, powerOfTwo, choices }: NumberOption<unknown>,
+  value: unknown,
+): boolean {
+  return typeof value === "number" && Number.isSafeInteger(value) &&
+    value >= min && value <= max &&
+    (!powerOfTwo || Number.isInteger(Math.log2(value))) &&
+    (choices?.includes(value) ?? true);
+}
+
+/**
+ * What an option takes, in words: `a whole number of 1 or more, "row" or "tensor"`.
+ *
+ * @param option The option.
+ * @returns A phrase to go after "it must be".
+ */
+export function describeOption(option: Option): string {
+  switch (option.kind) {
+    case "boolean":
+      return "true or false";
+    case "choice":
+      return anyOf(option.choices.map((choice) => `"${choice}"`));
+    case "range":
+      return "[min, max], both finite, min <= max";
+    case "weights":
+      return "a Float32Array or an array of numbers";
+    case "number":
+      return anyOf([
+        describeNumber(option),
+        ...(option.words ?? []).map((word) => `"${word}"`),
+      ]);
+  }
+}
+
+function describeNumber(
+  { min, max, powerOfTwo, choices }: NumberOption<unknown>,
+): string {
+  if (choices) return anyOf(choices.map(String));
+  const what = powerOfTwo ? "a power of two" : "a whole number";
+  return max === Number.MAX_SAFE_INTEGER
+    ? `${what} of ${min} or more`
+    : `${what} from ${min} to ${max}`;
+}
+
+function anyOf(items: readonly string[]): string {
+  return items.length < 2
+    ? items.join("")
+    : `${items.slice(0, -1).join(", ")} or ${items[items.length - 1]}`;
+}
+
+function checkRange(name: string, value: unknown): [number, number] {
+  if (!Array.isArray(value)) {
+    throw new TypeError(
+      `Cannot use ${name}: it must be an array [min, max]`,
+    );
+  }
+  const rounded = value.map((x) =>
+    typeof x === "number" ? Math.fround(x) : NaN
+  );
+  if (
+    rounded.length !== 2 || !rounded.every(Number.isFinite) ||
+    rounded[0] > rounded[1]
+  ) {
+    throw new RangeError(
+      `Cannot use ${name} [${value}]: it must be [min, max], both finite as float32, min <= max`,
+    );
+  }
+  return [rounded[0], rounded[1]];
+}
+
+function checkWeights(
+  name: string,
+  value: unknown,
+  columns: number,
+): Float32Array {
+  const isArray = Array.isArray(value) ||
+    Object.prototype.toString.call(value) === "[object Float32Array]";
+  if (
+    !isArray || (value as unknown[]).some((item) => typeof item !== "number")
+  ) {
+    throw new TypeError(
+      `Cannot use ${name}: it must be a Float32Array or an array of numbers`,
+    );
+  }
+  const weights = Float32Array.from(value as ArrayLike<number>);
+  if (weights.length !== columns) {
+    throw new RangeError(
+      `Cannot use ${name}: it has ${weights.length} weights, the last axis has ${columns} columns`,
+    );
+  }
+  const bad = weights.findIndex((weight) =>
+    !(weight >= 0 && weight < Infinity)
+  );
+  if (bad < 0) return weights;
+  throw new RangeError(
+    `Cannot use ${name}: weight ${
+      weights[bad]
+    } at index ${bad} must be finite and not negative`,
+  );
+}

@@ -1,0 +1,76 @@
+/**
+ * Schemes: what the numbers mean. A scheme knows nothing of bytes.
+ *
+ * @module
+ */
+import type { FieldPlans, Span, Tile } from "./tile.ts";
+
+/** What the sixteen codes stand for: their names are unique, and equal grids have equal names. */
+export interface Grid {
+  /** Tells grids apart. */
+  readonly name: string;
+  /** What each code stands for before scaling. */
+  readonly values: readonly number[];
+}
+
+/**
+ * How a code becomes a value: `g` is what the grid says, `s` a scale, `z` a zero
+ * point, `b` a bias. Everything in float32 but where `computeDtype` says otherwise.
+ */
+export type Form = "s·g" | "s·(c − z)" | "s·c + b" | "other";
+
+/** Smallest and largest values, one pair for each area that was measured. */
+export interface Ranges {
+  /** The smallest. */
+  readonly min: Float32Array;
+  /** The largest. */
+  readonly max: Float32Array;
+}
+
+/** What a scheme is told beside the values. */
+export interface EncodeContext {
+  /** Ranges that were measured before, where the scheme asks for them or groups are longer than windows. */
+  readonly ranges?: Ranges;
+  /** Other numbers that a prepass found. */
+  readonly known?: Readonly<Record<string, number>>;
+  /** Take the largest scale that can be stored where a larger one is needed, in place of throwing. */
+  readonly saturate?: boolean;
+}
+
+/** Collects what has to be known of a whole tensor before any of it is quantized. */
+export interface Prepass {
+  /** Takes the values of a window; windows come in order. */
+  add(values: Float32Array): void;
+  /** What it found. */
+  result(): Pick<EncodeContext, "ranges" | "known">;
+}
+
+/** What the numbers of a format mean. */
+export interface Scheme {
+  /** What codes stand for. */
+  readonly grid: Grid;
+  /** How they become values. */
+  readonly form: Form;
+  /** What numbers there are beside the codes. */
+  readonly fields: FieldPlans;
+  /** The role of the field that tells how values are grouped. */
+  readonly groupedBy: string;
+  /** The element type in which values are computed: they are rounded to it after every step that the library rounds after. */
+  readonly computeDtype: ComputeDtype;
+  /** Starts measuring a tensor, where a number for all of it is needed first. */
+  readonly prepass?: () => Prepass;
+  /**
+   * Whether a group may be quantized in windows once its range is known. A
+   * scheme without it takes its groups whole.
+   */
+  readonly byRange?: boolean;
+  /** What has to be quantized together beyond groups: whole rows where weights are those of columns. */
+  readonly together?: Span;
+  /** Finds fields and codes for the values of a tile. */
+  encode(values: Float32Array, tile: Tile, context: EncodeContext): void;
+  /** Turns codes and fields back into values. */
+  decode(tile: Tile, out: Float32Array): void;
+}
+
+/** Element types in which libraries compute values. */
+export type ComputeDtype = "F32" | "F16" | "BF16";

@@ -1,0 +1,123 @@
+/**
+ * The tile: the one view of a window in which every scheme and every layout meet.
+ *
+ * @module
+ */
+import type { Matrix, Window } from "./window.ts";
+
+/** An area of a matrix that shares something: a scale, a byte, a record. */
+export interface Span {
+  /** Rows that share it. */
+  readonly rows: number;
+  /** Columns that share it. */
+  readonly columns: number;
+}
+
+/** What a field is: where its values lie, and how many each area has. */
+export interface FieldPlan {
+  /** The area that shares a value. */
+  readonly span: Span;
+  /** Values for each area; 1 but for tables. */
+  readonly length?: number;
+}
+
+/** What fields a tensor has, by their roles. */
+export type FieldPlans = Readonly<Record<string, FieldPlan>>;
+
+/** The numbers beside the codes, by role, one area after another, row by row. */
+export type Fields = Readonly<Record<string, Float32Array>>;
+
+/** A window of a tensor: codes row by row, one to a byte, and the fields of every area that it touches. */
+export interface Tile extends Window {
+  /** Indices into the grid, 0 … 15. */
+  readonly codes: Uint8Array;
+  /** The fields. */
+  readonly fields: Fields;
+}
+
+/** Numbers that stand for the area that all of a matrix shares. */
+export function everywhere(matrix: Matrix): Span {
+  return {
+    rows: Math.max(1, matrix.rows),
+    columns: Math.max(1, matrix.columns),
+  };
+}
+
+/** The areas that a window touches: which, and how many in either direction. */
+export function areasOf(window: Window, span: Span): Window {
+  const row = Math.floor(window.row / span.rows);
+  const column = Math.floor(window.column / span.columns);
+  return {
+    row,
+    rows: Math.ceil((window.row + window.rows) / span.rows) - row,
+    column,
+    columns: Math.ceil((window.column + window.columns) / span.columns) -
+      column,
+  };
+}
+
+/** How many numbers of a field a window has. */
+export function fieldLength(window: Window, plan: FieldPlan): number {
+  const { rows, columns } = areasOf(window, plan.span);
+  return rows * columns * (plan.length ?? 1);
+}
+
+/** Gives memory for a tile; what it holds is undefined. */
+export type TileMemory = (
+  role: string,
+  length: number,
+) => Float32Array;
+
+/** Lays out a tile for a window over memory that is used again and again. */
+export function tileOf(
+  window: Window,
+  plans: FieldPlans,
+  codes: Uint8Array,
+  memory: TileMemory,
+): Tile {
+  const fields: Record<string, Float32Array> = {};
+  for (const [role, plan] of Object.entries(plans)) {
+    fields[role] = memory(role, fieldLength(window, plan));
+  }
+  const { row, rows, column, columns } = window;
+  return {
+    row,
+    rows,
+    column,
+    columns,
+    codes: codes.subarray(0, rows * columns),
+    fields,
+  };
+}
+
+/** A stretch of a tile that shares the areas of a field. */
+export interface Run {
+  /** Index of the first value in the tile. */
+  readonly first: number;
+  /** How many values. */
+  readonly count: number;
+  /** Index of the area that they share, in the field. */
+  readonly area: number;
+}
+
+/** The stretches of a tile in which one area of `span` holds, row by row. */
+export function* runs(tile: Window, span: Span): Generator<Run, void> {
+  const areas = areasOf(tile, span);
+  for (let r = 0; r < tile.rows; r++) {
+    const areaRow = Math.floor((tile.row + r) / span.rows) - areas.row;
+    for (let c = 0; c < tile.columns;) {
+      const column = tile.column + c;
+      const index = Math.floor(column / span.columns);
+      const end = Math.min(
+        tile.columns,
+        (index + 1) * span.columns - tile.column,
+      );
+      yield {
+        first: r * tile.columns + c,
+        count: end - c,
+        area: areaRow * areas.columns + index - areas.column,
+      };
+      c = end;
+    }
+  }
+}
