@@ -6,7 +6,8 @@
 import { type Kernel, run } from "./kernels/engine.ts";
 import { compareSums } from "./kernels/js/compare.ts";
 import { addNoise, noiseSums } from "./kernels/js/noise.ts";
-import { type FloatValues, toFloat32 } from "./numeric/floats.ts";
+import { floatValues } from "./numeric/arguments.ts";
+import type { FloatValues } from "./numeric/floats.ts";
 
 /** The distance between two arrays, in float64. */
 export interface Comparison {
@@ -51,7 +52,7 @@ export function compare(
   actual: FloatValues,
 ): Comparison {
   const meter = new ErrorMeter();
-  meter.add(toFloat32(expected), toFloat32(actual));
+  meter.add(floatValues(expected, "expected"), floatValues(actual, "actual"));
   return meter.result();
 }
 

@@ -11,7 +11,8 @@ import {
   quantizeInt8,
   unpack,
 } from "./kernels/js/nibbles.ts";
-import { type FloatValues, toFloat32 } from "./numeric/floats.ts";
+import { floatValues } from "./numeric/arguments.ts";
+import type { FloatValues } from "./numeric/floats.ts";
 import { scaleOf } from "./formats/int4.ts";
 
 const QUANTIZE: Kernel = { name: "int8_quantize", js: quantizeInt8 };
@@ -74,7 +75,8 @@ export function quantizeToInt4(
       `Unknown scaleMethod "${scaleMethod}": use "minmax" or "absmax"`,
     );
   }
-  const input = toFloat32(values), quantized = new Int8Array(input.length);
+  const input = floatValues(values, "values"),
+    quantized = new Int8Array(input.length);
   const scale = scaleMethod === "minmax"
     ? minmaxScale(input)
     : absmaxScale(input);

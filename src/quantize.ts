@@ -5,7 +5,8 @@
  */
 import { formats, type FormatTypes } from "./formats/registry.ts";
 import { clampNonFinite } from "./numeric/finite.ts";
-import { type FloatValues, toFloat32 } from "./numeric/floats.ts";
+import { floatValues } from "./numeric/arguments.ts";
+import type { FloatValues } from "./numeric/floats.ts";
 import { checkShape, rowLength, sizeOf } from "./numeric/shape.ts";
 import type {
   Dtype,
@@ -98,7 +99,7 @@ export function quantize(
   { format: name = "int4", shape, into, nonFinite = "throw", ...given }:
     AnyOptions = {},
 ): AnyQuantized {
-  const format = formatNamed(name), input = toFloat32(values);
+  const format = formatNamed(name), input = floatValues(values, "values");
   const dimensions = shape === undefined ? [input.length] : [...shape];
   checkShape(dimensions);
   if (sizeOf(dimensions) !== input.length) {
