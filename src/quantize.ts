@@ -36,12 +36,17 @@ export type Quantized<F extends FormatName = FormatName> = F extends FormatName
 export interface CommonOptions<F extends FormatName = FormatName> {
   /** The shape, slowest dimension first; one axis by default. Groups lie along the last axis. */
   readonly shape?: readonly number[];
-  /** A result of the same format, shape and options, to be written over in place of new arrays. */
+  /**
+   * A result of the same format, shape and options, to be written over in place of
+   * new arrays. Where it shares memory with the values, these are copied first.
+   */
   readonly into?: Quantized<F>;
   /**
    * What to do about NaN and infinities: `"throw"` a RangeError that names the
    * index (the default), or `"clamp"`: NaN becomes 0 and an infinity the largest
-   * finite magnitude of its group.
+   * finite magnitude of its group. The same for finite values whose scale is beyond
+   * the type that it is stored in: an error that names the group, or values that
+   * are cut to what a finite scale can hold.
    */
   readonly nonFinite?: "throw" | "clamp";
 }
@@ -53,7 +58,10 @@ export type QuantizeOptions<F extends FormatName> = F extends FormatName
 
 /** Options of {@linkcode dequantize}. */
 export interface DequantizeOptions {
-  /** A Float32Array of the right length, to be written over in place of a new one. */
+  /**
+   * A Float32Array of the right length, to be written over in place of a new one.
+   * Where it shares memory with the parts, these are copied first.
+   */
   readonly into?: Float32Array;
 }
 
@@ -67,8 +75,9 @@ export interface DequantizeOptions {
  * arrays of numbers are rounded to float32 first.
  * @param options The format (int4 by default), the shape, and what the format takes.
  * @returns The parts by name, with the shape and the options that it takes to read them.
- * @throws {RangeError} On a NaN or an infinity (the index is named), a shape that
- * the format cannot hold, or an option out of range.
+ * @throws {RangeError} On a NaN or an infinity (the index is named), a scale that
+ * overflows (the group is named), a shape that the format cannot hold, or an option
+ * out of range.
  * @throws {TypeError} When `values` is no array of floats.
  *
  * @example One scale for each 32 values
@@ -96,7 +105,7 @@ export function quantize<F extends FormatName>(
 ): Quantized<F>;
 export function quantize(
   values: FloatValues,
-  { format: name = "int4", shape, into, nonFinite = "throw", ...given }:
+  { format: name = "int4", shape, into, nonFinite = "throw", ...rest }:
     AnyOptions = {},
 ): AnyQuantized {
   const format = formatNamed(name), input = floatValues(values, "values");
@@ -114,13 +123,17 @@ export function quantize(
       `Unknown nonFinite "${nonFinite}": use "throw" or "clamp"`,
     );
   }
-  const options = format.resolve(given, dimensions);
+  const options = {
+    ...format.resolve(rest, dimensions),
+    overflow: nonFinite,
+  };
   const specs: Record<string, PartSpec> = format.parts(dimensions, options);
   if (into) checkInto(into, format.name, dimensions, specs);
   const parts = into ? into.parts : allocateParts(specs);
+  const given = apartFrom(input, arraysOf(parts));
   const finite = nonFinite === "throw"
-    ? input
-    : clamped(input, format, dimensions, options);
+    ? given
+    : clamped(given, format, dimensions, options);
   format.quantize(finite, dimensions, options, parts);
   return {
     format: format.name,
@@ -145,7 +158,8 @@ interface AnyOptions {
  *
  * @param quantized What {@linkcode quantize} returned, or the same put together from a file.
  * @param options `into`: an array to reuse.
- * @returns One float32 for each value.
+ * @returns One float32 for each value. A NaN, as comes of a NaN or an infinite
+ * scale, is always the quiet NaN 0x7FC00000.
  * @throws {RangeError} When a part is missing or does not fit the shape, or `into` has the wrong length.
  *
  * @example
@@ -174,8 +188,21 @@ export function dequantize(
     );
   }
   const out = into ?? new Float32Array(size);
-  format.dequantize(quantized.parts, shape, options, out);
+  format.dequantize(partsApart(quantized.parts, out), shape, options, out);
   return out;
+}
+
+function arraysOf(parts: object): DtypeArrays[Dtype][] {
+  return Object.values(parts as Parts).map(({ data }) => data);
+}
+
+/** The parts, copied where they share memory with `out`. */
+function partsApart(parts: object, out: Float32Array): object {
+  const apart = ([name, part]: [string, Part]) => [
+    name,
+    { ...part, data: apartFrom<Part["data"]>(part.data, [out]) },
+  ];
+  return Object.fromEntries(Object.entries(parts as Parts).map(apart));
 }
 
 /** The format of this name. Throws a RangeError that lists the names there are. */
@@ -251,6 +278,13 @@ function checkInto(
     );
   }
   checkParts(into, specs);
+  rejectOverlap(
+    Object.fromEntries(
+      Object.entries(into.parts as Parts).map((
+        [part, { data }],
+      ) => [part, data]),
+    ),
+  );
 }
 
 function clamped(

@@ -24,6 +24,18 @@ const SMALLEST_NORMAL: i32 = 0x38800000;
   return v128.or(sign, v128.bitselect(subnormal, normal, i32x4.lt_s(m, i32x4.splat(SMALLEST_NORMAL))));
 }
 
+// All bits of a lane where the binary16 in its word is an infinity or NaN: a scale
+// that overflows, since halvesOf() is given finite values.
+@inline export function overflowed(halves: v128): v128 {
+  const exponent = i32x4.splat(INFINITY_BITS);
+  return i32x4.eq(v128.and(halves, exponent), exponent);
+}
+
+// Whether a binary16 is an infinity or NaN.
+@inline export function isOdd(address: usize): bool {
+  return (<u32>load<u16>(address) & INFINITY_BITS) == INFINITY_BITS;
+}
+
 // A binary16 in four lanes, exactly. Small scales are subnormal often: selected,
 // not branched to, and by a difference of normal floats, since processors take
 // long over a subnormal operand (1.6x over the product that would rebias both).

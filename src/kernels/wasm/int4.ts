@@ -2,8 +2,8 @@
 // code = clamp(RNE(x / scale) + zeroPoint, -8, 7), value = (code - zeroPoint) * scale.
 
 import {
-  bytesHigh, bytesLow, joinWeights, lowHalves, lowNibbleOfWord, lowNibbles, magicHigh, magnitudeBits,
-  maxOfEachI32, nibbleSigns, pin, roundMagic, wordsHigh, wordsLow, zero,
+  bytesHigh, bytesLow, isFinite32, joinWeights, lowHalves, lowNibbleOfWord, lowNibbles, magicHigh, magnitudeBits,
+  maxOfEachI32, nibbleSigns, pin, roundMagic, settleNaNs, wordsHigh, wordsLow, zero,
 } from "./common";
 import { maxMagnitude, range } from "./reduce";
 
@@ -181,7 +181,7 @@ const STATE: usize = memory.data(16, 16);
 
 @inline function orOne(scale: f32): f32 { return scale == 0 ? <f32>1 : scale; }
 
-// Scale and zero point of one group of any length; true where a value is not finite.
+// Scale and zero point of one group of any length; true where a value or the scale is not finite.
 @inline function measureGroup(src: usize, n: i32, rule: i32, scales: usize, zeroPoints: usize): bool {
   if (rule == ABSMAX) {
     const bits = maxMagnitude(src, n, 0);
@@ -198,7 +198,7 @@ const STATE: usize = memory.data(16, 16);
   if (rule == AFFINE) {
     store<i8>(zeroPoints, <i8><i32>nearest(min<f32>(max<f32>(<f32>-8 - low / scale, -8), 7)));
   }
-  return bad != 0;
+  return bad != 0 || !isFinite32(scale);
 }
 
 // Rows of any length in groups of any length; each row's codes start at a byte.
@@ -351,6 +351,7 @@ export function int4_quantize_groups(
     nibble ^= 1;
     out += 4;
   }
+  if (!isFinite32(s)) settleNaNs(end - ((<usize>n) << 2), end);
 }
 
 export function int4_dequantize(n: i32, codes: usize, out: usize, scale: f32, zeroPoint: i32): i32 {
