@@ -20,12 +20,9 @@ export {
   packInt4ToInt8,
   quantizeToInt4,
   unpackInt8ToInt4,
-} from "./src/int4.ts";
+} from "./src/basic.ts";
 export {
-  type AnyQuantized,
-  type CommonOptions,
   dequantize,
-  type DequantizeOptions,
   type FormatName,
   type FormatOptions,
   type FormatParts,
@@ -33,6 +30,11 @@ export {
   type Quantized,
   type QuantizeOptions,
 } from "./src/quantize.ts";
+export type {
+  AnyQuantized,
+  CommonOptions,
+  DequantizeOptions,
+} from "./src/core.ts";
 export { compare, type Comparison } from "./src/compare.ts";
 export { formats, type FormatTypes } from "./src/formats/registry.ts";
 export {
@@ -47,17 +49,15 @@ export type {
   BlockParts,
   ResolvedBlockOptions,
   UnweightedBlockOptions,
-} from "./src/families/blocks.ts";
-export type { GroupSize, ScaleMethod } from "./src/families/grouped.ts";
+} from "./src/model/block_format.ts";
+export type { GroupSize, ScaleMethod } from "./src/kernels/grouped.ts";
 export type { Float16Values, FloatValues } from "./src/numeric/floats.ts";
+export type { Dtype, DtypeArrays } from "./src/words/dtypes.ts";
 export type {
-  Dtype,
-  DtypeArrays,
+  Coder,
+  Convention,
   Format,
   Part,
   Parts,
-  PartSpec,
-  PartSpecs,
   QuantizedTensor,
-  Reference,
-} from "./src/types.ts";
+} from "./src/words/format.ts";

@@ -1,22 +1,20 @@
 /**
- * `quantize` and `dequantize`: check, choose the format, run.
+ * `quantize` and `dequantize`: choose the format by its name, check, run.
  *
  * @module
  */
+import {
+  type AnyQuantized,
+  type CommonOptions,
+  type DequantizeOptions,
+  dequantizeWith,
+  quantizeWith,
+} from "./core.ts";
 import { formats, type FormatTypes } from "./formats/registry.ts";
-import { clampNonFinite } from "./numeric/finite.ts";
-import { floatValues } from "./numeric/arguments.ts";
+import { describe, plainOptions } from "./numeric/arguments.ts";
 import type { FloatValues } from "./numeric/floats.ts";
-import { checkShape, rowLength, sizeOf } from "./numeric/shape.ts";
-import type {
-  Dtype,
-  DtypeArrays,
-  Format,
-  Part,
-  Parts,
-  PartSpec,
-  QuantizedTensor,
-} from "./types.ts";
+import type { DtypeArrays } from "./words/dtypes.ts";
+import type { Format, QuantizedTensor } from "./words/format.ts";
 
 /** The name of a format. */
 export type FormatName = keyof FormatTypes;
@@ -28,42 +26,17 @@ export type FormatOptions<F extends FormatName> = FormatTypes[F]["options"];
 export type FormatParts<F extends FormatName> = FormatTypes[F]["parts"];
 
 /** A tensor in 4 bits, typed by its format. */
-export type Quantized<F extends FormatName = FormatName> = F extends FormatName
-  ? QuantizedTensor<F, FormatOptions<F>, FormatParts<F>>
-  : never;
-
-/** Options that every format takes. */
-export interface CommonOptions<F extends FormatName = FormatName> {
-  /** The shape, slowest dimension first; one axis by default. Groups lie along the last axis. */
-  readonly shape?: readonly number[];
-  /**
-   * A result of the same format, shape and options, to be written over in place of
-   * new arrays. Where it shares memory with the values, these are copied first.
-   */
-  readonly into?: Quantized<F>;
-  /**
-   * What to do about NaN and infinities: `"throw"` a RangeError that names the
-   * index (the default), or `"clamp"`: NaN becomes 0 and an infinity the largest
-   * finite magnitude of its group. The same for finite values whose scale is beyond
-   * the type that it is stored in: an error that names the group, or values that
-   * are cut to what a finite scale can hold.
-   */
-  readonly nonFinite?: "throw" | "clamp";
-}
+export type Quantized<F extends FormatName = FormatName> = QuantizedTensor<
+  F,
+  FormatOptions<F>,
+  FormatParts<F>
+>;
 
 /** Everything that can be asked of {@linkcode quantize} for one format. */
-export type QuantizeOptions<F extends FormatName> = F extends FormatName
-  ? { readonly format: F } & CommonOptions<F> & FormatOptions<F>
-  : never;
-
-/** Options of {@linkcode dequantize}. */
-export interface DequantizeOptions {
-  /**
-   * A Float32Array of the right length, to be written over in place of a new one.
-   * Where it shares memory with the parts, these are copied first.
-   */
-  readonly into?: Float32Array;
-}
+export type QuantizeOptions<F extends FormatName> =
+  & { readonly format: F }
+  & CommonOptions<Quantized<F>>
+  & FormatOptions<F>;
 
 /**
  * Quantizes floats to 4 bits.
@@ -95,7 +68,7 @@ export function quantize(
   values: FloatValues,
   options?:
     & { readonly format?: "int4" }
-    & CommonOptions<"int4">
+    & CommonOptions<Quantized<"int4">>
     & FormatOptions<"int4">,
 ): Quantized<"int4">;
 /** Quantizes floats to 4 bits in any format; see the first signature. */
@@ -103,61 +76,33 @@ export function quantize<F extends FormatName>(
   values: FloatValues,
   options: QuantizeOptions<F>,
 ): Quantized<F>;
+/** Quantizes floats to 4 bits in a format that need not be registered; see the first signature. */
+export function quantize<
+  Name extends string,
+  O extends object,
+  P extends object,
+  R extends object,
+>(
+  values: FloatValues,
+  options:
+    & { readonly format: Format<Name, O, P, R> }
+    & CommonOptions<QuantizedTensor<Name, O, P>>
+    & O,
+): QuantizedTensor<Name, O, P>;
 export function quantize(
   values: FloatValues,
-  { format: name = "int4", shape, into, nonFinite = "throw", ...rest }:
-    AnyOptions = {},
+  given: { readonly format?: string | Format } & CommonOptions = {},
 ): AnyQuantized {
-  const format = formatNamed(name), input = floatValues(values, "values");
-  const dimensions = shape === undefined ? [input.length] : [...shape];
-  checkShape(dimensions);
-  if (sizeOf(dimensions) !== input.length) {
-    throw new RangeError(
-      `Cannot quantize ${input.length} values as shape [${dimensions}]: it takes ${
-        sizeOf(dimensions)
-      }`,
-    );
-  }
-  if (nonFinite !== "throw" && nonFinite !== "clamp") {
-    throw new RangeError(
-      `Unknown nonFinite "${nonFinite}": use "throw" or "clamp"`,
-    );
-  }
-  const options = {
-    ...format.resolve(rest, dimensions),
-    overflow: nonFinite,
-  };
-  const specs: Record<string, PartSpec> = format.parts(dimensions, options);
-  if (into) checkInto(into, format.name, dimensions, specs);
-  const parts = into ? into.parts : allocateParts(specs);
-  const given = apartFrom(input, arraysOf(parts));
-  const finite = nonFinite === "throw"
-    ? given
-    : clamped(given, format, dimensions, options);
-  format.quantize(finite, dimensions, options, parts);
-  return {
-    format: format.name,
-    shape: dimensions,
-    options: format.kept(options),
-    parts,
-  };
-}
-
-/** A quantized tensor of any format. */
-export type AnyQuantized = QuantizedTensor<string, object, object>;
-
-interface AnyOptions {
-  readonly format?: string;
-  readonly shape?: readonly number[];
-  readonly into?: AnyQuantized;
-  readonly nonFinite?: "throw" | "clamp";
+  const { format = "int4", ...options } = plainOptions(given, "options");
+  return quantizeWith(formatOf(format), values, options);
 }
 
 /**
  * Turns a quantized tensor back into floats, in row-major order.
  *
  * @param quantized What {@linkcode quantize} returned, or the same put together from a file.
- * @param options `into`: an array to reuse.
+ * @param options `into`: an array to reuse; `format`: the format itself, where it
+ * is none of those that `formats` lists.
  * @returns One float32 for each value. A NaN, as comes of a NaN or an infinite
  * scale, is always the quiet NaN 0x7FC00000.
  * @throws {RangeError} When a part is missing or does not fit the shape, or `into` has the wrong length.
@@ -173,135 +118,36 @@ interface AnyOptions {
  */
 export function dequantize(
   quantized: AnyQuantized,
-  { into }: DequantizeOptions = {},
-): Float32Array {
-  const format = formatNamed(quantized.format), shape = quantized.shape;
-  checkShape(shape);
-  const options = format.resolve(quantized.options, shape);
-  checkParts(quantized, format.parts(shape, options));
-  const size = sizeOf(shape);
-  if (into && (!(into instanceof Float32Array) || into.length !== size)) {
-    throw new RangeError(
-      `Cannot dequantize into ${
-        describe(into)
-      }: shape [${shape}] takes a Float32Array of ${size}`,
-    );
-  }
-  const out = into ?? new Float32Array(size);
-  format.dequantize(partsApart(quantized.parts, out), shape, options, out);
-  return out;
+  options: DequantizeOptions & { readonly format?: Format } = {},
+): DtypeArrays["F32"] {
+  plainOptions(quantized, "quantized");
+  const { format = quantized.format, ...rest } = plainOptions(
+    options,
+    "options",
+  ) as typeof options;
+  return dequantizeWith(formatOf(format), quantized, rest);
 }
 
-function arraysOf(parts: object): DtypeArrays[Dtype][] {
-  return Object.values(parts as Parts).map(({ data }) => data);
+function formatOf(format: unknown): Format {
+  if (typeof format === "string") return formatNamed(format);
+  if (isFormat(format)) return format;
+  throw new TypeError(
+    `Cannot use format: it must be the name of a format, or a format itself, not ${
+      describe(format)
+    }`,
+  );
 }
 
-/** The parts, copied where they share memory with `out`. */
-function partsApart(parts: object, out: Float32Array): object {
-  const apart = ([name, part]: [string, Part]) => [
-    name,
-    { ...part, data: apartFrom<Part["data"]>(part.data, [out]) },
-  ];
-  return Object.fromEntries(Object.entries(parts as Parts).map(apart));
+function isFormat(value: unknown): value is Format {
+  return typeof value === "object" && value !== null && "resolve" in value &&
+    "layout" in value && "quantize" in value;
 }
 
 /** The format of this name. Throws a RangeError that lists the names there are. */
 export function formatNamed(name: string): Format {
-  const format = formats.get(name);
+  const format = formats.get(name as FormatName);
   if (format) return format;
   throw new RangeError(
     `Unknown format "${name}": use one of ${[...formats.keys()].join(", ")}`,
   );
-}
-
-/** The typed array that carries each dtype. */
-export const ARRAYS: {
-  readonly [D in Dtype]: new (length: number) => DtypeArrays[D];
-} = {
-  U8: Uint8Array,
-  I8: Int8Array,
-  U16: Uint16Array,
-  I32: Int32Array,
-  U32: Uint32Array,
-  F16: Uint16Array,
-  BF16: Uint16Array,
-  F32: Float32Array,
-  F64: Float64Array,
-};
-
-/** New arrays of zeros for the parts of a tensor. */
-export function allocateParts(
-  specs: Readonly<Record<string, PartSpec>>,
-): Parts {
-  const parts: Record<string, Part> = {};
-  for (const [name, { dtype, shape }] of Object.entries(specs)) {
-    parts[name] = { dtype, shape, data: new ARRAYS[dtype](sizeOf(shape)) };
-  }
-  return parts;
-}
-
-/** Throws a RangeError unless the tensor has just these parts, each with the right type and length. */
-export function checkParts(
-  { format, parts: given }: AnyQuantized,
-  specs: Readonly<Record<string, PartSpec>>,
-): void {
-  const parts = given as Parts;
-  for (const [name, { dtype, shape }] of Object.entries(specs)) {
-    const data = Object.hasOwn(parts, name) ? parts[name].data : undefined;
-    if (data instanceof ARRAYS[dtype] && data.length === sizeOf(shape)) {
-      continue;
-    }
-    throw new RangeError(
-      `Cannot use part "${name}" of a ${format} tensor: it takes ${
-        ARRAYS[dtype].name
-      } of ` +
-        `${sizeOf(shape)} ([${shape}]), not ${describe(data)}`,
-    );
-  }
-  for (const name of Object.keys(parts)) {
-    if (Object.hasOwn(specs, name)) continue;
-    throw new RangeError(
-      `A ${format} tensor with these options has no part "${name}": leave it out`,
-    );
-  }
-}
-
-function checkInto(
-  into: AnyQuantized,
-  name: string,
-  shape: readonly number[],
-  specs: Readonly<Record<string, PartSpec>>,
-): void {
-  if (into.format !== name || into.shape.join() !== shape.join()) {
-    throw new RangeError(
-      `Cannot quantize ${name} [${shape}] into ${into.format} [${into.shape}]: pass a result of the same format and shape`,
-    );
-  }
-  checkParts(into, specs);
-  rejectOverlap(
-    Object.fromEntries(
-      Object.entries(into.parts as Parts).map((
-        [part, { data }],
-      ) => [part, data]),
-    ),
-  );
-}
-
-function clamped(
-  values: Float32Array,
-  format: Format,
-  shape: readonly number[],
-  options: object,
-): Float32Array {
-  const group = format.group(shape, options), columns = rowLength(shape);
-  return clampNonFinite(values, Math.max(columns, group), group);
-}
-
-function describe(value: unknown): string {
-  if (ArrayBuffer.isView(value)) {
-    return `${value.constructor.name} of ${
-      (value as unknown as ArrayLike<number>).length
-    }`;
-  }
-  return String(value);
 }

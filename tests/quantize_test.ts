@@ -18,13 +18,12 @@ import {
   formats,
   type Int4Options,
   type Int4Parts,
-  type PartSpec,
   quantize,
   type Quantized,
   useBackend,
 } from "../mod.ts";
 import { int4 } from "../src/formats/int4.ts";
-import { allocateParts } from "../src/quantize.ts";
+import { allocateParts } from "../src/core.ts";
 import { adversarial, bits } from "./adversarial.ts";
 
 const BACKENDS: Backend[] = ["wasm", "js"];
@@ -78,15 +77,12 @@ for (const name of BACKENDS) {
       assert(groups.length > 100);
       for (const { set, shape, groupSize, method, ...expected } of groups) {
         // numpy writes a scale that overflows; quantize() refuses it.
-        const options = {
-          ...int4.resolve({ groupSize, scaleMethod: method }, shape),
-          overflow: "keep" as const,
-        };
+        const options = int4.resolve({ groupSize, scaleMethod: method }, shape);
         const parts = allocateParts(
-          int4.parts(shape, options) as Record<string, PartSpec>,
+          int4.layout(shape, options).parts,
         ) as unknown as Int4Parts;
         const values = adversarial(1000)[set];
-        int4.quantize(values, shape, options, parts);
+        int4.quantize(values, shape, options, parts, { overflow: "keep" });
         const back = values.slice();
         int4.dequantize(parts, shape, options, back);
         const { codes, scales, zeroPoints } = parts;
@@ -180,7 +176,9 @@ Deno.test("every format's error stays within its bound", () => {
     const { reference } = format,
       shape = [4096],
       options = format.resolve({}, shape);
-    const group = format.group(shape, options);
+    const { fields, groupedBy } = format.scheme(shape, options);
+    const { span } = fields[groupedBy];
+    const group = span.rows * span.columns;
     const q = quantize(values, { format: name as "int4" }),
       back = dequantize(q);
     assert(reference);
@@ -282,7 +280,7 @@ Deno.test("into has to be of the same format, shape and options", () => {
   assertThrows(
     () => dequantize(q, { into: new Float32Array(63) }),
     RangeError,
-    "Float32Array of 63",
+    "room for 63 values",
   );
 });
 

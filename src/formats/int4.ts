@@ -34,7 +34,7 @@ import {
   type ScaleMethod,
   strides,
 } from "../kernels/grouped.ts";
-import { type Kernel, run } from "../kernels/engine.ts";
+import { type Kernel, type Operand, run } from "../kernels/engine.ts";
 import {
   dequantizeInt4,
   dequantizeInt4Groups,
@@ -44,11 +44,16 @@ import {
 import { F32, signedByte } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { defineFormat } from "../model/define.ts";
-import { rejectNonFinite } from "../numeric/finite.ts";
+import {
+  type Overflow,
+  rejectNonFinite,
+  ScaleOverflow,
+  within,
+} from "../numeric/finite.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { linearScheme, wholeRange } from "../schemes/linear.ts";
-import type { Format, Part } from "../words/format.ts";
+import type { Coder, Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { EncodeContext, Ranges, Scheme } from "../words/scheme.ts";
@@ -118,6 +123,28 @@ export function scaleOf(
   return [scale, clamp(zeroPoint, -8, 7) + 0];
 }
 
+/** Half of the largest float32: a range between this and its negative has a width that is finite. */
+const HALF_OF_LARGEST = 1.7014117331926443e38;
+
+/** Scale and zero point of group `index`, whose first value is number `first`; deals with a scale that is infinite. */
+function finiteScaleOf(
+  scaleMethod: ScaleMethod,
+  min: number,
+  max: number,
+  index: number,
+  first: number,
+  overflow: Overflow,
+): [scale: number, zeroPoint: number] {
+  const found = scaleOf(scaleMethod, min, max);
+  if (Number.isFinite(found[0]) || overflow === "keep") return found;
+  if (overflow === "throw") throw new ScaleOverflow(index, first, "float32");
+  return scaleOf(
+    scaleMethod,
+    Math.max(min, -HALF_OF_LARGEST),
+    Math.min(max, HALF_OF_LARGEST),
+  );
+}
+
 function orOne(scale: number): number {
   return scale === 0 ? 1 : scale;
 }
@@ -125,20 +152,29 @@ function orOne(scale: number): number {
 // ---- the fast way ----
 
 function quantize(
+  generic: Coder<Int4Parts, ResolvedInt4Options>,
   values: Float32Array,
   shape: readonly number[],
   options: ResolvedInt4Options,
   parts: Int4Parts,
-  { ranges }: EncodeContext = {},
+  context: EncodeContext = {},
 ): void {
-  const groups = grouping(shape, options.groupSize);
+  const groups = grouping(shape, options.groupSize), { ranges } = context;
   if (isFused(groups) && !ranges) {
-    return quantizeFused(values, options, parts, groups);
+    return quantizeFused(generic, values, options, parts, groups, context);
   }
   const { codes, scales, zeroPoints } = parts;
   const setScale = (index: number, first: number, n: number) => {
     const known = ranges ? rangeAt(ranges, index) : options.range;
-    const [scale, zeroPoint] = measureScale(values, first, n, options, known);
+    const [min, max] = measure(values, first, n, options, known);
+    const [scale, zeroPoint] = finiteScaleOf(
+      options.scaleMethod,
+      min,
+      max,
+      index,
+      first,
+      context.overflow ?? "throw",
+    );
     scales.data[index] = scale;
     if (zeroPoints) zeroPoints.data[index] = zeroPoint;
   };
@@ -176,19 +212,19 @@ function isFused({ group, groupsPerRow, perTensor }: Grouping): boolean {
     (group <= LONGEST_FUSED_GROUP || (group % 2 === 1 && groupsPerRow > 1));
 }
 
-function measureScale(
+function measure(
   values: Float32Array,
   first: number,
   n: number,
   { scaleMethod }: ResolvedInt4Options,
   known?: readonly [min: number, max: number],
-): [scale: number, zeroPoint: number] {
+): readonly [min: number, max: number] {
   if (scaleMethod !== "absmax" && !known) {
-    return scaleOf(scaleMethod, ...measureRange(values, first, n));
+    return measureRange(values, first, n);
   }
   // Looked at even where the range is known: a NaN must not pass.
   const largest = measureMagnitude(values, first, n);
-  return scaleOf(scaleMethod, ...known ?? [-largest, largest]);
+  return known ?? [-largest, largest];
 }
 
 /** The range that was measured before: of the tensor, or of the group's row. */
@@ -198,10 +234,12 @@ function rangeAt({ min, max }: Ranges, index: number): [number, number] {
 }
 
 function quantizeFused(
+  generic: Coder<Int4Parts, ResolvedInt4Options>,
   values: Float32Array,
-  { scaleMethod }: ResolvedInt4Options,
+  options: ResolvedInt4Options,
   parts: Int4Parts,
   groups: Grouping,
+  context: EncodeContext,
 ): void {
   const { row, step, codes, groups: perStep } = strides(groups),
     zeroPoints = parts.zeroPoints?.data;
@@ -219,9 +257,44 @@ function quantizeFused(
         bytes: zeroPoints ? perStep : 0,
       },
     ],
-    numbers: [row, groups.group, SCALE_RULES[scaleMethod]],
-    again: (first, n) => rejectNonFinite(values, first, first + n),
+    numbers: [row, groups.group, SCALE_RULES[options.scaleMethod]],
+    again(first, n): void {
+      rejectNonFinite(values, first, first + n);
+      const from = first / step * perStep;
+      const length = Math.ceil(n / step) * perStep;
+      const stretchParts: Int4Parts = {
+        codes: stretch(parts.codes, first, n, step, codes),
+        scales: slice(parts.scales, from, length),
+        ...(parts.zeroPoints &&
+          { zeroPoints: slice(parts.zeroPoints, from, length) }),
+      };
+      const shape = row === groups.count ? [n] : [n / row, row];
+      const part = values.subarray(first, first + n);
+      within(
+        from,
+        first,
+        () => generic.quantize(part, shape, options, stretchParts, context),
+      );
+    },
   });
+}
+
+/** Part of a part. */
+function slice<P extends Part>(part: P, from: number, length: number): P {
+  return { ...part, data: part.data.subarray(from, from + length) };
+}
+
+/** The codes of a stretch that starts at a step. */
+function stretch(
+  codes: Part<"U8">,
+  first: number,
+  n: number,
+  step: number,
+  { bits, bytes = 0 }: Pick<Operand, "bits" | "bytes">,
+): Part<"U8"> {
+  return bits
+    ? slice(codes, first / 2, Math.ceil(n / 2))
+    : slice(codes, first / step * bytes, Math.ceil(n / step) * bytes);
 }
 
 const NO_ZERO_POINTS = new Int8Array(0);
@@ -307,7 +380,8 @@ const OPTIONS: Schema<Int4Options> = {
   range: {
     kind: "range",
     kept: false,
-    help: 'smallest and largest value, with groupSize "tensor", instead of looking',
+    help:
+      'smallest and largest value, with groupSize "tensor", instead of looking',
   },
 };
 
@@ -332,7 +406,8 @@ function layout(
   shape: readonly number[],
   { groupSize, scaleMethod }: ResolvedInt4Options,
 ): Layout<Int4Parts> {
-  const group = groupOf(shape, groupSize), scales = groupsShape(shape, groupSize);
+  const group = groupOf(shape, groupSize),
+    scales = groupsShape(shape, groupSize);
   return {
     matrix: matrixOf(shape),
     parts: {
@@ -363,6 +438,7 @@ function scheme(
       const [scale, zeroPoint] = scaleOf(scaleMethod, ...range ?? [min, max]);
       return [scale, zeroPoint + 8];
     },
+    limit: HALF_OF_LARGEST,
     prepass: groupSize === "tensor" ? wholeRange : undefined,
   });
 }
@@ -382,5 +458,8 @@ export const int4: Format<"int4", Int4Options, Int4Parts, ResolvedInt4Options> =
     check,
     layout,
     scheme,
-    fast: () => ({ quantize, dequantize }),
+    fast: (generic) => ({
+      quantize: (...operands) => quantize(generic, ...operands),
+      dequantize,
+    }),
   });

@@ -15,11 +15,6 @@
  * @module
  */
 
-import {
-  dequantizeIq4Nl,
-  quantizeIq4Nl,
-  weighIq4Nl,
-} from "../kernels/js/iq4.ts";
 import { F16 } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
@@ -114,7 +109,7 @@ export const iq4_nl: BlockFormat<"iq4_nl"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
-  quantizeKernel: quantizeIq4Nl,
-  weightedKernel: weighIq4Nl,
-  dequantizeKernel: dequantizeIq4Nl,
+  quantizeKernel: { name: "iq4_nl_quantize" },
+  weightedKernel: { name: "iq4_nl_weigh" },
+  dequantizeKernel: { name: "iq4_nl_dequantize" },
 });

@@ -17,11 +17,6 @@
  * @module
  */
 
-import {
-  dequantizeIq4Xs,
-  quantizeIq4Xs,
-  weighIq4Xs,
-} from "../kernels/js/iq4.ts";
 import { F16 } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
@@ -159,12 +154,11 @@ export const iq4_xs: BlockFormat<"iq4_xs"> = blockFormat({
   grid: IQ4,
   form: "other",
   groupedBy: "scale",
-  groupSize: IQ4_GROUP,
   errorBound: 0.2,
   encode,
   encodeWeighted,
   decode,
-  quantizeKernel: quantizeIq4Xs,
-  weightedKernel: weighIq4Xs,
-  dequantizeKernel: dequantizeIq4Xs,
+  quantizeKernel: { name: "iq4_xs_quantize" },
+  weightedKernel: { name: "iq4_xs_weigh" },
+  dequantizeKernel: { name: "iq4_xs_dequantize" },
 });

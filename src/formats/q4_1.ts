@@ -23,7 +23,10 @@ import {
   type BlockTile,
 } from "../model/block_format.ts";
 import { truncateToInt8 } from "../numeric/c_casts.ts";
-import { type AffineSearch, searchAffine } from "../schemes/ggml_affine_search.ts";
+import {
+  type AffineSearch,
+  searchAffine,
+} from "../schemes/ggml_affine_search.ts";
 import { rowWeights } from "../schemes/ggml_importance.ts";
 import { UINT4 } from "../schemes/grids.ts";
 

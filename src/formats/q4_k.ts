@@ -29,7 +29,10 @@ import {
 import { nearestInt } from "../numeric/c_casts.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { clamp } from "../numeric/rounding.ts";
-import { type AffineSearch, searchAffine } from "../schemes/ggml_affine_search.ts";
+import {
+  type AffineSearch,
+  searchAffine,
+} from "../schemes/ggml_affine_search.ts";
 import { importanceWeights, sumOfSquares } from "../schemes/ggml_importance.ts";
 import { searchUnsigned } from "../schemes/ggml_scale_search.ts";
 import { UINT4 } from "../schemes/grids.ts";
@@ -178,7 +181,9 @@ function encodeWeighted(
 ): void {
   for (let column = 0; column < importance.length; column += VALUES, block++) {
     const at = first + column;
-    const sigma2 = fround(fround(2 * sumOfSquares(values, at, VALUES)) / VALUES);
+    const sigma2 = fround(
+      fround(2 * sumOfSquares(values, at, VALUES)) / VALUES,
+    );
     for (let g = 0; g < GROUPS; g++) {
       const from = g * GROUP;
       importanceWeights(
@@ -233,7 +238,6 @@ export const q4_k: BlockFormat<"q4_k"> = blockFormat({
   grid: UINT4,
   form: "other",
   groupedBy: "scale",
-  groupSize: VALUES,
   errorBound: 0.12,
   encode,
   encodeWeighted,

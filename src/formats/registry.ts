@@ -7,8 +7,8 @@ import type {
   BlockOptions,
   BlockParts,
   UnweightedBlockOptions,
-} from "../families/blocks.ts";
-import type { Format } from "../types.ts";
+} from "../model/block_format.ts";
+import type { Format } from "../words/format.ts";
 import { int4, type Int4Options, type Int4Parts } from "./int4.ts";
 import { iq4_nl } from "./iq4_nl.ts";
 import { iq4_xs } from "./iq4_xs.ts";
@@ -62,6 +62,6 @@ const ALL: readonly Format[] = [
  * }
  * ```
  */
-export const formats: ReadonlyMap<string, Format> = new Map(
-  ALL.map((format) => [format.name, format]),
+export const formats: ReadonlyMap<keyof FormatTypes, Format> = new Map(
+  ALL.map((format) => [format.name as keyof FormatTypes, format]),
 );

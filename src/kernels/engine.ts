@@ -33,8 +33,8 @@ export type KernelArray =
 export interface Kernel {
   /** Name of the WebAssembly export: `(n, ...pointers, ...numbers) => 0 | 1`. */
   readonly name: string;
-  /** The plain-JS twin: `(n, ...arrays, ...numbers) => 0 | 1`; arrays start at multiples of 8 bytes. */
-  readonly js: (n: number, ...operands: never[]) => number;
+  /** The plain-JS twin, where there is one; without it the scalar reference does the work: `(n, ...arrays, ...numbers) => 0 | 1`; arrays start at multiples of 8 bytes. */
+  readonly js?: (n: number, ...operands: never[]) => number;
 }
 
 /** An array that a kernel works on, and how much of it goes with how many values. */
@@ -371,10 +371,10 @@ function fastestOffset({ memory, scratch }: Instance): number {
 function runJs(work: Work): void {
   const { operands, count, step } = work;
   const stretch = stretchOf(LONG_STRETCH, step);
-  const kernel = work.kernel.js as (
-    n: number,
-    ...operands: (KernelArray | number)[]
-  ) => number;
+  const kernel = work.kernel.js as
+    | ((n: number, ...operands: (KernelArray | number)[]) => number)
+    | undefined;
+  if (!kernel) return work.again(0, count);
   const numbers = work.numbers ?? [];
   for (let first = 0; first < count; first += stretch) {
     const n = Math.min(stretch, count - first);

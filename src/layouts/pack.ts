@@ -4,8 +4,18 @@
  *
  * @module
  */
-import { type CodesItem, type FieldItem, type PartPlan, unitsOf } from "../words/layout.ts";
-import { areasOf, type FieldPlan, type FieldPlans, type Tile } from "../words/tile.ts";
+import {
+  type CodesItem,
+  type FieldItem,
+  type PartPlan,
+  unitsOf,
+} from "../words/layout.ts";
+import {
+  areasOf,
+  type FieldPlan,
+  type FieldPlans,
+  type Tile,
+} from "../words/tile.ts";
 import type { Matrix, Window } from "../words/window.ts";
 
 /** Bytes of one part, and the window that they were taken for. */

@@ -6,13 +6,26 @@
  * @module
  */
 import { type Kernel, run } from "../kernels/engine.ts";
-import { rejectNonFinite } from "../numeric/finite.ts";
+import { F16 } from "../layouts/codecs.ts";
+import { F16_OVERFLOW } from "../numeric/f16.ts";
+import {
+  clipToScale,
+  rejectNonFinite,
+  ScaleOverflow,
+  within,
+} from "../numeric/finite.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import type { Coder, Format, Part } from "../words/format.ts";
 import type { CodesItem, FieldItem, Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { EncodeContext, Form, Grid, Scheme } from "../words/scheme.ts";
-import type { FieldPlan, FieldPlans, Fields, Span } from "../words/tile.ts";
+import {
+  type FieldPlan,
+  type FieldPlans,
+  type Fields,
+  indexInTensor,
+  type Span,
+} from "../words/tile.ts";
 import { defineFormat } from "./define.ts";
 
 /**
@@ -101,8 +114,6 @@ export interface BlockSpec<Name extends string> {
   readonly form: Form;
   /** The role of the field that tells how values are grouped. */
   readonly groupedBy: string;
-  /** Values that share a scale, where that is not told by the field. */
-  readonly groupSize?: number;
   /** See {@linkcode Format.errorBound}; where no stored scale is subnormal or infinite. */
   readonly errorBound: number;
   /** Codes and fields of block number `block`, whose values start at index `at`. */
@@ -111,7 +122,6 @@ export interface BlockSpec<Name extends string> {
     at: number,
     tile: BlockTile,
     block: number,
-    saturate: boolean,
   ): void;
   /** The same for a row of `importance.length` values; absent where weights change nothing. */
   encodeWeighted?(
@@ -120,7 +130,6 @@ export interface BlockSpec<Name extends string> {
     importance: Float32Array,
     tile: BlockTile,
     block: number,
-    saturate: boolean,
   ): void;
   /** The values of block number `block`, which start at index `at`. */
   decode(tile: BlockTile, at: number, out: Float32Array, block: number): void;
@@ -158,7 +167,7 @@ export function blockFormat<Name extends string>(
     summary,
     source,
     errorBound,
-    groupSize: spec.groupSize ?? fields[spec.groupedBy].span.columns,
+    groupSize: fields[spec.groupedBy].span.columns,
     bitsPerValue: bytes * 8 / values,
     options: (spec.encodeWeighted ? IMPORTANCE : {}) as Schema<BlockOptions>,
     check(_options, shape): void {
@@ -217,6 +226,9 @@ function schemeOf(
   const { grid, form, groupedBy, values: size } = spec;
   // The weights are those of columns, so only whole rows can be cut apart.
   const together: Span | undefined = importance && { rows: 1, columns };
+  const halves = spec.record.flatMap((item) =>
+    item.kind === "field" && item.codec === F16 ? [item.role] : []
+  );
   return {
     grid,
     form,
@@ -224,13 +236,34 @@ function schemeOf(
     groupedBy,
     computeDtype: "F32",
     together,
-    encode(values, tile, { saturate = false }: EncodeContext): void {
+    encode(values, tile, { overflow = "throw" }: EncodeContext): void {
       const step = importance ? importance.length : size;
       for (let at = 0; at < values.length; at += step) {
-        const block = at / size;
-        if (importance) {
-          spec.encodeWeighted!(values, at, importance, tile, block, saturate);
-        } else spec.encode(values, at, tile, block, saturate);
+        const encode = (from: Float32Array) =>
+          importance
+            ? spec.encodeWeighted!(from, at, importance, tile, at / size)
+            : spec.encode(from, at, tile, at / size);
+        encode(values);
+        if (overflow === "keep") continue;
+        const block = firstOverflow(
+          halves,
+          tile.fields,
+          at / size,
+          step / size,
+        );
+        if (block < 0) continue;
+        if (overflow === "throw") {
+          const index = indexInTensor(tile, block * size);
+          throw new ScaleOverflow(index / size, index, "float16");
+        }
+        const copy = values.slice();
+        // The values of a row weigh each other, so they are cut together.
+        clipToScale(values.subarray(at, at + step), (clipped) => {
+          copy.set(clipped, at);
+          encode(copy);
+          return firstOverflow(halves, tile.fields, at / size, step / size) >=
+            0;
+        });
       }
     },
     decode(tile, out): void {
@@ -239,6 +272,21 @@ function schemeOf(
       }
     },
   };
+}
+
+/** Number of the first block from `block` on with a float16 field that is infinite, or −1. */
+function firstOverflow(
+  halves: readonly string[],
+  fields: Fields,
+  block: number,
+  count: number,
+): number {
+  for (let b = block; b < block + count; b++) {
+    for (const role of halves) {
+      if (!(Math.abs(fields[role][b]) < F16_OVERFLOW)) return b;
+    }
+  }
+  return -1;
 }
 
 // ---- the fast way, where there is a kernel ----
@@ -260,13 +308,14 @@ function quantizeStretch(
     first / size * bytes,
     (first + n) / size * bytes,
   );
-  generic.quantize(
-    values.subarray(first, first + n),
-    [n / columns, columns],
-    { importance },
-    partOf(blocks),
-    context,
-  );
+  within(first / size, first, () =>
+    generic.quantize(
+      values.subarray(first, first + n),
+      [n / columns, columns],
+      { importance },
+      partOf(blocks),
+      context,
+    ));
 }
 
 function partOf(data: Uint8Array): BlockParts {
@@ -289,7 +338,9 @@ function fastOf(
   ) => {
     const { data } = parts.blocks, { importance } = options;
     const kernel = importance ? spec.weightedKernel : quantizeKernel;
-    if (!kernel) return generic.quantize(values, shape, options, parts, context);
+    if (!kernel) {
+      return generic.quantize(values, shape, options, parts, context);
+    }
     const columns = importance?.length ?? step;
     run({
       kernel,
@@ -302,7 +353,16 @@ function fastOf(
       ],
       numbers: importance ? [columns] : [],
       again: (first, n) =>
-        quantizeStretch(spec, generic, values, first, n, options, data, context),
+        quantizeStretch(
+          spec,
+          generic,
+          values,
+          first,
+          n,
+          options,
+          data,
+          context,
+        ),
     });
   };
   const dequantize: Blocks["dequantize"] = (parts, shape, options, out) => {

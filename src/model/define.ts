@@ -6,11 +6,7 @@
  */
 import type { Coder, Convention, Format, Part } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
-import {
-  keptOptions,
-  resolveOptions,
-  type Schema,
-} from "../words/schema.ts";
+import { keptOptions, resolveOptions, type Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import { rowLength } from "../numeric/shape.ts";
 import { whole } from "../words/window.ts";
@@ -96,8 +92,7 @@ export function defineFormat<
       check?.(resolved, shape);
       return resolved;
     },
-    kept: (options) =>
-      keptOptions(schema, options as Record<string, unknown>),
+    kept: (options) => keptOptions(schema, options as Record<string, unknown>),
     ...reference,
     ...fast?.(reference),
     reference,

@@ -5,8 +5,15 @@
  * @module
  */
 import { packPart, type PartBytes, unpackPart } from "../layouts/pack.ts";
+import { rejectNonFinite } from "../numeric/finite.ts";
+import { settleNaNs } from "../numeric/nan.ts";
 import { grainOf, type Layout, type PartPlan } from "../words/layout.ts";
-import type { EncodeContext, Prepass, Ranges, Scheme } from "../words/scheme.ts";
+import type {
+  EncodeContext,
+  Prepass,
+  Ranges,
+  Scheme,
+} from "../words/scheme.ts";
 import { type Tile, tileOf } from "../words/tile.ts";
 import {
   areaOf,
@@ -42,10 +49,16 @@ class Workspace {
   #values = new Float32Array(0);
   readonly #fields = new Map<string, Float32Array>();
 
-  tile(window: Window, { fields }: Scheme): Tile {
+  tile(window: Window, { scheme, layout }: Tensor): Tile {
     const count = areaOf(window);
     if (this.#codes.length < count) this.#codes = new Uint8Array(count);
-    return tileOf(window, fields, this.#codes, this.#memory);
+    return tileOf(
+      layout.matrix,
+      window,
+      scheme.fields,
+      this.#codes,
+      this.#memory,
+    );
   }
 
   values = (length: number): Float32Array => {
@@ -86,7 +99,7 @@ export function* stages(
 ): Generator<Stage, void> {
   const { matrix } = layout;
   const grain = grainOf(layout, scheme.fields, false, scheme.together);
-  if (!scheme.byRange || areaOf(cornerOf(grain, matrix)) <= capacity) {
+  if (!scheme.byRange || grain.rows * grain.columns <= capacity) {
     yield {
       measured: false,
       windows: () => cut(whole(matrix), grain, capacity),
@@ -99,18 +112,6 @@ export function* stages(
   }
 }
 
-function cornerOf(
-  { rows, columns }: Grain,
-  matrix: { rows: number; columns: number },
-): Window {
-  return {
-    row: 0,
-    rows: Math.min(rows, matrix.rows),
-    column: 0,
-    columns: Math.min(columns, matrix.columns),
-  };
-}
-
 /** Quantizes the values of a whole tensor into its parts. */
 export function encodeTensor(
   tensor: Tensor,
@@ -119,6 +120,8 @@ export function encodeTensor(
   context: EncodeContext = {},
 ): void {
   const { scheme, layout: { matrix } } = tensor;
+  rejectNonFinite(values);
+  if (areaOf(whole(matrix)) === 0) return encodeEmpty(tensor, parts, context);
   const known = { ...prepassOf(tensor, values, context), ...context };
   for (const { windows, measured } of stages(tensor, TILE_VALUES)) {
     const ranges = measured
@@ -126,11 +129,26 @@ export function encodeTensor(
       : known.ranges;
     for (const window of windows()) {
       const input = valuesOf(values, matrix, window, workspace.values);
-      const tile = workspace.tile(window, scheme);
+      const tile = workspace.tile(window, tensor);
       scheme.encode(input, tile, { ...known, ranges });
       packTile(tensor, tile, { bytes: parts, area: whole(matrix) });
     }
   }
+}
+
+/** A tensor without values still has the numbers that are there once: those of a single zero. */
+function encodeEmpty(
+  { scheme, layout }: Tensor,
+  bytes: TensorBytes["bytes"],
+  context: EncodeContext,
+): void {
+  const parts = Object.fromEntries(
+    Object.entries(layout.parts).filter(([name]) => bytes[name].length > 0),
+  );
+  const one = { scheme, layout: { matrix: { rows: 1, columns: 1 }, parts } };
+  const tile = workspace.tile(whole(one.layout.matrix), one);
+  scheme.encode(new Float32Array(1), tile, context);
+  packTile(one, tile, { bytes, area: tile });
 }
 
 /** Puts a tile into the parts. */
@@ -217,10 +235,11 @@ export function decodeWindow(
   const { scheme, layout } = tensor;
   const { columns } = grainOf(layout, scheme.fields);
   for (const part of cut(window, { rows: 1, columns }, TILE_VALUES)) {
-    const tile = workspace.tile(part, scheme);
+    const tile = workspace.tile(part, tensor);
     unpackTile(tensor, tile, parts);
     const first = (part.row - window.row) * window.columns + part.column -
       window.column;
     scheme.decode(tile, out.subarray(first, first + areaOf(part)));
   }
+  settleNaNs(out, 0, areaOf(window));
 }

@@ -6,7 +6,9 @@
 import { bf16ToF32, f32ToBf16 } from "./bf16.ts";
 import { f16ToF32, f32ToF16 } from "./f16.ts";
 
-const ROUNDINGS: Readonly<Record<"F32" | "F16" | "BF16", (x: number) => number>> = {
+const ROUNDINGS: Readonly<
+  Record<"F32" | "F16" | "BF16", (x: number) => number>
+> = {
   F32: Math.fround,
   F16: (x) => f16ToF32(f32ToF16(x)),
   BF16: (x) => bf16ToF32(f32ToBf16(x)),

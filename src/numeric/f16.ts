@@ -7,6 +7,11 @@
  * @module
  */
 
+/** The largest finite binary16. */
+export const LARGEST_F16 = 65504;
+/** From here on numbers round to an infinity. */
+export const F16_OVERFLOW = 65520;
+
 const scratch = new Float32Array(1);
 const scratchBits = new Uint32Array(scratch.buffer);
 

@@ -53,6 +53,27 @@ export class ScaleOverflow extends RangeError {
   }
 }
 
+/**
+ * Runs work on a stretch of a tensor, and tells of an overflow in it by the
+ * numbers of the whole tensor.
+ *
+ * @param group Number of the stretch's first group.
+ * @param first Index of its first value.
+ * @param work What to run.
+ */
+export function within(group: number, first: number, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof ScaleOverflow)) throw error;
+    throw new ScaleOverflow(
+      error.group + group,
+      error.first + first,
+      error.stored,
+    );
+  }
+}
+
 /** What to do where finite values have a scale that is not: refuse, cut the values, or keep it as the reference does. */
 export type Overflow = "throw" | "clamp" | "keep";
 

@@ -5,6 +5,7 @@
  * @module
  */
 import { roundTo } from "../numeric/compute.ts";
+import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
 import { clamp, roundHalfAway, roundHalfToEven } from "../numeric/rounding.ts";
 import type {
   ComputeDtype,
@@ -13,7 +14,15 @@ import type {
   Ranges,
   Scheme,
 } from "../words/scheme.ts";
-import { type FieldPlans, type Run, runs, type Span, type Tile } from "../words/tile.ts";
+import {
+  areaNumber,
+  type FieldPlans,
+  indexInTensor,
+  type Run,
+  runs,
+  type Span,
+  type Tile,
+} from "../words/tile.ts";
 import { UINT4 } from "./grids.ts";
 
 const { fround } = Math;
@@ -39,22 +48,23 @@ export interface LinearPlan {
   fit(min: number, max: number): readonly [scale: number, offset: number];
   /** How a value becomes a code. */
   readonly rounding: Rounding;
-  /** The largest magnitude of a scale that can be stored; unlimited by default. */
-  readonly largestScale?: number;
+  /** The type that scale and bias are stored in; F32 by default. */
+  readonly stored?: ComputeDtype;
+  /** The largest magnitude of values whose scale and bias that type can hold. */
+  readonly limit: number;
   /** In which dtype values are computed; F32 by default. */
   readonly computeDtype?: ComputeDtype;
   /** Whether one range for the whole tensor is needed first. */
   readonly prepass?: () => Prepass;
-  /** A field per column that names its group, in place of the columns' order. */
-  readonly order?: "order";
 }
 
 /** Makes a scheme. */
 export function linearScheme(plan: LinearPlan): Scheme {
   const { group, offset, computeDtype = "F32" } = plan;
   const fields: FieldPlans = {
-    scale: { span: group },
-    ...(offset && { [offset]: { span: group } }),
+    scale: { span: group, shared: plan.prepass !== undefined },
+    ...(offset &&
+      { [offset]: { span: group, shared: plan.prepass !== undefined } }),
   };
   return {
     grid: UINT4,
@@ -75,14 +85,15 @@ function encode(
   plan: LinearPlan,
   values: Float32Array,
   tile: Tile,
-  { ranges, saturate }: EncodeContext,
+  { ranges, overflow = "throw" }: EncodeContext,
 ): void {
   for (const run of runs(tile, plan.group)) {
     const [min, max] = ranges
       ? rangeAt(ranges, run, tile)
       : rangeOf(values, run);
-    fitGroup(plan, tile, run, min, max, saturate ?? false);
-    const { scale, offset } = numbersOf(plan, tile, run.area);
+    const [scale, offset] = fitGroup(plan, min, max, overflow, run, tile);
+    tile.fields.scale[run.area] = scale;
+    if (plan.offset) tile.fields[plan.offset][run.area] = offset;
     for (let i = run.first; i < run.first + run.count; i++) {
       tile.codes[i] = codeOf(plan, values[i], scale, offset);
     }
@@ -111,37 +122,33 @@ function rangeOf(
   return [min, max];
 }
 
+/** Scale and offset of a group, dealing with what cannot be stored. */
 function fitGroup(
-  { fit, offset, largestScale = Infinity }: LinearPlan,
-  tile: Tile,
-  run: Run,
+  plan: LinearPlan,
   min: number,
   max: number,
-  saturate: boolean,
-): void {
-  const [scale, shift] = fit(min, max);
-  tile.fields.scale[run.area] = storable(scale, largestScale, saturate, run, tile);
-  if (offset) tile.fields[offset][run.area] = shift;
+  overflow: Overflow,
+  { first }: Run,
+  tile: Tile,
+): readonly [scale: number, offset: number] {
+  const { fit, limit, stored = "F32" } = plan, round = roundTo(stored);
+  const found = fit(min, max);
+  const fits = Number.isFinite(round(found[0])) &&
+    (plan.offset !== "bias" || Number.isFinite(round(found[1])));
+  if (fits || overflow === "keep") return found;
+  if (overflow === "clamp") {
+    return fit(Math.max(min, -limit), Math.min(max, limit));
+  }
+  const index = indexInTensor(tile, first);
+  const number = areaNumber(tile.matrix, plan.group, index);
+  throw new ScaleOverflow(number, index, STORED[stored]);
 }
 
-/** The scale, or the largest that can be stored in its place. */
-function storable(
-  scale: number,
-  largest: number,
-  saturate: boolean,
-  { first }: Run,
-  { row, column, columns }: Tile,
-): number {
-  if (Math.abs(scale) <= largest && Number.isFinite(scale)) return scale;
-  if (saturate) return Math.sign(scale) * Math.min(largest, 3.4028234663852886e38);
-  throw new RangeError(
-    `Cannot store the scale ${scale} of the group at row ${
-      row + Math.floor(first / columns)
-    }, column ${
-      column + first % columns
-    }: the largest is ${largest}; scale the values down, or pass nonFinite: "clamp" to saturate`,
-  );
-}
+const STORED: Readonly<Record<ComputeDtype, string>> = {
+  F32: "float32",
+  F16: "float16",
+  BF16: "bfloat16",
+};
 
 function numbersOf(
   { offset, zero = 8 }: LinearPlan,

@@ -130,9 +130,7 @@ export function unitsOf(
   window: Window,
 ): Window {
   return areasOf(
-    part.wholeRows
-      ? { ...window, column: 0, columns: matrix.columns }
-      : window,
+    part.wholeRows ? { ...window, column: 0, columns: matrix.columns } : window,
     part.unit,
   );
 }
@@ -191,18 +189,28 @@ export function grainOf(
   measured = false,
   least?: Span,
 ): Grain {
-  let rows = 1, columns = 1;
-  const add = (span: Span) => {
-    if (span.rows < matrix.rows) rows = leastCommonMultiple(rows, span.rows);
-    if (span.columns < matrix.columns) {
-      columns = leastCommonMultiple(columns, span.columns);
-    }
+  const grain = { rows: 1, columns: 1 };
+  const keep = (span: Span) => {
+    grain.rows = common(grain.rows, span.rows, matrix.rows);
+    grain.columns = common(grain.columns, span.columns, matrix.columns);
   };
   for (const { unit, holds, wholeRows } of Object.values(parts)) {
-    if (wholeRows) continue;
-    if (!measured || holds.some(({ kind }) => kind === "codes")) add(unit);
+    const cut = holds.some((item) =>
+      item.kind === "codes" ||
+      item.kind === "field" && !measured && !fields[item.role].shared
+    );
+    if (cut && !wholeRows) keep(unit);
   }
-  if (!measured) { for (const { span } of Object.values(fields)) add(span); }
-  if (least) add(least);
-  return { rows, columns };
+  for (const { span, shared } of Object.values(fields)) {
+    if (!measured && !shared) keep(span);
+  }
+  if (least) keep(least);
+  return grain;
+}
+
+/** The least number that both divide, up to all that there are. */
+function common(a: number, b: number, all: number): number {
+  return a >= all || b >= all
+    ? Math.max(1, all)
+    : Math.min(all, leastCommonMultiple(a, b));
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Overflow } from "../numeric/finite.ts";
 import type { FieldPlans, Span, Tile } from "./tile.ts";
 
 /** What the sixteen codes stand for: their names are unique, and equal grids have equal names. */
@@ -33,8 +34,8 @@ export interface EncodeContext {
   readonly ranges?: Ranges;
   /** Other numbers that a prepass found. */
   readonly known?: Readonly<Record<string, number>>;
-  /** Take the largest scale that can be stored where a larger one is needed, in place of throwing. */
-  readonly saturate?: boolean;
+  /** What to do where finite values have a scale that cannot be stored; `"throw"` by default. */
+  readonly overflow?: Overflow;
 }
 
 /** Collects what has to be known of a whole tensor before any of it is quantized. */

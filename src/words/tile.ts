@@ -19,6 +19,8 @@ export interface FieldPlan {
   readonly span: Span;
   /** Values for each area; 1 but for tables. */
   readonly length?: number;
+  /** The same numbers serve all windows: a scale of the tensor, a table, an order of the columns. */
+  readonly shared?: boolean;
 }
 
 /** What fields a tensor has, by their roles. */
@@ -29,6 +31,8 @@ export type Fields = Readonly<Record<string, Float32Array>>;
 
 /** A window of a tensor: codes row by row, one to a byte, and the fields of every area that it touches. */
 export interface Tile extends Window {
+  /** The tensor that it is a window of. */
+  readonly matrix: Matrix;
   /** Indices into the grid, 0 … 15. */
   readonly codes: Uint8Array;
   /** The fields. */
@@ -70,6 +74,7 @@ export type TileMemory = (
 
 /** Lays out a tile for a window over memory that is used again and again. */
 export function tileOf(
+  matrix: Matrix,
   window: Window,
   plans: FieldPlans,
   codes: Uint8Array,
@@ -81,6 +86,7 @@ export function tileOf(
   }
   const { row, rows, column, columns } = window;
   return {
+    matrix,
     row,
     rows,
     column,
@@ -88,6 +94,24 @@ export function tileOf(
     codes: codes.subarray(0, rows * columns),
     fields,
   };
+}
+
+/** Index in the whole tensor of a value of a tile. */
+export function indexInTensor(tile: Tile, index: number): number {
+  const row = tile.row + Math.floor(index / tile.columns);
+  return row * tile.matrix.columns + tile.column + index % tile.columns;
+}
+
+/** Number of the area that a value of the whole tensor lies in, areas counted row by row. */
+export function areaNumber(
+  { columns }: Matrix,
+  span: Span,
+  index: number,
+): number {
+  const perRow = Math.ceil(columns / span.columns);
+  const row = Math.floor(index / columns), column = index % columns;
+  return Math.floor(row / span.rows) * perRow +
+    Math.floor(column / span.columns);
 }
 
 /** A stretch of a tile that shares the areas of a field. */

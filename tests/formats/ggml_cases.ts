@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BlockFormat, BlockParts } from "../../src/families/blocks.ts";
+import type { BlockFormat, BlockParts } from "../../src/model/block_format.ts";
 import { iq4_nl } from "../../src/formats/iq4_nl.ts";
 import { iq4_xs } from "../../src/formats/iq4_xs.ts";
 import { mxfp4 } from "../../src/formats/mxfp4.ts";
@@ -33,7 +33,7 @@ export const ggmlFormats: readonly BlockFormat<GgmlName>[] = [
 
 /** Values in a block. */
 export function blockSize(format: BlockFormat): number {
-  return format.span([0], {});
+  return format.layout([0], {}).parts.blocks.unit.columns;
 }
 
 /** Bytes in a block. */
@@ -46,7 +46,7 @@ export function emptyParts(
   format: BlockFormat,
   shape: readonly number[],
 ): BlockParts {
-  const { shape: blocks } = format.parts(shape, {}).blocks;
+  const { shape: blocks } = format.layout(shape, {}).parts.blocks;
   const data = new Uint8Array(
     blocks.reduce((product, dimension) => product * dimension, 1),
   );
@@ -86,14 +86,14 @@ export function quantizeBy(
   const shape = [values.length / columns, columns];
   const parts = emptyParts(format, shape);
   // ggml writes scales that overflow; what is public here refuses them.
-  const options = {
-    ...format.resolve(importance ? { importance } : {}, shape),
-    overflow: "keep" as const,
-  };
+  const options = format.resolve(importance ? { importance } : {}, shape);
   by(
     way,
     format,
-    (implementation) => implementation.quantize(values, shape, options, parts),
+    (implementation) =>
+      implementation.quantize(values, shape, options, parts, {
+        overflow: "keep",
+      }),
   );
   return parts.blocks.data;
 }
@@ -106,7 +106,7 @@ export function dequantizeBy(
 ): Float32Array {
   const out = new Float32Array(data.length * 8 / format.bitsPerValue);
   const parts: BlockParts = {
-    blocks: { dtype: "U8", shape: [data.length], data },
+    blocks: { dtype: "U8", shape: [data.length], data: data as never },
   };
   by(
     way,

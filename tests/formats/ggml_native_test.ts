@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { BlockFormat } from "../../src/families/blocks.ts";
+import type { BlockFormat } from "../../src/model/block_format.ts";
 import { bits, random } from "../adversarial.ts";
 import { type GgmlName, openGgml } from "../peers/ggml.ts";
 import {

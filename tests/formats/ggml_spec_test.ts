@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { BlockFormat } from "../../src/families/blocks.ts";
+import type { BlockFormat } from "../../src/model/block_format.ts";
 import { ggmlFormats, quantizeBy } from "./ggml_cases.ts";
 import { sha256 } from "./ggml_vectors.ts";
 

@@ -5,19 +5,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { formats } from "../../mod.ts";
 import { rootUrl } from "../modules.ts";
-import type { Part, PartSpec } from "../../src/types.ts";
-
-const BITS: Readonly<Record<Part["dtype"], number>> = {
-  U8: 8,
-  I8: 8,
-  U16: 16,
-  I32: 32,
-  U32: 32,
-  F16: 16,
-  BF16: 16,
-  F32: 32,
-  F64: 64,
-};
+import { partBytes, type PartPlan } from "../../src/words/layout.ts";
 
 /** Paths of all files under a folder, from there on. */
 async function filesUnder(folder: URL, prefix = ""): Promise<string[]> {
@@ -65,14 +53,10 @@ for (const [name, format] of formats) {
     // So many values that a scale for all of them weighs nothing.
     const shape = [256, 4096];
     const options = format.resolve({}, shape);
-    const specs: readonly PartSpec[] = Object.values(
-      format.parts(shape, options),
+    const plans: readonly PartPlan[] = Object.values(
+      format.layout(shape, options).parts,
     );
-    const bits = specs.reduce(
-      (sum, { dtype, shape }) =>
-        sum + BITS[dtype] * shape.reduce((a, b) => a * b, 1),
-      0,
-    );
+    const bits = plans.reduce((sum, plan) => sum + 8 * partBytes(plan), 0);
     assertAlmostEquals(bits / (256 * 4096), format.bitsPerValue, 1e-3);
   });
 }

@@ -4,7 +4,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import type { BlockFormat } from "../../src/families/blocks.ts";
+import type { BlockFormat } from "../../src/model/block_format.ts";
 import { iq4_nl } from "../../src/formats/iq4_nl.ts";
 import { iq4_xs } from "../../src/formats/iq4_xs.ts";
 import { tileInstance } from "../../src/kernels/arena.ts";

@@ -1,9 +1,13 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { blockFormat, type BlockOptions } from "../../src/families/blocks.ts";
+import type {
+  BlockFormat,
+  BlockOptions,
+} from "../../src/model/block_format.ts";
 import { mxfp4 } from "../../src/formats/mxfp4.ts";
 import { nvfp4 } from "../../src/formats/nvfp4.ts";
 import { q4_0 } from "../../src/formats/q4_0.ts";
 import { q4_k } from "../../src/formats/q4_k.ts";
+import { grainOf, type Layout } from "../../src/words/layout.ts";
 import { adversarial } from "../adversarial.ts";
 import {
   emptyParts,
@@ -14,12 +18,11 @@ import {
 const none = {};
 
 Deno.test("blocks: parts have the shape of the values, the last axis in bytes", () => {
-  assertEquals(q4_0.parts([2, 3, 64], none).blocks, {
-    dtype: "U8",
-    shape: [2, 3, 36],
-  });
-  assertEquals(q4_k.parts([256], none).blocks, { dtype: "U8", shape: [144] });
-  assertEquals(q4_0.parts([5, 0], none).blocks, { dtype: "U8", shape: [5, 0] });
+  const shapeOf = (format: BlockFormat, shape: number[]) =>
+    format.layout(shape, none).parts.blocks.shape;
+  assertEquals(shapeOf(q4_0, [2, 3, 64]), [2, 3, 36]);
+  assertEquals(shapeOf(q4_k, [256]), [144]);
+  assertEquals(shapeOf(q4_0, [5, 0]), [5, 0]);
 });
 
 Deno.test("blocks: bits per value are those of ggml", () => {
@@ -113,8 +116,13 @@ Deno.test("blocks: formats whose scales ignore weights refuse importance", () =>
 Deno.test("blocks: with importance a tensor may be cut between rows only", () => {
   const importance = new Float32Array(512).fill(1);
   for (const format of weightedFormats) {
-    assertEquals(format.span([4, 512], { importance }), 512);
-    assertEquals(512 % format.span([4, 512], {}), 0);
+    const grain = (options: { importance?: Float32Array }) => {
+      const { fields, together } = format.scheme([4, 512], options);
+      const layout = format.layout([4, 512], options) as unknown as Layout;
+      return grainOf(layout, fields, false, together).columns;
+    };
+    assertEquals(grain({ importance }), 512);
+    assertEquals(512 % grain({}), 0);
   }
 });
 
@@ -165,20 +173,3 @@ function worstError(
   }
   return worst;
 }
-
-Deno.test("blocks: a layout that does not add up is a mistake of the author", () => {
-  const spec = {
-    name: "odd",
-    summary: "",
-    source: "",
-    blockSize: 32,
-    blockBytes: 18,
-    halves: 1,
-    scaleBytes: 2,
-    errorBound: 1,
-    encode: () => {},
-    decode: () => {},
-  };
-  assertEquals(blockFormat(spec).bitsPerValue, 4.5);
-  assertThrows(() => blockFormat({ ...spec, scaleBytes: 3 }), Error, "odd");
-});

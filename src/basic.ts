@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { measureMagnitude, measureRange } from "./families/grouped.ts";
+import { measureMagnitude, measureRange } from "./kernels/grouped.ts";
 import { type Kernel, type Operand, run } from "./kernels/engine.ts";
 import {
   dequantizeInt8,

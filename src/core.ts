@@ -1,0 +1,224 @@
+/**
+ * Quantizing, dequantizing and checking by a format that the caller has in hand:
+ * nothing here knows which formats there are.
+ *
+ * @module
+ */
+import {
+  describe,
+  floatValues,
+  oneOf,
+  plainOptions,
+  shapeOf,
+  typedArray,
+  typedArrayKind,
+} from "./numeric/arguments.ts";
+import { clampNonFinite } from "./numeric/finite.ts";
+import type { FloatValues } from "./numeric/floats.ts";
+import { apartFrom, rejectOverlap } from "./numeric/overlap.ts";
+import { sizeOf } from "./numeric/shape.ts";
+import { ARRAYS, type Dtype, type DtypeArrays } from "./words/dtypes.ts";
+import type { Format, Part, Parts, QuantizedTensor } from "./words/format.ts";
+import type { Layout, PartPlan } from "./words/layout.ts";
+
+/** A quantized tensor of any format. */
+export type AnyQuantized = QuantizedTensor<string, object, object>;
+
+/** Options that every format takes. */
+export interface CommonOptions<Result = AnyQuantized> {
+  /** The shape, slowest dimension first; one axis by default. Groups lie along the last axis. */
+  readonly shape?: readonly number[];
+  /**
+   * A result of the same format, shape and options, to be written over in place of
+   * new arrays. Where it shares memory with the values, these are copied first.
+   */
+  readonly into?: Result;
+  /**
+   * What to do about NaN and infinities: `"throw"` a RangeError that names the
+   * index (the default), or `"clamp"`: NaN becomes 0 and an infinity the largest
+   * finite magnitude of its group. The same for finite values whose scale is beyond
+   * the type that it is stored in: an error that names the group, or values that
+   * are cut to what a finite scale can hold.
+   */
+  readonly nonFinite?: "throw" | "clamp";
+}
+
+/** Options of {@linkcode dequantizeWith}. */
+export interface DequantizeOptions {
+  /**
+   * A Float32Array of the right length, to be written over in place of a new one.
+   * Where it shares memory with the parts, these are copied first.
+   */
+  readonly into?: Float32Array;
+}
+
+type AnyLayout = Layout<Record<string, PartPlan>>;
+
+/** Quantizes by a format; see `quantize`. */
+export function quantizeWith(
+  format: Format,
+  values: FloatValues,
+  given: CommonOptions & object = {},
+): QuantizedTensor {
+  const { shape, into, nonFinite = "throw", ...rest } = plainOptions(
+    given,
+    "options",
+  ) as CommonOptions;
+  const input = floatValues(values, "values");
+  const dimensions = shape === undefined ? [input.length] : shapeOf(shape);
+  if (sizeOf(dimensions) !== input.length) {
+    throw new RangeError(
+      `Cannot use shape [${dimensions}] for ${input.length} values: it takes ${
+        sizeOf(dimensions)
+      }`,
+    );
+  }
+  oneOf(nonFinite, ["throw", "clamp"], "nonFinite");
+  const options = format.resolve(rest, dimensions);
+  const layout: AnyLayout = format.layout(dimensions, options);
+  const parts = into === undefined
+    ? allocateParts(layout.parts)
+    : checkInto(into, format, dimensions, layout);
+  const apart = apartFrom(input, arraysOf(parts));
+  const finite = nonFinite === "throw"
+    ? apart
+    : clamped(apart, format, dimensions, options);
+  format.quantize(finite, dimensions, options, parts, { overflow: nonFinite });
+  return {
+    format: format.name,
+    shape: dimensions,
+    options: format.kept(options),
+    parts,
+  };
+}
+
+/** Dequantizes by a format; see `dequantize`. */
+export function dequantizeWith(
+  format: Format,
+  quantized: AnyQuantized,
+  { into }: DequantizeOptions = {},
+): DtypeArrays["F32"] {
+  const shape = shapeOf(quantized.shape, "shape of quantized");
+  const options = format.resolve(
+    plainOptions(quantized.options, "options of quantized"),
+    shape,
+  );
+  const parts = checkParts(quantized, format.layout(shape, options));
+  const size = sizeOf(shape);
+  const out = into === undefined
+    ? new Float32Array(size)
+    : typedArray(into, ["Float32Array"], "into");
+  if (out.length !== size) {
+    throw new RangeError(
+      `Cannot use into: it has room for ${out.length} values, shape [${shape}] takes ${size}`,
+    );
+  }
+  format.dequantize(partsApart(parts, out), shape, options, out);
+  return out as DtypeArrays["F32"];
+}
+
+function arraysOf(parts: Parts): DtypeArrays[Dtype][] {
+  return Object.values(parts).map(({ data }) => data);
+}
+
+/** The parts, copied where they share memory with `out`. */
+function partsApart(parts: Parts, out: Float32Array): Parts {
+  return Object.fromEntries(
+    Object.entries(parts).map(([name, part]) => [
+      name,
+      { ...part, data: apartFrom<Uint8Array>(part.data as Uint8Array, [out]) },
+    ]),
+  ) as Parts;
+}
+
+/** New arrays of zeros for the parts of a tensor. */
+export function allocateParts(plans: AnyLayout["parts"]): Parts {
+  return Object.fromEntries(
+    Object.entries(plans).map(([name, { dtype, shape }]) => [
+      name,
+      { dtype, shape, data: new ARRAYS[dtype](sizeOf(shape)) },
+    ]),
+  );
+}
+
+/**
+ * Throws a RangeError unless the tensor has just these parts, each with the right
+ * type and length.
+ *
+ * @returns The parts, as typed arrays of this realm.
+ */
+export function checkParts(
+  { format, parts: given }: AnyQuantized,
+  { parts: plans }: AnyLayout,
+): Parts {
+  const parts = plainOptions(given, "parts") as Parts;
+  const checked = Object.entries(plans).map(([name, plan]) => {
+    const part = Object.hasOwn(parts, name) ? parts[name] : undefined;
+    return [name, checkPart(format, name, part, plan)];
+  });
+  for (const name of Object.keys(parts)) {
+    if (Object.hasOwn(plans, name)) continue;
+    throw new RangeError(
+      `A ${format} tensor with these options has no part "${name}": leave it out`,
+    );
+  }
+  return Object.fromEntries(checked);
+}
+
+function checkPart(
+  format: string,
+  name: string,
+  part: Part | undefined,
+  { dtype, shape, anyLength }: PartPlan,
+): Part {
+  const kind = ARRAYS[dtype].name, data: unknown = part?.data;
+  const length = anyLength && data ? part!.data.length : sizeOf(shape);
+  if (typedArrayKind(data) !== kind || part!.data.length !== length) {
+    throw new RangeError(
+      `Cannot use part "${name}" of a ${format} tensor: it takes ${kind} of ` +
+        `${length} ([${shape}]), not ${describe(data)}`,
+    );
+  }
+  return {
+    dtype,
+    shape: anyLength ? [length] : shape,
+    data: typedArray(data, [kind as "Uint8Array"], `part "${name}"`) as never,
+  };
+}
+
+function checkInto(
+  into: AnyQuantized,
+  { name }: Format,
+  shape: readonly number[],
+  layout: AnyLayout,
+): Parts {
+  plainOptions(into, "into");
+  if (into.format !== name || String(into.shape) !== String(shape)) {
+    throw new RangeError(
+      `Cannot use into: it is ${into.format} [${into.shape}], not ${name} [${shape}]; ` +
+        "pass a result of the same format and shape",
+    );
+  }
+  const parts = checkParts(into, layout);
+  rejectOverlap(
+    Object.fromEntries(
+      Object.entries(parts).map(([part, { data }]) => [part, data]),
+    ),
+  );
+  return parts;
+}
+
+/** The values without NaN and infinities; see {@linkcode CommonOptions.nonFinite}. */
+function clamped(
+  values: Float32Array,
+  format: Format,
+  shape: readonly number[],
+  options: object,
+): Float32Array {
+  const { matrix } = format.layout(shape, options);
+  const { fields, groupedBy } = format.scheme(shape, options);
+  const { rows, columns } = fields[groupedBy].span;
+  return rows > 1
+    ? clampNonFinite(values, values.length, values.length)
+    : clampNonFinite(values, matrix.columns, columns);
+}

@@ -1,0 +1,126 @@
+/**
+ * Shapes and options worth a try, made from the schema of a format: what is
+ * registered is tested, without a list that names it.
+ *
+ * @module
+ */
+import type { Format } from "../src/words/format.ts";
+import type { Option } from "../src/words/schema.ts";
+import { importanceData } from "./formats/ggml_data.ts";
+
+/** A tensor to try. */
+export interface Case {
+  /** Its shape. */
+  readonly shape: number[];
+  /** Options as a caller gives them. */
+  readonly options: Record<string, unknown>;
+}
+
+/** Group sizes around what kernels treat apart: odd, short, whole rows, beyond a tile. */
+const NUMBERS = [
+  1,
+  2,
+  3,
+  5,
+  16,
+  20,
+  32,
+  33,
+  48,
+  64,
+  100,
+  128,
+  256,
+  1024,
+  16386,
+];
+
+/** Values of an option to try; `undefined` leaves it out. */
+function valuesOf(option: Option, columns: number): unknown[] {
+  switch (option.kind) {
+    case "boolean":
+      return [true, false];
+    case "choice":
+      return [...option.choices];
+    case "range":
+      return [undefined, [-1.5, 2]];
+    case "weights": {
+      const { random, withZeros } = importanceData(columns);
+      return [undefined, random, withZeros];
+    }
+    case "number": {
+      const numbers = option.choices ??
+        NUMBERS.filter((n) =>
+          n >= option.min && n <= option.max &&
+          (!option.powerOfTwo || Number.isInteger(Math.log2(n)))
+        );
+      return [undefined, ...numbers, ...(option.words ?? [])];
+    }
+  }
+}
+
+/** Every combination of option values, and each is tried on its own shapes. */
+function* combinations(
+  format: Format,
+  columns: number,
+): Generator<Record<string, unknown>, void> {
+  let all: Record<string, unknown>[] = [{}];
+  for (const [name, option] of Object.entries(format.options)) {
+    const values = valuesOf(option as Option, columns);
+    all = all.flatMap((options) =>
+      values.map((value) =>
+        value === undefined ? options : { ...options, [name]: value }
+      )
+    );
+  }
+  yield* all;
+}
+
+/** Last axes: around vectors, blocks and tiles, odd ones too. */
+const COLUMNS = [
+  ...[0, 1, 2, 7, 16, 31, 32, 33, 63, 64, 65, 96, 100, 128, 129, 160, 256, 512],
+  ...[1000, 1280, 2048, 2560, 4099, 9001, 20000],
+];
+/** Leading axes. */
+const LEADING = [[], [1], [2], [3, 2], [8], [16], [0]];
+
+/** How many cases a format is tried on at most. */
+const MOST = 120;
+
+/**
+ * The cases of a format: those that it takes. Throws where it takes none.
+ *
+ * @param format The format.
+ * @param most How many at most, evenly chosen.
+ */
+export function casesOf(format: Format, most = MOST): Case[] {
+  const cases: Case[] = [];
+  for (const columns of COLUMNS) {
+    for (const options of combinations(format, columns)) {
+      for (const leading of LEADING) {
+        const shape = [...leading, columns];
+        if (takes(format, shape, options)) cases.push({ shape, options });
+      }
+    }
+  }
+  if (cases.length === 0) throw new Error(`No case for ${format.name}`);
+  const step = Math.max(1, cases.length / most);
+  return Array.from(
+    { length: Math.min(most, cases.length) },
+    (_, i) => cases[Math.floor(i * step)],
+  );
+}
+
+function takes(
+  format: Format,
+  shape: number[],
+  options: Record<string, unknown>,
+): boolean {
+  try {
+    format.resolve(options, shape);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
