@@ -145,6 +145,7 @@ function encodeEmpty(
   const parts = Object.fromEntries(
     Object.entries(layout.parts).filter(([name]) => bytes[name].length > 0),
   );
+  if (Object.keys(parts).length === 0) return;
   const one = { scheme, layout: { matrix: { rows: 1, columns: 1 }, parts } };
   const tile = workspace.tile(whole(one.layout.matrix), one);
   scheme.encode(new Float32Array(1), tile, context);

@@ -55,15 +55,42 @@ export interface Coder<P extends object, R extends object> {
   ): void;
 }
 
-/** How a checkpoint names the parts, and how a format is recognised in one. */
+/** Entries of a file that may be the parts of one tensor, and what lies beside them. */
+export interface Candidate {
+  /** What each part looks like, by the part's name. */
+  readonly parts: Readonly<Record<string, PartSpec>>;
+  /** The text of a part that is one, such as JSON in bytes; undefined where it is none. */
+  text(part: string): string | undefined;
+  /** The quantization settings of the checkpoint: what its config file says, parsed. */
+  readonly config?: unknown;
+}
+
+/** What a candidate turned out to be. */
+export interface Recognized {
+  /** The logical shape. */
+  readonly shape: readonly number[];
+  /** Options, to be checked by {@linkcode Format.resolve}. */
+  readonly options: object;
+}
+
+/** How checkpoints name the parts of a format, and how it is recognized in one. */
 export interface Convention {
   /**
-   * The name of a part's entry: `{stem}` stands for the tensor's name without
-   * `.weight`, `{name}` for all of it.
+   * The name of each part's entry. `{name}` stands for the name of the tensor,
+   * `{stem}` for the same without a final `.weight`. Parts that not every tensor
+   * has are listed too.
    */
   readonly entries: Readonly<Record<string, string>>;
-  /** Which file beside the checkpoint says what the entries mean, if one does. */
-  readonly config?: string;
+  /** Parts without which a candidate is not this format. */
+  readonly needed: readonly string[];
+  /**
+   * Tells shape and options of a candidate that has the needed parts; undefined
+   * where it is another format. Throws a RangeError where it is this one, but its
+   * parts or the config contradict each other, or where it cannot be told apart.
+   */
+  recognize(candidate: Candidate): Recognized | undefined;
+  /** What the checkpoint's config file has to say of tensors with these options, for its readers to find. */
+  config?(options: object): Readonly<Record<string, unknown>>;
 }
 
 /**
