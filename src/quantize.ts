@@ -7,7 +7,7 @@ import { formats, type FormatTypes } from "./formats/registry.ts";
 import { clampNonFinite } from "./numeric/finite.ts";
 import { floatValues } from "./numeric/arguments.ts";
 import type { FloatValues } from "./numeric/floats.ts";
-import { apartFrom, rejectOverlap } from "./numeric/overlap.ts";
+import { apartFrom, overlap, rejectOverlap } from "./numeric/overlap.ts";
 import { checkShape, rowLength, sizeOf } from "./numeric/shape.ts";
 import type {
   Dtype,
@@ -199,11 +199,11 @@ function arraysOf(parts: object): DtypeArrays[Dtype][] {
 
 /** The parts, copied where they share memory with `out`. */
 function partsApart(parts: object, out: Float32Array): object {
-  const apart = ([name, part]: [string, Part]) => [
-    name,
-    { ...part, data: apartFrom<Part["data"]>(part.data, [out]) },
-  ];
-  return Object.fromEntries(Object.entries(parts as Parts).map(apart));
+  if (!arraysOf(parts).some((data) => overlap(data, out))) return parts;
+  const copies = Object.entries(parts as Parts).map((
+    [name, part],
+  ) => [name, { ...part, data: part.data.slice() }]);
+  return Object.fromEntries(copies);
 }
 
 /** The format of this name. Throws a RangeError that lists the names there are. */
@@ -279,13 +279,7 @@ function checkInto(
     );
   }
   checkParts(into, specs);
-  rejectOverlap(
-    Object.fromEntries(
-      Object.entries(into.parts as Parts).map((
-        [part, { data }],
-      ) => [part, data]),
-    ),
-  );
+  rejectOverlap(into.parts as Parts);
 }
 
 function clamped(
