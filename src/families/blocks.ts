@@ -7,6 +7,7 @@
  */
 
 import { type Kernel, run } from "../kernels/engine.ts";
+import { floatValues } from "../numeric/arguments.ts";
 import {
   clipToScale,
   type Overflow,
@@ -333,17 +334,12 @@ function checkColumns(
 }
 
 function resolveImportance(given: unknown, columns: number): Float32Array {
-  if (!(given instanceof Float32Array || Array.isArray(given))) {
-    throw new TypeError(
-      "Cannot use importance: it must be a Float32Array or an array of numbers",
-    );
-  }
-  if (given.length !== columns) {
+  const weights = floatValues(given, "importance").slice();
+  if (weights.length !== columns) {
     throw new RangeError(
-      `Cannot use importance: it has ${given.length} weights, the last axis has ${columns} columns`,
+      `Cannot use importance: it has ${weights.length} weights, the last axis has ${columns} columns`,
     );
   }
-  const weights = Float32Array.from(given);
   const bad = weights.findIndex((weight) =>
     !(weight >= 0 && weight < Infinity)
   );
