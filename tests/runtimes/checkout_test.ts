@@ -117,6 +117,14 @@ Deno.test({
       tools,
       [pinned.bun, ...packagedNode ? [pinned.node24] : []],
     );
+    const importer = join(folder, "importer.mjs");
+    await Deno.writeTextFile(
+      importer,
+      `import { quantize } from "./checkout/mod.ts";
+const q = quantize(new Float32Array(32), { format: "q4_0" });
+console.log(q.parts.blocks.data.length);
+`,
+    );
     const runtimes: [name: string, program: string, ignore: boolean][] = [
       ["bun", bunIn(project), false],
       ["node", nodeIn(project), withoutNode],
@@ -127,9 +135,19 @@ Deno.test({
         env: project.env,
       };
       await t.step({
-        name,
+        name: `${name}: its command line`,
         ignore,
         fn: () => assertSameFiles(folder, name, runtime),
+      });
+      await t.step({
+        name: `${name}: its module`,
+        ignore,
+        fn: async () => {
+          const printed = await succeed(program, [importer], {
+            env: project.env,
+          });
+          assertEquals(printed, "18\n");
+        },
       });
     }
   });

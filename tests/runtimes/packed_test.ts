@@ -2,7 +2,7 @@
  * The packed module, installed from its tarball into Node and Bun: the same
  * bytes, the command line where there is no Deno, and what the package says.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { assertSameFiles } from "./command_line.ts";
 import {
@@ -20,6 +20,7 @@ import {
   assertSameHashes,
   bundle,
   expectedResults,
+  readmeExample,
   root,
   succeed,
 } from "./workshop.ts";
@@ -117,6 +118,20 @@ Deno.test({ name: "the packed module", ignore: withoutNpm }, async (t) => {
       ) {
         const [program, ...args] = [...starter, "nibblewise", "--version"];
         assertEquals(await succeed(program, args, options), version);
+      }
+    });
+
+    await t.step("runs the README's example as it is pasted", async () => {
+      const file = join(folder, "try.mjs");
+      await Deno.writeTextFile(file, await readmeExample("Sixty seconds"));
+      const starters = [
+        [runtimes.node],
+        [runtimes.bun],
+        [Deno.execPath(), "run", "--no-prompt"],
+      ];
+      for (const [program, ...args] of starters) {
+        const printed = await succeed(program, [...args, file], options);
+        assertMatch(printed, /^[\d.]+ dB, at most [\d.]+ off, .*\n294912\n$/);
       }
     });
 

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { install, packInto, pinned, programOn, withoutNpm } from "./project.ts";
-import { succeed } from "./workshop.ts";
+import { readmeExample, succeed } from "./workshop.ts";
 
 /** What a user writes. */
 interface Snippet {
@@ -15,6 +15,7 @@ interface Snippet {
 
 /** Each has to compile; the names say what for. */
 const snippets: Readonly<Record<string, Snippet>> = {
+  "the README's example": { code: await readmeExample("Sixty seconds") },
   "results are typed by their format": {
     code: `
 import { backend, compare, dequantize, formats, quantize, quantizeToInt4 } from "nibblewise";
@@ -119,7 +120,7 @@ const resolutions = {
 };
 
 /** What the snippets are called in their project. */
-const fileOf = (name: string) => `${name.replaceAll(" ", "_")}.ts`;
+const fileOf = (name: string) => `${name.replaceAll(/\W+/g, "_")}.ts`;
 
 function configuration(
   resolution: keyof typeof resolutions,
