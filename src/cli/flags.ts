@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parseArgs } from "@std/cli/parse-args";
+import { parseArgs } from "./std/bundle.js";
 import { printable } from "../files/errors.ts";
 import {
   type Call,

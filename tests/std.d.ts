@@ -1,6 +1,7 @@
-// Types of the few functions of the Deno standard library that this project
-// uses. The package that carries it on npm is JavaScript without types; point
-// the import map at JSR (see CONTRIBUTING.md) and this file can go.
+// Types of the few functions of the Deno standard library that are imported by
+// name: by the tests, the benchmarks and src/cli/std/names.ts. The package that
+// carries it on npm is JavaScript without types; point the import map at JSR
+// (see CONTRIBUTING.md) and this file can go.
 
 declare module "@std/assert" {
   type ErrorClass<E extends Error> = new (...args: never[]) => E;
@@ -83,44 +84,9 @@ declare module "@std/assert" {
 }
 
 declare module "@std/cli/parse-args" {
-  export interface ParseOptions {
-    boolean?: readonly string[];
-    string?: readonly string[];
-    collect?: readonly string[];
-    alias?: Record<string, string | readonly string[]>;
-    default?: Record<string, unknown>;
-    stopEarly?: boolean;
-    "--"?: boolean;
-    unknown?: (argument: string, key?: string, value?: unknown) => unknown;
-  }
-  export function parseArgs(
-    args: readonly string[],
-    options?: ParseOptions,
-  ): { _: (string | number)[]; [name: string]: unknown };
+  export const parseArgs: typeof import("../src/cli/std/bundle.d.ts").parseArgs;
 }
 
 declare module "@std/fmt/bytes" {
-  export function format(
-    bytes: number,
-    options?: { binary?: boolean; bits?: boolean; signed?: boolean },
-  ): string;
-}
-
-declare module "@std/fmt/colors" {
-  export function bold(text: string): string;
-  export function dim(text: string): string;
-  export function red(text: string): string;
-  export function green(text: string): string;
-  export function yellow(text: string): string;
-  export function cyan(text: string): string;
-  export function stripAnsiCode(text: string): string;
-  export function setColorEnabled(enabled: boolean): void;
-  export function getColorEnabled(): boolean;
-}
-
-declare module "@std/fmt/duration" {
-  export function format(
-    milliseconds: number,
-    options?: { style?: "narrow" | "digital" | "full"; ignoreZero?: boolean },
-  ): string;
+  export const format: typeof import("../src/cli/std/bundle.d.ts").formatBytes;
 }
