@@ -105,22 +105,3 @@ declare module "@std/fmt/bytes" {
     options?: { binary?: boolean; bits?: boolean; signed?: boolean },
   ): string;
 }
-
-declare module "@std/fmt/colors" {
-  export function bold(text: string): string;
-  export function dim(text: string): string;
-  export function red(text: string): string;
-  export function green(text: string): string;
-  export function yellow(text: string): string;
-  export function cyan(text: string): string;
-  export function stripAnsiCode(text: string): string;
-  export function setColorEnabled(enabled: boolean): void;
-  export function getColorEnabled(): boolean;
-}
-
-declare module "@std/fmt/duration" {
-  export function format(
-    milliseconds: number,
-    options?: { style?: "narrow" | "digital" | "full"; ignoreZero?: boolean },
-  ): string;
-}

@@ -10,7 +10,7 @@ import { decodeBf16, encodeBf16 } from "../numeric/bf16.ts";
 import { decodeF16, encodeF16 } from "../numeric/f16.ts";
 import type { ByteSource } from "./bytes.ts";
 import { quote } from "./errors.ts";
-import { readAhead, ringStep, steps } from "./pipeline.ts";
+import { readAhead, steps } from "./pipeline.ts";
 import type { TensorEntry, TensorFile } from "./tensors.ts";
 
 /** The dtypes whose values can be read as float32. */
@@ -298,39 +298,6 @@ function* columns({ from, to }: Box): Generator<number[], void> {
 
 function product(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);
-}
-
-/** A stretch of values in memory. */
-export interface FloatChunk {
-  /** Index of its first value. */
-  readonly first: number;
-  /** The values; valid until the next chunk is asked for. */
-  readonly values: Float32Array;
-}
-
-/**
- * Reads a range of values in pieces as large as the buffers, ahead of the consumer.
- *
- * @param file The opened file.
- * @param entry One of its tensors.
- * @param start Index of the first value.
- * @param end Index behind the last value.
- * @param buffers The ring, all of one length.
- * @returns The chunks in order.
- */
-export async function* floatChunks(
-  file: Pick<TensorFile, "source">,
-  entry: TensorEntry,
-  start: number,
-  end: number,
-  buffers: readonly Float32Array[],
-): AsyncGenerator<FloatChunk, void, undefined> {
-  const step = ringStep(buffers);
-  yield* readAhead(steps(start, end, step), buffers, async (first, buffer) => {
-    const values = buffer.subarray(0, Math.min(step, end - first));
-    await readFloats(file, entry, first, values);
-    return { first, values };
-  });
 }
 
 /**

@@ -10,7 +10,6 @@ import type { ByteSource } from "../../src/files/bytes.ts";
 import { memorySource } from "../../src/files/file_source.ts";
 import {
   encodeFloats,
-  floatChunks,
   type FloatDtype,
   readFloats,
 } from "../../src/files/floats.ts";
@@ -249,27 +248,6 @@ Deno.test("readFloats: refuses ranges outside the tensor and dtypes that are no 
       RangeError,
       `Cannot read tensor "W" as floats: its dtype is "${dtype}"`,
     );
-  }
-});
-
-Deno.test("floatChunks: every value once, in order", async () => {
-  const which: Case = {
-    dtype: "BF16",
-    shape: [10, 5],
-    bigEndian: true,
-    fortranOrder: true,
-    start: 2,
-  };
-  const values = exact(50);
-  const file = fileOf(values, which);
-  for (const count of [1, 2, 3]) {
-    const buffers = Array.from({ length: count }, () => new Float32Array(8));
-    const seen: number[] = [];
-    for await (const chunk of floatChunks(file, file.entry, 3, 49, buffers)) {
-      assertEquals(chunk.first, 3 + seen.length);
-      seen.push(...chunk.values);
-    }
-    assertEquals(seen, [...values.subarray(3, 49)]);
   }
 });
 
