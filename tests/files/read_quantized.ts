@@ -13,7 +13,9 @@ export async function readQuantized(
     const bytes = new Uint8Array(entry.byteLength);
     await source.read(entry.offset, bytes);
     const dtype = entry.dtype as Dtype;
-    const View = ARRAYS[dtype] as new (buffer: ArrayBuffer) => Part["data"];
+    const View = ARRAYS[dtype] as unknown as new (
+      buffer: ArrayBuffer,
+    ) => Part["data"];
     read[name] = { dtype, shape: entry.shape, data: new View(bytes.buffer) };
   }
   return { format: format.name, shape, options, parts: read };
