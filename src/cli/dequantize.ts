@@ -4,8 +4,10 @@
  * @module
  */
 import { printable, quote } from "../files/errors.ts";
+import type { EncodedDtype } from "../files/floats.ts";
 import { ggmlTypes } from "../files/gguf_types.ts";
 import type { TensorFile } from "../files/tensors.ts";
+import { isFloat8 } from "../numeric/float8.ts";
 import {
   type Call,
   type Command,
@@ -14,7 +16,7 @@ import {
   type Io,
   show,
 } from "./command.ts";
-import { runDequantize, type TargetDtype } from "./dequantize_run.ts";
+import { runDequantize } from "./dequantize_run.ts";
 import { choice } from "./flags.ts";
 import { withFile } from "./input.ts";
 import {
@@ -66,7 +68,7 @@ export const dequantizeCommand: Command = {
 interface Plan {
   readonly quantized: readonly Tensor[];
   readonly copied: readonly Tensor[];
-  readonly dtype: TargetDtype;
+  readonly dtype: EncodedDtype;
 }
 
 async function run(call: Call, io: Io): Promise<number> {
@@ -74,7 +76,7 @@ async function run(call: Call, io: Io): Promise<number> {
   const to = choice(call, "to", ["f32", "f16", "bf16"]) ?? "f32";
   const [input] = call.operands;
   return await withFile(call, input, async (file) => {
-    const plan = planDequantize(call, file, to.toUpperCase() as TargetDtype);
+    const plan = planDequantize(call, file, to.toUpperCase() as EncodedDtype);
     const tensors = outputTensors(plan);
     const output = container === "npy"
       ? npyOutput(tensors)
@@ -116,16 +118,16 @@ async function run(call: Call, io: Io): Promise<number> {
 function planDequantize(
   call: Call,
   file: TensorFile,
-  dtype: TargetDtype,
+  dtype: EncodedDtype,
 ): Plan {
   const tensors = tensorsOf(file);
   const chosen = selected(call, tensors.map(({ name }) => name));
   const wanted = tensors.filter(({ name }) => chosen.has(name));
-  if (!tensors.some(({ quantized }) => quantized)) {
+  if (!tensors.some(isNarrow)) {
     throw new RangeError(
       `Nothing to dequantize in ${file.source.name}: none of its ${
         countOf(tensors.length, "tensor")
-      } is quantized in a format of this program`,
+      } is quantized in a format of this program or of eight-bit floats`,
     );
   }
   if (wanted.length === 0) {
@@ -142,10 +144,15 @@ function planDequantize(
     );
   }
   return {
-    quantized: wanted.filter(({ quantized }) => quantized),
-    copied: wanted.filter(({ quantized }) => !quantized),
+    quantized: wanted.filter(isNarrow),
+    copied: wanted.filter((tensor) => !isNarrow(tensor)),
     dtype,
   };
+}
+
+/** Whether a tensor is widened: it is quantized, or its floats have eight bits. */
+function isNarrow({ dtype, quantized }: Tensor): boolean {
+  return quantized !== undefined || isFloat8(dtype);
 }
 
 /** Whether a tensor is quantized in a way that only GGUF has. */

@@ -14,6 +14,7 @@
  *
  * @module
  */
+import { dtypes } from "../numeric/dtypes.ts";
 import type { ByteSource } from "./bytes.ts";
 import { printable, quote } from "./errors.ts";
 import {
@@ -29,36 +30,9 @@ import type { TensorEntry, TensorFile } from "./tensors.ts";
 const METADATA = "__metadata__";
 const LENGTH_BYTES = 8;
 
-/**
- * Bits of an element by dtype, in the library's order: its writer sorts by it,
- * last first, so that wide elements lie aligned.
- */
-const DTYPE_BITS: ReadonlyMap<string, number> = new Map([
-  ["BOOL", 8],
-  ["F4", 4],
-  ["F6_E2M3", 6],
-  ["F6_E3M2", 6],
-  ["U8", 8],
-  ["I8", 8],
-  ["F8_E5M2", 8],
-  ["F8_E4M3", 8],
-  ["F8_E8M0", 8],
-  ["F8_E4M3FNUZ", 8],
-  ["F8_E5M2FNUZ", 8],
-  ["I16", 16],
-  ["U16", 16],
-  ["F16", 16],
-  ["BF16", 16],
-  ["I32", 32],
-  ["U32", 32],
-  ["F32", 32],
-  ["C64", 64],
-  ["F64", 64],
-  ["I64", 64],
-  ["U64", 64],
-]);
+/** Where a dtype stands in the order of the library. */
 const DTYPE_RANK = new Map(
-  [...DTYPE_BITS.keys()].map((dtype, index) => [dtype, index]),
+  [...dtypes.keys()].map((dtype, index) => [dtype, index]),
 );
 
 /**
@@ -232,7 +206,7 @@ function sizeInBytes(
   dtype: string,
   shape: readonly number[],
 ): number {
-  const bits = DTYPE_BITS.get(dtype);
+  const bits = dtypes.get(dtype)?.bits;
   if (bits === undefined) {
     throw new RangeError(`${what} has an unknown dtype ${quote(dtype)}`);
   }

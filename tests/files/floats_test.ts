@@ -17,10 +17,12 @@ import type { TensorEntry } from "../../src/files/tensors.ts";
 import { f32ToBf16 } from "../../src/numeric/bf16.ts";
 import { f32ToF16 } from "../../src/numeric/f16.ts";
 
-const WIDTH: Record<FloatDtype, number> = { F16: 2, BF16: 2, F32: 4, F64: 8 };
+/** Those that the tests can write; floats of eight bits have tests of their own. */
+type Written = Exclude<FloatDtype, `F8_${string}`>;
+const WIDTH: Record<Written, number> = { F16: 2, BF16: 2, F32: 4, F64: 8 };
 
 interface Case {
-  dtype: FloatDtype;
+  dtype: Written;
   shape: number[];
   bigEndian: boolean;
   fortranOrder: boolean;
@@ -74,7 +76,7 @@ const exact = (count: number) =>
   Float32Array.from({ length: count }, (_, i) => (i % 255 - 127) / 8);
 
 const cases = fc.record({
-  dtype: fc.constantFrom<FloatDtype>("F16", "BF16", "F32", "F64"),
+  dtype: fc.constantFrom<Written>("F16", "BF16", "F32", "F64"),
   shape: fc.array(fc.integer({ min: 1, max: 6 }), {
     minLength: 1,
     maxLength: 5,

@@ -10,6 +10,16 @@ export async function vector(name: string): Promise<Uint8Array> {
   return new Uint8Array(await readFile(join(vectors, name)));
 }
 
+/** The path of a file as people have them. */
+export function casePath(name: string): string {
+  return join(vectors, "..", "cases", name);
+}
+
+/** The bytes of a file as people have them. */
+export async function caseBytes(name: string): Promise<Uint8Array> {
+  return new Uint8Array(await readFile(casePath(name)));
+}
+
 /** What the golden arrays hold at each logical index. */
 export function ramp(length: number): number[] {
   return Array.from({ length }, (_, i) => (i % 97 - 48) / 4);
