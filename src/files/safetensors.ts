@@ -17,13 +17,13 @@
 import { dtypes } from "../numeric/dtypes.ts";
 import type { ByteSource } from "./bytes.ts";
 import { printable, quote } from "./errors.ts";
+import { type Json, LONE_SURROGATE, parseFields } from "./json.ts";
 import {
-  type Json,
-  type JsonObject,
-  LONE_SURROGATE,
-  parseJson,
-} from "./json.ts";
-import { SAFETENSORS_HEADER_BYTES, TENSOR_COUNT } from "./limits.ts";
+  METADATA_COUNT,
+  SAFETENSORS_HEADER_BYTES,
+  TENSOR_COUNT,
+  TENSOR_VALUES,
+} from "./limits.ts";
 import { countElements } from "./shapes.ts";
 import type { TensorEntry, TensorFile } from "./tensors.ts";
 
@@ -45,13 +45,9 @@ const DTYPE_RANK = new Map(
 export async function openSafetensors(source: ByteSource): Promise<TensorFile> {
   try {
     const header = await readHeader(source);
-    const root = parseJson(decodeUtf8(header), toOffset);
-    if (!(root instanceof Map)) {
-      throw new SyntaxError("the header is no JSON object");
-    }
     const dataStart = LENGTH_BYTES + header.length;
-    const metadata = takeMetadata(root);
-    const tensors = readEntries(root, dataStart, source.size - dataStart);
+    const { metadata, tensors } = parseHeader(decodeUtf8(header), dataStart);
+    placeTensors(tensors, dataStart, source.size);
     return { container: "safetensors", source, tensors, metadata };
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof RangeError)) {
@@ -112,10 +108,32 @@ function toOffset(literal: string): number {
   return value;
 }
 
-function takeMetadata(root: JsonObject): ReadonlyMap<string, string> {
-  const metadata = root.get(METADATA);
-  root.delete(METADATA);
-  if (metadata === undefined) return new Map();
+interface Header {
+  metadata: ReadonlyMap<string, string>;
+  tensors: TensorEntry[];
+}
+
+/** Every entry is checked as soon as it is read: a hostile header costs no more than its first fault. */
+function parseHeader(text: string, dataStart: number): Header {
+  const header: Header = { metadata: new Map(), tensors: [] };
+  parseFields(text, {
+    toNumber: toOffset,
+    limitOf: (key) => key === METADATA ? METADATA_COUNT + 1 : TENSOR_VALUES,
+    take(key, value) {
+      if (key === METADATA) header.metadata = readMetadata(value);
+      else if (header.tensors.length < TENSOR_COUNT) {
+        header.tensors.push(readEntry(key, value, dataStart));
+      } else {
+        throw new SyntaxError(
+          `more tensors than the limit of ${TENSOR_COUNT}`,
+        );
+      }
+    },
+  });
+  return header;
+}
+
+function readMetadata(metadata: Json): ReadonlyMap<string, string> {
   if (!(metadata instanceof Map)) {
     throw new SyntaxError(`${METADATA} is no object`);
   }
@@ -127,20 +145,12 @@ function takeMetadata(root: JsonObject): ReadonlyMap<string, string> {
   return metadata as Map<string, string>;
 }
 
-function readEntries(
-  root: JsonObject,
+/** Sorts tensors by their place and checks that they fill the file behind the header. */
+function placeTensors(
+  entries: TensorEntry[],
   dataStart: number,
-  dataBytes: number,
-): TensorEntry[] {
-  if (root.size > TENSOR_COUNT) {
-    throw new SyntaxError(
-      `${root.size} tensors are above the limit of ${TENSOR_COUNT}`,
-    );
-  }
-  const entries = Array.from(
-    root,
-    ([name, value]) => readEntry(name, value, dataStart),
-  );
+  fileBytes: number,
+): void {
   entries.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
   let end = dataStart;
   for (const { name, offset, byteLength } of entries) {
@@ -156,14 +166,13 @@ function readEntries(
     }
     end += byteLength;
   }
-  if (end - dataStart !== dataBytes) {
+  if (end !== fileBytes) {
     throw new SyntaxError(
-      `its tensors take ${
-        end - dataStart
-      } bytes, but ${dataBytes} follow the header`,
+      `its tensors take ${end - dataStart} bytes, but ${
+        fileBytes - dataStart
+      } follow the header`,
     );
   }
-  return entries;
 }
 
 function readEntry(name: string, value: Json, dataStart: number): TensorEntry {
