@@ -32,7 +32,14 @@ export function utf8(text: string): Uint8Array {
 
 /** Joins arrays of bytes. */
 export function concat(...pieces: (Uint8Array | number[])[]): Uint8Array {
-  return Uint8Array.from(pieces.flatMap((piece) => [...piece]));
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const joined = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    joined.set(piece, at);
+    at += piece.length;
+  }
+  return joined;
 }
 
 /** A source that fails the test when anybody reads beyond `limit` bytes in all. */
