@@ -20,6 +20,7 @@ import { runDequantize } from "./dequantize_run.ts";
 import { choice } from "./flags.ts";
 import { withFile } from "./input.ts";
 import {
+  leftoverWarnings,
   npyOutput,
   openOutput,
   OUTPUT_FLAGS,
@@ -27,6 +28,7 @@ import {
   type OutputTensor,
   safetensorsOutput,
   STANDARD,
+  tellOfOutput,
   writeOutput,
 } from "./output.ts";
 import { Progress } from "./progress.ts";
@@ -90,27 +92,35 @@ async function run(call: Call, io: Io): Promise<number> {
       progress,
       () => runDequantize({ ...plan, file, output }, sink, progress),
     );
-    const report = {
-      input: file.source.name,
-      output: sink.name,
-      bytesBefore: file.source.size,
-      bytesAfter: output.size,
-      seconds: progress.seconds,
-    };
-    show(
-      call,
-      path === STANDARD ? { out: io.err } : io,
-      () => ({ ...report, ...planJson(plan) }),
-      () =>
-        planText(plan) +
-        `${printable(report.output)}: ${
-          countOf(plan.quantized.length, "tensor")
-        } dequantized${
-          plan.copied.length > 0 ? `, ${plan.copied.length} copied` : ""
-        }; ${bytes(report.bytesBefore)} → ${bytes(report.bytesAfter)} in ${
-          seconds(report.seconds)
-        }\n`,
-    );
+    await tellOfOutput(io, () => {
+      const report = {
+        input: file.source.name,
+        output: sink.name,
+        bytesBefore: file.source.size,
+        bytesAfter: output.size,
+        seconds: progress.seconds,
+        warnings: leftoverWarnings(sink),
+      };
+      show(
+        call,
+        path === STANDARD ? { out: io.err } : io,
+        () => ({ ...report, ...planJson(plan) }),
+        () =>
+          planText(plan) +
+          `${printable(report.output)}: ${
+            countOf(plan.quantized.length, "tensor")
+          } dequantized${
+            plan.copied.length > 0 ? `, ${plan.copied.length} copied` : ""
+          }; ${bytes(report.bytesBefore)} → ${bytes(report.bytesAfter)} in ${
+            seconds(report.seconds)
+          }\n`,
+      );
+      if (!call.has("quiet") && !call.has("json")) {
+        for (const warning of report.warnings) {
+          io.err(`nibblewise: warning: ${warning}\n`);
+        }
+      }
+    });
     return DONE;
   });
 }

@@ -7,7 +7,7 @@
 import process from "node:process";
 import type { ByteSink, ByteSource } from "./bytes.ts";
 import { fileError } from "./errors.ts";
-import { type WritableHandle, writeFully } from "./file_sink.ts";
+import { PagedWriter, writeFully } from "./paged_writer.ts";
 import { FileSource } from "./file_source.ts";
 import { chunks } from "./pipeline.ts";
 import { START_BYTES } from "./magic.ts";
@@ -82,7 +82,7 @@ async function readPiece(
 
 /** Writes a stream to a file. Returns how many bytes it had. */
 async function store(
-  handle: WritableHandle,
+  handle: TemporaryFile["handle"],
   start: Uint8Array,
   bytes: AsyncIterator<Uint8Array>,
 ): Promise<number> {
@@ -132,6 +132,7 @@ export async function spoolOutput(
   output: Output = process.stdout,
 ): Promise<ByteSink> {
   const spool = await createSpool();
+  const writer = new PagedWriter(spool.handle);
   let size = 0;
   let open = true;
   const close = async () => {
@@ -145,19 +146,17 @@ export async function spoolOutput(
     async write(offset, bytes) {
       size = Math.max(size, offset + bytes.length);
       try {
-        await writeFully(spool.handle, offset, bytes);
+        await writer.write(offset, bytes);
       } catch (error) {
-        throw fileError(`Cannot write the temporary file for ${STDOUT}`, error);
+        throw spoolError(error);
       }
     },
     async commit() {
-      const source = new FileSource(STDOUT, size, spool.handle);
       try {
-        for await (
-          const { bytes } of chunks(source, 0, size, [
-            new Uint8Array(COPY_BYTES),
-          ])
-        ) {
+        await flush(writer);
+        const source = new FileSource(STDOUT, size, spool.handle);
+        const buffers = [new Uint8Array(COPY_BYTES)];
+        for await (const { bytes } of chunks(source, 0, size, buffers)) {
           await send(output, bytes);
         }
       } finally {
@@ -166,6 +165,18 @@ export async function spoolOutput(
     },
     abort: close,
   };
+}
+
+async function flush(writer: PagedWriter): Promise<void> {
+  try {
+    await writer.flush();
+  } catch (error) {
+    throw spoolError(error);
+  }
+}
+
+function spoolError(error: unknown): Error {
+  return fileError(`Cannot write the temporary file for ${STDOUT}`, error);
 }
 
 /** Writes to a stream and waits until it has taken the bytes. */
