@@ -198,13 +198,14 @@ export class PieceLayout {
     return Object.fromEntries(
       Object.entries(specs).map(([name, spec]) => [
         name,
-        { ...spec, offset: before[name] },
+        { ...spec, offset: before[name] ?? 0 },
       ]),
     );
   }
 
-  /** Bytes of each part that come before a piece. */
+  /** Bytes of each part that come before a piece; nothing where there are none. */
   #before({ first, count }: Piece): Record<string, number> {
+    if (first === 0) return {};
     const columns = Math.max(1, this.#columns);
     const row = Math.floor(first / columns), at = first % columns;
     const offsets: Record<string, number> = {};

@@ -17,8 +17,6 @@ export type JsonObject = Map<string, Json>;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 /** The longest number that anyone writes; longer ones are an attack on BigInt-like parsers. */
 const NUMBER_CHARACTERS = 32;
-/** Half of a pair in UTF-16: text with one has no UTF-8. */
-export const LONE_SURROGATE: RegExp = /\p{Surrogate}/u;
 const LITERALS: readonly [string, Json][] = [["true", true], ["false", false], [
   "null",
   null,
@@ -219,7 +217,7 @@ class Parser {
     } catch {
       this.fail("a string has an unknown escape before");
     }
-    if (LONE_SURROGATE.test(string)) {
+    if (!string.isWellFormed()) {
       this.fail("a string has half a surrogate pair before");
     }
     return string;

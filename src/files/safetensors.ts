@@ -17,7 +17,7 @@
 import { dtypes } from "../numeric/dtypes.ts";
 import type { ByteSource } from "./bytes.ts";
 import { printable, quote } from "./errors.ts";
-import { type Json, LONE_SURROGATE, parseFields } from "./json.ts";
+import { type Json, parseFields } from "./json.ts";
 import {
   METADATA_COUNT,
   SAFETENSORS_HEADER_BYTES,
@@ -262,31 +262,46 @@ export function planSafetensors(
   metadata: ReadonlyMap<string, string> = new Map(),
 ): SafetensorsPlan {
   checkPlan(entries, metadata);
-  const rank = (dtype: string) => DTYPE_RANK.get(dtype) ?? -1;
-  const ordered = [...entries].sort((a, b) =>
-    rank(b.dtype) - rank(a.dtype) || compareUtf8(a.name, b.name)
-  );
-  const fields: string[] = [];
+  const ordered = inFileOrder(entries);
+  const text = new HeaderText();
+  text.add("{");
   if (metadata.size > 0) {
-    fields.push(`${toJson(METADATA)}:${toJson(Object.fromEntries(metadata))}`);
+    text.add(`${toJson(METADATA)}:${toJson(Object.fromEntries(metadata))}`);
+    if (ordered.length > 0) text.add(",");
   }
   let end = 0;
-  const placed = ordered.map(({ name, dtype, shape }) => {
-    const begin = end;
+  const sizes = Float64Array.from(ordered, ({ name, dtype, shape }, i) => {
     const what = `Cannot write: tensor ${quote(name)}`;
-    const byteLength = sizeInBytes(what, dtype, shape);
+    const byteLength = sizeInBytes(what, dtype, shape), begin = end;
     end += byteLength;
-    fields.push(
-      `${toJson(name)}:${toJson({ dtype, shape, data_offsets: [begin, end] })}`,
-    );
-    return { name, dtype, shape, offset: begin, byteLength };
+    const entry = toJson({ dtype, shape, data_offsets: [begin, end] });
+    text.add(`${i > 0 ? "," : ""}${toJson(name)}:${entry}`);
+    return byteLength;
   });
-  const header = encodeHeader(`{${fields.join(",")}}`);
-  const tensors = placed.map((entry) => ({
-    ...entry,
-    offset: header.length + entry.offset,
-  }));
-  return { header, tensors, size: header.length + end };
+  text.add("}");
+  const header = text.finish();
+  let offset = header.length;
+  const tensors = ordered.map(({ name, dtype, shape }, i) => {
+    const byteLength = sizes[i];
+    const entry = { name, dtype, shape, offset, byteLength };
+    offset += byteLength;
+    return entry;
+  });
+  return { header, tensors, size: offset };
+}
+
+/** The widest elements first, those of one dtype by name. */
+function inFileOrder(entries: readonly TensorPlan[]): TensorPlan[] {
+  const byDtype = new Map<string, TensorPlan[]>();
+  for (const entry of entries) {
+    const alike = byDtype.get(entry.dtype);
+    if (alike) alike.push(entry);
+    else byDtype.set(entry.dtype, [entry]);
+  }
+  const rank = (dtype: string) => DTYPE_RANK.get(dtype) ?? -1;
+  return [...byDtype]
+    .sort(([a], [b]) => rank(b) - rank(a))
+    .flatMap(([_, alike]) => alike.sort((a, b) => compareUtf8(a.name, b.name)));
 }
 
 function checkPlan(
@@ -298,18 +313,10 @@ function checkPlan(
       `Cannot write ${entries.length} tensors: the limit of a file is ${TENSOR_COUNT}`,
     );
   }
-  for (
-    const text of [
-      ...entries.map(({ name }) => name),
-      ...metadata.keys(),
-      ...metadata.values(),
-    ]
-  ) {
-    if (LONE_SURROGATE.test(text)) {
-      throw new RangeError(
-        `Cannot write ${quote(text)}: half a surrogate pair is no UTF-8`,
-      );
-    }
+  for (const { name } of entries) checkText(name);
+  for (const [key, value] of metadata) {
+    checkText(key);
+    checkText(value);
   }
   const names = new Set<string>();
   for (const { name } of entries) {
@@ -323,23 +330,59 @@ function checkPlan(
   }
 }
 
+function checkText(text: string): void {
+  if (!text.isWellFormed()) {
+    throw new RangeError(
+      `Cannot write ${quote(text)}: half a surrogate pair is no UTF-8`,
+    );
+  }
+}
+
 /** JSON as the library writes it; escapes only what it must. */
 function toJson(value: unknown): string {
   return JSON.stringify(value);
 }
 
-function encodeHeader(json: string): Uint8Array {
-  const bytes = new TextEncoder().encode(json);
-  const padded = Math.ceil(bytes.length / 8) * 8;
-  if (padded > SAFETENSORS_HEADER_BYTES) {
-    throw new RangeError(
-      `Cannot write a safetensors header of ${padded} bytes: the limit is ${SAFETENSORS_HEADER_BYTES}`,
-    );
+/** Characters that are encoded together. */
+const CHUNK_CHARACTERS = 1 << 16;
+
+/** The text of a header, kept as bytes: it may be a hundred megabytes. */
+class HeaderText {
+  readonly #encoder = new TextEncoder();
+  readonly #chunks: Uint8Array[] = [];
+  #pending = "";
+  #bytes = 0;
+
+  add(text: string): void {
+    this.#pending += text;
+    if (this.#pending.length >= CHUNK_CHARACTERS) this.#encode();
   }
-  const header = new Uint8Array(LENGTH_BYTES + padded).fill(0x20);
-  new DataView(header.buffer).setBigUint64(0, BigInt(padded), true);
-  header.set(bytes, LENGTH_BYTES);
-  return header;
+
+  #encode(): void {
+    const bytes = this.#encoder.encode(this.#pending);
+    this.#pending = "";
+    this.#chunks.push(bytes);
+    this.#bytes += bytes.length;
+  }
+
+  /** The length, the text and its padding. */
+  finish(): Uint8Array {
+    this.#encode();
+    const padded = Math.ceil(this.#bytes / 8) * 8;
+    if (padded > SAFETENSORS_HEADER_BYTES) {
+      throw new RangeError(
+        `Cannot write a safetensors header of ${padded} bytes: the limit is ${SAFETENSORS_HEADER_BYTES}`,
+      );
+    }
+    const header = new Uint8Array(LENGTH_BYTES + padded).fill(0x20);
+    new DataView(header.buffer).setBigUint64(0, BigInt(padded), true);
+    let at = LENGTH_BYTES;
+    for (const chunk of this.#chunks) {
+      header.set(chunk, at);
+      at += chunk.length;
+    }
+    return header;
+  }
 }
 
 /** Order of the UTF-8 bytes, which is the order of code points; UTF-16 differs for surrogates. */
