@@ -11,6 +11,8 @@ export interface Io {
   out(text: string): void;
   /** Prints what is no result: progress, warnings, errors. */
   err(text: string): void;
+  /** Waits until what was printed by `out` has left; rejects where it cannot. */
+  flushed?(): Promise<void>;
   /** Columns of the terminal that shows `err`; undefined when it is none. */
   readonly columns?: number;
 }

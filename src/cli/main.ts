@@ -4,7 +4,7 @@
  * @module
  */
 import process from "node:process";
-import { errorCode, printable } from "../files/errors.ts";
+import { printable } from "../files/errors.ts";
 import { benchCommand } from "./bench.ts";
 import {
   type Command,
@@ -24,6 +24,7 @@ import { commandHelp, programHelp } from "./help.ts";
 import { inspectCommand } from "./inspect.ts";
 import { removeUnfinished } from "./output.ts";
 import { quantizeCommand } from "./quantize.ts";
+import { PrintStream } from "./streams.ts";
 import { didYouMean } from "./suggest.ts";
 import { VERSION } from "./version.ts";
 
@@ -50,7 +51,9 @@ export async function main(
   io: Io = processIo(),
 ): Promise<number> {
   try {
-    return await dispatch(args, io);
+    const code = await dispatch(args, io);
+    await io.flushed?.();
+    return code;
   } catch (error) {
     return explain(error, io);
   }
@@ -123,21 +126,20 @@ function explain(error: unknown, io: Io): number {
 /** The process's own streams and signals. */
 export function processIo(): Io {
   catchSignals();
-  const { stdout, stderr } = process;
-  // A reader that has seen enough (`| head`) is no error.
-  stdout.on("error", (error: Error) => {
-    if (errorCode(error) !== "EPIPE") throw error;
-    process.exit(FAILED);
-  });
+  const { stderr } = process;
+  const out = new PrintStream(process.stdout, "standard output");
+  // Whom it cannot be told to, it is not told to.
+  const err = new PrintStream(stderr, "standard error");
   return {
-    out: (text) => void stdout.write(text),
-    err: (text) => void stderr.write(text),
+    out: (text) => out.print(text),
+    err: (text) => err.print(text),
+    flushed: () => out.flushed(),
     columns: stderr.isTTY ? stderr.columns ?? 80 : undefined,
   };
 }
 
 /** Exit codes of processes that a signal ended, as shells count them. */
-const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 function catchSignals(): void {
   for (const [signal, code] of Object.entries(SIGNALS)) {
@@ -147,7 +149,7 @@ function catchSignals(): void {
         process.exit(code);
       });
     } catch {
-      // Windows knows no SIGTERM.
+      // Windows does not know all of them.
     }
   }
 }

@@ -17,7 +17,8 @@ import {
 import { planSafetensors } from "../files/safetensors.ts";
 import { spoolOutput } from "../files/stdio.ts";
 import { abortAll } from "../files/temporary.ts";
-import { type Call, type Flag, UsageError } from "./command.ts";
+import { bytes } from "./text.ts";
+import { type Call, type Flag, type Io, UsageError } from "./command.ts";
 import type { Progress } from "./progress.ts";
 
 /** A container that can be written. */
@@ -137,6 +138,38 @@ export async function writeOutput<T>(
   } finally {
     progress.end();
   }
+}
+
+/**
+ * Tells of an output that has its name already: whatever goes wrong with the
+ * telling, the work is done.
+ *
+ * @param io Where it is told.
+ * @param tell Prints.
+ */
+export async function tellOfOutput(
+  io: Io,
+  tell: () => void | Promise<void>,
+): Promise<void> {
+  try {
+    await tell();
+    await io.flushed?.();
+  } catch (error) {
+    io.err(
+      `nibblewise: warning: the output is written, but not its report: ${
+        (error as Error).message
+      }\n`,
+    );
+  }
+}
+
+/** What the user should know about files beside the output. */
+export function leftoverWarnings({ leftovers = [] }: ByteSink): string[] {
+  return leftovers.map(({ path, size }) =>
+    `${printable(path)} (${
+      bytes(size)
+    }) is the unfinished output of a run that was killed, or of one that still runs; delete it if none does`
+  );
 }
 
 /** Removes every unfinished output, when the process is told to end. */

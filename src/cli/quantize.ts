@@ -17,10 +17,12 @@ import { DTYPE_FLAG, withFile } from "./input.ts";
 import { FORMAT_FLAGS, FormatChooser } from "./formats_flag.ts";
 import { META_FLAGS } from "./gguf.ts";
 import {
+  leftoverWarnings,
   openOutput,
   OUTPUT_FLAGS,
   outputOf,
   STANDARD,
+  tellOfOutput,
   writeOutput,
 } from "./output.ts";
 import { Progress } from "./progress.ts";
@@ -111,17 +113,23 @@ export async function quantizeFile(
       progress,
       () => quantizer.run(sink, progress),
     );
-    const report: QuantizeReport = {
-      input: file.source.name,
-      output: sink.name,
-      tasks,
-      errors,
-      bytesBefore: file.source.size,
-      bytesAfter: output.size,
-      seconds: progress.seconds,
-      warnings: [...plan.warnings, ...await adviceFor(file, tasks, errors)],
-    };
-    tell(call, io, report, path);
+    await tellOfOutput(io, async () => {
+      const report: QuantizeReport = {
+        input: file.source.name,
+        output: sink.name,
+        tasks,
+        errors,
+        bytesBefore: file.source.size,
+        bytesAfter: output.size,
+        seconds: progress.seconds,
+        warnings: [
+          ...leftoverWarnings(sink),
+          ...plan.warnings,
+          ...await adviceFor(file, tasks, errors),
+        ],
+      };
+      tell(call, io, report, path);
+    });
     return DONE;
   });
 }

@@ -86,7 +86,7 @@ interface ValueJob {
 export class Quantizer {
   readonly #run: QuantizeRun;
   readonly #capacity: number;
-  readonly #works: readonly Work[];
+  readonly #errors = new Map<string, Noise>();
   readonly #slots: readonly Slot[];
   #restored: Float32Array = new Float32Array(0);
   readonly #outputs: Pick<Slot, "parts" | "busy">[];
@@ -97,23 +97,10 @@ export class Quantizer {
     const capacity = run.capacity ?? PIECE_VALUES;
     this.#run = run;
     this.#capacity = capacity;
-    this.#works = run.tasks.quantized.map((task) => {
-      const reader = new ValueReader(run.file, task.tensor, capacity);
-      const meter = new NoiseMeter();
-      return {
-        task,
-        reader,
-        layout: new PieceLayout(task.layout, capacity),
-        grain: bothGrains(reader.grain, grainOf(task.layout, capacity)),
-        meter,
-        quantizer: new BlockQuantizer(meter, capacity),
-      };
-    });
-    const room = this.#works.reduce(
-      (most, { task, grain }) =>
-        Math.max(most, roomFor(task.layout.shape, capacity, grain)),
-      0,
-    );
+    const room = run.tasks.quantized.reduce((most, task) => {
+      const { grain } = this.#workOn(task);
+      return Math.max(most, roomFor(task.layout.shape, capacity, grain));
+    }, 0);
     const copy = run.tasks.copied.length > 0 ? COPY_BYTES / 4 : 0;
     this.#slots = allocateSlots(SLOTS, Math.max(room, copy));
     this.#outputs = Array.from({ length: OUTPUTS }, () => ({
@@ -122,14 +109,30 @@ export class Quantizer {
     }));
   }
 
+  /** What it takes to quantize a tensor: made when its turn comes, as there may be very many. */
+  #workOn(task: QuantizeTask): Work {
+    const capacity = this.#capacity;
+    const reader = new ValueReader(this.#run.file, task.tensor, capacity);
+    const meter = new NoiseMeter();
+    return {
+      task,
+      reader,
+      layout: new PieceLayout(task.layout, capacity),
+      grain: bothGrains(reader.grain, grainOf(task.layout, capacity)),
+      meter,
+      quantizer: new BlockQuantizer(meter, capacity),
+    };
+  }
+
   /** How many bytes will be read in all: those of groups that have to be measured twice. */
   get bytesToRead(): number {
-    return [
-      ...this.#run.tasks.copied.map(({ tensor }) => tensor.byteLength),
-      ...this.#works.map(({ task, layout }) =>
-        task.tensor.byteLength * (layout.measured ? 2 : 1)
-      ),
-    ].reduce((a, b) => a + b, 0);
+    let sum = 0;
+    for (const { tensor } of this.#run.tasks.copied) sum += tensor.byteLength;
+    for (const { tensor, layout } of this.#run.tasks.quantized) {
+      const { measured } = new PieceLayout(layout, this.#capacity);
+      sum += tensor.byteLength * (measured ? 2 : 1);
+    }
+    return sum;
   }
 
   /**
@@ -153,9 +156,7 @@ export class Quantizer {
       progress.add(bytes, name);
     }
     await settle([...this.#slots, ...this.#outputs]);
-    return new Map(
-      this.#works.map(({ task, meter }) => [task.tensor.name, meter.result()]),
-    );
+    return this.#errors;
   }
 
   /** Memory for restored values, which is used again and again. */
@@ -166,7 +167,8 @@ export class Quantizer {
 
   *#jobs(): Generator<ValueJob | CopyJob, void> {
     const { tasks, output } = this.#run;
-    for (const work of this.#works) {
+    for (const task of tasks.quantized) {
+      const work = this.#workOn(task);
       yield* valueJobs(work, this.#capacity, this.#run.clamp);
     }
     const room = this.#slots[0].values.byteLength;
@@ -183,6 +185,8 @@ export class Quantizer {
       try {
         if (kind === "measure") job.extent!.add(values);
         else await this.#quantize(job, values, sink);
+        // That of the pieces so far: the last one leaves that of the tensor.
+        this.#errors.set(task.tensor.name, job.work.meter.result());
       } catch (error) {
         throw located(error, task, piece, values);
       }

@@ -11,9 +11,10 @@ import { copyFile, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { compare } from "../../src/compare.ts";
 import { openTensorFile } from "../../src/files/open.ts";
-import { readQuantized, sortTensors } from "../../src/files/quantized.ts";
+import { sortTensors } from "../../src/files/quantized.ts";
 import { formats } from "../../src/formats/registry.ts";
 import { dequantize, quantize } from "../../src/quantize.ts";
+import { readQuantized } from "../files/read_quantized.ts";
 import { withFolder } from "../files/temporary_folder.ts";
 import { ramp } from "../files/support.ts";
 import {

@@ -61,6 +61,47 @@ Deno.test("a standard output that is full is a failure of one line", {
 });
 
 Deno.test(
+  "a report that cannot be printed does not undo an output that is written",
+  {
+    ignore: Deno.build.os !== "linux",
+  },
+  async () => {
+    await withFolder(async (path) => {
+      await writeNpy(path("w.npy"), weights);
+      const call = async (redirect: string, ...args: string[]) => {
+        const { code, stderr } = await new Deno.Command("sh", {
+          args: [
+            ...["-c", `"$0" "$@" ${redirect}`, Deno.execPath()],
+            ...["run", "--no-prompt", "-RW", cli, ...args],
+          ],
+        }).output();
+        return { code, err: new TextDecoder().decode(stderr) };
+      };
+      const output = path("q.safetensors");
+      const quantize = ["quantize", path("w.npy"), "-o", output, "--force"];
+      const full = await call("> /dev/full", ...quantize);
+      assertEquals(full.code, 0);
+      assertMatch(
+        full.err,
+        /the output is written, but not its report: [^\n]+\n$/,
+      );
+      assertEquals((await call("2> /dev/full", ...quantize)).code, 0);
+      // Without an output the report is the work.
+      const inspected = await call("> /dev/full", "inspect", output);
+      assertEquals(inspected.code, 1);
+      assertMatch(
+        inspected.err,
+        /^nibblewise: Cannot write standard output: [^\n]+\n$/,
+      );
+      assertEquals(await call("> /dev/null", "inspect", output), {
+        code: 0,
+        err: "",
+      });
+    });
+  },
+);
+
+Deno.test(
   "a file that may not grow leaves no output",
   { ignore: windows },
   async () => {
@@ -128,6 +169,8 @@ Deno.test(
       assertEquals(status.code, 143);
       assertEquals(await readdir(dirname(path("w.f32"))), ["w.f32"]);
       assertEquals((await interrupt(path, "SIGINT")).code, 130);
+      assertEquals(await readdir(dirname(path("w.f32"))), ["w.f32"]);
+      assertEquals((await interrupt(path, "SIGHUP")).code, 129);
       assertEquals(await readdir(dirname(path("w.f32"))), ["w.f32"]);
       await interrupt(path, "SIGKILL");
       const names = await readdir(dirname(path("w.f32")));
