@@ -45,7 +45,7 @@ export async function spoolInput(
   try {
     const start = await startOf(bytes);
     check(start);
-    spool = await createSpool();
+    spool = await createSpool(STDIN);
     const size = await store(spool.handle, start, bytes);
     return spoolSource(spool, size);
   } catch (error) {
@@ -131,7 +131,7 @@ interface Output {
 export async function spoolOutput(
   output: Output = process.stdout,
 ): Promise<ByteSink> {
-  const spool = await createSpool();
+  const spool = await createSpool(STDOUT);
   const writer = new PagedWriter(spool.handle);
   let size = 0;
   let open = true;

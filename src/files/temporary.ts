@@ -8,6 +8,7 @@ import { closeSync, openSync, unlinkSync } from "node:fs";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileError } from "./errors.ts";
 
 const alive = new Set<string>();
 
@@ -83,10 +84,14 @@ export function randomSuffix(): string {
  *
  * It is unlinked while open where the system allows that, so that nothing can leave it behind.
  *
+ * @param what Whose bytes it holds: `standard input`.
  * @returns The file.
+ * @throws {Error} If it cannot be created.
  */
-export async function createSpool(): Promise<TemporaryFile> {
-  const spool = await createTemporaryAnywhere();
+export async function createSpool(what: string): Promise<TemporaryFile> {
+  const spool = await createTemporaryAnywhere().catch((error) => {
+    throw fileError(`Cannot create a temporary file for ${what}`, error);
+  });
   try {
     await unlink(spool.path);
     forgetTemporary(spool.path);

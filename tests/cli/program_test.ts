@@ -33,6 +33,40 @@ Deno.test("exit codes reach the shell, and no error is a stack trace", async () 
   }
 });
 
+Deno.test(
+  "a folder for temporary files that is not there is an error with a subject",
+  {
+    ignore: windows,
+  },
+  async () => {
+    await withFolder(async (path) => {
+      await writeNpy(path("w.npy"), weights);
+      const quantize = async (folder: string) => {
+        const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+          args: [
+            ...["run", "--no-prompt", "-RW", cli, "quantize", path("w.npy")],
+            ...["-o", "-", "-q"],
+          ],
+          env: { TMPDIR: folder },
+          stdout: "null",
+          stderr: "piped",
+        }).output();
+        return { code, err: new TextDecoder().decode(stderr) };
+      };
+      const gone = await quantize(path("gone"));
+      assertEquals(gone.code, 1);
+      assertMatch(
+        gone.err,
+        /^nibblewise: Cannot create a temporary file for standard output: [^\n]+\n$/,
+      );
+      assertEquals(await quantize(dirname(path("w.npy"))), {
+        code: 0,
+        err: "",
+      });
+    });
+  },
+);
+
 Deno.test("the demo runs with no more than -RW", async () => {
   const { code, err } = await runProgram(["demo", "-q"]);
   assertEquals([code, err], [0, ""]);
