@@ -6,14 +6,7 @@
 import { printable, quote } from "../files/errors.ts";
 import { ggmlTypes } from "../files/gguf_types.ts";
 import type { TensorFile } from "../files/tensors.ts";
-import {
-  type Call,
-  type Command,
-  DONE,
-  type Flag,
-  type Io,
-  show,
-} from "./command.ts";
+import { type Call, type Command, DONE, type Flag, show } from "./command.ts";
 import { runDequantize, type TargetDtype } from "./dequantize_run.ts";
 import { choice } from "./flags.ts";
 import { withFile } from "./input.ts";
@@ -30,6 +23,7 @@ import {
 import { Progress } from "./progress.ts";
 import { selected, SELECTION_FLAGS } from "./select.ts";
 import { table } from "./table.ts";
+import type { Io } from "./terminal.ts";
 import { bytes, countOf, seconds, shapeText } from "./text.ts";
 import { type Tensor, tensorsOf } from "./values.ts";
 
@@ -82,32 +76,33 @@ async function run(call: Call, io: Io): Promise<number> {
     const all = [...plan.quantized, ...plan.copied];
     const total = all.reduce((sum, { byteLength }) => sum + byteLength, 0);
     const progress = new Progress(io, total);
-    const sink = await openOutput(path, call, [input]);
+    const sink = await openOutput(path, call);
     await writeOutput(
       sink,
       progress,
       () => runDequantize({ ...plan, file, output }, sink, progress),
     );
     const report = {
-      input: file.source.name,
-      output: sink.name,
+      input,
+      output: path,
       bytesBefore: file.source.size,
       bytesAfter: output.size,
       seconds: progress.seconds,
     };
     show(
       call,
-      path === STANDARD ? { out: io.err } : io,
+      path === STANDARD ? io.err : io.out,
       () => ({ ...report, ...planJson(plan) }),
-      () =>
-        planText(plan) +
-        `${printable(report.output)}: ${
+      (columns) => [
+        ...planText(plan, columns),
+        `${printable(sink.name)}: ${
           countOf(plan.quantized.length, "tensor")
         } dequantized${
           plan.copied.length > 0 ? `, ${plan.copied.length} copied` : ""
         }; ${bytes(report.bytesBefore)} → ${bytes(report.bytesAfter)} in ${
           seconds(report.seconds)
-        }\n`,
+        }`,
+      ],
     );
     return DONE;
   });
@@ -160,7 +155,7 @@ function outputTensors({ quantized, copied, dtype }: Plan): OutputTensor[] {
   ];
 }
 
-function planText({ quantized, dtype }: Plan): string {
+function planText({ quantized, dtype }: Plan, columns?: number): string[] {
   return table(
     ["tensor", "shape", "from", "to"],
     quantized.map((tensor) => [
@@ -169,6 +164,8 @@ function planText({ quantized, dtype }: Plan): string {
       tensor.dtype,
       dtype,
     ]),
+    [],
+    columns,
   );
 }
 

@@ -103,12 +103,9 @@ export function outputOf(
   return { path, container };
 }
 
-/** Opens the output; nothing is seen there before it commits. */
-export function openOutput(
-  path: string,
-  call: Call,
-  inputs: readonly string[],
-): Promise<ByteSink> {
+/** Opens the output; nothing is seen there before it commits. No file that the call reads is written. */
+export function openOutput(path: string, call: Call): Promise<ByteSink> {
+  const { inputs } = call;
   return path === STANDARD
     ? spoolOutput()
     : createFile(path, { force: call.has("force"), inputs });
