@@ -5,7 +5,7 @@
  */
 import { formats } from "../formats/registry.ts";
 import { printable, quote } from "../files/errors.ts";
-import { ggmlTypes } from "../files/gguf_types.ts";
+import { ggmlTypes, removedGgmlTypes } from "../files/gguf_types.ts";
 import type { Format } from "../types.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import { matches } from "./glob.ts";
@@ -143,7 +143,10 @@ function foreignFormat(name: string): string | undefined {
   if (ggmlTypes.has(type)) {
     return `${type} is a type of ggml that this program does not write`;
   }
-  const [, base] = /^(Q[0-9]_K|IQ[0-9])_(?:S|M|L|XL)$/.exec(type) ?? [];
+  if ([...removedGgmlTypes.values()].includes(type)) {
+    return `${type} is a type that ggml has no more`;
+  }
+  const [, base] = /^(Q[0-9]_K|IQ[0-9])_(?:XS|S|M|L|XL)$/.exec(type) ?? [];
   if (base === undefined) return undefined;
   const main = formats.has(base.toLowerCase())
     ? `; --format ${base.toLowerCase()} and --format FORMAT:GLOB choose a type for each tensor`
