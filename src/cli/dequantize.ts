@@ -64,7 +64,7 @@ interface Plan {
 }
 
 async function run(call: Call, io: Io): Promise<number> {
-  const { path, container } = outputOf(call, ["safetensors", "npy"]);
+  const { path, container } = outputOf(call, io, ["safetensors", "npy"]);
   const to = choice(call, "to", ["f32", "f16", "bf16"]) ?? "f32";
   const [input] = call.operands;
   return await withFile(call, input, async (file) => {

@@ -19,6 +19,7 @@ import { spoolOutput } from "../files/stdio.ts";
 import { abortAll } from "../files/temporary.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import type { Progress } from "./progress.ts";
+import type { Io } from "./terminal.ts";
 
 /** A container that can be written. */
 export type OutputContainer = "safetensors" | "npy" | "gguf";
@@ -69,12 +70,14 @@ const ENDINGS: readonly [ending: string, container: OutputContainer][] = [
  * The output that a call names.
  *
  * @param call The call; knows `--output`.
+ * @param io Whether standard output is a terminal, which bytes are not for.
  * @param allowed The containers that its command writes; the first is what standard output gets.
  * @returns Path and container.
  * @throws {UsageError} If there is none, or its ending says nothing.
  */
 export function outputOf(
   call: Call,
+  io: Pick<Io, "out">,
   allowed: readonly OutputContainer[],
 ): { path: string; container: OutputContainer } {
   const path = call.get("output");
@@ -85,6 +88,11 @@ export function outputOf(
     if (call.has("json")) {
       throw new UsageError(
         "Both --json and -o - write to standard output: drop one of them",
+      );
+    }
+    if (io.out.columns !== undefined) {
+      throw new UsageError(
+        "Standard output is a terminal, and the output no text: send it to a file or a program",
       );
     }
     return { path, container: allowed[0] };

@@ -91,7 +91,7 @@ export async function quantizeFile(
 ): Promise<number> {
   const chooser = new FormatChooser(call);
   const clamp = choice(call, "non-finite", ["throw", "clamp"]) === "clamp";
-  const { path, container } = outputOf(call, ["safetensors", "gguf"]);
+  const { path, container } = outputOf(call, io, ["safetensors", "gguf"]);
   checkContainer(call, chooser, container);
   const [input] = call.operands;
   return await withFile(call, input, async (file) => {

@@ -126,13 +126,17 @@ function totals(report: QuantizeReport): string {
     `${countOf(tasks.quantized.length, "tensor")} quantized`,
     ...(tasks.copied.length > 0 ? [`${tasks.copied.length} copied`] : []),
   ];
-  const ratio = bytesBefore / Math.max(1, bytesAfter);
-  const change = ratio < 1
-    ? `${(1 / ratio).toFixed(2)} times larger`
-    : `${ratio.toFixed(2)} times smaller`;
-  return `${counts.join(", ")}; ${bytes(bytesBefore)} → ${
-    bytes(bytesAfter)
-  }, ${change}, in ${seconds(report.seconds)}`;
+  return `${counts.join(", ")}; ${bytes(bytesBefore)} → ${bytes(bytesAfter)}${
+    changeText(bytesBefore, bytesAfter)
+  }, in ${seconds(report.seconds)}`;
+}
+
+/** How many times smaller or larger; nothing where that is no number. */
+function changeText(before: number, after: number): string {
+  if (before === 0 || after === 0) return "";
+  return before < after
+    ? `, ${(after / before).toFixed(2)} times larger`
+    : `, ${(before / after).toFixed(2)} times smaller`;
 }
 
 /** The report as data. */

@@ -12,8 +12,8 @@ import { withFolder } from "../files/temporary_folder.ts";
 import { casePath, npyBytes, run, runOn } from "./support.ts";
 
 /** Controls, marks of direction and invisible ones, other line ends, halves of pairs, tags; the line end of a line is none. */
-// deno-lint-ignore no-control-regex
 const UNPRINTABLE =
+  // deno-lint-ignore no-control-regex
   /[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]|\p{Cs}/u;
 
 /** What would stand on a line of its own if a line end got through. */
