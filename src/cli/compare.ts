@@ -104,12 +104,18 @@ async function compareFiles(
         ...comparisonJson(result),
       })),
       problems,
-      ...(problems.length > 0 ? { error: problems.join("; ") } : {}),
+      ...(problems.length > 0 ? { error: errorText(problems) } : {}),
     }),
     (columns) => results.length > 0 ? resultsText(results, columns) : [],
   );
   io.err.lines(problems.map((problem) => `nibblewise: ${problem}`));
   return problems.length > 0 ? FAILED : DONE;
+}
+
+function errorText([first, ...more]: readonly string[]): string {
+  return more.length > 0
+    ? `${first}; problems tells ${more.length} more`
+    : first;
 }
 
 function pairUp(call: Call, a: TensorFile, b: TensorFile): Pairing {

@@ -102,8 +102,11 @@ function commandNamed(name: string): Command {
 }
 
 function checkOperands(command: Command, operands: readonly string[]): void {
-  if (operands.length === command.count) return;
   const usage = `nibblewise ${command.name} ${command.operands}`.trimEnd();
+  if (operands.includes("")) {
+    throw new UsageError(`An argument is empty: the call is ${usage}`);
+  }
+  if (operands.length === command.count) return;
   const extra = operands[command.count];
   throw new UsageError(
     extra === undefined

@@ -210,7 +210,7 @@ function oneAxis(
   return inReach && !chosen
     ? `${
       shape.length === 0 ? "no axis" : "one axis"
-    }, kept as norms and biases are; --tensors quantizes it all the same`
+    }, kept as norms and biases are unless --tensors chooses it`
     : undefined;
 }
 

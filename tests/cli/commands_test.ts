@@ -386,6 +386,7 @@ Deno.test("calls that are wrong end with 2 and say what would be right", async (
           ["quantize", "a", "b", "-o", "c.safetensors"],
           "Unexpected argument b",
         ],
+        [["quantize", ""], "An argument is empty"],
         [["quantize", path("w.npy")], "-o OUT"],
         [
           ["quantize", path("w.npy"), "-o", path("q.npy")],
