@@ -38,9 +38,7 @@ export function located(failure: Failure): unknown {
   const { error, name, clamp, values } = failure;
   if (!(error instanceof RangeError)) return error;
   const at = clamp ? -1 : firstNonFinite(values);
-  const reason = at >= 0
-    ? nonFiniteReason(failure, at)
-    : stretchReason(failure) ?? error.message;
+  const reason = at >= 0 ? nonFiniteReason(failure, at) : groupReason(failure);
   return new RangeError(
     `Cannot quantize tensor ${quote(name)}: ${reason}; nothing is written`,
     { cause: error },
@@ -57,33 +55,40 @@ function nonFiniteReason(
   }]); pass ${CLAMP} to take NaN as 0 and an infinity as the largest magnitude of its group`;
 }
 
-/** Which groups of finite values cannot be quantized; undefined where that takes the whole piece. */
-function stretchReason(failure: Failure): string | undefined {
-  const { layout, piece, clamp } = failure;
-  const { format, shape, options } = layout;
-  const group = format.group(shape, options);
-  const found = failingStretch(failure);
-  if (!found) return undefined;
-  const columns = rowLength(shape);
+/** Which groups of finite values cannot be quantized, and why. */
+function groupReason(failure: Failure): string {
+  const { layout, piece, clamp, error } = failure;
+  const found = failingStretch(failure) ?? { first: 0, count: 1, error };
+  const stored = storedType(found.error);
+  if (stored === undefined) return (found.error as RangeError).message;
   const index = piece.first + found.first;
-  const number = Math.floor(index / columns) * Math.ceil(columns / group) +
-    Math.floor(index % columns / group);
-  const last = number + Math.ceil(found.count / group) - 1;
-  const which = last > number
-    ? `groups ${number} to ${last}`
-    : `group ${number}`;
-  const next = clamp
-    ? ""
-    : `; pass ${CLAMP} to take the largest scale there is`;
+  const first = groupAt(layout, index);
+  const last = groupAt(layout, index + found.count - 1);
+  const which = last > first ? `groups ${first} to ${last}` : `group ${first}`;
+  const next = `; pass ${CLAMP} to cut its values to what that can hold`;
   return `${which}, from index ${index} ([${
-    coordinates(index, shape).join(", ")
-  }]): ${found.reason}${next}`;
+    coordinates(index, layout.shape).join(", ")
+  }]): its scale overflows ${stored}${clamp ? "" : next}`;
 }
 
-/** The first stretch that is quantized apart from others and fails. */
+/** The type that a scale does not fit in, where an error is about that: its group and index are those of a piece. */
+function storedType(error: unknown): string | undefined {
+  const { stored } = error as { stored?: unknown };
+  return typeof stored === "string" ? stored : undefined;
+}
+
+/** Number of the group that a value lies in. */
+function groupAt({ format, shape, options }: Layout, index: number): number {
+  const columns = rowLength(shape), group = format.group(shape, options);
+  if (group > columns) return Math.floor(index / group);
+  return Math.floor(index / columns) * Math.ceil(columns / group) +
+    Math.floor(index % columns / group);
+}
+
+/** The first stretch of a row that fails by itself; undefined where no stretch can be quantized apart. */
 function failingStretch(
   { layout: { format, shape, options }, piece, values, attempt }: Failure,
-): { first: number; count: number; reason: string } | undefined {
+): { first: number; count: number; error: RangeError } | undefined {
   const columns = rowLength(piece.shape);
   const span = format.span(shape, options);
   if (span > columns) return undefined;
@@ -93,7 +98,7 @@ function failingStretch(
       attempt(values.subarray(first, first + count));
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      return { first, count, reason: error.message };
+      return { first, count, error };
     }
     first += count;
   }

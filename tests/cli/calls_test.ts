@@ -321,36 +321,65 @@ Deno.test("values that cannot be quantized are told by tensor, place and way on"
 });
 
 Deno.test("a group whose scale is refused is told by its number in the tensor", () => {
-  const format = formats.get("q4_0")!;
-  const layout = {
-    format,
-    shape: [8, 64],
-    options: format.resolve({}, [8, 64]),
+  const shape = [8, 64], values = new Float32Array(256).fill(1);
+  const message = (format: string, options: object, clamp = false) => {
+    const layout = {
+      ...{ format: formats.get(format)!, shape },
+      options: formats.get(format)!.resolve(options, shape),
+    };
+    const failure = {
+      ...{ name: "a\x1b", layout, values, clamp },
+      piece: { first: 128, count: 256, shape: [4, 64] },
+      error: overflow(5),
+      attempt: (stretch: Float32Array) => {
+        if (stretch.includes(9)) throw overflow(0);
+      },
+    };
+    return (located(failure) as Error).message;
   };
-  const piece = { first: 128, count: 256, shape: [4, 64] };
-  const values = new Float32Array(256).fill(1);
-  const error = new RangeError("something about a scale");
-  const attempt = (stretch: Float32Array) => {
-    if (stretch[0] > 1) {
-      throw new RangeError(`scale ${stretch[0]} is too large`);
-    }
-  };
-  const failure = { error, name: "a\x1b", layout, piece, values, attempt };
+  // As the library tells it: by the group in what it was given.
+  const overflow = (group: number) =>
+    Object.assign(new RangeError(`group ${group}: pass nonFinite`), {
+      stored: "float16",
+    });
+  const start = 'Cannot quantize tensor "a\\u{1b}": ';
+  const end = "; pass --non-finite clamp to cut its values to what that " +
+    "can hold; nothing is written";
+  const why = "its scale overflows float16";
   values[64 + 32] = 9;
   assertEquals(
-    (located({ ...failure, clamp: false }) as Error).message,
-    'Cannot quantize tensor "a\\u{1b}": group 7, from index 224 ([3, 32]): scale 9 is too large; ' +
-      "pass --non-finite clamp to take the largest scale there is; nothing is written",
+    message("q4_0", {}),
+    `${start}group 7, from index 224 ([3, 32]): ${why}${end}`,
   );
-  const clamped = (located({ ...failure, clamp: true }) as Error).message;
-  assertNotMatch(clamped, /--non-finite/);
-  values[64 + 32] = 1;
-  assertStringIncludes(
-    (located({ ...failure, clamp: false }) as Error).message,
-    "something about a scale; nothing is written",
+  assertEquals(
+    message("q4_0", {}, true),
+    `${start}group 7, from index 224 ([3, 32]): ${why}; nothing is written`,
   );
+  assertEquals(
+    message("int4", { groupSize: "row" }),
+    `${start}group 3, from index 192 ([3, 0]): ${why}${end}`,
+  );
+  assertEquals(
+    message("int4", { groupSize: "tensor" }),
+    `${start}group 0, from index 128 ([2, 0]): ${why}${end}`,
+  );
+});
+
+Deno.test("errors that are not about values are left as they are", () => {
+  const format = formats.get("q4_0")!;
+  const failure = {
+    ...{ name: "a", values: new Float32Array(32), clamp: false },
+    layout: { format, shape: [32], options: {} },
+    piece: { first: 0, count: 32, shape: [32] },
+    attempt: () => {},
+  };
   const other = new TypeError("no matter of values");
-  assertEquals(located({ ...failure, error: other, clamp: false }), other);
+  assertEquals(located({ ...failure, error: other }), other);
+  const unknown = located({ ...failure, error: new RangeError("of a kind") });
+  assertEquals(
+    (unknown as Error).message,
+    'Cannot quantize tensor "a": of a kind; nothing is written',
+  );
 });
 
 /** Whether the library refuses a scale that its format cannot store. */
