@@ -84,7 +84,20 @@ declare module "@std/assert" {
 }
 
 declare module "@std/cli/parse-args" {
-  export const parseArgs: typeof import("../src/cli/std/bundle.d.ts").parseArgs;
+  export interface ParseOptions {
+    boolean?: readonly string[];
+    string?: readonly string[];
+    collect?: readonly string[];
+    alias?: Record<string, string | readonly string[]>;
+    default?: Record<string, unknown>;
+    stopEarly?: boolean;
+    "--"?: boolean;
+    unknown?: (argument: string, key?: string, value?: unknown) => unknown;
+  }
+  export function parseArgs(
+    args: readonly string[],
+    options?: ParseOptions,
+  ): { _: (string | number)[]; [name: string]: unknown };
 }
 
 declare module "@std/fmt/bytes" {

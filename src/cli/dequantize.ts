@@ -8,14 +8,7 @@ import type { EncodedDtype } from "../files/floats.ts";
 import { ggmlTypes } from "../files/gguf_types.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { isFloat8 } from "../numeric/float8.ts";
-import {
-  type Call,
-  type Command,
-  DONE,
-  type Flag,
-  type Io,
-  show,
-} from "./command.ts";
+import { type Call, type Command, DONE, type Flag, show } from "./command.ts";
 import { runDequantize } from "./dequantize_run.ts";
 import { choice } from "./flags.ts";
 import { withFile } from "./input.ts";
@@ -29,11 +22,13 @@ import {
   safetensorsOutput,
   STANDARD,
   tellOfOutput,
+  warn,
   writeOutput,
 } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { selected, SELECTION_FLAGS } from "./select.ts";
 import { table } from "./table.ts";
+import type { Io } from "./terminal.ts";
 import { bytes, countOf, seconds, shapeText } from "./text.ts";
 import { type Tensor, tensorsOf } from "./values.ts";
 
@@ -74,7 +69,7 @@ interface Plan {
 }
 
 async function run(call: Call, io: Io): Promise<number> {
-  const { path, container } = outputOf(call, ["safetensors", "npy"]);
+  const { path, container } = outputOf(call, io, ["safetensors", "npy"]);
   const to = choice(call, "to", ["f32", "f16", "bf16"]) ?? "f32";
   const [input] = call.operands;
   return await withFile(call, input, async (file) => {
@@ -86,7 +81,7 @@ async function run(call: Call, io: Io): Promise<number> {
     const all = [...plan.quantized, ...plan.copied];
     const total = all.reduce((sum, { byteLength }) => sum + byteLength, 0);
     const progress = new Progress(io, total);
-    const sink = await openOutput(path, call, [input]);
+    const sink = await openOutput(path, call);
     await writeOutput(
       sink,
       progress,
@@ -94,32 +89,29 @@ async function run(call: Call, io: Io): Promise<number> {
     );
     await tellOfOutput(io, () => {
       const report = {
-        input: file.source.name,
-        output: sink.name,
+        input,
+        output: path,
         bytesBefore: file.source.size,
         bytesAfter: output.size,
         seconds: progress.seconds,
-        warnings: leftoverWarnings(sink),
       };
+      const warnings = leftoverWarnings(sink);
       show(
         call,
-        path === STANDARD ? { out: io.err } : io,
-        () => ({ ...report, ...planJson(plan) }),
-        () =>
-          planText(plan) +
-          `${printable(report.output)}: ${
+        path === STANDARD ? io.err : io.out,
+        () => ({ ...report, ...planJson(plan), warnings }),
+        (columns) => [
+          ...planText(plan, columns),
+          `${printable(sink.name)}: ${
             countOf(plan.quantized.length, "tensor")
           } dequantized${
             plan.copied.length > 0 ? `, ${plan.copied.length} copied` : ""
           }; ${bytes(report.bytesBefore)} → ${bytes(report.bytesAfter)} in ${
             seconds(report.seconds)
-          }\n`,
+          }`,
+        ],
       );
-      if (!call.has("quiet") && !call.has("json")) {
-        for (const warning of report.warnings) {
-          io.err(`nibblewise: warning: ${warning}\n`);
-        }
-      }
+      warn(call, io, warnings);
     });
     return DONE;
   });
@@ -177,7 +169,7 @@ function outputTensors({ quantized, copied, dtype }: Plan): OutputTensor[] {
   ];
 }
 
-function planText({ quantized, dtype }: Plan): string {
+function planText({ quantized, dtype }: Plan, columns?: number): string[] {
   return table(
     ["tensor", "shape", "from", "to"],
     quantized.map((tensor) => [
@@ -186,6 +178,8 @@ function planText({ quantized, dtype }: Plan): string {
       tensor.dtype,
       dtype,
     ]),
+    [],
+    columns,
   );
 }
 

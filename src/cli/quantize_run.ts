@@ -7,13 +7,12 @@
  */
 import { type Noise, NoiseMeter } from "../compare.ts";
 import type { ByteSink } from "../files/bytes.ts";
-import { quote } from "../files/errors.ts";
 import { readAhead } from "../files/pipeline.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { allocate } from "../kernels/engine.ts";
-import { clampNonFinite, firstNonFinite } from "../numeric/finite.ts";
+import { clampNonFinite } from "../numeric/finite.ts";
 import { rowLength } from "../numeric/shape.ts";
-import { BlockQuantizer } from "./blocks.ts";
+import { BlockQuantizer, quantizeInto } from "./blocks.ts";
 import {
   COPY_BYTES,
   type CopyJob,
@@ -22,6 +21,7 @@ import {
   readCopy,
 } from "./copy.ts";
 import { Extent } from "./extent.ts";
+import { located } from "./failure.ts";
 import type { OutputPlan } from "./output.ts";
 import {
   bothGrains,
@@ -120,7 +120,11 @@ export class Quantizer {
       layout: new PieceLayout(task.layout, capacity),
       grain: bothGrains(reader.grain, grainOf(task.layout, capacity)),
       meter,
-      quantizer: new BlockQuantizer(meter, capacity),
+      quantizer: new BlockQuantizer(
+        meter,
+        capacity,
+        this.#run.clamp ? "clamp" : "throw",
+      ),
     };
   }
 
@@ -188,10 +192,28 @@ export class Quantizer {
         // That of the pieces so far: the last one leaves that of the tensor.
         this.#errors.set(task.tensor.name, job.work.meter.result());
       } catch (error) {
-        throw located(error, task, piece, values);
+        throw this.#located(error, task, piece, values);
       }
       return [task.tensor.name, reader.bytesOf(piece)];
     };
+  }
+
+  #located(
+    error: unknown,
+    { tensor: { name }, layout }: QuantizeTask,
+    piece: Piece,
+    values: Float32Array,
+  ): unknown {
+    const { clamp } = this.#run;
+    const { format, options } = layout;
+    const nonFinite = clamp ? "clamp" : "throw";
+    const attempt = (stretch: Float32Array) => {
+      const shape = [stretch.length];
+      const parts = new PartsMemory().carve(format.parts(shape, options));
+      const into = { format: format.name, shape, options, parts };
+      quantizeInto(into, stretch, nonFinite);
+    };
+    return located({ error, name, layout, piece, values, clamp, attempt });
   }
 
   async #quantize(
@@ -270,33 +292,4 @@ function clamped(job: ValueJob, values: Float32Array): Float32Array {
   const group = layout.format.group(piece.shape, layout.options);
   const columns = rowLength(piece.shape);
   return clampNonFinite(values, Math.max(columns, group), group);
-}
-
-/** The same error, with the tensor and the index in it. */
-function located(
-  error: unknown,
-  { tensor: { name, shape } }: QuantizeTask,
-  { first }: Piece,
-  values: Float32Array,
-): unknown {
-  if (!(error instanceof RangeError)) return error;
-  const at = firstNonFinite(values);
-  const what = `Cannot quantize tensor ${quote(name)}`;
-  if (at < 0) return new RangeError(`${what}: ${error.message}`);
-  const index = first + at;
-  return new RangeError(
-    `${what}: ${values[at]} at index ${index} ([${
-      coordinates(index, shape).join(", ")
-    }]); pass --non-finite clamp to take NaN as 0 and an infinity as the largest magnitude of its group`,
-    { cause: error },
-  );
-}
-
-function coordinates(index: number, shape: readonly number[]): number[] {
-  let rest = index;
-  return shape.toReversed().map((dimension) => {
-    const at = rest % dimension;
-    rest = Math.floor(rest / dimension);
-    return at;
-  }).reverse();
 }

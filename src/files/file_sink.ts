@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { type BigIntStats, fstatSync } from "node:fs";
 import {
   type FileHandle,
   link,
@@ -25,6 +26,9 @@ import {
   removeTemporary,
   type TemporaryFile,
 } from "./temporary.ts";
+
+/** How the paths of inputs name standard input. */
+const STDIN = "-";
 
 /** What a sink may do to files that exist. */
 export interface OutputOptions {
@@ -105,11 +109,9 @@ async function checkTarget(
   const real = await orUndefined(realpath(path)) ?? path;
   const existing = await orUndefined(stat(path));
   for (const input of inputs) {
-    if (input === "-") continue;
     if (await isSameFile(real, input)) {
-      throw new Error(
-        `it is the input ${printable(input)}; choose another output`,
-      );
+      const what = input === STDIN ? "on standard input" : printable(input);
+      throw new Error(`it is the input ${what}; choose another output`);
     }
   }
   if (existing !== undefined && !existing.isFile()) {
@@ -126,13 +128,24 @@ async function checkTarget(
 }
 
 async function isSameFile(realOutput: string, input: string): Promise<boolean> {
+  if (input === STDIN) {
+    // A shell may have opened the very file.
+    return isSame(await identityOf(realOutput), fstatSync(0, { bigint: true }));
+  }
   if (await orUndefined(realpath(input)) === realOutput) return true;
-  const [a, b] = await Promise.all(
-    [realOutput, input].map((path) =>
-      orUndefined(stat(path, { bigint: true }))
-    ),
-  );
-  // Hard links. Some systems have no inode numbers and report 0.
+  // Hard links.
+  return isSame(await identityOf(realOutput), await identityOf(input));
+}
+
+/** What tells a file from all others. */
+type Identity = Pick<BigIntStats, "ino" | "dev">;
+
+function identityOf(path: string): Promise<Identity | undefined> {
+  return orUndefined(stat(path, { bigint: true }));
+}
+
+function isSame(a: Identity | undefined, b: Identity | undefined): boolean {
+  // Some systems have no inode numbers and report 0.
   return a !== undefined && b !== undefined && a.ino > 0n && a.ino === b.ino &&
     a.dev === b.dev;
 }

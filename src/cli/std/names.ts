@@ -6,5 +6,4 @@
  *
  * @module
  */
-export { parseArgs } from "@std/cli/parse-args";
 export { format as formatBytes } from "@std/fmt/bytes";
