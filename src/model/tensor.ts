@@ -199,8 +199,8 @@ function measureGroups(
     for (let r = row; r < row + rows; r++) {
       const first = r * matrix.columns + column, i = r - firstRow;
       const [low, high] = extremes(values, first, first + columns);
-      min[i] = Math.min(min[i] ?? Infinity, low);
-      max[i] = Math.max(max[i] ?? -Infinity, high);
+      if (!(min[i] <= low)) min[i] = low;
+      if (!(max[i] >= high)) max[i] = high;
     }
   }
   return { min: Float32Array.from(min), max: Float32Array.from(max) };
@@ -213,8 +213,8 @@ function extremes(
 ): [min: number, max: number] {
   let min = Infinity, max = -Infinity;
   for (let i = from; i < to; i++) {
-    min = Math.min(min, values[i]);
-    max = Math.max(max, values[i]);
+    if (values[i] < min) min = values[i];
+    if (values[i] > max) max = values[i];
   }
   return [min, max];
 }

@@ -115,10 +115,11 @@ function rangeOf(
   values: Float32Array,
   { first, count }: Run,
 ): [min: number, max: number] {
+  // Compared as C does: of zeros that differ in sign, the first is taken.
   let min = values[first], max = values[first];
   for (let i = first + 1; i < first + count; i++) {
-    min = Math.min(min, values[i]);
-    max = Math.max(max, values[i]);
+    if (values[i] < min) min = values[i];
+    if (values[i] > max) max = values[i];
   }
   return [min, max];
 }
@@ -173,6 +174,8 @@ function codeOf(
     case "divide":
       return clamp(roundHalfToEven(fround(x / scale)) + shift, 0, 15);
     case "shift": {
+      // Where the scale underflowed, every value is no step from the offset.
+      if (scale === 0) return offset === "bias" ? 0 : clamp(shift, 0, 15);
       const bias = offset === "bias" ? -shift : fround(shift * scale);
       return clamp(roundHalfToEven(fround(fround(x + bias) / scale)), 0, 15);
     }

@@ -21,6 +21,11 @@ export interface FieldPlan {
   readonly length?: number;
   /** The same numbers serve all windows: a scale of the tensor, a table, an order of the columns. */
   readonly shared?: boolean;
+  /**
+   * How many columns a row has, where a window has the numbers of whole rows:
+   * which of them its values take is in its data.
+   */
+  readonly wholeRows?: number;
 }
 
 /** What fields a tensor has, by their roles. */
@@ -60,9 +65,22 @@ export function areasOf(window: Window, span: Span): Window {
   };
 }
 
+/** The areas of a field that a window has numbers for. */
+export function fieldAreas(
+  window: Window,
+  { span, wholeRows }: FieldPlan,
+): Window {
+  return areasOf(
+    wholeRows === undefined
+      ? window
+      : { ...window, column: 0, columns: wholeRows },
+    span,
+  );
+}
+
 /** How many numbers of a field a window has. */
 export function fieldLength(window: Window, plan: FieldPlan): number {
-  const { rows, columns } = areasOf(window, plan.span);
+  const { rows, columns } = fieldAreas(window, plan);
   return rows * columns * (plan.length ?? 1);
 }
 
