@@ -29,6 +29,7 @@ export {
   quantize,
   type Quantized,
   type QuantizeOptions,
+  repack,
 } from "./src/quantize.ts";
 export type {
   AnyQuantized,

@@ -15,8 +15,11 @@ import {
 } from "./numeric/arguments.ts";
 import { clampNonFinite } from "./numeric/finite.ts";
 import type { FloatValues } from "./numeric/floats.ts";
-import { apartFrom, rejectOverlap } from "./numeric/overlap.ts";
+import { apartFrom, overlap, rejectOverlap } from "./numeric/overlap.ts";
 import { sizeOf } from "./numeric/shape.ts";
+import { bytesOf } from "./model/define.ts";
+import { repackTensor, whyNotRepack } from "./model/repack.ts";
+import type { Tensor } from "./model/tensor.ts";
 import { ARRAYS, type Dtype, type DtypeArrays } from "./words/dtypes.ts";
 import type { Format, Part, Parts, QuantizedTensor } from "./words/format.ts";
 import type { Layout, PartPlan } from "./words/layout.ts";
@@ -88,7 +91,7 @@ export function quantizeWith(
     format: format.name,
     shape: dimensions,
     options: format.kept(options),
-    parts,
+    parts: into === undefined ? parts : into.parts as Parts,
   };
 }
 
@@ -98,9 +101,9 @@ export function dequantizeWith(
   quantized: AnyQuantized,
   { into }: DequantizeOptions = {},
 ): DtypeArrays["F32"] {
-  const shape = shapeOf(quantized.shape, "shape of quantized");
+  const shape = shapeOf(quantized.shape, "quantized.shape");
   const options = format.resolve(
-    plainOptions(quantized.options, "options of quantized"),
+    plainOptions(quantized.options, "quantized.options"),
     shape,
   );
   const parts = checkParts(quantized, format.layout(shape, options));
@@ -114,7 +117,47 @@ export function dequantizeWith(
     );
   }
   format.dequantize(partsApart(parts, out), shape, options, out);
-  return out as DtypeArrays["F32"];
+  return (into ?? out) as DtypeArrays["F32"];
+}
+
+/** Repacks by two formats; see `repack`. */
+export function repackWith(
+  from: Format,
+  quantized: AnyQuantized,
+  to: Format,
+  given: object = {},
+): QuantizedTensor {
+  const shape = shapeOf(quantized.shape, "quantized.shape");
+  const kept = plainOptions(quantized.options, "quantized.options");
+  const source = tensorOf(from, shape, from.resolve(kept, shape));
+  const parts = checkParts(quantized, source.layout);
+  const options = to.resolve(
+    { ...to.like?.(source.scheme), ...plainOptions(given, "options") },
+    shape,
+  );
+  const target = tensorOf(to, shape, options);
+  const reason = whyNotRepack(source, target);
+  if (reason !== undefined) {
+    throw new RangeError(
+      `Cannot repack ${from.name} as ${to.name}: ${reason}; ` +
+        "quantize anew from the dequantized values instead",
+    );
+  }
+  const result = allocateParts(target.layout.parts);
+  repackTensor(source, bytesOf(parts), target, bytesOf(result));
+  return { format: to.name, shape, options: to.kept(options), parts: result };
+}
+
+/** What the numbers of a tensor mean and where they lie. */
+export function tensorOf(
+  format: Format,
+  shape: readonly number[],
+  options: object,
+): Tensor {
+  return {
+    scheme: format.scheme(shape, options),
+    layout: format.layout(shape, options),
+  };
 }
 
 function arraysOf(parts: Parts): DtypeArrays[Dtype][] {
@@ -123,12 +166,12 @@ function arraysOf(parts: Parts): DtypeArrays[Dtype][] {
 
 /** The parts, copied where they share memory with `out`. */
 function partsApart(parts: Parts, out: Float32Array): Parts {
+  if (!arraysOf(parts).some((data) => overlap(data, out))) return parts;
   return Object.fromEntries(
-    Object.entries(parts).map(([name, part]) => [
-      name,
-      { ...part, data: apartFrom<Uint8Array>(part.data as Uint8Array, [out]) },
-    ]),
-  ) as Parts;
+    Object.entries(parts).map((
+      [name, part],
+    ) => [name, { ...part, data: part.data.slice() } as Part]),
+  );
 }
 
 /** New arrays of zeros for the parts of a tensor. */
@@ -151,7 +194,7 @@ export function checkParts(
   { format, parts: given }: AnyQuantized,
   { parts: plans }: AnyLayout,
 ): Parts {
-  const parts = plainOptions(given, "parts") as Parts;
+  const parts = plainOptions(given, "quantized.parts") as Parts;
   const checked = Object.entries(plans).map(([name, plan]) => {
     const part = Object.hasOwn(parts, name) ? parts[name] : undefined;
     return [name, checkPart(format, name, part, plan)];
@@ -200,11 +243,7 @@ function checkInto(
     );
   }
   const parts = checkParts(into, layout);
-  rejectOverlap(
-    Object.fromEntries(
-      Object.entries(parts).map(([part, { data }]) => [part, data]),
-    ),
-  );
+  rejectOverlap(parts);
   return parts;
 }
 

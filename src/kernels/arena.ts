@@ -12,6 +12,7 @@
  *
  * @module
  */
+import type { OwnFloats } from "../numeric/floats.ts";
 import { KERNELS } from "./module.ts";
 
 /** A compiled kernel: counts, pointers and numbers in, 0 or 1 out. */
@@ -52,6 +53,9 @@ function compile(): WebAssembly.Module {
 /** The kernels' constants as the module sets them; what is between them is theirs to write before they read it. */
 let constants: Uint8Array | undefined;
 
+/** Where they start; below, nothing is. */
+const CONSTANTS_START = 1024;
+
 function instantiate(bytes: number): Instance {
   const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) });
   const abort = () => {
@@ -63,7 +67,10 @@ function instantiate(bytes: number): Instance {
     env: { memory, abort },
   });
   const kernels = exports as unknown as Record<string, WasmKernel>;
-  constants ??= new Uint8Array(memory.buffer).slice(0, kernels.constants_end());
+  constants ??= new Uint8Array(memory.buffer).slice(
+    CONSTANTS_START,
+    kernels.constants_end(),
+  );
   return {
     memory,
     kernels,
@@ -73,7 +80,7 @@ function instantiate(bytes: number): Instance {
 
 /** Writes the kernels' constants anew, where a caller may have written over them. */
 export function restore(instance: Instance, memory: Uint8Array): void {
-  if (instance !== tiles) memory.set(constants!);
+  if (instance !== tiles) memory.set(constants!, CONSTANTS_START);
 }
 
 /** Where the room for tiles ends that an instance has at the moment. */
@@ -127,7 +134,7 @@ function arenaFor(bytes: number): Arena {
 }
 
 /** Float32Array in an arena. Throws where WebAssembly is forbidden or memory is out. */
-export function allocateInArena(length: number): Float32Array<ArrayBuffer> {
+export function allocateInArena(length: number): OwnFloats {
   const bytes = Math.ceil(length * 4 / 64) * 64;
   if (bytes + SCRATCH_BYTES > MOST_BYTES) {
     throw new RangeError(
