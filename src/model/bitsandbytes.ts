@@ -176,6 +176,11 @@ export function bitsandbytesFormat<Name extends string>(
     errorBound,
     options: OPTIONS,
     check,
+    like: ({ fields, groupedBy, computeDtype }) => ({
+      blockSize: fields[groupedBy].span.columns,
+      nested: "scaleCode" in fields,
+      computeDtype,
+    }),
     layout: (shape, options) =>
       layoutOf(name, grid.values.indexOf(0), shape, options),
     scheme: (shape, options: ResolvedBitsandbytesOptions) =>
@@ -232,7 +237,7 @@ function layoutOf(
         padding: zero,
       }),
       absmax: nested
-        ? fieldPart("scale", block, "U8", blocks, U8)
+        ? fieldPart("scaleCode", block, "U8", blocks, U8)
         : fieldPart("scale", block, "F32", blocks, F32),
       quant_map: fieldPart("table", all, "F32", [16], table(16)),
       ...(nested && {

@@ -28,6 +28,7 @@ import type {
 import {
   everywhere,
   type FieldPlans,
+  type Fields,
   type Run,
   runs,
   type Span,
@@ -103,8 +104,8 @@ export interface CodebookPlan {
  * Makes a scheme.
  *
  * Its fields: `scale` for each block; `table`, what codes stand for. Nested:
- * `scale` is an index into `nestedTable`, and `nestedScale` (for each
- * {@linkcode NestedPlan.blocks}) and `offset` make a scale of what stands there.
+ * `scaleCode` in place of `scale` is an index into `nestedTable`, and `nestedScale`
+ * (for each {@linkcode NestedPlan.blocks}) and `offset` make a scale of what stands there.
  */
 export function codebookScheme(plan: CodebookPlan): Scheme {
   const { grid, computeDtype, nested } = plan;
@@ -112,7 +113,7 @@ export function codebookScheme(plan: CodebookPlan): Scheme {
     grid,
     form: "s·g",
     fields: fieldsOf(plan),
-    groupedBy: "scale",
+    groupedBy: nested ? "scaleCode" : "scale",
     computeDtype,
     prepass: nested && (() => meanScale(plan.blockSize)),
     encode: (values, tile, context) => encode(plan, values, tile, context),
@@ -133,7 +134,7 @@ function fieldsOf({ matrix, blockSize, nested }: CodebookPlan): FieldPlans {
     return { scale: { span: scale, between: magnitude }, table: table(16) };
   }
   return {
-    scale: { span: scale },
+    scaleCode: { span: scale },
     table: table(16),
     nestedScale: {
       span: { rows: 1, columns: blockSize * nested.blocks },
@@ -153,11 +154,12 @@ function encode(
   { known }: EncodeContext,
 ): void {
   const { codebook, blockSize, nested } = plan, { fields } = tile;
+  const scales = nested ? fields.scaleCode : fields.scale;
   fields.table.set(codebook.values);
   for (const run of runs(tile, { rows: 1, columns: blockSize })) {
     const block = values.subarray(run.first, run.first + run.count);
     const scale = scaleOf(block, blockSize);
-    fields.scale[run.area] = scale;
+    scales[run.area] = scale;
     encodeBlock(codebook, block, scale, blockSize, tile.codes, run.first);
   }
   if (nested) encodeScales(nested, fields, known?.offset ?? 0);
@@ -192,20 +194,21 @@ function codeOf({ ascending, thresholds }: Codebook, x: number): number {
   return ascending[nearest(thresholds, x)];
 }
 
-/** Puts the scales of a tile, which are whole nested blocks, into 8 bits. */
+/** Puts the scales of a tile, which are whole nested blocks, into 8 bits: codes take the place of scales. */
 function encodeScales(
   { codebook, blocks }: NestedPlan,
-  { scale, nestedTable, nestedScale, offset }: Tile["fields"],
+  { scaleCode, nestedTable, nestedScale, offset }: Fields,
   mean: number,
 ): void {
   nestedTable.set(codebook.values);
   offset[0] = mean;
   const codes = new Uint8Array(blocks);
-  for (let at = 0; at < scale.length; at += blocks) {
-    const block = scale.subarray(at, at + blocks);
+  for (let at = 0; at < scaleCode.length; at += blocks) {
+    const block = scaleCode.subarray(at, at + blocks);
     for (let i = 0; i < block.length; i++) block[i] -= mean;
-    nestedScale[at / blocks] = scaleOf(block, blocks);
-    encodeBlock(codebook, block, nestedScale[at / blocks], blocks, codes, 0);
+    const scale = scaleOf(block, blocks);
+    nestedScale[at / blocks] = scale;
+    encodeBlock(codebook, block, scale, blocks, codes, 0);
     block.set(codes.subarray(0, block.length));
   }
 }
@@ -246,8 +249,8 @@ function scaleAt(
   { fields }: Tile,
   { area }: Run,
 ): number {
-  const { scale, nestedTable, nestedScale, offset } = fields;
-  if (!nested) return scale[area];
+  if (!nested) return fields.scale[area];
+  const { scaleCode, nestedTable, nestedScale, offset } = fields;
   const outer = nestedScale[Math.floor(area / nested.blocks)];
-  return fround(fround(nestedTable[scale[area]] * outer) + offset[0]);
+  return fround(fround(nestedTable[scaleCode[area]] * outer) + offset[0]);
 }
