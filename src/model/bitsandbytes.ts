@@ -61,7 +61,7 @@ import { defineFormat } from "./define.ts";
  * });
  * console.log(q.parts.weight.shape); // [3072, 1]: two codes to a byte
  * console.log(q.parts.absmax.data.length); // 96: one byte for each 64 values
- * console.log(dequantize(q)[1]); // 0.83984375: a bfloat16
+ * console.log(dequantize(q)[1]); // 0.72265625: a bfloat16
  * ```
  */
 export interface BitsandbytesOptions {
