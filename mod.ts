@@ -14,6 +14,8 @@
  *
  * @module
  */
+import "./src/kernels/install.ts";
+
 export {
   dequantizeFromInt4,
   type Int4Quantization,

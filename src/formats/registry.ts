@@ -23,6 +23,8 @@ import { q4_0 } from "./q4_0.ts";
 import { q4_1 } from "./q4_1.ts";
 import { q4_k } from "./q4_k.ts";
 
+export { int4, iq4_nl, iq4_xs, mxfp4, nvfp4, q4_0, q4_1, q4_k };
+
 /** What options each format takes and what parts it makes. */
 export interface FormatTypes {
   /** Signed codes with float32 scales. */
