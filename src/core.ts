@@ -188,21 +188,23 @@ export function allocateParts(plans: AnyLayout["parts"]): Parts {
  * Throws a RangeError unless the tensor has just these parts, each with the right
  * type and length.
  *
+ * @param name What the parts are called, for the message.
  * @returns The parts, as typed arrays of this realm.
  */
 export function checkParts(
   { format, parts: given }: AnyQuantized,
   { parts: plans }: AnyLayout,
+  name = "quantized.parts",
 ): Parts {
-  const parts = plainOptions(given, "quantized.parts") as Parts;
-  const checked = Object.entries(plans).map(([name, plan]) => {
-    const part = Object.hasOwn(parts, name) ? parts[name] : undefined;
-    return [name, checkPart(format, name, part, plan)];
+  const parts = plainOptions(given, name) as Parts;
+  const checked = Object.entries(plans).map(([part, plan]) => {
+    const given = Object.hasOwn(parts, part) ? parts[part] : undefined;
+    return [part, checkPart(format, part, given, plan)];
   });
-  for (const name of Object.keys(parts)) {
-    if (Object.hasOwn(plans, name)) continue;
+  for (const part of Object.keys(parts)) {
+    if (Object.hasOwn(plans, part)) continue;
     throw new RangeError(
-      `A ${format} tensor with these options has no part "${name}": leave it out`,
+      `A ${format} tensor with these options has no part "${part}": leave it out`,
     );
   }
   return Object.fromEntries(checked);
@@ -238,11 +240,12 @@ function checkInto(
   plainOptions(into, "into");
   if (into.format !== name || String(into.shape) !== String(shape)) {
     throw new RangeError(
-      `Cannot use into: it is ${into.format} [${into.shape}], not ${name} [${shape}]; ` +
-        "pass a result of the same format and shape",
+      `Cannot use into: its format and shape are ${describe(into.format)} and ${
+        describe(into.shape)
+      }, not ${name} [${shape}]; pass a result of the same format and shape`,
     );
   }
-  const parts = checkParts(into, layout);
+  const parts = checkParts(into, layout, "into.parts");
   rejectOverlap(parts);
   return parts;
 }

@@ -12,7 +12,7 @@ import {
   repackWith,
 } from "./core.ts";
 import { formats, type FormatTypes } from "./formats/registry.ts";
-import { describe, oneOf, plainOptions } from "./numeric/arguments.ts";
+import { formatObject, oneOf, plainOptions } from "./numeric/arguments.ts";
 import type { FloatValues } from "./numeric/floats.ts";
 import type { DtypeArrays } from "./words/dtypes.ts";
 import type { Format, QuantizedTensor } from "./words/format.ts";
@@ -181,18 +181,9 @@ export function repack(
 }
 
 function formatOf(format: unknown): Format {
-  if (typeof format === "string") return formatNamed(format);
-  if (isFormat(format)) return format;
-  throw new TypeError(
-    `Cannot use format: it must be the name of a format, or a format itself, not ${
-      describe(format)
-    }`,
-  );
-}
-
-function isFormat(value: unknown): value is Format {
-  return typeof value === "object" && value !== null && "resolve" in value &&
-    "layout" in value && "quantize" in value;
+  return typeof format === "object" && format !== null
+    ? formatObject<Format>(format)
+    : formatNamed(format);
 }
 
 /** The format of this name. Throws a RangeError that lists the names there are. */

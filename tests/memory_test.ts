@@ -197,7 +197,9 @@ for (const backend of BACKENDS) {
       for (const test of optionCases()) {
         const n = size(test), { gauss } = adversarial(n);
         const expected = quantize(gauss, optionsOf(test));
-        for (const [name, buffer] of Object.entries(rooms(BASE + 64 * n))) {
+        for (
+          const [name, buffer] of Object.entries(rooms(BASE + 4096 + 64 * n))
+        ) {
           for (const shift of [-8, 0, 8, n]) {
             const values = new Float32Array(buffer, BASE + 64, n);
             values.set(gauss);
@@ -220,7 +222,9 @@ for (const backend of BACKENDS) {
       for (const test of optionCases()) {
         const n = size(test), { gauss } = adversarial(n);
         const q = quantize(gauss, optionsOf(test)), expected = dequantize(q);
-        for (const [name, buffer] of Object.entries(rooms(BASE + 64 * n))) {
+        for (
+          const [name, buffer] of Object.entries(rooms(BASE + 4096 + 64 * n))
+        ) {
           for (const shift of [-8, 0, 8, 2 * n]) {
             const into = new Float32Array(buffer, BASE + 64, n);
             const at = BASE + 64 + shift - shift % 8;

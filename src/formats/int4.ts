@@ -268,12 +268,14 @@ function quantizeFused(
         ...(parts.zeroPoints &&
           { zeroPoints: slice(parts.zeroPoints, from, length) }),
       };
+      // Rows may run on here, groups may not.
+      const grouped = { ...options, groupSize: groups.group };
       const shape = row === groups.count ? [n] : [n / row, row];
       const part = values.subarray(first, first + n);
       within(
         from,
         first,
-        () => generic.quantize(part, shape, options, stretchParts, context),
+        () => generic.quantize(part, shape, grouped, stretchParts, context),
       );
     },
   });

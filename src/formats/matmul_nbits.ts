@@ -36,7 +36,6 @@ import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
-import type { Tile } from "../words/tile.ts";
 
 const { abs, fround, max: larger, min: smaller } = Math;
 
@@ -148,8 +147,9 @@ function scheme(
   options: ResolvedMatMulNBitsOptions,
 ): Scheme {
   const { blockSize, symmetric, scaleDtype, computeDtype } = options;
+  const block = { rows: 1, columns: blockSize };
   const linear = linearScheme({
-    group: { rows: 1, columns: blockSize },
+    group: block,
     offset: symmetric ? undefined : "zero",
     rounding: "reciprocal",
     fit: fitOf(options),
@@ -159,30 +159,14 @@ function scheme(
   });
   return {
     ...linear,
+    fields: {
+      ...linear.fields,
+      // Scales of a range are never negative, and no scale is NaN.
+      scale: { span: block, between: [symmetric ? -Infinity : 0, Infinity] },
+    },
     // What an odd row ends in comes from a pair of blocks.
     together: { rows: 1, columns: 2 * blockSize },
-    decode(tile, out): void {
-      checkScales(tile, symmetric, blockSize);
-      linear.decode(tile, out);
-    },
   };
-}
-
-/** Refuses scales that the library never writes: those that are no numbers, and negative ones of a range. */
-function checkScales(tile: Tile, symmetric: boolean, blockSize: number): void {
-  const { scale } = tile.fields;
-  const bad = scale.findIndex((s) => !(symmetric || s >= 0) || Number.isNaN(s));
-  if (bad < 0) return;
-  const first = Math.floor(tile.column / blockSize);
-  const blocks = Math.ceil((tile.column + tile.columns) / blockSize) - first;
-  throw new RangeError(
-    `Cannot dequantize: part "scales" has ${scale[bad]} for block ${
-      first + bad % blocks
-    } of row ${tile.row + Math.floor(bad / blocks)}; ` +
-      (symmetric
-        ? "it must be a number"
-        : "it must not be negative where there are zero points"),
-  );
 }
 
 function layout(

@@ -8,6 +8,10 @@ import type {
   BlockParts,
   UnweightedBlockOptions,
 } from "../model/block_format.ts";
+import type {
+  BitsandbytesOptions,
+  BitsandbytesParts,
+} from "../model/bitsandbytes.ts";
 import type { Format } from "../words/format.ts";
 import { gptq, type GptqOptions, type GptqParts } from "./gptq.ts";
 import { int4, type Int4Options, type Int4Parts } from "./int4.ts";
@@ -19,10 +23,13 @@ import {
   type MatMulNBitsParts,
 } from "./matmul_nbits.ts";
 import { mxfp4 } from "./mxfp4.ts";
+import { nf4 } from "./nf4.ts";
 import { nvfp4 } from "./nvfp4.ts";
 import { q4_0 } from "./q4_0.ts";
 import { q4_1 } from "./q4_1.ts";
 import { q4_k } from "./q4_k.ts";
+
+export { int4, iq4_nl, iq4_xs, mxfp4, nvfp4, q4_0, q4_1, q4_k };
 
 /** What options each format takes and what parts it makes. */
 export interface FormatTypes {
@@ -46,6 +53,8 @@ export interface FormatTypes {
   gptq: { options: GptqOptions; parts: GptqParts };
   /** onnxruntime's MatMulNBits: blocks with scales, and zero points where asymmetric. */
   matmul_nbits: { options: MatMulNBitsOptions; parts: MatMulNBitsParts };
+  /** bitsandbytes: flat blocks on quantiles of a normal distribution. */
+  nf4: { options: BitsandbytesOptions; parts: BitsandbytesParts };
 }
 
 const ALL: readonly Format[] = [
@@ -59,6 +68,7 @@ const ALL: readonly Format[] = [
   nvfp4,
   gptq,
   matmul_nbits,
+  nf4,
 ];
 
 /**

@@ -13,7 +13,6 @@
  * @module
  */
 import type { OwnFloats } from "../numeric/floats.ts";
-import { KERNELS } from "./module.ts";
 
 /** A compiled kernel: counts, pointers and numbers in, 0 or 1 out. */
 export type WasmKernel = (...operands: number[]) => number;
@@ -43,9 +42,26 @@ const MOST_BYTES = 65535 * PAGE;
 
 let compiled: WebAssembly.Module | undefined;
 
+let text: string | undefined;
+
+/**
+ * Says what the kernels are. Entry points do, and not this module, so that one
+ * which does without WebAssembly need not carry them.
+ *
+ * @param kernels The compiled module in base64.
+ */
+export function useKernels(kernels: string): void {
+  text = kernels;
+}
+
 function compile(): WebAssembly.Module {
+  if (text === undefined) {
+    throw new Error(
+      "There are no WebAssembly kernels in this entry point: import another one than ./js",
+    );
+  }
   compiled ??= new WebAssembly.Module(
-    Uint8Array.from(atob(KERNELS), (c) => c.charCodeAt(0)),
+    Uint8Array.from(atob(text), (c) => c.charCodeAt(0)),
   );
   return compiled;
 }

@@ -350,3 +350,17 @@ export function intervalOf(
     }]: it must be [min, max], both finite in float32, min <= max`,
   );
 }
+
+/**
+ * A format itself, not its name.
+ *
+ * @param value What the caller passed.
+ * @throws {TypeError} For anything else.
+ */
+export function formatObject<Format>(value: unknown): Format {
+  if (
+    typeof value === "object" && value !== null && "resolve" in value &&
+    "layout" in value && "quantize" in value
+  ) return value as Format;
+  throw wrongKind("format", "a format that was imported", value);
+}

@@ -26,6 +26,8 @@ export interface FieldPlan {
    * which of them its values take is in its data.
    */
   readonly wholeRows?: number;
+  /** The smallest and largest number that its library writes; a tensor with another one is refused. */
+  readonly between?: readonly [min: number, max: number];
 }
 
 /** What fields a tensor has, by their roles. */
@@ -130,6 +132,20 @@ export function areaNumber(
   const row = Math.floor(index / columns), column = index % columns;
   return Math.floor(row / span.rows) * perRow +
     Math.floor(column / span.columns);
+}
+
+/** Index in the whole field, areas row by row, of a number of a tile's field. */
+export function numberInTensor(
+  tile: Tile,
+  plan: FieldPlan,
+  index: number,
+): number {
+  const { span, length = 1 } = plan;
+  const areas = fieldAreas(tile, plan), area = Math.floor(index / length);
+  const row = areas.row + Math.floor(area / areas.columns);
+  const column = areas.column + area % areas.columns;
+  const perRow = Math.ceil(tile.matrix.columns / span.columns);
+  return (row * perRow + column) * length + index % length;
 }
 
 /** A stretch of a tile that shares the areas of a field. */
