@@ -45,6 +45,18 @@ export {
 } from "./src/kernels/engine.ts";
 export type { Int4Options, Int4Parts } from "./src/formats/int4.ts";
 export type {
+  MlxMode,
+  MlxOptions,
+  MlxParts,
+  ResolvedMlxOptions,
+} from "./src/formats/mlx.ts";
+export type {
+  Nvfp4ModeloptOptions,
+  Nvfp4ModeloptParts,
+  ResolvedNvfp4ModeloptOptions,
+} from "./src/formats/nvfp4_modelopt.ts";
+export type { ComputeDtype } from "./src/words/scheme.ts";
+export type {
   BlockOptions,
   BlockParts,
   ResolvedBlockOptions,

@@ -12,8 +12,14 @@ import type { Format } from "../words/format.ts";
 import { int4, type Int4Options, type Int4Parts } from "./int4.ts";
 import { iq4_nl } from "./iq4_nl.ts";
 import { iq4_xs } from "./iq4_xs.ts";
+import { mlx, type MlxOptions, type MlxParts } from "./mlx.ts";
 import { mxfp4 } from "./mxfp4.ts";
 import { nvfp4 } from "./nvfp4.ts";
+import {
+  nvfp4_modelopt,
+  type Nvfp4ModeloptOptions,
+  type Nvfp4ModeloptParts,
+} from "./nvfp4_modelopt.ts";
 import { q4_0 } from "./q4_0.ts";
 import { q4_1 } from "./q4_1.ts";
 import { q4_k } from "./q4_k.ts";
@@ -36,6 +42,13 @@ export interface FormatTypes {
   mxfp4: { options: UnweightedBlockOptions; parts: BlockParts };
   /** ggml: groups of 16 E2M1 values, 8-bit float scale. */
   nvfp4: { options: UnweightedBlockOptions; parts: BlockParts };
+  /** MLX: signed scales and biases per group, or E2M1 values. */
+  mlx: { options: MlxOptions; parts: MlxParts };
+  /** ModelOpt: groups of 16 E2M1 values, 8-bit float scales, a scale for the tensor. */
+  nvfp4_modelopt: {
+    options: Nvfp4ModeloptOptions;
+    parts: Nvfp4ModeloptParts;
+  };
 }
 
 const ALL: readonly Format[] = [
@@ -47,6 +60,8 @@ const ALL: readonly Format[] = [
   iq4_xs,
   mxfp4,
   nvfp4,
+  mlx,
+  nvfp4_modelopt,
 ];
 
 /**
