@@ -115,11 +115,10 @@ function rangeOf(
   values: Float32Array,
   { first, count }: Run,
 ): [min: number, max: number] {
-  // Compared as C does: of zeros that differ in sign, the first is taken.
   let min = values[first], max = values[first];
   for (let i = first + 1; i < first + count; i++) {
-    if (values[i] < min) min = values[i];
-    if (values[i] > max) max = values[i];
+    min = Math.min(min, values[i]);
+    max = Math.max(max, values[i]);
   }
   return [min, max];
 }
