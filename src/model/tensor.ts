@@ -15,14 +15,7 @@ import type {
   Scheme,
 } from "../words/scheme.ts";
 import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
-import {
-  areaOf,
-  cut,
-  type Grain,
-  valuesOf,
-  whole,
-  type Window,
-} from "../words/window.ts";
+import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
 
 /** Values in a tile: what is worked on fits in the first caches. */
 const TILE_VALUES = 16384;
