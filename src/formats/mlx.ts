@@ -292,7 +292,7 @@ function checkNumbers(
     throw badNumber(NAME, "global_scale", 0, ofTensor, wanted);
   }
   const index = scales.data.findIndex((byte) =>
-    // On x86-64 MLX saturates the NaN of a tensor of zeros to −448.
+    // What MLX makes of a tensor of zeros.
     mode === "mxfp4" ? byte === 255 : byte >= 0x7f &&
       !(ofTensor === 0 && byte === 0xfe)
   );
@@ -393,8 +393,14 @@ function settingsOf(
     memberOf(config, "quantization_config") ?? config;
   const own = memberOf(all, stem);
   if (own === false) fail("the config says that it is not quantized");
-  const settings = isObject(own) ? own : all;
-  return isObject(settings) ? settings : undefined;
+  const settings: Settings | undefined = isObject(own)
+    ? own
+    : isObject(all)
+    ? all
+    : undefined;
+  const isAny = settings?.bits !== undefined ||
+    settings?.group_size !== undefined;
+  return isAny ? settings : undefined;
 }
 
 /** Values that share a scale, if codes have 4 bits. */
@@ -436,8 +442,8 @@ function modeOf(
   if (said === undefined) {
     if (isFloat) {
       fail(
-        `its weight may hold 4 bits in groups of ${group} or 8 bits in groups of ` +
-          `${group / 2}: put the config.json that says it beside the file`,
+        `its shapes do not tell 4 bits in groups of ${group} from other widths: ` +
+          "put the config.json that says it beside the file",
       );
     }
     // Bytes as scales of 64 nibbles are those of mxfp8: 32 codes of 8 bits.
