@@ -14,6 +14,8 @@
  *
  * @module
  */
+import "./src/kernels/install.ts";
+
 export {
   dequantizeFromInt4,
   type Int4Quantization,
@@ -29,47 +31,15 @@ export {
   quantize,
   type Quantized,
   type QuantizeOptions,
+  repack,
 } from "./src/quantize.ts";
-export type {
-  AnyQuantized,
-  CommonOptions,
-  DequantizeOptions,
-} from "./src/core.ts";
-export { compare, type Comparison } from "./src/compare.ts";
-export { formats, type FormatTypes } from "./src/formats/registry.ts";
+export { compare } from "./src/compare.ts";
+export { formats, type FormatTypes } from "./src/formats.ts";
+export * from "./src/formats/registry.ts";
 export {
   allocate,
   type Backend,
   backend,
   useBackend,
 } from "./src/kernels/engine.ts";
-export type { Int4Options, Int4Parts } from "./src/formats/int4.ts";
-export type {
-  MlxMode,
-  MlxOptions,
-  MlxParts,
-  ResolvedMlxOptions,
-} from "./src/formats/mlx.ts";
-export type {
-  Nvfp4ModeloptOptions,
-  Nvfp4ModeloptParts,
-  ResolvedNvfp4ModeloptOptions,
-} from "./src/formats/nvfp4_modelopt.ts";
-export type { ComputeDtype } from "./src/words/scheme.ts";
-export type {
-  BlockOptions,
-  BlockParts,
-  ResolvedBlockOptions,
-  UnweightedBlockOptions,
-} from "./src/model/block_format.ts";
-export type { GroupSize, ScaleMethod } from "./src/kernels/grouped.ts";
-export type { Float16Values, FloatValues } from "./src/numeric/floats.ts";
-export type { Dtype, DtypeArrays } from "./src/words/dtypes.ts";
-export type {
-  Coder,
-  Convention,
-  Format,
-  Part,
-  Parts,
-  QuantizedTensor,
-} from "./src/words/format.ts";
+export type * from "./src/entries/types.ts";

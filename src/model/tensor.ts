@@ -14,15 +14,8 @@ import type {
   Ranges,
   Scheme,
 } from "../words/scheme.ts";
-import { type Tile, tileOf } from "../words/tile.ts";
-import {
-  areaOf,
-  cut,
-  type Grain,
-  valuesOf,
-  whole,
-  type Window,
-} from "../words/window.ts";
+import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
+import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
 
 /** Values in a tile: what is worked on fits in the first caches. */
 const TILE_VALUES = 16384;
@@ -148,7 +141,8 @@ function encodeEmpty(
   if (Object.keys(parts).length === 0) return;
   const one = { scheme, layout: { matrix: { rows: 1, columns: 1 }, parts } };
   const tile = workspace.tile(whole(one.layout.matrix), one);
-  scheme.encode(new Float32Array(1), tile, context);
+  const nothing = scheme.prepass?.().result();
+  scheme.encode(new Float32Array(1), tile, { ...nothing, ...context });
   packTile(one, tile, { bytes, area: tile });
 }
 
@@ -238,9 +232,37 @@ export function decodeWindow(
   for (const part of cut(window, { rows: 1, columns }, TILE_VALUES)) {
     const tile = workspace.tile(part, tensor);
     unpackTile(tensor, tile, parts);
+    checkFields(tensor, tile);
     const first = (part.row - window.row) * window.columns + part.column -
       window.column;
     scheme.decode(tile, out.subarray(first, first + areaOf(part)));
   }
   settleNaNs(out, 0, areaOf(window));
+}
+
+/** Throws a RangeError that names part and index of a number which its library never writes. */
+function checkFields({ scheme, layout }: Tensor, tile: Tile): void {
+  for (const [role, plan] of Object.entries(scheme.fields)) {
+    if (!plan.between) continue;
+    const [min, max] = plan.between, field = tile.fields[role];
+    for (let i = 0; i < field.length; i++) {
+      if (field[i] >= min && field[i] <= max) continue;
+      throw new RangeError(
+        `Cannot dequantize part "${partOf(role, layout)}": it has ${
+          field[i]
+        } at index ${
+          numberInTensor(tile, plan, i)
+        }, it must be from ${min} to ${max}`,
+      );
+    }
+  }
+}
+
+/** Name of the part that holds a field. */
+function partOf(role: string, { parts }: Tensor["layout"]): string {
+  return Object.keys(parts).find((name) =>
+    parts[name].holds.some((item) =>
+      item.kind === "field" && item.role === role
+    )
+  ) ?? role;
 }

@@ -6,14 +6,14 @@ import {
   planParts,
   QUANTIZED_KEY,
   type QuantizedPlan,
-  readQuantized,
   sortTensors,
 } from "../../src/files/quantized.ts";
+import { readQuantized } from "./read_quantized.ts";
 import {
   openSafetensors,
   planSafetensors,
 } from "../../src/files/safetensors.ts";
-import { formats } from "../../src/formats/registry.ts";
+import { formats } from "../../src/formats.ts";
 import { dequantize, type FormatName, quantize } from "../../src/quantize.ts";
 import type { QuantizedTensor } from "../../src/types.ts";
 
@@ -252,7 +252,7 @@ const twins: [what: string, bad: string, message: string, good?: string][] = [
   [
     "an option with a line break",
     good.replace("affine", "a\\n\\u001b[2J"),
-    'scaleMethod "a\\u{a}\\u{1b}[2J"',
+    'scaleMethod "a\\n\\u001b[2J"',
   ],
   [
     "options that make other parts",
