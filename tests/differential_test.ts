@@ -62,6 +62,16 @@ function garbage(
   );
 }
 
+function reads(dequantize: () => void): boolean {
+  try {
+    dequantize();
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
 function kept({ format, shape, options }: OptionCase): object {
   return format.kept(format.resolve(options, shape));
 }
@@ -129,14 +139,19 @@ Deno.test(`every format, option set, memory and backend gives the bits of the re
         { overflow: "clamp" },
       );
       const parts = garbage(test, next), floats = new Float32Array(n);
-      format.reference.dequantize(parts, shape, resolved, floats);
+      // Some formats refuse garbage that contradicts itself.
+      const readable = reads(() =>
+        format.reference.dequantize(parts, shape, resolved, floats)
+      );
       for (const x of floats) nans += Number(Number.isNaN(x));
       for (const backend of BACKENDS) {
         useBackend(backend);
         for (const [name, memory] of Object.entries(memories)) {
           const where = `${label} ${backend} ${name}`;
           assertQuantizesAlike(test, values, expected, memory, where);
-          assertDequantizesAlike(test, parts, floats, memory, where);
+          if (readable) {
+            assertDequantizesAlike(test, parts, floats, memory, where);
+          }
         }
       }
       cases++;

@@ -274,7 +274,10 @@ function affine(
   });
 }
 
-/** As the values come, float16 for scales and biases: what ggml has fits. */
+/**
+ * Options for numbers of another format. Scales and biases are stored in float16
+ * where values are computed in float32: those of ggml are.
+ */
 function like({ form, fields, groupedBy, computeDtype }: Scheme): MlxOptions {
   const mode = form === "s·c + b"
     ? "affine"
@@ -285,7 +288,9 @@ function like({ form, fields, groupedBy, computeDtype }: Scheme): MlxOptions {
   return {
     mode,
     computeDtype,
-    ...(mode === "affine" && { scaleDtype: "F16" }),
+    ...(mode === "affine" &&
+      { scaleDtype: computeDtype === "F32" ? "F16" : computeDtype }),
+    ...("tensorAbsmax" in fields && { globalScale: true }),
     ...(GROUP_SIZES[mode].includes(columns) && { groupSize: columns }),
   };
 }

@@ -237,6 +237,8 @@ Deno.test("mlx does not repack what would change", () => {
     RangeError,
     "code 8 at index 8 does not fit: it stands for -0, there for 0",
   );
+  const bf16 = quantize(gauss, { format: "mlx", shape });
+  assertEquals(repack(bf16, "mlx"), bf16);
   // A magnitude of the tensor is no scale of it.
   const global = { format: "mlx", shape, mode: "nvfp4" } as const;
   repack(quantize(gauss, global), "nvfp4_modelopt");
@@ -249,6 +251,8 @@ Deno.test("mlx does not repack what would change", () => {
     RangeError,
     "it has no tensorScale",
   );
+  const magnitude = quantize(gauss, { ...global, globalScale: true });
+  assertEquals(repack(magnitude, "mlx").parts, magnitude.parts);
 });
 
 // ---- bad input, each with a twin that is taken ----
