@@ -232,6 +232,20 @@ function checkPart(
   };
 }
 
+function sameShape(given: unknown, shape: readonly number[]): boolean {
+  return Array.isArray(given) && given.length === shape.length &&
+    shape.every((dimension, axis) => given[axis] === dimension);
+}
+
+/** The same layout without texts of any length: what is written has the length of the plan. */
+function exactly({ matrix, parts }: AnyLayout): AnyLayout {
+  const exact = Object.entries(parts).map(([name, plan]) => [
+    name,
+    { ...plan, anyLength: false },
+  ]);
+  return { matrix, parts: Object.fromEntries(exact) };
+}
+
 function checkInto(
   into: AnyQuantized,
   { name }: Format,
@@ -239,14 +253,14 @@ function checkInto(
   layout: AnyLayout,
 ): Parts {
   plainOptions(into, "into");
-  if (into.format !== name || String(into.shape) !== String(shape)) {
+  if (into.format !== name || !sameShape(into.shape, shape)) {
     throw new RangeError(
       `Cannot use into: its format and shape are ${describe(into.format)} and ${
         describe(into.shape)
       }, not ${name} [${shape}]; pass a result of the same format and shape`,
     );
   }
-  const parts = checkParts(into, layout, "into.parts");
+  const parts = checkParts(into, exactly(layout), "into.parts");
   rejectOverlap(parts);
   return parts;
 }

@@ -3,9 +3,11 @@
  *
  * @module
  */
+export * from "./gptq.ts";
 export * from "./int4.ts";
 export * from "./iq4_nl.ts";
 export * from "./iq4_xs.ts";
+export * from "./matmul_nbits.ts";
 export * from "./mlx.ts";
 export * from "./mxfp4.ts";
 export * from "./nf4.ts";
