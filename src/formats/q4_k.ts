@@ -36,6 +36,7 @@ import {
 import { importanceWeights, sumOfSquares } from "../schemes/ggml_importance.ts";
 import { searchUnsigned } from "../schemes/ggml_scale_search.ts";
 import { UINT4 } from "../schemes/grids.ts";
+import { pairsPlan } from "../schemes/super_block.ts";
 import type { Codec } from "../words/layout.ts";
 
 const { abs, fround, max, min, sqrt } = Math;
@@ -242,6 +243,7 @@ export const q4_k: BlockFormat<"q4_k"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
+  search: pairsPlan(GROUP),
   quantizeKernel: { name: "q4_k_quantize" },
   weightedKernel: { name: "q4_k_weigh" },
   dequantizeKernel: { name: "q4_k_dequantize" },

@@ -4,6 +4,7 @@
  * @module
  */
 import { roundTo } from "../numeric/compute.ts";
+import { decodeE4M3 } from "../numeric/e4m3.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 
 /** Scales in a float type: so many that the nearest one is looked up, not found by trying. */
@@ -39,13 +40,19 @@ const LARGEST: Readonly<Record<ComputeDtype, number>> = {
  * Scales in a float type.
  *
  * @param dtype The type.
- * @param signed Whether readers of the format take negative scales.
+ * @param limits Whether readers of the format take negative scales; the largest
+ * level, with which a value is still finite.
  */
 export function scalesIn(
   dtype: ComputeDtype,
-  signed: boolean,
+  { signed = false, level = 1 }: { signed?: boolean; level?: number } = {},
 ): RoundedScales {
-  const round = roundTo(dtype), largest = LARGEST[dtype];
+  const round = roundTo(dtype);
+  // A little less than what makes the largest value: neither rounding leads beyond.
+  const largest = Math.min(
+    LARGEST[dtype],
+    level > 1 ? round(LARGEST.F32 / level * (1 - 2 ** -8)) : Infinity,
+  );
   return {
     kind: "rounded",
     signed,
@@ -61,16 +68,43 @@ export function scalesIn(
 }
 
 /**
- * Scales in a list.
+ * Scales that are the numbers of a field and what they stand for.
  *
- * @param scales What values are multiplied by, positive and ascending.
- * @param fields The field that stands for each.
+ * @param fields The numbers, by ascending scale.
+ * @param scaleOf What values are multiplied by.
+ * @param holds Whether values up to a magnitude are finite; the largest levels are checked by it.
  */
 export function listedScales(
-  scales: ArrayLike<number>,
-  fields: ArrayLike<number> = scales,
+  fields: ArrayLike<number>,
+  scaleOf: (field: number) => number = (field) => field,
+  holds: (scale: number) => boolean = () => true,
 ): ListedScales {
-  return { kind: "listed", scales, fields };
+  const usable = Array.from(fields).filter((field) => {
+    const scale = scaleOf(field);
+    return scale > 0 && holds(scale);
+  });
+  return {
+    kind: "listed",
+    fields: Float32Array.from(usable),
+    scales: Float64Array.from(usable, scaleOf),
+  };
+}
+
+/** The positive numbers of E4M3. */
+export const E4M3_NUMBERS: readonly number[] = Array.from(
+  { length: 126 },
+  (_, i) => decodeE4M3(i + 1),
+);
+
+/** The numbers of E8M0, that of NaN left out. */
+export const E8M0_EXPONENTS: readonly number[] = Array.from(
+  { length: 255 },
+  (_, e) => e,
+);
+
+/** Whether the largest level of E2M1 is finite at a scale. */
+export function holdsE2M1(scale: number): boolean {
+  return Number.isFinite(Math.fround(6 * scale));
 }
 
 /** Index of the listed scale that is nearest to a positive number, of two the larger one. */

@@ -15,12 +15,14 @@ import {
   laddersOf,
 } from "../../src/schemes/ladder.ts";
 import {
+  E4M3_NUMBERS,
+  E8M0_EXPONENTS,
+  holdsE2M1,
   listedScales,
   scalesIn,
   type StoredScales,
 } from "../../src/schemes/stored_scale.ts";
 import { E2M1, IQ4, NF4, UINT4 } from "../../src/schemes/grids.ts";
-import { decodeE4M3 } from "../../src/numeric/e4m3.ts";
 
 const seed = Math.floor(Math.random() * 2 ** 32);
 console.log(`scale_search_test: seed ${seed}`);
@@ -42,18 +44,17 @@ const GRIDS = {
   "a grid of three": [-1, 0, 2],
 };
 
-const E4M3 = Float64Array.from({ length: 126 }, (_, i) => decodeE4M3(i + 1));
-
 const STORED: Record<string, StoredScales> = {
-  "F32": scalesIn("F32", false),
-  "F32 of either sign": scalesIn("F32", true),
-  "F16 of either sign": scalesIn("F16", true),
-  BF16: scalesIn("BF16", false),
-  E4M3: listedScales(E4M3),
-  "E4M3 times a number": listedScales(E4M3.map((x) => Math.fround(x * 0.37))),
-  E8M0: listedScales(
-    Float64Array.from({ length: 254 }, (_, e) => 2 ** (e - 127)),
+  "F32": scalesIn("F32"),
+  "F32 of either sign": scalesIn("F32", { signed: true }),
+  "F16 of either sign": scalesIn("F16", { signed: true }),
+  BF16: scalesIn("BF16"),
+  E4M3: listedScales(E4M3_NUMBERS),
+  "E4M3 times a number": listedScales(
+    E4M3_NUMBERS,
+    (x) => Math.fround(x * 0.37),
   ),
+  E8M0: listedScales(E8M0_EXPONENTS, (e) => 2 ** (e - 127), holdsE2M1),
 };
 
 /** Groups of many kinds: normal, peaked, whole numbers full of ties, mostly zeros, all the same. */
