@@ -107,11 +107,34 @@ function fitted(
   return { scale, bias: store.bias((x - scale * c) / one) };
 }
 
-/** Where ends of the range are put at first: this part of it is cut off on either side. */
-const CUTS: readonly number[] = [0, 0.04, 0.08, 0.13];
+/**
+ * Where the ends of the range are put at first: this part of it is cut off on
+ * either side, or added.
+ */
+const CUTS: readonly number[] = Array.from(
+  { length: 9 },
+  (_, k) => k * 0.03 - 0.04,
+);
 
-/** Fits from one start; more change next to nothing. */
+/** How many of the starts are followed to where they lead. */
+const FOLLOWED = 12;
+
+/** How often codes and numbers are fitted to each other; more change next to nothing. */
 const ROUNDS = 12;
+
+/** How much is looked at. */
+export interface AffineEffort {
+  /** Where starts lie: each of these is cut off below and above. */
+  readonly cuts: readonly number[];
+  /** How many of the starts are followed. */
+  readonly followed: number;
+}
+
+/** What `"best"` does. */
+const FULL: AffineEffort = { cuts: CUTS, followed: FOLLOWED };
+
+/** One start is as good as many to a hurried search. */
+export const HURRIED: AffineEffort = { cuts: [0.04], followed: 1 };
 
 /**
  * Finds scale and bias.
@@ -119,18 +142,18 @@ const ROUNDS = 12;
  * @param group The values and their weights.
  * @param store How numbers are stored.
  * @param first Numbers to start from beside the usual ones: the fit is no worse.
- * @param cuts Where other starts lie; see {@linkcode CUTS}.
+ * @param effort How much is looked at.
  * @returns The best fit that was found; undefined where every scale was 0.
  */
 export function fitAffineGroup(
   group: Group,
   store: AffineStore,
   first: AffineNumbers,
-  cuts: readonly number[] = CUTS,
+  effort: AffineEffort = FULL,
 ): AffineFit | undefined {
   let best: AffineFit | undefined;
-  const improve = (start: AffineNumbers): void => {
-    let numbers: AffineNumbers | undefined = start, last = Infinity;
+  const follow = (start: AffineNumbers | undefined): void => {
+    let numbers = start, last = Infinity;
     for (let round = 0; round < ROUNDS && numbers?.scale; round++) {
       const found: Moments = momentsAt(group, numbers);
       if (!best || found.error < best.error) {
@@ -141,16 +164,37 @@ export function fitAffineGroup(
       numbers = fitted(found, store);
     }
   };
-  improve({ scale: store.scale(first.scale), bias: store.bias(first.bias) });
-  const { min, max } = rangeOf(group);
-  for (const low of cuts) {
-    for (const high of cuts) {
-      const bias = min + (max - min) * low;
-      const scale = (max - (max - min) * high - bias) / TOP;
-      improve({ scale: store.scale(scale), bias: store.bias(bias) });
-    }
+  follow({ scale: store.scale(first.scale), bias: store.bias(first.bias) });
+  for (const { moments } of bestStarts(group, effort)) {
+    follow(fitted(moments, store));
   }
   return best;
+}
+
+/** The codes of a start, and how much of the squared error numbers fitted to them take away. */
+interface Start {
+  readonly gain: number;
+  readonly moments: Moments;
+}
+
+function bestStarts(group: Group, { cuts, followed }: AffineEffort): Start[] {
+  const { min, max } = rangeOf(group), width = max - min;
+  const starts: Start[] = [];
+  for (const low of cuts) {
+    for (const high of cuts) {
+      const bias = min + width * low;
+      const scale = (max - width * high - bias) / TOP;
+      if (!(scale > 0)) continue;
+      const moments = momentsAt(group, { scale, bias });
+      starts.push({ gain: gainOf(moments), moments });
+    }
+  }
+  return starts.sort((a, b) => b.gain - a.gain).slice(0, followed);
+}
+
+function gainOf({ one, c, cc, x, cx }: Moments): number {
+  const together = one * cx - c * x, spread = one * cc - c * c;
+  return spread > 0 ? together * together / spread : 0;
 }
 
 /** The range of the values that count. */

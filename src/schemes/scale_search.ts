@@ -24,6 +24,7 @@ import {
 import { climbHull, type ScalePoint } from "./optimal_scale.ts";
 import {
   type ListedScales,
+  nearestListed,
   nearestStored,
   type StoredScales,
 } from "./stored_scale.ts";
@@ -87,10 +88,11 @@ function searchBy(
   stored: StoredScales,
 ): FoundScale {
   const best = new Best(stored);
-  search(group, ladders, stored, best);
+  if (extentOf(group, ladders).none > 0) search(group, ladders, stored, best);
   if (stored.kind === "rounded" && stored.signed) {
+    const other = mirrored(group);
     best.mirror();
-    search(mirrored(group), ladders, stored, best);
+    if (extentOf(other, ladders).none > 0) search(other, ladders, stored, best);
   }
   return best;
 }
@@ -100,8 +102,8 @@ function searchBy(
  * last level: densest where the best one mostly is.
  */
 const STARTS: readonly number[] = [
-  ...[4, 2.6, 2, 1.65, 1.45, 1.32, 1.23, 1.17, 1.12, 1.08, 1.045, 1.015],
-  ...[0.985, 0.96, 0.935, 0.91, 0.885, 0.86, 0.835, 0.81, 0.78, 0.74, 0.68],
+  ...[2.5, 1.6, 1.3, 1.15, 1.05],
+  ...[0.97, 0.9, 0.83, 0.75],
 ];
 
 /** The ranges of a group that decide where scales have to be looked for. */
@@ -114,6 +116,11 @@ interface Extent {
   readonly all: number;
 }
 
+/** The last threshold; 0 where there is none. */
+function last({ thresholds }: Ladder): number {
+  return thresholds.length > 0 ? thresholds[thresholds.length - 1] : 0;
+}
+
 /** By how much the ends lie beyond the first and the last change of a code. */
 const BEYOND = 1 + 2 ** -20;
 
@@ -124,12 +131,15 @@ function extentOf({ values }: Group, { up, down }: Ladders): Extent {
     else if (-x > low) low = -x;
     if (x !== 0) least = Math.min(least, Math.abs(x));
   }
-  const last = ({ thresholds }: Ladder) => thresholds[thresholds.length - 1];
-  const top = ({ levels }: Ladder) => Math.abs(levels[levels.length - 1]);
-  const full = Math.max(high / top(up), low / top(down));
+  // A ladder of one level has no end that values could go beyond.
+  const over = (magnitude: number, bound: number | undefined) =>
+    bound === undefined ? 0 : magnitude / Math.abs(bound);
+  const top = ({ levels, thresholds }: Ladder) =>
+    thresholds.length > 0 ? levels[levels.length - 1] : undefined;
   return {
-    full,
-    none: Math.max(high / up.thresholds[0], low / down.thresholds[0]) * BEYOND,
+    full: Math.max(over(high, top(up)), over(low, top(down))),
+    none: BEYOND *
+      Math.max(over(high, up.thresholds[0]), over(low, down.thresholds[0])),
     all: least / Math.max(last(up), last(down)) / BEYOND,
   };
 }
@@ -148,6 +158,10 @@ const takeStarts = (
   );
   points.forEach(best.take);
   return points;
+};
+
+const starts: Search = (group, ladders, _stored, best) => {
+  takeStarts(group, ladders, best);
 };
 
 /** Corners whose bound is this little below the best score are looked at as well: bounds are rounded, too. */
@@ -175,6 +189,20 @@ const scan: Search = (group, ladders, stored, best) => {
       return;
     }
     best.takeScale(cornerAt(group, ladders, scales[i]), scales[i]);
+  }
+};
+
+/** Which listed scales are tried in a hurry, over the one that puts the largest value on the last level. */
+const LEAST_START = 0.7, MOST_START = 2;
+
+/** Tries the scales of a list where the best one mostly is. */
+const window: Search = (group, ladders, stored, best) => {
+  const list = stored as ListedScales;
+  const { full } = extentOf(group, ladders);
+  const end = nearestListed(list, LEAST_START * full);
+  for (let i = nearestListed(list, MOST_START * full); i >= end; i--) {
+    const scale = list.scales[i];
+    best.takeScale(cornerAt(group, ladders, scale), scale);
   }
 };
 
@@ -233,7 +261,6 @@ export function optimalStoredScale(
   ladders: Ladders,
   stored: StoredScales,
 ): FoundScale {
-  if (!group.values.some((x) => x !== 0)) return NOTHING;
   const search = stored.kind === "listed" ? scan : hull;
   return searchBy(search, group, ladders, stored);
 }
@@ -244,10 +271,12 @@ export function fastStoredScale(
   ladders: Ladders,
   stored: StoredScales,
 ): FoundScale {
-  if (!group.values.some((x) => x !== 0)) return NOTHING;
-  const search: Search = (group, ladders, _stored, best) =>
-    takeStarts(group, ladders, best);
-  return searchBy(search, group, ladders, stored);
+  return searchBy(
+    stored.kind === "listed" ? window : starts,
+    group,
+    ladders,
+    stored,
+  );
 }
 
 /** The same as {@linkcode optimalStoredScale} by trying every scale at which a code changes: slow, and plain enough to judge it by. */
@@ -258,5 +287,3 @@ export function sweptStoredScale(
 ): FoundScale {
   return searchBy(sweep, group, ladders, stored);
 }
-
-const NOTHING: FoundScale = { scale: 0, score: 0 };

@@ -20,7 +20,12 @@ import {
   type FoundScale,
   optimalStoredScale,
 } from "./scale_search.ts";
-import { affineCodes, type AffineStore, fitAffineGroup } from "./affine_fit.ts";
+import {
+  affineCodes,
+  type AffineStore,
+  fitAffineGroup,
+  HURRIED,
+} from "./affine_fit.ts";
 import { UINT4 } from "./grids.ts";
 import { nearestListed, scalesIn, type StoredScales } from "./stored_scale.ts";
 
@@ -248,8 +253,8 @@ export function biasPlan(store: AffineStore): SearchPlan {
     refit(group, { tile, area, first }, search): boolean {
       const { scale, bias } = tile.fields;
       const start = { scale: scale[area], bias: bias[area] };
-      const cuts = search === "fast" ? [] : undefined;
-      const found = fitAffineGroup(group, store, start, cuts);
+      const effort = search === "fast" ? HURRIED : undefined;
+      const found = fitAffineGroup(group, store, start, effort);
       if (!found) return false;
       scale[area] = found.scale;
       bias[area] = found.bias;

@@ -13,6 +13,7 @@ import {
   affineCodes,
   type AffineStore,
   fitAffineGroup,
+  HURRIED,
   type Moments,
   momentsAt,
 } from "./affine_fit.ts";
@@ -207,9 +208,9 @@ export function pairsPlan(size: number): SearchPlan {
   return {
     able: ["fast", "best"],
     refit(block, { tile, area, first }, search): boolean {
-      const cuts = search === "fast" ? [0.04] : undefined;
+      const effort = search === "fast" ? HURRIED : undefined;
       const own = groupsOf(block, size).map((group): OwnPair => {
-        const fit = fitAffineGroup(group, OWN, { scale: 0, bias: 0 }, cuts);
+        const fit = fitAffineGroup(group, OWN, { scale: 0, bias: 0 }, effort);
         return { group, scale: fit?.scale ?? 0, offset: -(fit?.bias ?? 0) };
       });
       const found = searchUnits(own, search);
