@@ -112,7 +112,7 @@ Deno.test("blocks: formats whose scales ignore weights refuse importance", () =>
       RangeError,
       format.name,
     );
-    assertEquals(format.resolve({}, [64]), {});
+    assertEquals(format.resolve({}, [64]), { search: "reference" });
   }
 });
 
