@@ -69,7 +69,7 @@ Deno.test("blocks: NaN and infinities are refused with their index, finite value
 
 Deno.test("blocks: importance is checked for type, length and values", () => {
   const importance = new Float32Array(64).fill(1);
-  const weighted = { search: "reference", importance };
+  const weighted = { search: "reference", importance } as const;
   assertEquals(q4_0.resolve({ importance }, [2, 64]), weighted);
   assertEquals(
     q4_0.resolve({ importance: [...importance] }, [2, 64]),
