@@ -14,6 +14,10 @@ export interface Ladder {
   readonly thresholds: Float64Array;
   /** The codes of the levels. */
   readonly codes: Uint8Array;
+  /** Where to start counting thresholds: for magnitudes in steps, the level that is surely reached. */
+  readonly reached: Uint8Array;
+  /** Such steps in a magnitude of 1. */
+  readonly steps: number;
 }
 
 /** Both directions. */
@@ -44,15 +48,23 @@ export function laddersOf(grid: readonly number[]): Ladders {
   };
 }
 
+/** Steps from 0 to the last threshold: few enough to stay at hand, most hold no threshold. */
+const LAST_STEP = 127;
+
+/** More than roundings can move a magnitude by, in steps. */
+const MARGIN = 2 ** -30;
+
 function ladderOf(grid: readonly number[], codes: readonly number[]): Ladder {
   const levels = Float64Array.from(codes, (code) => grid[code]);
-  return {
-    levels,
-    thresholds: levels.slice(1).map((level, k) =>
-      Math.abs(level + levels[k]) / 2
-    ),
-    codes: Uint8Array.from(codes),
-  };
+  const thresholds = levels.slice(1).map((level, k) =>
+    Math.abs(level + levels[k]) / 2
+  );
+  const steps = LAST_STEP / Math.max(1, ...thresholds);
+  const reached = Uint8Array.from(
+    { length: LAST_STEP + 1 },
+    (_, step) => thresholds.filter((t) => t * steps <= step - MARGIN).length,
+  );
+  return { levels, thresholds, codes: Uint8Array.from(codes), reached, steps };
 }
 
 /** Values that share a scale. */
@@ -97,14 +109,20 @@ export function cornerAt(
   scaledThresholds(ladders.up, scale, up);
   scaledThresholds(ladders.down, scale, down);
   const high = ladders.up.levels, low = ladders.down.levels;
+  const highSteps = ladders.up.steps / scale;
+  const lowSteps = ladders.down.steps / scale;
   let p = 0, q = 0;
   for (let i = 0; i < values.length; i++) {
     const x = values[i];
-    let k = 0, level: number;
+    let level: number;
     if (x < 0) {
+      const step = -x * lowSteps;
+      let k = ladders.down.reached[step < LAST_STEP ? step | 0 : LAST_STEP];
       while (-x >= down[k]) k++;
       level = low[k];
     } else {
+      const step = x * highSteps;
+      let k = ladders.up.reached[step < LAST_STEP ? step | 0 : LAST_STEP];
       while (x >= up[k]) k++;
       level = high[k];
     }
