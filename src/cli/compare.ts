@@ -5,7 +5,7 @@
  */
 import { type Comparison, ErrorMeter } from "../compare.ts";
 import { printable, quote } from "../files/errors.ts";
-import { readAhead } from "../files/pipeline.ts";
+import { readAhead } from "../stream/pipeline.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { type Call, type Command, DONE, FAILED, show } from "./command.ts";
 import { DTYPE_FLAG, withFile } from "./input.ts";

@@ -7,7 +7,7 @@ import { measureMagnitude } from "../families/grouped.ts";
 import type { ByteSink } from "../files/bytes.ts";
 import { quote } from "../files/errors.ts";
 import { type EncodedDtype, encodeFloats } from "../files/floats.ts";
-import { readAhead } from "../files/pipeline.ts";
+import { readAhead } from "../stream/pipeline.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { dtypeBytes } from "../numeric/dtypes.ts";
 import { firstNonFinite } from "../numeric/finite.ts";

@@ -7,7 +7,7 @@
  */
 import { type Noise, NoiseMeter } from "../compare.ts";
 import type { ByteSink } from "../files/bytes.ts";
-import { readAhead } from "../files/pipeline.ts";
+import { readAhead } from "../stream/pipeline.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { allocate } from "../kernels/engine.ts";
 import { clampNonFinite } from "../numeric/finite.ts";

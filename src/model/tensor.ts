@@ -7,33 +7,15 @@
 import { packPart, type PartBytes, unpackPart } from "../layouts/pack.ts";
 import { rejectNonFinite } from "../numeric/finite.ts";
 import { settleNaNs } from "../numeric/nan.ts";
-import { grainOf, type Layout, type PartPlan } from "../words/layout.ts";
-import type {
-  EncodeContext,
-  Prepass,
-  Ranges,
-  Scheme,
-} from "../words/scheme.ts";
+import { grainOf } from "../words/layout.ts";
+import type { EncodeContext, Prepass } from "../words/scheme.ts";
 import { type Tile, tileOf } from "../words/tile.ts";
-import {
-  areaOf,
-  cut,
-  type Grain,
-  valuesOf,
-  whole,
-  type Window,
-} from "../words/window.ts";
+import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
+import { GroupRanges } from "./ranges.ts";
+import { cuttingOf, type Stage, stages, type Tensor } from "./stages.ts";
 
 /** Values in a tile: what is worked on fits in the first caches. */
 const TILE_VALUES = 16384;
-
-/** A tensor: what its numbers mean and where its bytes lie. */
-export interface Tensor {
-  /** What the numbers mean. */
-  readonly scheme: Scheme;
-  /** Where the bytes lie. */
-  readonly layout: Layout<Record<string, PartPlan>>;
-}
 
 /** Bytes of the parts of a tensor, or of a window of it. */
 export interface TensorBytes {
@@ -78,40 +60,6 @@ class Workspace {
 
 const workspace = new Workspace();
 
-/** An area that is quantized after all of it was measured, or needs no measuring. */
-export interface Stage {
-  /** Its windows, in order. */
-  windows(): Iterable<Window>;
-  /** Whether the range of the area's groups has to be measured first: they are longer than a window. */
-  readonly measured: boolean;
-}
-
-/**
- * How a tensor is quantized in windows of at most `capacity` values: groups that
- * fit in a window are kept whole, longer ones are stages of their own.
- *
- * @param tensor The tensor.
- * @param capacity Values in a window.
- */
-export function* stages(
-  { scheme, layout }: Tensor,
-  capacity: number,
-): Generator<Stage, void> {
-  const { matrix } = layout;
-  const grain = grainOf(layout, scheme.fields, false, scheme.together);
-  if (!scheme.byRange || grain.rows * grain.columns <= capacity) {
-    yield {
-      measured: false,
-      windows: () => cut(whole(matrix), grain, capacity),
-    };
-    return;
-  }
-  const fine = grainOf(layout, scheme.fields, true, scheme.together);
-  for (const group of cut(whole(matrix), grain, 0)) {
-    yield { measured: true, windows: () => cut(group, fine, capacity) };
-  }
-}
-
 /** Quantizes the values of a whole tensor into its parts. */
 export function encodeTensor(
   tensor: Tensor,
@@ -123,17 +71,40 @@ export function encodeTensor(
   rejectNonFinite(values);
   if (areaOf(whole(matrix)) === 0) return encodeEmpty(tensor, parts, context);
   const known = { ...prepassOf(tensor, values, context), ...context };
-  for (const { windows, measured } of stages(tensor, TILE_VALUES)) {
-    const ranges = measured
-      ? measureGroups(tensor, values, windows())
-      : known.ranges;
-    for (const window of windows()) {
+  const cutting = cuttingOf(tensor);
+  for (const stage of stages(matrix, cutting, TILE_VALUES)) {
+    const groups = stage.measured
+      ? measureGroups(tensor, values, stage)
+      : undefined;
+    for (const window of stage.windows()) {
       const input = valuesOf(values, matrix, window, workspace.values);
+      const ranges = groups?.ranges(window) ?? known.ranges;
       const tile = workspace.tile(window, tensor);
       scheme.encode(input, tile, { ...known, ranges });
       packTile(tensor, tile, { bytes: parts, area: whole(matrix) });
     }
   }
+}
+
+/**
+ * Quantizes one window.
+ *
+ * @param tensor The tensor.
+ * @param values The values of the window, row by row; all finite.
+ * @param window The window: one of a {@linkcode Stage}.
+ * @param parts Where the bytes go: those of the window at least.
+ * @param context Ranges are those of the groups that the window touches.
+ */
+export function encodeWindow(
+  tensor: Tensor,
+  values: Float32Array,
+  window: Window,
+  parts: TensorBytes,
+  context: EncodeContext,
+): void {
+  const tile = workspace.tile(window, tensor);
+  tensor.scheme.encode(values, tile, context);
+  packTile(tensor, tile, parts);
 }
 
 /** A tensor without values still has the numbers that are there once: those of a single zero. */
@@ -186,37 +157,18 @@ function prepassOf(
   return prepass.result();
 }
 
-/** The range of each row of an area, whose windows come row by row. */
+/** Measures the groups of a stage. */
 function measureGroups(
-  { layout: { matrix } }: Tensor,
+  { scheme: { fields, groupedBy }, layout: { matrix } }: Tensor,
   values: Float32Array,
-  windows: Iterable<Window>,
-): Ranges {
-  const min: number[] = [], max: number[] = [];
-  let firstRow: number | undefined;
-  for (const { row, rows, column, columns } of windows) {
-    firstRow ??= row;
-    for (let r = row; r < row + rows; r++) {
-      const first = r * matrix.columns + column, i = r - firstRow;
-      const [low, high] = extremes(values, first, first + columns);
-      min[i] = Math.min(min[i] ?? Infinity, low);
-      max[i] = Math.max(max[i] ?? -Infinity, high);
-    }
+  { area, windows }: Stage,
+): GroupRanges {
+  const groups = new GroupRanges(area, fields[groupedBy].span);
+  for (const window of windows()) {
+    const input = valuesOf(values, matrix, window, workspace.values);
+    groups.add(input, window);
   }
-  return { min: Float32Array.from(min), max: Float32Array.from(max) };
-}
-
-function extremes(
-  values: Float32Array,
-  from: number,
-  to: number,
-): [min: number, max: number] {
-  let min = Infinity, max = -Infinity;
-  for (let i = from; i < to; i++) {
-    min = Math.min(min, values[i]);
-    max = Math.max(max, values[i]);
-  }
-  return [min, max];
+  return groups;
 }
 
 /**
