@@ -32,7 +32,7 @@ export interface Cutting {
   readonly unit: number;
   /** Columns of a group. */
   readonly group: number;
-  /** Whether a group can be cut at all. */
+  /** Whether groups can be cut, each having numbers of its own. */
   readonly fine: boolean;
 }
 
@@ -46,7 +46,7 @@ export function cuttingOf({ scheme, layout }: Tensor): Cutting {
     columns,
     unit: fine.columns,
     group: Math.max(1, fields[groupedBy].span.columns),
-    fine: byRange,
+    fine: byRange && !fields[groupedBy].shared,
   };
 }
 

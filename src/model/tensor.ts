@@ -186,13 +186,39 @@ export function decodeWindow(
   out: Float32Array,
 ): void {
   const { scheme, layout } = tensor;
-  const { columns } = grainOf(layout, scheme.fields);
-  for (const part of cut(window, { rows: 1, columns }, TILE_VALUES)) {
-    const tile = workspace.tile(part, tensor);
+  const grain = grainOf(layout, scheme.fields).columns;
+  const unit = grainOf(layout, scheme.fields, true).columns;
+  const pieces = cut(window, { rows: 1, columns: grain }, TILE_VALUES);
+  for (const piece of pieces) {
+    const around = wholeUnits(piece, unit, layout.matrix.columns);
+    const tile = workspace.tile(around, tensor);
     unpackTile(tensor, tile, parts);
-    const first = (part.row - window.row) * window.columns + part.column -
-      window.column;
-    scheme.decode(tile, out.subarray(first, first + areaOf(part)));
+    const to = out.subarray(
+      (piece.row - window.row) * window.columns + piece.column - window.column,
+    ).subarray(0, areaOf(piece));
+    if (areaOf(around) === areaOf(piece)) {
+      scheme.decode(tile, to);
+      continue;
+    }
+    const values = workspace.values(areaOf(around))
+      .subarray(0, areaOf(around));
+    scheme.decode(tile, values);
+    for (let r = 0; r < piece.rows; r++) {
+      const first = r * around.columns + piece.column - around.column;
+      const row = values.subarray(first, first + piece.columns);
+      to.set(row, r * piece.columns);
+    }
   }
   settleNaNs(out, 0, areaOf(window));
+}
+
+/** Schemes of records decode whole ones: what a window touches of a row. */
+function wholeUnits(window: Window, unit: number, columns: number): Window {
+  const first = Math.floor(window.column / unit) * unit;
+  const end = Math.ceil((window.column + window.columns) / unit) * unit;
+  return {
+    ...window,
+    column: first,
+    columns: Math.min(end, columns) - first,
+  };
 }
