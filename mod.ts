@@ -14,6 +14,8 @@
  *
  * @module
  */
+import "./src/kernels/install.ts";
+
 export {
   dequantizeFromInt4,
   type Int4Quantization,
@@ -29,35 +31,14 @@ export {
   quantize,
   type Quantized,
   type QuantizeOptions,
+  repack,
 } from "./src/quantize.ts";
-export type {
-  AnyQuantized,
-  CommonOptions,
-  DequantizeOptions,
-} from "./src/core.ts";
-export { compare, type Comparison } from "./src/compare.ts";
-export { formats, type FormatTypes } from "./src/formats/registry.ts";
+export { compare } from "./src/compare.ts";
+export * from "./src/formats/registry.ts";
 export {
   allocate,
   type Backend,
   backend,
   useBackend,
 } from "./src/kernels/engine.ts";
-export type { Int4Options, Int4Parts } from "./src/formats/int4.ts";
-export type {
-  BlockOptions,
-  BlockParts,
-  ResolvedBlockOptions,
-  UnweightedBlockOptions,
-} from "./src/model/block_format.ts";
-export type { GroupSize, ScaleMethod } from "./src/kernels/grouped.ts";
-export type { Float16Values, FloatValues } from "./src/numeric/floats.ts";
-export type { Dtype, DtypeArrays } from "./src/words/dtypes.ts";
-export type {
-  Coder,
-  Convention,
-  Format,
-  Part,
-  Parts,
-  QuantizedTensor,
-} from "./src/words/format.ts";
+export type * from "./src/entries/types.ts";

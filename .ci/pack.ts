@@ -45,8 +45,8 @@ const manifestFields = {
   homepage: `${repository}#readme`,
   bugs: `${repository}/issues`,
   bin: { [npmName]: "cli.js" },
-  // Bundlers may drop every module that is not used, but for the one that runs when it is loaded.
-  sideEffects: ["./cli.js"],
+  // Bundlers may drop every module that is not used, but for those that do something when they are loaded.
+  sideEffects: ["./cli.js", "./src/kernels/install.js"],
   engines: { node: ">=20" },
 };
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { quote } from "../files/errors.ts";
-import { firstNonFinite } from "../numeric/finite.ts";
+import { firstNonFinite, ScaleOverflow } from "../numeric/finite.ts";
 import { rowLength } from "../numeric/shape.ts";
 import type { Layout, Piece } from "./pieces.ts";
 
@@ -59,8 +59,11 @@ function nonFiniteReason(
 function groupReason(failure: Failure): string {
   const { layout, piece, clamp, error } = failure;
   const found = failingStretch(failure) ?? { first: 0, count: 1, error };
-  const stored = storedType(found.error);
-  if (stored === undefined) return (found.error as RangeError).message;
+  if (!(found.error instanceof ScaleOverflow)) {
+    return (found.error as RangeError).message;
+  }
+  // Its own group and index are those of the stretch.
+  const { stored } = found.error;
   const index = piece.first + found.first;
   const first = groupAt(layout, index);
   const last = groupAt(layout, index + found.count - 1);
@@ -69,12 +72,6 @@ function groupReason(failure: Failure): string {
   return `${which}, from index ${index} ([${
     coordinates(index, layout.shape).join(", ")
   }]): its scale overflows ${stored}${clamp ? "" : next}`;
-}
-
-/** The type that a scale does not fit in, where an error is about that: its group and index are those of a piece. */
-function storedType(error: unknown): string | undefined {
-  const { stored } = error as { stored?: unknown };
-  return typeof stored === "string" ? stored : undefined;
 }
 
 /** Number of the group that a value lies in. */

@@ -41,7 +41,7 @@ export const QUANTIZE_FLAGS: readonly Flag[] = [
     name: "non-finite",
     takes: "clamp",
     help:
-      "take NaN as 0 and infinities as the largest magnitude of their group",
+      "take NaN as 0 and infinities as the largest magnitude of their group, and cut values whose scale overflows",
   },
   RENAME_FLAG,
   ...META_FLAGS,

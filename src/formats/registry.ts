@@ -18,6 +18,15 @@ import { q4_0 } from "./q4_0.ts";
 import { q4_1 } from "./q4_1.ts";
 import { q4_k } from "./q4_k.ts";
 
+export * from "./int4.ts";
+export * from "./iq4_nl.ts";
+export * from "./iq4_xs.ts";
+export * from "./mxfp4.ts";
+export * from "./nvfp4.ts";
+export * from "./q4_0.ts";
+export * from "./q4_1.ts";
+export * from "./q4_k.ts";
+
 /** What options each format takes and what parts it makes. */
 export interface FormatTypes {
   /** Signed codes with float32 scales. */

@@ -8,13 +8,7 @@
  * @module
  */
 import { bytesPerElement, type Dtype } from "./dtypes.ts";
-import {
-  areasOf,
-  type FieldPlans,
-  type Fields,
-  type Span,
-  type Tile,
-} from "./tile.ts";
+import { areasOf, type FieldPlans, type Fields, type Span } from "./tile.ts";
 import {
   type Grain,
   leastCommonMultiple,

@@ -62,7 +62,6 @@ export const text: string = parts.blocks.data;
   },
   "the program is a module": { code: `import "nibblewise/cli";\n` },
   "a result goes into a Blob": {
-    ignore: true,
     code: `
 import { quantize } from "nibblewise";
 const { parts } = quantize(new Float32Array(32), { format: "q4_0" });
@@ -70,7 +69,6 @@ export const blob: Blob = new Blob([parts.blocks.data]);
 `,
   },
   "a result is posted and sent": {
-    ignore: true,
     code: `
 import { quantize } from "nibblewise";
 const { parts } = quantize(new Float32Array(32), { format: "q4_0" });
@@ -80,7 +78,6 @@ await fetch("/weights", { method: "POST", body: parts.blocks.data });
 `,
   },
   "every name of a format is one": {
-    ignore: true,
     code: `
 import { type FormatName, formats, quantize } from "nibblewise";
 const weights = new Float32Array(256);
@@ -89,7 +86,6 @@ export const names: FormatName[] = [...formats.keys()];
 `,
   },
   "a generic wrapper keeps the format": {
-    ignore: true,
     code: `
 import { dequantize, type FormatName, type Quantized, quantize } from "nibblewise";
 export function pack<F extends FormatName>(values: Float32Array, format: F): Quantized<F> {
