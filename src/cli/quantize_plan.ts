@@ -7,7 +7,8 @@ import { quote } from "../files/errors.ts";
 import type { QuantizedPlan } from "../files/quantized.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
-import type { Format } from "../types.ts";
+import type { FormatTensor } from "../stream/tensor.ts";
+import type { Format } from "../words/format.ts";
 import type { Call } from "./command.ts";
 import type { FormatChoice, FormatChooser } from "./formats_flag.ts";
 import { checkGgufCall, checkNoMeta, ggufOutput, metadataFor } from "./gguf.ts";
@@ -17,10 +18,9 @@ import {
   type OutputTensor,
   safetensorsOutput,
 } from "./output.ts";
-import { type Layout, layoutBytes } from "./pieces.ts";
 import { newNames } from "./rename.ts";
 import { isNamedBy, selected } from "./select.ts";
-import { hasValues, type Tensor, tensorsOf } from "./values.ts";
+import { bytesInFormat, hasValues, type Tensor, tensorsOf } from "./tensors.ts";
 
 /** A tensor that is quantized. */
 export interface QuantizeTask {
@@ -29,7 +29,7 @@ export interface QuantizeTask {
   /** What is written. */
   readonly plan: QuantizedPlan;
   /** The same with options filled in. */
-  readonly layout: Layout;
+  readonly layout: FormatTensor;
   /** Bytes of all its parts. */
   readonly bytes: number;
 }
@@ -106,7 +106,7 @@ export async function planFile(
   container: OutputContainer,
   rules: PlanRules = {},
 ): Promise<FilePlan> {
-  const tensors = tensorsOf(file);
+  const tensors = await tensorsOf(file);
   const names = tensors.map(({ name }) => name);
   const chosen = selected(call, names);
   chooser.checkPatterns(names);
@@ -227,7 +227,7 @@ function taskFor(
     const options = format.resolve(given, shape);
     const layout = { format, shape, options };
     const plan = { name, format, shape, options: format.kept(options) };
-    return { tensor, plan, layout, bytes: layoutBytes(layout) };
+    return { tensor, plan, layout, bytes: bytesInFormat(layout) };
   } catch (error) {
     if (error instanceof RangeError) return error.message;
     throw error;
@@ -272,7 +272,7 @@ function requantizeWarnings(tasks: readonly QuantizeTask[]): string[] {
 /** The format that most values are in. */
 function mainFormat({ quantized, copied }: QuantizeTasks): Format {
   const counts = new Map<Format, number>();
-  const count = ({ format, shape }: Pick<Layout, "format" | "shape">) =>
+  const count = ({ format, shape }: Pick<FormatTensor, "format" | "shape">) =>
     counts.set(format, (counts.get(format) ?? 0) + sizeOf(shape));
   for (const { layout } of quantized) count(layout);
   for (const { tensor } of copied) {

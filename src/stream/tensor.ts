@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { allocateParts } from "../core.ts";
+import { allocateParts } from "../core.ts";
 import { settleNaNs } from "../numeric/nan.ts";
 import {
   type Cutting,
@@ -136,6 +138,26 @@ export class StreamTensor {
         this.plans.map(([name], k) => [name, memory.take(sizes[i][k])]),
       ),
     }));
+  }
+
+  /** The bytes of its parts where it has no values. */
+  empty(): Record<string, Uint8Array> {
+    const { format, shape, options } = this.#whole;
+    const parts = allocateParts(this.#tensor.layout.parts);
+    format.quantize(new Float32Array(0), shape, options, parts);
+    return Object.fromEntries(
+      Object.entries(parts).map(([name, { data }]) => [name, bytesOf(data)]),
+    );
+  }
+
+  /** The bytes of its parts where it has no values. */
+  empty(): Record<string, Uint8Array> {
+    const { format, shape, options } = this.#whole;
+    const parts = allocateParts(this.#tensor.layout.parts);
+    format.quantize(new Float32Array(0), shape, options, parts);
+    return Object.fromEntries(
+      Object.entries(parts).map(([name, { data }]) => [name, bytesOf(data)]),
+    );
   }
 
   /** Values in the largest window for this capacity. */
