@@ -34,6 +34,7 @@ export {
   repack,
 } from "./src/quantize.ts";
 export { compare } from "./src/compare.ts";
+export { formats, type FormatTypes } from "./src/formats.ts";
 export * from "./src/formats/registry.ts";
 export {
   allocate,

@@ -8,7 +8,7 @@ import { compare, type Noise } from "../compare.ts";
 import { dequantizeWith, quantizeWith } from "../core.ts";
 import { printable, quote } from "../files/errors.ts";
 import type { TensorFile } from "../files/tensors.ts";
-import { formats } from "../formats/registry.ts";
+import { formats } from "../formats.ts";
 import { firstNonFinite } from "../numeric/finite.ts";
 import { allocateSlots } from "../stream/memory.ts";
 import type { QuantizeTask, QuantizeTasks } from "./quantize_plan.ts";

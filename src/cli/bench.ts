@@ -4,7 +4,7 @@
  * @module
  */
 import { dequantizeWith, quantizeWith } from "../core.ts";
-import { formats } from "../formats/registry.ts";
+import { formats } from "../formats.ts";
 import {
   allocate,
   type Backend,

@@ -86,6 +86,7 @@ async function compareFiles(
 ): Promise<number> {
   const { pairs, problems } = await pairUp(call, a, b);
   const results = await measure(pairs, io);
+  const [expected, actual] = call.operands;
   show(
     call,
     io.out,

@@ -11,7 +11,7 @@ import { compare } from "../compare.ts";
 import { dequantizeWith, quantizeWith } from "../core.ts";
 import { createFile } from "../files/file_sink.ts";
 import { npyHeader } from "../files/npy.ts";
-import { formats } from "../formats/registry.ts";
+import { formats } from "../formats.ts";
 import { bytesOf } from "../stream/memory.ts";
 import { type Call, type Command, DONE, show } from "./command.ts";
 import { weightLike } from "./sample.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { printable } from "../files/errors.ts";
-import { formats } from "../formats/registry.ts";
+import { formats } from "../formats.ts";
 import type { Format } from "../words/format.ts";
 import type { Option } from "../words/schema.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { quote } from "../files/errors.ts";
-import type { QuantizedPlan } from "../files/quantized.ts";
+import type { QuantizedPlan } from "../files/parts.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
 import type { FormatTensor } from "../stream/tensor.ts";

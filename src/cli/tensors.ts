@@ -4,7 +4,8 @@
  * @module
  */
 import { isFloat, readFloats } from "../files/floats.ts";
-import { type QuantizedEntry, sortTensors } from "../files/quantized.ts";
+import type { QuantizedEntry } from "../files/parts.ts";
+import { sortTensors } from "../files/quantized.ts";
 import type { TensorEntry, TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
 import { findFormat } from "../quantize.ts";
@@ -98,11 +99,12 @@ export function openValues(file: TensorFile, tensor: Tensor): Values {
       read: (first, out) => readFloats(file, entries[0], first, out),
     });
   }
-  const starts = Object.fromEntries(
-    Array.from(quantized.parts, ([name, { offset }]) => [name, offset]),
-  );
   const stored = new StreamTensor(inFormat(tensor)!);
-  return new StoredValues(stored, file.source, starts);
+  return new StoredValues(
+    stored,
+    file.source,
+    Object.fromEntries(quantized.parts),
+  );
 }
 
 /** Values of the largest window that a tensor is read in. */

@@ -23,7 +23,7 @@ export type {
   FloatValues,
   OwnFloats,
 } from "../numeric/floats.ts";
-export type { Dtype, DtypeArrays } from "../words/dtypes.ts";
+export type { Bytes, Dtype, DtypeArrays, Shorts } from "../words/dtypes.ts";
 export type {
   Candidate,
   Coder,

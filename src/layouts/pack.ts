@@ -11,7 +11,7 @@ import {
   unitsOf,
 } from "../words/layout.ts";
 import {
-  areasOf,
+  fieldAreas,
   type FieldPlan,
   type FieldPlans,
   type Tile,
@@ -130,16 +130,37 @@ function unpackCodes(
 
 function packCodes(
   { bytes, plan: { unit } }: PartBytes,
-  { at, nibbles, flip = 0, padding = 0 }: CodesItem,
+  item: CodesItem,
   place: UnitPlace,
   tile: Tile,
 ): void {
+  const { at, nibbles, flip = 0 } = item;
   nibbles.forEach((nibble, k) => {
     const from = valueIndex(k, unit, place, tile);
-    const code = from < 0 ? padding : tile.codes[from] ^ flip;
+    const code = from < 0
+      ? paddingAt(k, item, unit, place, tile)
+      : tile.codes[from] ^ flip;
     const byte = place.at + at + (nibble >> 1), shift = 4 * (nibble & 1);
     bytes[byte] = bytes[byte] & ~(15 << shift) | code << shift;
   });
+}
+
+/** What is stored where the tile has no value: see {@linkcode CodesItem.padding} and {@linkcode CodesItem.stale}. */
+function paddingAt(
+  k: number,
+  { padding = 0, stale, flip = 0 }: CodesItem,
+  unit: { columns: number },
+  place: UnitPlace,
+  tile: Tile,
+): number {
+  const { columns } = tile.matrix, column = place.column + k % unit.columns;
+  const last = columns - 1;
+  if (stale === undefined || column !== columns || columns % 2 === 0) {
+    return padding;
+  }
+  if (last % stale === 0) return 0;
+  const row = place.row + Math.floor(k / unit.columns) - tile.row;
+  return tile.codes[row * tile.columns + last - 1 - tile.column] ^ flip;
 }
 
 const entries = new Float32Array(256);
@@ -149,10 +170,10 @@ function fieldIndex(
   k: number,
   { codec }: FieldItem,
   place: UnitPlace,
-  { span }: FieldPlan,
+  plan: FieldPlan,
   tile: Tile,
 ): number {
-  const areas = areasOf(tile, span);
+  const { span } = plan, areas = fieldAreas(tile, plan);
   const row = Math.floor(place.row / span.rows) +
     Math.floor(k / codec.areas.columns) - areas.row;
   const column = Math.floor(place.column / span.columns) +

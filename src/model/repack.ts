@@ -94,7 +94,12 @@ export function repackWindow(
   target: TensorBytes,
   window: Window,
 ): void {
-  const grain = grainOf(to.layout, to.scheme.fields);
+  const grain = grainOf(
+    to.layout,
+    to.scheme.fields,
+    false,
+    from.scheme.together,
+  );
   for (const part of cut(window, grain, WINDOW_VALUES)) {
     const read = newTile(from, part);
     unpackTile(from, read, source);

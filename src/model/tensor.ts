@@ -9,7 +9,7 @@ import { rejectNonFinite } from "../numeric/finite.ts";
 import { settleNaNs } from "../numeric/nan.ts";
 import { grainOf } from "../words/layout.ts";
 import type { EncodeContext, Prepass } from "../words/scheme.ts";
-import { type Tile, tileOf } from "../words/tile.ts";
+import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
 import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
 import { GroupRanges } from "./ranges.ts";
 import { cuttingOf, type Stage, stages, type Tensor } from "./stages.ts";
@@ -119,7 +119,8 @@ function encodeEmpty(
   if (Object.keys(parts).length === 0) return;
   const one = { scheme, layout: { matrix: { rows: 1, columns: 1 }, parts } };
   const tile = workspace.tile(whole(one.layout.matrix), one);
-  scheme.encode(new Float32Array(1), tile, context);
+  const nothing = scheme.prepass?.().result();
+  scheme.encode(new Float32Array(1), tile, { ...nothing, ...context });
   packTile(one, tile, { bytes, area: tile });
 }
 
@@ -175,7 +176,7 @@ function measureGroups(
  * Dequantizes a window.
  *
  * @param tensor The tensor.
- * @param parts Its parts, or as much of them as the window needs.
+ * @param parts Its parts, or as much of them as the window needs: whole units of codes.
  * @param window The window.
  * @param out One float32 for each value of the window, row by row.
  */
@@ -193,6 +194,7 @@ export function decodeWindow(
     const around = wholeUnits(piece, unit, layout.matrix.columns);
     const tile = workspace.tile(around, tensor);
     unpackTile(tensor, tile, parts);
+    checkFields(tensor, tile);
     const to = out.subarray(
       (piece.row - window.row) * window.columns + piece.column - window.column,
     ).subarray(0, areaOf(piece));
@@ -221,4 +223,31 @@ function wholeUnits(window: Window, unit: number, columns: number): Window {
     column: first,
     columns: Math.min(end, columns) - first,
   };
+}
+
+/** Throws a RangeError that names part and index of a number which its library never writes. */
+function checkFields({ scheme, layout }: Tensor, tile: Tile): void {
+  for (const [role, plan] of Object.entries(scheme.fields)) {
+    if (!plan.between) continue;
+    const [min, max] = plan.between, field = tile.fields[role];
+    for (let i = 0; i < field.length; i++) {
+      if (field[i] >= min && field[i] <= max) continue;
+      throw new RangeError(
+        `Cannot dequantize part "${partOf(role, layout)}": it has ${
+          field[i]
+        } at index ${
+          numberInTensor(tile, plan, i)
+        }, it must be from ${min} to ${max}`,
+      );
+    }
+  }
+}
+
+/** Name of the part that holds a field. */
+function partOf(role: string, { parts }: Tensor["layout"]): string {
+  return Object.keys(parts).find((name) =>
+    parts[name].holds.some((item) =>
+      item.kind === "field" && item.role === role
+    )
+  ) ?? role;
 }

@@ -170,6 +170,8 @@ function codeOf(
     case "divide":
       return clamp(roundHalfToEven(fround(x / scale)) + shift, 0, 15);
     case "shift": {
+      // Where the scale underflowed, every value is no step from the offset.
+      if (scale === 0) return offset === "bias" ? 0 : clamp(shift, 0, 15);
       const bias = offset === "bias" ? -shift : fround(shift * scale);
       return clamp(roundHalfToEven(fround(fround(x + bias) / scale)), 0, 15);
     }

@@ -4,7 +4,6 @@
  * @module
  */
 import { allocateParts } from "../core.ts";
-import { allocateParts } from "../core.ts";
 import { settleNaNs } from "../numeric/nan.ts";
 import {
   type Cutting,
@@ -44,7 +43,7 @@ export interface FormatTensor {
 /** The bytes of a window's parts, without gaps. */
 export interface WindowBytes {
   /** By the name of the part. */
-  readonly bytes: Readonly<Record<string, Uint8Array>>;
+  readonly bytes: Record<string, Uint8Array>;
   /** What they are the bytes of. */
   readonly area: Window;
 }
@@ -140,14 +139,13 @@ export class StreamTensor {
     }));
   }
 
-  /** The bytes of its parts where it has no values. */
-  empty(): Record<string, Uint8Array> {
-    const { format, shape, options } = this.#whole;
-    const parts = allocateParts(this.#tensor.layout.parts);
-    format.quantize(new Float32Array(0), shape, options, parts);
-    return Object.fromEntries(
-      Object.entries(parts).map(([name, { data }]) => [name, bytesOf(data)]),
-    );
+  /** The smallest window around another one whose bytes tell its values: whole units of codes. */
+  around(window: Window): Window {
+    const { unit } = this.cutting;
+    const column = window.column - window.column % unit;
+    const end = window.column + window.columns;
+    const last = Math.min(end + headOf(end, unit), this.matrix.columns);
+    return { ...window, column, columns: last - column };
   }
 
   /** The bytes of its parts where it has no values. */
@@ -170,7 +168,7 @@ export class StreamTensor {
   /**
    * Dequantizes any window.
    *
-   * @param parts The bytes of the window, or of an area around it.
+   * @param parts The bytes of an area that {@linkcode around} gives, or a larger one.
    * @param window The window.
    * @param out One float32 for each value, row by row.
    */
@@ -206,7 +204,13 @@ export class StreamTensor {
     }
     const { format, options } = this.#whole;
     const own = this.#take(parts, piece, plans);
-    format.dequantize(own, [piece.rows, piece.columns], options, out);
+    try {
+      format.dequantize(own, [piece.rows, piece.columns], options, out);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      // It tells of a window; this tells of the tensor.
+      decodeWindow(this.#tensor, parts, piece, out);
+    }
     settleNaNs(out, 0, out.length);
   }
 
@@ -332,8 +336,10 @@ export class StreamTensor {
       }
     }
     return Object.values(fields).every(({ span, shared }) =>
-      shared ||
-      inside(row, rows, span.rows) && inside(column, columns, span.columns)
+      // What is said of every column counts columns of the whole.
+      shared
+        ? columns === this.matrix.columns || span.columns >= this.matrix.columns
+        : inside(row, rows, span.rows) && inside(column, columns, span.columns)
     );
   }
 

@@ -14,7 +14,7 @@ import { matrixOf } from "../numeric/shape.ts";
 import type { ByteReader } from "./bytes.ts";
 import { ByteMemory, type Slot } from "./memory.ts";
 import { readRange, totalOf } from "./strided.ts";
-import type { StreamTensor, WindowBytes } from "./tensor.ts";
+import type { StreamTensor } from "./tensor.ts";
 
 /** Values of one tensor. */
 export interface Values {
@@ -153,30 +153,38 @@ function* rowsOf(window: Window, matrix: Matrix): Generator<RowRun, void> {
   }
 }
 
+/** Where the bytes of a part are. */
+export interface Place {
+  /** Offset of the first. */
+  readonly offset: number;
+  /** How many. */
+  readonly byteLength: number;
+}
+
 /** Values of a tensor in a format, whose parts lie somewhere in a file. */
 export class StoredValues implements Values {
   readonly matrix: Matrix;
   readonly tall: number;
   readonly #tensor: StreamTensor;
   readonly #source: ByteReader;
-  readonly #starts: Readonly<Record<string, number>>;
+  readonly #places: Readonly<Record<string, Place>>;
   readonly #shared = new Map<string, Uint8Array>();
 
   /**
    * @param tensor The tensor.
    * @param source What its parts lie in.
-   * @param starts Where each of them starts.
+   * @param places Where each of them is.
    */
   constructor(
     tensor: StreamTensor,
     source: ByteReader,
-    starts: Readonly<Record<string, number>>,
+    places: Readonly<Record<string, Place>>,
   ) {
     this.matrix = tensor.matrix;
     this.tall = tensor.tall;
     this.#tensor = tensor;
     this.#source = source;
-    this.#starts = starts;
+    this.#places = places;
   }
 
   windows(capacity: number): Iterable<Window> {
@@ -194,9 +202,9 @@ export class StoredValues implements Values {
   ): Promise<() => Float32Array> {
     await busy;
     const out = values.subarray(0, window.rows * window.columns);
-    const places = [...this.#places(window, matrix)];
+    const places = [...this.#windowsOf(window, matrix)];
     const parts = this.#tensor.carve(
-      places.map(({ window }) => window),
+      places.map(({ window }) => this.#tensor.around(window)),
       memory,
     );
     for (const { bytes, area } of parts) await this.#readParts(bytes, area);
@@ -210,24 +218,37 @@ export class StoredValues implements Values {
   }
 
   async #readParts(
-    bytes: WindowBytes["bytes"],
+    bytes: Record<string, Uint8Array>,
     area: Window,
   ): Promise<void> {
     const { plans, shared } = this.#tensor;
     for (const [name, plan] of plans) {
-      const kept = this.#shared.get(name), to = bytes[name];
-      if (kept) {
-        to.set(kept);
+      const { offset, byteLength } = this.#places[name];
+      if (shared.has(name)) {
+        bytes[name] = await this.#readShared(name, offset, byteLength);
         continue;
       }
       const range = rangeOf(plan, this.matrix, area);
-      await readRange(this.#source, this.#starts[name], range, to);
-      if (shared.has(name)) this.#shared.set(name, to.slice());
+      await readRange(this.#source, offset, range, bytes[name]);
     }
   }
 
+  /** Reads a part that serves all windows; a text may be as long as it is. */
+  async #readShared(
+    name: string,
+    offset: number,
+    byteLength: number,
+  ): Promise<Uint8Array> {
+    const kept = this.#shared.get(name);
+    if (kept) return kept;
+    const bytes = new Uint8Array(byteLength);
+    await this.#source.read(offset, bytes);
+    this.#shared.set(name, bytes);
+    return bytes;
+  }
+
   /** The windows of this tensor's own matrix that a window of another one consists of. */
-  *#places(
+  *#windowsOf(
     window: Window,
     matrix: Matrix,
   ): Generator<{ window: Window; at: number }, void> {

@@ -21,6 +21,13 @@ export interface FieldPlan {
   readonly length?: number;
   /** The same numbers serve all windows: a scale of the tensor, a table, an order of the columns. */
   readonly shared?: boolean;
+  /**
+   * How many columns a row has, where a window has the numbers of whole rows:
+   * which of them its values take is in its data.
+   */
+  readonly wholeRows?: number;
+  /** The smallest and largest number that its library writes; a tensor with another one is refused. */
+  readonly between?: readonly [min: number, max: number];
 }
 
 /** What fields a tensor has, by their roles. */
@@ -60,9 +67,22 @@ export function areasOf(window: Window, span: Span): Window {
   };
 }
 
+/** The areas of a field that a window has numbers for. */
+export function fieldAreas(
+  window: Window,
+  { span, wholeRows }: FieldPlan,
+): Window {
+  return areasOf(
+    wholeRows === undefined
+      ? window
+      : { ...window, column: 0, columns: wholeRows },
+    span,
+  );
+}
+
 /** How many numbers of a field a window has. */
 export function fieldLength(window: Window, plan: FieldPlan): number {
-  const { rows, columns } = areasOf(window, plan.span);
+  const { rows, columns } = fieldAreas(window, plan);
   return rows * columns * (plan.length ?? 1);
 }
 
@@ -112,6 +132,20 @@ export function areaNumber(
   const row = Math.floor(index / columns), column = index % columns;
   return Math.floor(row / span.rows) * perRow +
     Math.floor(column / span.columns);
+}
+
+/** Index in the whole field, areas row by row, of a number of a tile's field. */
+export function numberInTensor(
+  tile: Tile,
+  plan: FieldPlan,
+  index: number,
+): number {
+  const { span, length = 1 } = plan;
+  const areas = fieldAreas(tile, plan), area = Math.floor(index / length);
+  const row = areas.row + Math.floor(area / areas.columns);
+  const column = areas.column + area % areas.columns;
+  const perRow = Math.ceil(tile.matrix.columns / span.columns);
+  return (row * perRow + column) * length + index % length;
 }
 
 /** A stretch of a tile that shares the areas of a field. */
