@@ -25,7 +25,7 @@ import {
   rangeWithin,
 } from "../words/layout.ts";
 import type { EncodeContext } from "../words/scheme.ts";
-import { areaNumber } from "../words/tile.ts";
+import { areaNumber, areasOf } from "../words/tile.ts";
 import { areaOf, type Matrix, type Window } from "../words/window.ts";
 import { ByteMemory, bytesOf, FloatMemory } from "./memory.ts";
 import { gather, scatter, totalOf } from "./strided.ts";
@@ -260,7 +260,12 @@ export class StreamTensor {
     parts: WindowBytes,
     context: EncodeContext,
   ): void {
-    const plans = this.#ownPlans(window);
+    // Where groups are measured, formats take one to a row.
+    const { fields, groupedBy } = this.scheme;
+    const { columns } = areasOf(window, fields[groupedBy].span);
+    const plans = context.ranges && columns > 1
+      ? undefined
+      : this.#ownPlans(window);
     if (!plans) {
       encodeWindow(this.#tensor, values, window, parts, context);
       return;
@@ -268,8 +273,8 @@ export class StreamTensor {
     const { format, options } = this.#whole;
     const own = this.#take(parts, window, plans);
     try {
-      const { rows, columns } = window;
-      format.quantize(values, [rows, columns], options, own, context);
+      const shape = [window.rows, window.columns];
+      format.quantize(values, shape, options, own, context);
     } catch (error) {
       throw this.#located(error, window);
     }
