@@ -38,7 +38,7 @@ async function json(...args: string[]) {
 async function readBack(path: string): Promise<Float32Array> {
   const file = await openTensorFile(path);
   try {
-    const [entry] = sortTensors(file).quantized;
+    const { quantized: [entry] } = await sortTensors(file);
     return dequantize(await readQuantized(file, entry));
   } finally {
     await file.source.close();
