@@ -108,14 +108,10 @@ function describedTensors(file: TensorFile): QuantizedEntry[] {
   if (text === undefined) return [];
   const byName = new Map(file.tensors.map((entry) => [entry.name, entry]));
   try {
-    return Array.from(readDescription(text), ([name, value]) => {
-      const tensor = readEntry(name, value, byName);
-      const plain = byName.get(name);
-      if (plain && ![...tensor.parts.values()].includes(plain)) {
-        throw new SyntaxError(`tensor ${quote(name)} is there unquantized too`);
-      }
-      return tensor;
-    });
+    return Array.from(
+      readDescription(text),
+      ([name, value]) => readEntry(name, value, byName),
+    );
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof RangeError)) {
       throw error;
@@ -151,6 +147,13 @@ function readEntry(
   const format = readFormat(record.get("format"), what);
   const shape = readShape(record.get("shape"), what);
   const options = readOptions(record.get("options"), what);
+  // Some conventions give a part the name of the tensor itself.
+  const named = Object.values(format.convention?.entries ?? {}).some(
+    (template) => ["{name}", "{stem}.weight"].includes(template),
+  );
+  if (byName.has(name) && !named) {
+    throw new SyntaxError(`${what} is there unquantized too`);
+  }
   try {
     const plan = { name, format, shape, options };
     const find = (part: string) => byName.get(entryName(format, name, part));

@@ -254,11 +254,11 @@ const twins: [what: string, bad: string, message: string, good?: string][] = [
     good.replace('"groupSize"', '"__proto__"'),
     'no option "__proto__"',
   ],
-  ["a bad option", good.replace("32,", "0,"), "Cannot use groupSize 0"],
+  ["a bad option", good.replace("32,", "0,"), "not the number 0"],
   [
     "an option with a line break",
     good.replace("affine", "a\\n\\u001b[2J"),
-    'scaleMethod "a\\n\\u001b[2J"',
+    '"affine", not the string "a\\n\\u001b[2J"',
   ],
   [
     "options that make other parts",
