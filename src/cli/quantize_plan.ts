@@ -111,7 +111,14 @@ export async function planFile(
   const chosen = selected(call, names);
   chooser.checkPatterns(names);
   const renamed = await newNames(call, names);
-  const planner = { call, chooser, file, alone: names.length === 1, rules };
+  const planner = {
+    call,
+    chooser,
+    file,
+    alone: names.length === 1,
+    rules,
+    layouts: new Layouts(),
+  };
   const tasks = tensors.map((tensor): QuantizeTask | CopyTask => {
     const name = renamed.get(tensor.name)!;
     const left = chosen.has(tensor.name)
@@ -181,6 +188,38 @@ interface Planner {
   /** Whether the file holds one tensor, so that naming the file chooses it. */
   readonly alone: boolean;
   readonly rules: PlanRules;
+  readonly layouts: Layouts;
+}
+
+interface KnownLayout {
+  readonly layout: FormatTensor;
+  readonly kept: object;
+  readonly bytes: number;
+}
+
+/** Layouts by shape: files have many tensors of few shapes. */
+class Layouts {
+  readonly #known = new Map<object, Map<string, KnownLayout>>();
+
+  /** The layout of a tensor. Throws a RangeError where the format cannot hold it. */
+  of(
+    format: Format,
+    given: object,
+    shape: readonly number[],
+  ): KnownLayout {
+    const byShape = this.#known.get(given) ?? new Map<string, KnownLayout>();
+    this.#known.set(given, byShape);
+    const key = shape.join();
+    let known = byShape.get(key);
+    if (!known) {
+      const options = format.resolve(given, shape);
+      const layout = { format, shape, options };
+      const bytes = bytesInFormat(layout);
+      known = { layout, kept: format.kept(options), bytes };
+      byShape.set(key, known);
+    }
+    return known;
+  }
 }
 
 /** Why a chosen tensor stays as it is, though it might be quantized. */
@@ -224,10 +263,9 @@ function taskFor(
   if (!hasValues(tensor)) return `its ${dtype} values are no floats`;
   const { format, options: given } = planner.chooser.of(tensor.name)!;
   try {
-    const options = format.resolve(given, shape);
-    const layout = { format, shape, options };
-    const plan = { name, format, shape, options: format.kept(options) };
-    return { tensor, plan, layout, bytes: bytesInFormat(layout) };
+    const found = planner.layouts.of(format, given, shape);
+    const plan = { name, format, shape, options: found.kept };
+    return { tensor, plan, layout: found.layout, bytes: found.bytes };
   } catch (error) {
     if (error instanceof RangeError) return error.message;
     throw error;

@@ -19,7 +19,11 @@ import {
 import { readAhead } from "../stream/pipeline.ts";
 import { type QuantizerJob, TensorQuantizer } from "../stream/quantizer.ts";
 import { writeRange } from "../stream/strided.ts";
-import { StreamTensor, type WindowBytes } from "../stream/tensor.ts";
+import {
+  type FormatTensor,
+  StreamTensor,
+  type WindowBytes,
+} from "../stream/tensor.ts";
 import type { Values } from "../stream/values.ts";
 import { rangeOf } from "../words/layout.ts";
 import {
@@ -79,6 +83,7 @@ export class Quantizer {
   readonly #slots: readonly Slot[];
   readonly #outputs: { parts: ByteMemory; busy: Promise<unknown> }[];
   #turn = 0;
+  #last: { layout: FormatTensor; tensor: StreamTensor } | undefined;
 
   /** Takes the memory that the run needs. */
   constructor(run: QuantizeRun) {
@@ -150,7 +155,7 @@ export class Quantizer {
   /** What it takes to quantize a tensor: made when its turn comes, as there may be very many. */
   *#windowJobs(task: QuantizeTask): Generator<WindowJob, void> {
     const values = openValues(this.#run.file, task.tensor);
-    const tensor = new StreamTensor(task.layout), meter = new NoiseMeter();
+    const tensor = this.#tensorFor(task), meter = new NoiseMeter();
     const quantizer = new TensorQuantizer(tensor, {
       capacity: this.#capacity,
       nonFinite: this.#run.clamp ? "clamp" : "throw",
@@ -159,6 +164,14 @@ export class Quantizer {
     });
     const work = { task, values, tensor, meter, passes: quantizer.passes };
     for (const job of quantizer.jobs()) yield { kind: "window", work, ...job };
+  }
+
+  /** The tensor as it is cut: the one before, where it has the same layout. */
+  #tensorFor({ layout }: QuantizeTask): StreamTensor {
+    if (this.#last?.layout !== layout) {
+      this.#last = { layout, tensor: new StreamTensor(layout) };
+    }
+    return this.#last.tensor;
   }
 
   async #read(

@@ -56,6 +56,8 @@ const SHORT_HEAD = 64 * 1024;
 const RUN_BYTES = 4096;
 
 const scratch = new FloatMemory();
+/** Holds the parts of one window at a time, where they do not lie together. */
+const copies = new ByteMemory();
 
 /** Whether every window has the same bytes of a part: tables, numbers of the tensor, texts. */
 function isShared({ unit, holds }: PartPlan, matrix: Matrix): boolean {
@@ -82,7 +84,6 @@ export class StreamTensor {
   readonly #whole: FormatTensor;
   readonly #tensor: Tensor;
   readonly #hasText: boolean;
-  readonly #memory = new ByteMemory();
   /** Parts of a window as a tensor of its own. */
   readonly #own = { rows: -1, columns: -1, plans: {} as Plans };
 
@@ -354,30 +355,33 @@ export class StreamTensor {
     window: Window,
     plans: Plans,
   ): Parts {
-    const ranges = this.plans.map(([, plan]) =>
-      rangeWithin(plan, this.matrix, area, window)
-    );
-    this.#memory.reset(
-      ranges.reduce((sum, range) => sum + totalOf(range), 0),
-      ranges.length,
-    );
+    const wanted = this.plans.map(([name, plan]) => {
+      const range = rangeWithin(plan, this.matrix, area, window);
+      const { dtype, shape } = plans[name], from = bytes[name];
+      const start = from.byteOffset + range.offset;
+      const apart = range.count > 1 ||
+        start % ARRAYS[dtype].BYTES_PER_ELEMENT !== 0;
+      return { name, range, dtype, shape, from, apart };
+    });
+    const far = wanted.filter(({ apart }) => apart);
+    if (far.length > 0) {
+      const total = far.reduce((sum, { range }) => sum + totalOf(range), 0);
+      copies.reset(total, far.length);
+    }
     const parts: Record<string, Part> = {};
-    this.plans.forEach(([name], i) => {
-      const { dtype, shape } = plans[name], range = ranges[i];
-      const { offset, length, count } = range;
-      const { BYTES_PER_ELEMENT } = ARRAYS[dtype];
-      let view = bytes[name].subarray(offset, offset + length);
-      if (count > 1 || view.byteOffset % BYTES_PER_ELEMENT !== 0) {
-        view = this.#memory.take(totalOf(range));
-        gather(bytes[name], range, view);
-      }
+    for (const { name, range, dtype, shape, from, apart } of wanted) {
+      const { offset, length } = range;
+      const view = apart
+        ? copies.take(totalOf(range))
+        : from.subarray(offset, offset + length);
+      if (apart) gather(from, range, view);
       const data = new ARRAYS[dtype](
         view.buffer as ArrayBuffer,
         view.byteOffset,
-        view.byteLength / BYTES_PER_ELEMENT,
+        view.byteLength / ARRAYS[dtype].BYTES_PER_ELEMENT,
       );
       parts[name] = { dtype, shape, data } as Part;
-    });
+    }
     return parts;
   }
 
