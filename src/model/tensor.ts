@@ -7,28 +7,9 @@
 import { packPart, type PartBytes, unpackPart } from "../layouts/pack.ts";
 import { rejectNonFinite } from "../numeric/finite.ts";
 import { settleNaNs } from "../numeric/nan.ts";
-<<<<<<< HEAD
-import { grainOf, type Layout, type PartPlan } from "../words/layout.ts";
-import type {
-  EncodeContext,
-  Prepass,
-  Ranges,
-  Scheme,
-} from "../words/scheme.ts";
-import {
-  areaNumber,
-  indexInTensor,
-  numberInTensor,
-  type Run,
-  runs,
-  type Tile,
-  tileOf,
-} from "../words/tile.ts";
-=======
 import { grainOf } from "../words/layout.ts";
 import type { EncodeContext, Prepass } from "../words/scheme.ts";
 import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
->>>>>>> stream
 import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
 import { GroupRanges } from "./ranges.ts";
 import { cuttingOf, type Stage, stages, type Tensor } from "./stages.ts";
@@ -90,21 +71,12 @@ export function encodeTensor(
   rejectNonFinite(values);
   if (areaOf(whole(matrix)) === 0) return encodeEmpty(tensor, parts, context);
   const known = { ...prepassOf(tensor, values, context), ...context };
-<<<<<<< HEAD
-  for (const { windows, measured } of stages(tensor, TILE_VALUES)) {
-    const groups = measured
-      ? measureGroups(tensor, values, windows())
-      : undefined;
-    for (const window of windows()) {
-      const ranges = groups?.(window) ?? known.ranges;
-=======
   const cutting = cuttingOf(tensor);
   for (const stage of stages(matrix, cutting, TILE_VALUES)) {
     const groups = stage.measured
       ? measureGroups(tensor, values, stage)
       : undefined;
     for (const window of stage.windows()) {
->>>>>>> stream
       const input = valuesOf(values, matrix, window, workspace.values);
       const ranges = groups?.ranges(window) ?? known.ranges;
       const tile = workspace.tile(window, tensor);
@@ -186,48 +158,6 @@ function prepassOf(
   return prepass.result();
 }
 
-<<<<<<< HEAD
-/** Measures the groups of an area by its windows; tells the ranges of those that a window touches. */
-function measureGroups(
-  { scheme: { fields, groupedBy }, layout: { matrix } }: Tensor,
-  values: Float32Array,
-  windows: Iterable<Window>,
-): (window: Window) => Ranges {
-  const { span } = fields[groupedBy];
-  const known = new Map<number, [min: number, max: number]>();
-  const firstOf = (window: Window, run: Run) =>
-    indexInTensor({ ...window, matrix }, run.first);
-  for (const window of windows) {
-    for (const run of runs(window, span)) {
-      const first = firstOf(window, run);
-      const [low, high] = extremes(values, first, first + run.count);
-      const group = areaNumber(matrix, span, first);
-      const [min, max] = known.get(group) ?? [low, high];
-      known.set(group, [Math.min(min, low), Math.max(max, high)]);
-    }
-  }
-  return (window) => {
-    const min: number[] = [], max: number[] = [];
-    for (const run of runs(window, span)) {
-      const group = areaNumber(matrix, span, firstOf(window, run));
-      [min[run.area], max[run.area]] = known.get(group)!;
-    }
-    return { min: Float32Array.from(min), max: Float32Array.from(max) };
-  };
-}
-
-function extremes(
-  values: Float32Array,
-  from: number,
-  to: number,
-): [min: number, max: number] {
-  let min = Infinity, max = -Infinity;
-  for (let i = from; i < to; i++) {
-    min = Math.min(min, values[i]);
-    max = Math.max(max, values[i]);
-  }
-  return [min, max];
-=======
 /** Measures the groups of a stage. */
 function measureGroups(
   { scheme: { fields, groupedBy }, layout: { matrix } }: Tensor,
@@ -240,7 +170,6 @@ function measureGroups(
     groups.add(input, window);
   }
   return groups;
->>>>>>> stream
 }
 
 /**
