@@ -4,7 +4,7 @@
  * @module
  */
 import { printable, quote } from "../files/errors.ts";
-import { ggmlTypes } from "../files/gguf_types.ts";
+import { ggmlLayouts } from "../ggml/table.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import {
   type Call,
@@ -150,7 +150,7 @@ function planDequantize(
 
 /** Whether a tensor is quantized in a way that only GGUF has. */
 function isStuck({ dtype, quantized }: Tensor): boolean {
-  return !quantized && (ggmlTypes.get(dtype)?.blockSize ?? 1) > 1;
+  return !quantized && (ggmlLayouts.get(dtype)?.blockSize ?? 1) > 1;
 }
 
 function outputTensors({ quantized, copied, dtype }: Plan): OutputTensor[] {

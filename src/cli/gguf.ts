@@ -7,7 +7,6 @@ import { quote } from "../files/errors.ts";
 import { parseMeta } from "../files/gguf_meta.ts";
 import { isGguf } from "../files/gguf_read.ts";
 import {
-  ggmlTypes,
   ggufFileTypes,
   ggufQuantizationVersion,
 } from "../files/gguf_types.ts";
@@ -16,6 +15,7 @@ import { planGguf, writeGgufFrame } from "../files/gguf_write.ts";
 import { openTensorFile } from "../files/open.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { formats } from "../formats/registry.ts";
+import { ggmlLayouts } from "../ggml/table.ts";
 import type { Format } from "../types.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import type { OutputPlan, OutputTensor } from "./output.ts";
@@ -40,7 +40,7 @@ const ARCHITECTURE = "general.architecture";
 /** The type of ggml that a format is; undefined where GGUF cannot hold it. */
 export function ggmlTypeOf(format: Format): string | undefined {
   const name = format.name.toUpperCase();
-  return ggmlTypes.has(name) ? name : undefined;
+  return ggmlLayouts.has(name) ? name : undefined;
 }
 
 /**

@@ -82,8 +82,10 @@ export interface BlockSpec<Name extends string> {
   readonly blockSize: number;
   /** Bytes in a block. */
   readonly blockBytes: number;
-  /** How many of them hold scales; the rest must be half a byte per value. */
+  /** How many of them hold scales; the rest are codes. */
   readonly scaleBytes: number;
+  /** Bits of a code, where they are not four. */
+  readonly codeBits?: number;
   /** Values that share a scale, where that is not the block. */
   readonly groupSize?: number;
   /** See {@linkcode Format.errorBound}; where no stored scale is subnormal or infinite. */
@@ -303,8 +305,14 @@ function resolveImportance(given: unknown, columns: number): Float32Array {
 export function blockFormat<Name extends string>(
   spec: BlockSpec<Name>,
 ): BlockFormat<Name> {
-  const { name, blockSize, blockBytes, groupSize = blockSize } = spec;
-  if (blockBytes !== spec.scaleBytes + blockSize / 2) {
+  const {
+    name,
+    blockSize,
+    blockBytes,
+    groupSize = blockSize,
+    codeBits = 4,
+  } = spec;
+  if (blockBytes !== spec.scaleBytes + blockSize * codeBits / 8) {
     throw new Error(
       `Layout of ${name} does not add up to ${blockBytes} bytes a block`,
     );

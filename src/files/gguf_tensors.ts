@@ -3,22 +3,21 @@
  *
  * @module
  */
+import {
+  type GgmlLayout,
+  ggmlLayoutsById,
+  removedGgmlTypes,
+} from "../ggml/table.ts";
 import { quote } from "./errors.ts";
 import type { GgufCursor, Label } from "./gguf_cursor.ts";
-import {
-  ggmlByteLength,
-  type GgmlType,
-  ggmlTypesById,
-  padTo,
-  removedGgmlTypes,
-} from "./gguf_types.ts";
+import { ggmlByteLength, padTo } from "./gguf_types.ts";
 import { GGUF_NAME_BYTES, GGUF_RANK } from "./limits.ts";
 import type { TensorEntry } from "./tensors.ts";
 
 /** A tensor as the header declares it. */
 interface TensorRecord {
   readonly name: string;
-  readonly type: GgmlType;
+  readonly type: GgmlLayout;
   readonly shape: readonly number[];
   readonly byteLength: number;
   readonly offset: bigint;
@@ -98,9 +97,9 @@ async function readRecord(
   return { name, type, shape, byteLength, offset: cursor.u64() };
 }
 
-function readTensorType(cursor: GgufCursor, where: Label): GgmlType {
+function readTensorType(cursor: GgufCursor, where: Label): GgmlLayout {
   const id = cursor.u32();
-  const type = ggmlTypesById.get(id);
+  const type = ggmlLayoutsById.get(id);
   if (type !== undefined) return type;
   const removed = removedGgmlTypes.get(id);
   if (removed !== undefined) {

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { type GgmlLayout, ggmlLayouts } from "../ggml/table.ts";
 import type { ByteSink } from "./bytes.ts";
 import { quote } from "./errors.ts";
 import type { TensorEntry } from "./tensors.ts";
@@ -20,8 +21,6 @@ import {
 import {
   checkAlignment,
   ggmlByteLength,
-  type GgmlType,
-  ggmlTypes,
   ggufDefaultAlignment,
   padTo,
 } from "./gguf_types.ts";
@@ -34,7 +33,7 @@ const where = "Cannot write GGUF";
 export interface GgufTensor {
   /** At most 63 bytes of UTF-8. */
   readonly name: string;
-  /** A name of {@linkcode ggmlTypes}: F32, Q4_0 … */
+  /** A name of {@linkcode ggmlLayouts}: F32, Q4_0 … */
   readonly dtype: string;
   /** One to four dimensions, slowest first; none for a single value. */
   readonly shape: readonly number[];
@@ -157,7 +156,7 @@ function encodeRecords(
     }
     names.add(name);
     const encodedName = encodeName("tensor name", name, GGUF_NAME_BYTES);
-    const type = ggmlTypes.get(dtype);
+    const type = ggmlLayouts.get(dtype);
     if (type === undefined) {
       throw new RangeError(
         `${tensor()} has dtype ${dtype}, which GGUF does not have; convert it to F32`,
@@ -183,7 +182,7 @@ function encodeRecords(
 
 function encodeRecord(
   name: Uint8Array,
-  type: GgmlType,
+  type: GgmlLayout,
   shape: readonly number[],
   offset: number,
 ): Uint8Array {
