@@ -7,12 +7,8 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { crc32 } from "node:zlib";
 import * as nibblewise from "../mod.ts";
-import {
-  type GgmlName,
-  ggmlTypes,
-  type NativeGgml,
-  openGgml,
-} from "../tests/peers/ggml.ts";
+import { writableTypes } from "../src/ggml/writable.ts";
+import { type NativeGgml, openGgml } from "../tests/peers/ggml.ts";
 import { type Backend, type Memory, weights, weightsIn } from "./cases.ts";
 import {
   type Contender,
@@ -180,7 +176,7 @@ function* originalContests(
 function* ggmlContests(
   ggml: NativeGgml,
   values: number,
-  formats: readonly GgmlName[],
+  formats: readonly string[],
 ): Generator<Contest> {
   for (const format of formats) {
     const options = {
@@ -237,7 +233,7 @@ async function* contests(
       await original?.close();
     }
   }
-  const names = Object.keys(ggmlTypes) as GgmlName[];
+  const names = [...writableTypes.values()].map(({ name }) => name);
   const shared = names.filter((name) =>
     nibblewise.formats.has(name) && name.includes(wanted)
   );

@@ -63,12 +63,11 @@ export interface BlockParts {
 }
 
 /** A format whose tensors are runs of self-contained blocks. */
-export type BlockFormat<Name extends string = string> = Format<
-  Name,
-  BlockOptions,
-  BlockParts,
-  ResolvedBlockOptions
->;
+export interface BlockFormat<Name extends string = string>
+  extends Format<Name, BlockOptions, BlockParts, ResolvedBlockOptions> {
+  /** Whether importance changes anything; where it does not, the option is refused. */
+  readonly weighs: boolean;
+}
 
 /** What makes one block format different from another. */
 export interface BlockSpec<Name extends string> {
@@ -326,6 +325,7 @@ export function blockFormat<Name extends string>(
     groupSize,
     bitsPerValue: blockBytes * 8 / blockSize,
     errorBound: spec.errorBound,
+    weighs: spec.encodeWeighted !== undefined,
     resolve(options, shape): ResolvedBlockOptions {
       rejectUnknownOptions(name, options, known);
       checkColumns(name, blockSize, shape);

@@ -74,7 +74,8 @@ async function compareWithNative(
     theirs.tensors,
     ours.tensors.map(({ name, dtype, offset, byteLength }) => ({
       name,
-      type: [...ggmlLayoutsById.values()].find((type) => type.name === dtype)!.id,
+      type:
+        [...ggmlLayoutsById.values()].find((type) => type.name === dtype)!.id,
       offset,
       byteLength,
     })),
