@@ -5,6 +5,7 @@
  */
 import { type Call, type Command, type Io, UsageError } from "./command.ts";
 import { QUANTIZE_FLAGS, quantizeFile } from "./quantize.ts";
+import { isQuantized } from "./values.ts";
 
 /** The command. */
 export const convertCommand: Command = {
@@ -27,7 +28,7 @@ function run(call: Call, io: Io): Promise<number> {
     throw new UsageError("No format is named: give one with --format FORMAT");
   }
   return quantizeFile(call, io, {
-    leaves: ({ quantized, dtype }) =>
-      quantized ? undefined : `it is ${dtype}, not quantized`,
+    leaves: (tensor) =>
+      isQuantized(tensor) ? undefined : `it is ${tensor.dtype}, not quantized`,
   });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { printable, quote } from "../files/errors.ts";
-import { ggmlLayouts } from "../ggml/table.ts";
+import { strangerId } from "../ggml/table.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import {
   type Call,
@@ -31,7 +31,7 @@ import { Progress } from "./progress.ts";
 import { selected, SELECTION_FLAGS } from "./select.ts";
 import { table } from "./table.ts";
 import { bytes, countOf, seconds, shapeText } from "./text.ts";
-import { type Tensor, tensorsOf } from "./values.ts";
+import { isQuantized, type Tensor, tensorsOf, whyNoValues } from "./values.ts";
 
 const TO_FLAG: Flag = {
   name: "to",
@@ -121,7 +121,7 @@ function planDequantize(
   const tensors = tensorsOf(file);
   const chosen = selected(call, tensors.map(({ name }) => name));
   const wanted = tensors.filter(({ name }) => chosen.has(name));
-  if (!tensors.some(({ quantized }) => quantized)) {
+  if (!tensors.some(isQuantized)) {
     throw new RangeError(
       `Nothing to dequantize in ${file.source.name}: none of its ${
         countOf(tensors.length, "tensor")
@@ -133,24 +133,19 @@ function planDequantize(
       `Nothing to dequantize in ${file.source.name}: --tensors and --skip leave no tensor`,
     );
   }
-  const stuck = wanted.find(isStuck);
-  if (stuck) {
+  const stranger = wanted.find(({ dtype }) => strangerId(dtype) !== undefined);
+  if (stranger) {
     throw new RangeError(
-      `Cannot dequantize tensor ${
-        quote(stuck.name)
-      }: ${stuck.dtype} is no format of this program; leave it out with --skip`,
+      `Cannot dequantize tensor ${quote(stranger.name)}: ${
+        whyNoValues(stranger)
+      }; leave it out with --skip`,
     );
   }
   return {
-    quantized: wanted.filter(({ quantized }) => quantized),
-    copied: wanted.filter(({ quantized }) => !quantized),
+    quantized: wanted.filter(isQuantized),
+    copied: wanted.filter((tensor) => !isQuantized(tensor)),
     dtype,
   };
-}
-
-/** Whether a tensor is quantized in a way that only GGUF has. */
-function isStuck({ dtype, quantized }: Tensor): boolean {
-  return !quantized && (ggmlLayouts.get(dtype)?.blockSize ?? 1) > 1;
 }
 
 function outputTensors({ quantized, copied, dtype }: Plan): OutputTensor[] {

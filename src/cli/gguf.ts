@@ -6,10 +6,7 @@
 import { quote } from "../files/errors.ts";
 import { parseMeta } from "../files/gguf_meta.ts";
 import { isGguf } from "../files/gguf_read.ts";
-import {
-  ggufFileTypes,
-  ggufQuantizationVersion,
-} from "../files/gguf_types.ts";
+import { ggufFileTypes, ggufQuantizationVersion } from "../files/gguf_types.ts";
 import { GgufValue } from "../files/gguf_value.ts";
 import { planGguf, writeGgufFrame } from "../files/gguf_write.ts";
 import { openTensorFile } from "../files/open.ts";
@@ -160,9 +157,11 @@ export function ggufOutput(
 ): OutputPlan {
   const plan = planGguf(
     values,
-    tensors.map(({ name, shape, dtype, quantized }) => {
+    tensors.map(({ name, shape, dtype, byteLength, quantized }) => {
       const type = quantized ? ggmlTypeOf(quantized.format) : dtype;
-      if (type !== undefined) return { name, shape, dtype: type };
+      if (type !== undefined) {
+        return { name, shape, dtype: type, byteLength };
+      }
       throw new RangeError(
         `Cannot write tensor ${quote(name)} to GGUF: it has no type for ${
           quantized!.format.name

@@ -31,6 +31,8 @@ export interface OutputTensor {
   readonly shape: readonly number[];
   /** Type of its elements; absent where it is quantized. */
   readonly dtype?: string;
+  /** Its size in bytes, where the type does not tell. */
+  readonly byteLength?: number;
   /** How it is quantized. */
   readonly quantized?: QuantizedPlan;
 }

@@ -11,15 +11,20 @@ import { countElements } from "./shapes.ts";
 /**
  * `general.file_type` (llama.cpp's `llama_ftype`) for a file whose matrices have one format.
  *
- * The key is a format name of this package or a float dtype. `q4_k` maps to Q4_K_S: the mixed
- * Q4_K_M would promise some tensors in Q6_K.
+ * The key is a format name of this package or a float dtype. `q4_k` maps to Q4_K_S and `q5_k`
+ * to Q5_K_S: the mixed Q4_K_M would promise some tensors in Q6_K.
  */
 export const ggufFileTypes: ReadonlyMap<string, number> = new Map([
   ["f32", 0],
   ["f16", 1],
   ["q4_0", 2],
   ["q4_1", 3],
+  ["q8_0", 7],
+  ["q5_0", 8],
+  ["q5_1", 9],
   ["q4_k", 14],
+  ["q5_k", 16],
+  ["q6_k", 18],
   ["iq4_nl", 25],
   ["iq4_xs", 30],
   ["bf16", 32],
@@ -97,7 +102,18 @@ export function ggmlByteLength(
   return blocks * type.blockBytes;
 }
 
-function countValues(where: () => string, shape: readonly number[]): number {
+/**
+ * How many values a tensor of a GGUF file has.
+ *
+ * @param where Says which file and tensor, for the message.
+ * @param shape Dimensions, slowest first.
+ * @returns The number, from 1 to 2^53 - 1.
+ * @throws {RangeError} If there are none, or more.
+ */
+export function countValues(
+  where: () => string,
+  shape: readonly number[],
+): number {
   let values: number;
   try {
     values = countElements(shape);

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type GgmlLayout, ggmlLayouts } from "../ggml/table.ts";
+import { ggmlLayouts, strangerId } from "../ggml/table.ts";
 import type { ByteSink } from "./bytes.ts";
 import { quote } from "./errors.ts";
 import type { TensorEntry } from "./tensors.ts";
@@ -33,8 +33,10 @@ const where = "Cannot write GGUF";
 export interface GgufTensor {
   /** At most 63 bytes of UTF-8. */
   readonly name: string;
-  /** A name of {@linkcode ggmlLayouts}: F32, Q4_0 … */
+  /** A name of {@linkcode ggmlLayouts}: F32, Q4_0 …; or what {@linkcode strangerName} makes of a number. */
   readonly dtype: string;
+  /** Bytes of a tensor of a type that is not known; for others they are computed. */
+  readonly byteLength?: number;
   /** One to four dimensions, slowest first; none for a single value. */
   readonly shape: readonly number[];
 }
@@ -149,7 +151,7 @@ function encodeRecords(
 ): EncodedRecord[] {
   const names = new Set<string>();
   let offset = 0;
-  return tensors.map(({ name, dtype, shape }) => {
+  return tensors.map(({ name, dtype, shape, byteLength: given }) => {
     const tensor = () => `${where}: tensor ${quote(name)}`;
     if (names.has(name)) {
       throw new RangeError(`${tensor()} occurs twice; rename one of them`);
@@ -157,7 +159,9 @@ function encodeRecords(
     names.add(name);
     const encodedName = encodeName("tensor name", name, GGUF_NAME_BYTES);
     const type = ggmlLayouts.get(dtype);
-    if (type === undefined) {
+    const id = type?.id ??
+      (given === undefined ? undefined : strangerId(dtype));
+    if (id === undefined) {
       throw new RangeError(
         `${tensor()} has dtype ${dtype}, which GGUF does not have; convert it to F32`,
       );
@@ -167,9 +171,9 @@ function encodeRecords(
         `${tensor()} has ${shape.length} dimensions; GGUF has at most ${GGUF_RANK}`,
       );
     }
-    const byteLength = ggmlByteLength(tensor, type, shape);
+    const byteLength = type ? ggmlByteLength(tensor, type, shape) : given!;
     const entry = { name, dtype, shape, offset, byteLength };
-    const bytes = encodeRecord(encodedName, type, shape, offset);
+    const bytes = encodeRecord(encodedName, id, shape, offset);
     offset += padTo(byteLength, alignment);
     if (offset > Number.MAX_SAFE_INTEGER) {
       throw new RangeError(
@@ -182,7 +186,7 @@ function encodeRecords(
 
 function encodeRecord(
   name: Uint8Array,
-  type: GgmlLayout,
+  typeId: number,
   shape: readonly number[],
   offset: number,
 ): Uint8Array {
@@ -196,7 +200,7 @@ function encodeRecord(
     view.setBigUint64(at, BigInt(dimension), true);
     at += 8;
   }
-  view.setUint32(at, type.id, true);
+  view.setUint32(at, typeId, true);
   view.setBigUint64(at + 4, BigInt(offset), true);
   return bytes;
 }

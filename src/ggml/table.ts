@@ -112,3 +112,25 @@ export const removedGgmlTypes: ReadonlyMap<number, string> = new Map([
   [37, "IQ4_NL_4_8"],
   [38, "IQ4_NL_8_8"],
 ]);
+
+/**
+ * What a type that is not in the table is called: its number, and what ggml called it once.
+ *
+ * @param id The number in the file.
+ * @returns `type 144`, `type 31 (Q4_0_4_4)`.
+ */
+export function strangerName(id: number): string {
+  const removed = removedGgmlTypes.get(id);
+  return removed === undefined ? `type ${id}` : `type ${id} (${removed})`;
+}
+
+/**
+ * The number of a type that is not in the table, by what {@linkcode strangerName} calls it.
+ *
+ * @param name Any name of a type.
+ * @returns The number; undefined for other names.
+ */
+export function strangerId(name: string): number | undefined {
+  const digits = /^type (\d{1,10})(?: \(\w+\))?$/.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
