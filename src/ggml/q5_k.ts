@@ -22,6 +22,7 @@ import {
   superBlocks,
 } from "../families/super_blocks.ts";
 import { packHalves, unpackHalves } from "../nibbles/halves.ts";
+import { ggmlKernel } from "./kernels.ts";
 
 const { fround } = Math;
 
@@ -76,4 +77,5 @@ export const q5_k: BlockFormat<"q5_k"> = blockFormat({
     packCodes,
     unpackCodes,
   }),
+  dequantizeKernel: ggmlKernel("q5_k_dequantize"),
 });

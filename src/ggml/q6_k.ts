@@ -22,6 +22,7 @@ import { NEGLIGIBLE, searchSigned } from "../families/scale_search.ts";
 import { nearestInt } from "../numeric/c_casts.ts";
 import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
 import { clamp } from "../numeric/rounding.ts";
+import { ggmlKernel } from "./kernels.ts";
 
 const { abs, fround, min } = Math;
 
@@ -199,4 +200,7 @@ export const q6_k: BlockFormat<"q6_k"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
+  quantizeKernel: ggmlKernel("q6_k_quantize"),
+  weightedKernel: ggmlKernel("q6_k_weigh"),
+  dequantizeKernel: ggmlKernel("q6_k_dequantize"),
 });

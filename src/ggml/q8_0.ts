@@ -20,6 +20,7 @@ import { type BlockFormat, blockFormat } from "../families/blocks.ts";
 import { signedMax } from "../families/scale_search.ts";
 import { truncateToInt8 } from "../numeric/c_casts.ts";
 import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
+import { ggmlKernel } from "./kernels.ts";
 
 const { abs, fround, trunc } = Math;
 
@@ -71,4 +72,6 @@ export const q8_0: BlockFormat<"q8_0"> = blockFormat({
   errorBound: 0.0041,
   encode,
   decode,
+  quantizeKernel: ggmlKernel("q8_0_quantize"),
+  dequantizeKernel: ggmlKernel("q8_0_dequantize"),
 });

@@ -9,6 +9,15 @@
  */
 import { KERNELS } from "./module.ts";
 
+/** Kernels in base64, compiled from one entry; see `build.ts`. */
+export interface KernelModule {
+  /** The WebAssembly. */
+  readonly base64: string;
+}
+
+/** The kernels of the core: the only ones that work inside arenas. */
+const CORE: KernelModule = { base64: KERNELS };
+
 /** A compiled kernel: counts, pointers and numbers in, 0 or 1 out. */
 export type WasmKernel = (...operands: number[]) => number;
 
@@ -31,23 +40,27 @@ const ARENA_BYTES = [1024, 256, 64].map((mebibytes) => mebibytes * 1024 * 1024);
 /** The most that one WebAssembly memory can hold, less a page so that sizes stay below 2^32. */
 const MOST_BYTES = 65535 * PAGE;
 
-let compiled: WebAssembly.Module | undefined;
+const compiled = new Map<KernelModule, WebAssembly.Module>();
 
-function compile(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(
-    Uint8Array.from(atob(KERNELS), (c) => c.charCodeAt(0)),
-  );
-  return compiled;
+function compile(module: KernelModule): WebAssembly.Module {
+  let result = compiled.get(module);
+  if (!result) {
+    result = new WebAssembly.Module(
+      Uint8Array.from(atob(module.base64), (c) => c.charCodeAt(0)),
+    );
+    compiled.set(module, result);
+  }
+  return result;
 }
 
-function instantiate(bytes: number): Instance {
+function instantiate(bytes: number, module: KernelModule): Instance {
   const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) });
   const abort = () => {
     throw new Error(
       "A kernel aborted: this is a bug in nibblewise, please report it",
     );
   };
-  const { exports } = new WebAssembly.Instance(compile(), {
+  const { exports } = new WebAssembly.Instance(compile(module), {
     env: { memory, abort },
   });
   const kernels = exports as unknown as Record<string, WasmKernel>;
@@ -60,16 +73,23 @@ function instantiate(bytes: number): Instance {
 
 /** Bytes of scratch space that an instance has at the moment. */
 export function scratchBytes(instance: Instance): number {
-  return instance.memory === tiles?.memory
-    ? instance.memory.buffer.byteLength - instance.scratch
-    : SCRATCH_BYTES - instance.scratch;
+  return arenas.has(instance.memory.buffer)
+    ? SCRATCH_BYTES - instance.scratch
+    : instance.memory.buffer.byteLength - instance.scratch;
 }
 
-let tiles: Instance | undefined;
+const tileInstances = new Map<KernelModule, Instance>();
 
 /** The instance for data that lives elsewhere, with room for `bytes` of scratch. Throws where WebAssembly is forbidden. */
-export function tileInstance(bytes: number): Instance {
-  tiles ??= instantiate(SCRATCH_BYTES);
+export function tileInstance(
+  bytes: number,
+  module: KernelModule = CORE,
+): Instance {
+  let tiles = tileInstances.get(module);
+  if (!tiles) {
+    tiles = instantiate(SCRATCH_BYTES, module);
+    tileInstances.set(module, tiles);
+  }
   const missing = bytes - scratchBytes(tiles);
   if (missing > 0) tiles.memory.grow(Math.ceil(missing / PAGE));
   return tiles;
@@ -94,7 +114,7 @@ function openArena(bytes: number): Arena {
   const sizes = ARENA_BYTES.filter((size) => size > bytes + SCRATCH_BYTES);
   for (const size of [...sizes, bytes + SCRATCH_BYTES]) {
     try {
-      const instance = instantiate(size);
+      const instance = instantiate(size, CORE);
       arenas.set(instance.memory.buffer, instance);
       return { instance, next: SCRATCH_BYTES };
     } catch (error) {

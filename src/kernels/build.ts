@@ -1,6 +1,7 @@
 /**
- * Compiles the AssemblyScript kernels into `module.ts`, a base64 string that
- * loads synchronously in every runtime.
+ * Compiles the AssemblyScript kernels into generated modules, base64 strings that
+ * load synchronously in every runtime: one for each entry, so that nobody loads
+ * kernels that he does not use.
  *
  *     deno task build            rebuild
  *     deno task build --check    rebuild in memory and compare with what is committed
@@ -10,15 +11,21 @@
 import asc from "assemblyscript/asc";
 
 const HERE = new URL(".", import.meta.url);
-const OUTPUT = new URL("module.ts", HERE);
+
+/** What is compiled, and where to. */
+const ENTRIES: readonly { readonly source: string; readonly output: string }[] =
+  [
+    { source: "wasm/index.ts", output: "module.ts" },
+    { source: "wasm/ggml.ts", output: "../ggml/module.ts" },
+  ];
 
 // Data below this address stays unused: a null pointer never hits a constant.
 const MEMORY_BASE = "1024";
 
-async function compile(): Promise<Uint8Array> {
+async function compile(source: string): Promise<Uint8Array> {
   let binary: Uint8Array | undefined;
   const { error, stderr } = await asc.main([
-    "wasm/index.ts",
+    source,
     ...[
       "--outFile",
       "kernels.wasm",
@@ -44,7 +51,9 @@ async function compile(): Promise<Uint8Array> {
   });
   if (error || !binary) {
     throw new Error(
-      `The kernels do not compile: ${error?.message ?? "no output"}\n${stderr}`,
+      `The kernels of ${source} do not compile: ${
+        error?.message ?? "no output"
+      }\n${stderr}`,
     );
   }
   return binary;
@@ -61,15 +70,26 @@ export const KERNELS: string =
 `;
 }
 
-if (import.meta.main) {
-  const text = render(await compile());
-  if (!Deno.args.includes("--check")) {
-    await Deno.writeTextFile(OUTPUT, text);
-  } else if (text !== await Deno.readTextFile(OUTPUT)) {
+/** Writes a module, or compares it with what is there; returns whether all is well. */
+async function build(
+  { source, output }: (typeof ENTRIES)[number],
+  check: boolean,
+): Promise<boolean> {
+  const url = new URL(output, HERE), text = render(await compile(source));
+  if (!check) await Deno.writeTextFile(url, text);
+  else if (text !== await Deno.readTextFile(url)) {
     console.error(
-      "src/kernels/module.ts is not what src/kernels/wasm compiles to: run deno task build",
+      `${output} is not what ${source} compiles to: run deno task build`,
     );
-    Deno.exit(1);
+    return false;
   }
-  console.log(text.split("\n")[1].slice(3));
+  console.log(`${source}: ${text.split("\n")[1].slice(3)}`);
+  return true;
+}
+
+if (import.meta.main) {
+  const check = Deno.args.includes("--check");
+  let same = true;
+  for (const entry of ENTRIES) same = await build(entry, check) && same;
+  if (!same) Deno.exit(1);
 }

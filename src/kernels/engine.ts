@@ -10,6 +10,7 @@ import {
   allocateInArena,
   type Instance,
   instanceOf,
+  type KernelModule,
   scratchBytes,
   tileInstance,
 } from "./arena.ts";
@@ -31,6 +32,8 @@ export type KernelArray =
 export interface Kernel {
   /** Name of the WebAssembly export: `(n, ...pointers, ...numbers) => 0 | 1`. */
   readonly name: string;
+  /** What exports it, where that is not the core's module. */
+  readonly module?: KernelModule;
   /** The plain-JS twin: `(n, ...arrays, ...numbers) => 0 | 1`; arrays start at multiples of 8 bytes. */
   readonly js: (n: number, ...operands: never[]) => number;
 }
@@ -247,7 +250,10 @@ function align(address: number): number {
 }
 
 /** The arena that the largest operand of any arena lives in; or else the tiles. */
-function chooseInstance({ operands, step }: Work, most: number): Instance {
+function chooseInstance(
+  { kernel: { module }, operands, step }: Work,
+  most: number,
+): Instance {
   let need = 0, largest = -1, chosen: Instance | undefined;
   for (const operand of operands) {
     need += byteCount(operand, most, step) + 128;
@@ -256,6 +262,7 @@ function chooseInstance({ operands, step }: Work, most: number): Instance {
       : undefined;
     if (instance) [chosen, largest] = [instance, operand.array.byteLength];
   }
+  if (module) return tileInstance(need, module);
   return chosen && need <= scratchBytes(chosen) ? chosen : tileInstance(need);
 }
 

@@ -16,8 +16,8 @@ import { searchUnsigned } from "./unsigned_search";
 
 // For each of the eight groups: the stored scale and offset, and the candidate of
 // the search, whose codes stay where the stored scale is 0.
-const STORED_SCALES: usize = memory.data(32, 16);
-const STORED_OFFSETS: usize = memory.data(32, 16);
+export const STORED_SCALES: usize = memory.data(32, 16);
+export const STORED_OFFSETS: usize = memory.data(32, 16);
 const INVERSES: usize = memory.data(32, 16);
 const ORIGINS: usize = memory.data(32, 16);
 
@@ -201,7 +201,7 @@ export function q4_k_weigh(n: i32, src: usize, importance: usize, dst: usize, co
 // ---- dequantizing ----
 
 // A code as 2^23 + code in float, less 2^23: exact, and no conversion.
-@inline function storeValues(out: usize, bytes: v128, scale: v128, offset: v128, z: v128, high: v128, two23: v128): void {
+@inline export function storeValues(out: usize, bytes: v128, scale: v128, offset: v128, z: v128, high: v128, two23: v128): void {
   const a = bytesLow(bytes, z), b = bytesHigh(bytes, z);
   v128.store(out, f32x4.sub(f32x4.mul(f32x4.sub(wordsLow(a, high), two23), scale), offset));
   v128.store(out, f32x4.sub(f32x4.mul(f32x4.sub(wordsHigh(a, high), two23), scale), offset), 16);
@@ -210,7 +210,7 @@ export function q4_k_weigh(n: i32, src: usize, importance: usize, dst: usize, co
 }
 
 // Scales and offsets of the eight groups as floats.
-@inline function loadScales(src: usize): void {
+@inline export function loadScales(src: usize): void {
   const d = loadHalf(src), dmin = loadHalf(src + 2);
   const z = zero(), bytes = v128.load(src, 4), low6 = i32x4.splat(63), low4 = i32x4.splat(15), high2 = i32x4.splat(0x30);
   const sm = bytesLow(bytes, z), both = wordsLow(bytesHigh(bytes, z), z);
