@@ -49,6 +49,7 @@ export const q4_k: BlockFormat<"q4_k"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   blockSize: SUPER_BLOCK,
   blockBytes: BYTES,
+  halves: 2,
   scaleBytes: SUPER_BLOCK_SCALES,
   errorBound: 0.12,
   ...superBlocks({

@@ -22,6 +22,7 @@
  */
 
 import type { BlockFormat } from "../families/blocks.ts";
+import { settleNaNs } from "../numeric/nan.ts";
 import type { DecodeBlock } from "./decoders.ts";
 import {
   decodeQ1_0,
@@ -53,9 +54,9 @@ export interface GgmlType extends GgmlLayout {
   /**
    * Turns blocks into values, in the order of the file.
    *
-   * Finite values equal native ggml's to the bit; where the arithmetic makes a NaN (of a
-   * scale that is NaN or infinite) there is a NaN, whose payload is not defined. I64 and
-   * F64 are rounded to the nearest float32, ties to even.
+   * Values equal native ggml's to the bit, but that a NaN which comes of a scale that is
+   * NaN or infinite is 0x7FC00000 everywhere. F16, BF16 and F32 keep the payload of a NaN;
+   * I64 and F64 are rounded to the nearest float32, ties to even.
    *
    * @param blocks Whole blocks.
    * @param out Receives `blockSize` values for each.
@@ -73,7 +74,7 @@ export interface GgmlType extends GgmlLayout {
    * @param blocks Receives the blocks.
    * @param columns Values in a row, a multiple of `blockSize`.
    * @param importance One weight for each column; types that ggml does not weigh ignore it.
-   * @throws {RangeError} If the lengths do not go together, a value is NaN or infinite, or a weight is negative or not finite.
+   * @throws {RangeError} If the lengths do not go together, a value is NaN or infinite, a scale overflows its float16, or a weight is negative or not finite.
    */
   quantize?(
     values: Float32Array,
@@ -165,6 +166,7 @@ function readOnlyType(layout: GgmlLayout, decode: DecodeBlock): GgmlType {
         outAt < out.length;
         at += blockBytes, outAt += blockSize
       ) decode(blocks, at, out, outAt);
+      settleNaNs(out);
     },
   };
 }

@@ -75,6 +75,7 @@ export const q5_0: BlockFormat<"q5_0"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   blockSize: VALUES,
   blockBytes: BYTES,
+  halves: 1,
   scaleBytes: 2,
   codeBits: 5,
   errorBound: 0.063,

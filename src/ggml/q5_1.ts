@@ -100,6 +100,7 @@ export const q5_1: BlockFormat<"q5_1"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   blockSize: VALUES,
   blockBytes: BYTES,
+  halves: 2,
   scaleBytes: 4,
   codeBits: 5,
   errorBound: 0.034,

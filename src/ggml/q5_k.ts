@@ -62,6 +62,7 @@ export const q5_k: BlockFormat<"q5_k"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   blockSize: SUPER_BLOCK,
   blockBytes: BYTES,
+  halves: 2,
   scaleBytes: SUPER_BLOCK_SCALES,
   codeBits: 5,
   errorBound: 0.08,

@@ -193,6 +193,8 @@ export const q6_k: BlockFormat<"q6_k"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   blockSize: VALUES,
   blockBytes: BYTES,
+  halves: 1,
+  halvesAt: D_AT,
   scaleBytes: GROUPS + 2,
   codeBits: 6,
   groupSize: GROUP,

@@ -67,6 +67,7 @@ export const q8_0: BlockFormat<"q8_0"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   blockSize: VALUES,
   blockBytes: BYTES,
+  halves: 1,
   scaleBytes: 2,
   codeBits: 8,
   errorBound: 0.0041,

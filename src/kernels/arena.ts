@@ -5,17 +5,22 @@
  * {@linkcode allocate}: reserved whole and never grown, since growing a memory
  * detaches every array in it.
  *
+ * At the bottom of every memory are the kernels' constants and scratch space,
+ * then room for tiles. In an arena a caller can write there, by way of the buffer
+ * of its array, so nothing is taken to be there from one run to the next:
+ * {@linkcode restore} writes the constants anew.
+ *
  * @module
  */
 import { KERNELS } from "./module.ts";
 
-/** Kernels in base64, compiled from one entry; see `build.ts`. */
+/** Kernels in base64, compiled from one entry of `build.ts`. */
 export interface KernelModule {
   /** The WebAssembly. */
   readonly base64: string;
 }
 
-/** The kernels of the core: the only ones that work inside arenas. */
+/** The kernels of the core. */
 const CORE: KernelModule = { base64: KERNELS };
 
 /** A compiled kernel: counts, pointers and numbers in, 0 or 1 out. */
@@ -25,123 +30,170 @@ export type WasmKernel = (...operands: number[]) => number;
 export interface Instance {
   readonly memory: WebAssembly.Memory;
   readonly kernels: Readonly<Record<string, WasmKernel>>;
-  /** Where scratch space starts; below it are the kernels' constants. */
+  /** Where room for tiles starts; below it are the kernels' constants and their own scratch space. */
   readonly scratch: number;
+  /** The kernels' constants as the module sets them; what is between them is theirs to write before they read it. */
+  readonly constants: Uint8Array;
 }
 
 const PAGE = 65536;
+const MEBIBYTE = 1024 * 1024;
 
-/** Scratch space for tiles at the bottom of every memory. */
-const SCRATCH_BYTES = 1024 * 1024;
+/** What is kept free for tiles at the bottom of every memory: a full tile, and weights for rows of 30,000 values. */
+const SCRATCH_BYTES = 4 * PAGE;
 
-/** Arenas are reserved, not touched: pages cost nothing until they are written. */
-const ARENA_BYTES = [1024, 256, 64].map((mebibytes) => mebibytes * 1024 * 1024);
+/** A shared arena: large enough for many small arrays, small enough to be copied by mistake. */
+const LEAST_ARENA_BYTES = MEBIBYTE;
+
+/** Each shared arena is twice as large as the one before, up to this, so that a thousand small arrays do not take as many memories. */
+const MOST_SHARED_BYTES = 64 * MEBIBYTE;
 
 /** The most that one WebAssembly memory can hold, less a page so that sizes stay below 2^32. */
 const MOST_BYTES = 65535 * PAGE;
 
-const compiled = new Map<KernelModule, WebAssembly.Module>();
-
-function compile(module: KernelModule): WebAssembly.Module {
-  let result = compiled.get(module);
-  if (!result) {
-    result = new WebAssembly.Module(
-      Uint8Array.from(atob(module.base64), (c) => c.charCodeAt(0)),
-    );
-    compiled.set(module, result);
-  }
-  return result;
+/** A module that has been compiled, and its constants, which the first instance shows. */
+interface Compiled {
+  readonly module: WebAssembly.Module;
+  constants?: Uint8Array;
 }
 
-function instantiate(bytes: number, module: KernelModule): Instance {
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) });
+const compiledModules = new Map<KernelModule, Compiled>();
+
+function compile(module: KernelModule): Compiled {
+  let compiled = compiledModules.get(module);
+  if (!compiled) {
+    const bytes = Uint8Array.from(atob(module.base64), (c) => c.charCodeAt(0));
+    compiled = { module: new WebAssembly.Module(bytes) };
+    compiledModules.set(module, compiled);
+  }
+  return compiled;
+}
+
+/** Where constants start; below, nothing is. */
+const CONSTANTS_START = 1024;
+
+function newMemory(bytes: number): WebAssembly.Memory {
+  return new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) });
+}
+
+/** Puts kernels into a memory; the first time into one that holds zeros. */
+function instantiate(
+  module: KernelModule,
+  memory: WebAssembly.Memory,
+): Instance {
   const abort = () => {
     throw new Error(
       "A kernel aborted: this is a bug in nibblewise, please report it",
     );
   };
-  const { exports } = new WebAssembly.Instance(compile(module), {
+  const compiled = compile(module);
+  const { exports } = new WebAssembly.Instance(compiled.module, {
     env: { memory, abort },
   });
   const kernels = exports as unknown as Record<string, WasmKernel>;
+  compiled.constants ??= new Uint8Array(memory.buffer).slice(
+    CONSTANTS_START,
+    kernels.constants_end(),
+  );
   return {
     memory,
     kernels,
     scratch: Math.ceil(kernels.scratch_start() / 64) * 64,
+    constants: compiled.constants,
   };
 }
 
-/** Bytes of scratch space that an instance has at the moment. */
-export function scratchBytes(instance: Instance): number {
-  return arenas.has(instance.memory.buffer)
-    ? SCRATCH_BYTES - instance.scratch
-    : instance.memory.buffer.byteLength - instance.scratch;
+function isArena({ memory }: Instance): boolean {
+  return arenas.has(memory.buffer);
+}
+
+/** Writes the kernels' constants anew, where a caller or kernels of another module may have written over them. */
+export function restore(instance: Instance, memory: Uint8Array): void {
+  if (isArena(instance)) memory.set(instance.constants, CONSTANTS_START);
+}
+
+/** Where the room for tiles ends that an instance has at the moment. */
+export function scratchEnd(instance: Instance): number {
+  return isArena(instance) ? SCRATCH_BYTES : instance.memory.buffer.byteLength;
 }
 
 const tileInstances = new Map<KernelModule, Instance>();
 
-/** The instance for data that lives elsewhere, with room for `bytes` of scratch. Throws where WebAssembly is forbidden. */
+/** The instance for data that lives elsewhere, with room for `bytes` of tiles. Throws where WebAssembly is forbidden. */
 export function tileInstance(
   bytes: number,
   module: KernelModule = CORE,
 ): Instance {
   let tiles = tileInstances.get(module);
   if (!tiles) {
-    tiles = instantiate(SCRATCH_BYTES, module);
+    tiles = instantiate(module, newMemory(SCRATCH_BYTES));
     tileInstances.set(module, tiles);
   }
-  const missing = bytes - scratchBytes(tiles);
+  const missing = tiles.scratch + bytes - scratchEnd(tiles);
   if (missing > 0) tiles.memory.grow(Math.ceil(missing / PAGE));
   return tiles;
 }
 
 interface Arena {
-  readonly instance: Instance;
+  readonly memory: WebAssembly.Memory;
   next: number;
 }
 
-// An arena is kept alive by the arrays in it, and by being the newest.
-const arenas = new WeakMap<ArrayBufferLike, Instance>();
-let newest: Arena | undefined;
+/** The memory of each arena, with an instance for each module whose kernels were asked for. */
+const arenas = new WeakMap<
+  ArrayBufferLike,
+  { memory: WebAssembly.Memory; instances: Map<KernelModule, Instance> }
+>();
+
+// An arena is kept alive by the arrays in it, and by being the newest shared one.
+let shared: Arena | undefined;
 
 /** The instance whose memory this array lives in, if {@linkcode allocate} made it. */
-export function instanceOf(array: ArrayBufferView): Instance | undefined {
-  return arenas.get(array.buffer);
+export function instanceOf(
+  array: ArrayBufferView,
+  module: KernelModule = CORE,
+): Instance | undefined {
+  const arena = arenas.get(array.buffer);
+  if (!arena) return undefined;
+  let instance = arena.instances.get(module);
+  if (!instance) {
+    tileInstance(0, module); // shows the constants
+    instance = instantiate(module, arena.memory);
+    arena.instances.set(module, instance);
+  }
+  return instance;
 }
 
 function openArena(bytes: number): Arena {
-  let refused: unknown;
-  const sizes = ARENA_BYTES.filter((size) => size > bytes + SCRATCH_BYTES);
-  for (const size of [...sizes, bytes + SCRATCH_BYTES]) {
-    try {
-      const instance = instantiate(size, CORE);
-      arenas.set(instance.memory.buffer, instance);
-      return { instance, next: SCRATCH_BYTES };
-    } catch (error) {
-      refused = error;
-    }
-  }
-  throw refused;
+  const memory = newMemory(bytes);
+  arenas.set(memory.buffer, { memory, instances: new Map() });
+  return { memory, next: SCRATCH_BYTES };
+}
+
+function sizeOf({ memory }: Arena): number {
+  return memory.buffer.byteLength;
+}
+
+/** An arena with room for so many bytes: the newest shared one, a new one, or one of its own for a large array. */
+function arenaFor(bytes: number): Arena {
+  if (shared && shared.next + bytes <= sizeOf(shared)) return shared;
+  const size = shared
+    ? Math.min(2 * sizeOf(shared), MOST_SHARED_BYTES)
+    : LEAST_ARENA_BYTES;
+  if (SCRATCH_BYTES + bytes > size) return openArena(SCRATCH_BYTES + bytes);
+  return shared = openArena(size);
 }
 
 /** Float32Array in an arena. Throws where WebAssembly is forbidden or memory is out. */
-export function allocateInArena(length: number): Float32Array {
+export function allocateInArena(length: number): Float32Array<ArrayBuffer> {
   const bytes = Math.ceil(length * 4 / 64) * 64;
   if (bytes + SCRATCH_BYTES > MOST_BYTES) {
     throw new RangeError(
-      `Cannot allocate ${length} floats: a WebAssembly memory holds at most 2^30 of them`,
+      `Cannot use length ${length}: a WebAssembly memory holds at most 2^30 floats`,
     );
   }
-  if (
-    !newest || newest.next + bytes > newest.instance.memory.buffer.byteLength
-  ) {
-    newest = openArena(bytes);
-  }
-  const array = new Float32Array(
-    newest.instance.memory.buffer,
-    newest.next,
-    length,
-  );
-  newest.next += bytes;
+  const arena = arenaFor(bytes), { buffer } = arena.memory;
+  const array = new Float32Array(buffer as ArrayBuffer, arena.next, length);
+  arena.next += bytes;
   return array;
 }

@@ -1,7 +1,8 @@
 // q5_k: super-blocks of 256 in 176 bytes: scales and offsets as in q4_k, 32 bytes of
 // highest bits (bit g of byte k is that of value k of group g), 128 bytes of the rest.
 
-import { lowNibbles, magicHigh, pin, zero } from "./common";
+import { lowNibbles, magicHigh, pin, settleNaNs, zero } from "./common";
+import { isOdd } from "./float16";
 import { loadScales, STORED_OFFSETS, STORED_SCALES, storeValues } from "./q4_k";
 
 // Bit `bit` of each byte, where a code's fifth bit belongs.
@@ -13,6 +14,7 @@ export function q5_k_dequantize(n: i32, src: usize, out: usize): i32 {
   const z = zero(), magic = magicHigh(), mask = lowNibbles(), two23 = pin(8388608), one = i8x16.splat(1);
   for (; n > 0; n -= 256) {
     loadScales(src);
+    const odd = isOdd(src) || isOdd(src + 2);
     const h = v128.load(src, 16), h2 = v128.load(src, 32);
     src += 48;
     for (let g: i32 = 0; g < 8; g += 2) {
@@ -28,6 +30,7 @@ export function q5_k_dequantize(n: i32, src: usize, out: usize): i32 {
       src += 32;
       out += 256;
     }
+    if (odd) settleNaNs(out - 1024, out);
   }
   return 0;
 }

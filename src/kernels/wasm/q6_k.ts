@@ -1,8 +1,8 @@
 // q6_k: super-blocks of 256 in 210 bytes, laid out as src/ggml/q6_k.ts draws it:
 // 128 bytes of lower, 64 of higher bits, 16 signed scales of 16 values each, f16 d.
 
-import { lowNibbles, magnitudeBits, pin, roundMagic, workspace, zero } from "./common";
-import { halvesOf, loadHalf } from "./float16";
+import { lowNibbles, magnitudeBits, pin, roundMagic, settleNaNs, workspace, zero } from "./common";
+import { halvesOf, isOdd, loadHalf } from "./float16";
 import { storeSigned } from "./q8_0";
 
 const BLOCK_BYTES: usize = 210;
@@ -281,6 +281,7 @@ export function q6_k_dequantize(n: i32, src: usize, out: usize): i32 {
       out += 384;
       scales += 6;
     }
+    if (isOdd(src + D - HIGH)) settleNaNs(out - SUPER_BYTES, out);
     src += BLOCK_BYTES - HIGH;
   }
   return 0;

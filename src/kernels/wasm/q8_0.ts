@@ -1,7 +1,7 @@
 // q8_0: blocks of 32 in 34 bytes: f16 d, 32 signed codes; value = code * d.
 
-import { magnitudeBits, maxOfEachI32, pin } from "./common";
-import { halvesOf, loadHalf } from "./float16";
+import { magnitudeBits, maxOfEachI32, pin, settleNaNs, zero } from "./common";
+import { anyOdd, halvesOf, loadHalf, oddness, overflowed } from "./float16";
 
 const BLOCK_BYTES: usize = 34;
 const INFINITY_BITS: i32 = 0x7f800000;
@@ -37,16 +37,17 @@ const INFINITY_BITS: i32 = 0x7f800000;
 export function q8_0_quantize(n: i32, src: usize, dst: usize): i32 {
   const k = magnitudeBits(), sign = i32x4.splat(0x80000000), half = pin(reinterpret<f32>(0x3effffff));
   const last = <usize>((n >> 5) - 1), lastSrc = src + (last << 7), lastDst = dst + last * BLOCK_BYTES;
-  let seen = i32x4.splat(0);
+  let seen = zero(), over = zero();
   while (src <= lastSrc) {
     const src2 = min(src + 128, lastSrc), src3 = min(src + 256, lastSrc), src4 = min(src + 384, lastSrc);
     const dst2 = min(dst + BLOCK_BYTES, lastDst), dst3 = min(dst + 2 * BLOCK_BYTES, lastDst);
     const dst4 = min(dst + 3 * BLOCK_BYTES, lastDst);
     const most = maxOfEachI32(magnitude(src, k), magnitude(src2, k), magnitude(src3, k), magnitude(src4, k));
     const d = f32x4.div(most, f32x4.splat(127));
-    const r = v128.and(f32x4.div(f32x4.splat(1), d), f32x4.ne(d, f32x4.splat(0)));
+    const r = v128.and(f32x4.div(f32x4.splat(1), d), f32x4.ne(d, zero()));
     seen = i32x4.max_s(seen, i32x4.max_s(most, r)); // neither may be infinite
     const halves = halvesOf(d);
+    over = v128.or(over, overflowed(halves));
     v128.store16_lane(dst, halves, 0);
     v128.store16_lane(dst2, halves, 2);
     v128.store16_lane(dst3, halves, 4);
@@ -58,7 +59,7 @@ export function q8_0_quantize(n: i32, src: usize, dst: usize): i32 {
     src += 512;
     dst += 4 * BLOCK_BYTES;
   }
-  return v128.any_true(i32x4.ge_s(seen, i32x4.splat(INFINITY_BITS))) ? 1 : 0;
+  return v128.any_true(v128.or(over, i32x4.ge_s(seen, i32x4.splat(INFINITY_BITS)))) ? 1 : 0;
 }
 
 // ---- dequantizing ----
@@ -73,11 +74,14 @@ export function q8_0_quantize(n: i32, src: usize, dst: usize): i32 {
 }
 
 export function q8_0_dequantize(n: i32, src: usize, out: usize): i32 {
+  let odd: u32 = 0;
   for (const end = out + (<usize>n << 2); out < end; out += 128) {
     const d = loadHalf(src);
+    odd |= oddness(src);
     storeSigned(out, v128.load(src, 2), d);
     storeSigned(out + 64, v128.load(src, 18), d);
     src += BLOCK_BYTES;
   }
+  if (anyOdd(odd)) settleNaNs(out - (<usize>n << 2), out);
   return 0;
 }
