@@ -20,6 +20,7 @@ import { searchSigned, signedMax } from "../families/scale_search.ts";
 import { truncateToInt8 } from "../numeric/c_casts.ts";
 import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
 import { packFive, unpackFive } from "./five_bits.ts";
+import { ggmlKernel } from "./kernels.ts";
 
 const { fround, min } = Math;
 
@@ -82,4 +83,7 @@ export const q5_0: BlockFormat<"q5_0"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
+  quantizeKernel: ggmlKernel("q5_0_quantize"),
+  weightedKernel: ggmlKernel("q5_0_weigh"),
+  dequantizeKernel: ggmlKernel("q5_0_dequantize"),
 });

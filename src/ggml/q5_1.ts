@@ -20,6 +20,7 @@ import { rowWeights } from "../families/importance.ts";
 import { truncateToInt8 } from "../numeric/c_casts.ts";
 import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
 import { packFive, unpackFive } from "./five_bits.ts";
+import { ggmlKernel } from "./kernels.ts";
 
 const { fround } = Math;
 
@@ -107,4 +108,7 @@ export const q5_1: BlockFormat<"q5_1"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
+  quantizeKernel: ggmlKernel("q5_1_quantize"),
+  weightedKernel: ggmlKernel("q5_1_weigh"),
+  dequantizeKernel: ggmlKernel("q5_1_dequantize"),
 });

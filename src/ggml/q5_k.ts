@@ -78,5 +78,7 @@ export const q5_k: BlockFormat<"q5_k"> = blockFormat({
     packCodes,
     unpackCodes,
   }),
+  quantizeKernel: ggmlKernel("q5_k_quantize"),
+  weightedKernel: ggmlKernel("q5_k_weigh"),
   dequantizeKernel: ggmlKernel("q5_k_dequantize"),
 });
