@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { pathsOf } from "../files/gguf_shards.ts";
 import { printable, quote } from "../files/errors.ts";
 import { strangerId } from "../ggml/table.ts";
 import type { TensorFile } from "../files/tensors.ts";
@@ -82,7 +83,7 @@ async function run(call: Call, io: Io): Promise<number> {
     const all = [...plan.quantized, ...plan.copied];
     const total = all.reduce((sum, { byteLength }) => sum + byteLength, 0);
     const progress = new Progress(io, total);
-    const sink = await openOutput(path, call, [input]);
+    const sink = await openOutput(path, call, pathsOf(file, input));
     await writeOutput(
       sink,
       progress,

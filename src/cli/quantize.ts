@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { pathsOf } from "../files/gguf_shards.ts";
 import { adviceFor } from "./advice.ts";
 import {
   type Call,
@@ -105,7 +106,7 @@ export async function quantizeFile(
     const { tasks, output } = plan;
     const quantizer = new Quantizer({ file, tasks, output, clamp });
     const progress = new Progress(io, quantizer.bytesToRead);
-    const sink = await openOutput(path, call, [input]);
+    const sink = await openOutput(path, call, pathsOf(file, input));
     const errors = await writeOutput(
       sink,
       progress,
