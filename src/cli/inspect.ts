@@ -119,9 +119,9 @@ function fileText(file: TensorFile, tensors: readonly Tensor[]): string {
     [
       "container",
       isGguf(file)
-        ? `gguf ${file.version}, aligned to ${file.alignment}${
-          shardsText(file)
-        }`
+        ? `gguf ${file.version}${
+          file.bigEndian ? ", big-endian" : ""
+        }, aligned to ${file.alignment}${shardsText(file)}`
         : container,
     ],
     ["size", bytes(source.size)],
