@@ -396,8 +396,11 @@ Deno.test("calls that are wrong end with 2 and say what would be right", async (
         [[...call, "--format", "int5"], "did you mean int4?"],
         [[...call, "--format", "q4_0", "--format", "q4_1"], "FORMAT:GLOB"],
         [[...call, "--group-size", "0"], "groupSize 0"],
-        [[...call, "--group-size", "rows"], "groupSize rows"],
-        [[...call, "--scale-method", "max"], "absmax, minmax, affine"],
+        [[...call, "--group-size", "rows"], 'groupSize "rows"'],
+        [
+          [...call, "--scale-method", "max"],
+          'use "absmax", "minmax" or "affine"',
+        ],
         [
           [...call, "--format", "q4_0", "--group-size", "32"],
           "--group-size 32",
