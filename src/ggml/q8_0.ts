@@ -70,7 +70,7 @@ export const q8_0: BlockFormat<"q8_0"> = blockFormat({
   halves: 1,
   scaleBytes: 2,
   codeBits: 8,
-  errorBound: 0.0041,
+  errorBound: 0.0045,
   encode,
   decode,
   quantizeKernel: ggmlKernel("q8_0_quantize"),

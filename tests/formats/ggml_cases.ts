@@ -17,7 +17,7 @@ export const weightedFormats: readonly BlockFormat[] = ggmlFormats.filter(
 );
 
 /** Values in a block. */
-export function blockSize(format: BlockFormat): number {
+export function blockSize(format: Pick<BlockFormat, "span">): number {
   return format.span([0], {});
 }
 
