@@ -197,7 +197,7 @@ export const q6_k: BlockFormat<"q6_k"> = blockFormat({
   halvesAt: D_AT,
   scaleBytes: GROUPS + 2,
   codeBits: 6,
-  errorBound: 0.04,
+  errorBound: 0.02,
   encode,
   encodeWeighted,
   decode,

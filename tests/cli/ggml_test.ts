@@ -1,6 +1,6 @@
 // Tensors of ggml's types beside four bits through the command line.
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { openTensorFile } from "../../src/files/open.ts";
 import type { TensorFile } from "../../src/files/tensors.ts";
 import { planGguf, writeGgufFrame } from "../../src/files/gguf_write.ts";
@@ -9,6 +9,9 @@ import { ggmlTypes } from "../../src/ggml/mod.ts";
 import { quantize } from "../../src/quantize.ts";
 import { bits } from "../adversarial.ts";
 import { withFolder } from "../files/temporary_folder.ts";
+import { openGgml } from "../peers/ggml.ts";
+import { openLlama } from "../peers/llama.ts";
+import { writeTinyLlama } from "../peers/tiny_llama.ts";
 import { run, weightLike } from "./support.ts";
 
 const vector = (name: string) =>
@@ -157,4 +160,39 @@ Deno.test("only work on a tensor of a type that is not known fails", async () =>
     );
     assertEquals(rest.code, 0, rest.err);
   });
+});
+
+const llama = await openLlama();
+const ggml = await openGgml();
+
+Deno.test({
+  name:
+    "a Q4_K_M of llama.cpp's own opens with the values that native ggml reads",
+  ignore: llama === undefined || ggml === undefined,
+  fn: () =>
+    withFolder(async (path) => {
+      await writeTinyLlama(path("f32.gguf"));
+      const q4KM = 15;
+      llama!.quantize(path("f32.gguf"), path("q4_k_m.gguf"), q4KM);
+      await json(
+        ...["dequantize", path("q4_k_m.gguf"), "-o", path("m.safetensors")],
+      );
+      const before = await openTensorFile(path("q4_k_m.gguf"));
+      const after = await openTensorFile(path("m.safetensors"));
+      const dtypes = new Set(before.tensors.map(({ dtype }) => dtype));
+      assert(dtypes.has("Q4_K") && dtypes.has("Q6_K"), [...dtypes].join());
+      for (const { name, dtype } of before.tensors) {
+        const actual = new Float32Array((await bytesOf(after, name)).buffer);
+        if (dtype === "F32") continue;
+        const expected = new Float32Array(actual.length);
+        ggml!.dequantize(
+          dtype,
+          Uint8Array.from(await bytesOf(before, name)),
+          expected,
+        );
+        assertEquals(bits(actual), bits(expected), name);
+      }
+      await before.source.close();
+      await after.source.close();
+    }),
 });
