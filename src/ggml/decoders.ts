@@ -1,5 +1,5 @@
 /**
- * What reads blocks that are read only, and the loop over them.
+ * What those share that read blocks.
  *
  * @module
  */

@@ -22,6 +22,7 @@ import { NEGLIGIBLE, searchSigned } from "../families/scale_search.ts";
 import { nearestInt } from "../numeric/c_casts.ts";
 import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
 import { clamp } from "../numeric/rounding.ts";
+import { signedByte } from "./decoders.ts";
 import { ggmlKernel } from "./kernels.ts";
 
 const { abs, fround, min } = Math;
@@ -112,7 +113,7 @@ function roundAnew(
   const storedD = loadF16(out, outAt + D_AT);
   for (let g = 0; g < GROUPS; g++) {
     const scale = fround(
-      storedD * ((out[outAt + SCALES_AT + g] << 24) >> 24),
+      storedD * signedByte(out[outAt + SCALES_AT + g]),
     );
     if (scale === 0) continue; // the codes of the search stay
     for (let j = g * GROUP; j < (g + 1) * GROUP; j++) {
@@ -178,7 +179,7 @@ function decode(
   const d = loadF16(blocks, at + D_AT);
   unpackCodes(blocks, at);
   for (let g = 0; g < GROUPS; g++) {
-    const scale = fround(d * ((blocks[at + SCALES_AT + g] << 24) >> 24));
+    const scale = fround(d * signedByte(blocks[at + SCALES_AT + g]));
     for (let j = g * GROUP; j < (g + 1) * GROUP; j++) {
       out[outAt + j] = scale * (codes[j] - ZERO);
     }

@@ -20,6 +20,7 @@ import { type BlockFormat, blockFormat } from "../families/blocks.ts";
 import { signedMax } from "../families/scale_search.ts";
 import { truncateToInt8 } from "../numeric/c_casts.ts";
 import { loadF16, storeF16 } from "../numeric/f16_bytes.ts";
+import { signedByte } from "./decoders.ts";
 import { ggmlKernel } from "./kernels.ts";
 
 const { abs, fround, trunc } = Math;
@@ -56,7 +57,7 @@ function decode(
 ): void {
   const d = loadF16(blocks, at);
   for (let j = 0; j < VALUES; j++) {
-    out[outAt + j] = ((blocks[at + 2 + j] << 24) >> 24) * d;
+    out[outAt + j] = signedByte(blocks[at + 2 + j]) * d;
   }
 }
 
