@@ -222,20 +222,6 @@ class JoinedSource implements ByteSource {
   }
 }
 
-/**
- * The paths of the files that an input consists of.
- *
- * @param file The opened input.
- * @param path The path that was opened.
- * @returns All of its files; just the path where there is one.
- */
-export function pathsOf(
-  file: { readonly paths?: readonly string[] },
-  path: string,
-): readonly string[] {
-  return file.paths ?? [path];
-}
-
 /** How many files an input consists of, for people; empty where it is one. */
 export function shardsText({ paths }: GgufFile): string {
   return paths ? `, in ${paths.length} files` : "";

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { dtypeBytes } from "../numeric/dtypes.ts";
+
 /** What the values of a type are. */
 export type GgmlKind =
   /** Floats, each by itself. */
@@ -37,18 +39,23 @@ type Row = readonly [
   blockBytes: number,
 ];
 
+/** A type whose blocks are single elements. */
+function single(id: number, name: string): Row {
+  return [id, name, 1, dtypeBytes(name)];
+}
+
 const floats: readonly Row[] = [
-  [0, "F32", 1, 4],
-  [1, "F16", 1, 2],
-  [28, "F64", 1, 8],
-  [30, "BF16", 1, 2],
+  single(0, "F32"),
+  single(1, "F16"),
+  single(28, "F64"),
+  single(30, "BF16"),
 ];
 
 const integers: readonly Row[] = [
-  [24, "I8", 1, 1],
-  [25, "I16", 1, 2],
-  [26, "I32", 1, 4],
-  [27, "I64", 1, 8],
+  single(24, "I8"),
+  single(25, "I16"),
+  single(26, "I32"),
+  single(27, "I64"),
 ];
 
 const blocks: readonly Row[] = [

@@ -12,6 +12,7 @@
  *
  * @module
  */
+import type { OwnFloats } from "../numeric/floats.ts";
 import { KERNELS } from "./module.ts";
 
 /** Kernels in base64, compiled from one entry of `build.ts`. */
@@ -185,7 +186,7 @@ function arenaFor(bytes: number): Arena {
 }
 
 /** Float32Array in an arena. Throws where WebAssembly is forbidden or memory is out. */
-export function allocateInArena(length: number): Float32Array<ArrayBuffer> {
+export function allocateInArena(length: number): OwnFloats {
   const bytes = Math.ceil(length * 4 / 64) * 64;
   if (bytes + SCRATCH_BYTES > MOST_BYTES) {
     throw new RangeError(

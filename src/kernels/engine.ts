@@ -7,6 +7,7 @@
  * @module
  */
 import { oneOf, wholeNumber } from "../numeric/arguments.ts";
+import type { OwnFloats } from "../numeric/floats.ts";
 import {
   allocateInArena,
   type Instance,
@@ -158,7 +159,7 @@ export function useBackend(name: Backend): void {
  * port2.close();
  * ```
  */
-export function allocate(length: number): Float32Array<ArrayBuffer> {
+export function allocate(length: number): OwnFloats {
   const floats = wholeNumber(length, "length");
   return backend() === "wasm"
     ? allocateInArena(floats)

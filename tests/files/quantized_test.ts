@@ -6,9 +6,9 @@ import {
   planParts,
   QUANTIZED_KEY,
   type QuantizedPlan,
-  readQuantized,
   sortTensors,
 } from "../../src/files/quantized.ts";
+import { readQuantized } from "./read_quantized.ts";
 import {
   openSafetensors,
   planSafetensors,
