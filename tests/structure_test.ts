@@ -14,6 +14,7 @@ const rooms: readonly { readonly name: string; readonly holds: RegExp }[] = [
   { name: "schemes", holds: /^src\/schemes\// },
   { name: "model", holds: /^src\/model\// },
   { name: "formats", holds: /^src\/formats\// },
+  { name: "ggml", holds: /^src\/ggml\// },
   { name: "quantize", holds: /^src\/[a-z0-9_]+\.ts$/ },
   { name: "entries", holds: /^(src\/entries\/[a-z0-9_]+|mod)\.ts$/ },
   { name: "stream", holds: /^src\/stream\// },
@@ -32,7 +33,10 @@ function roomOf(path: string): number {
 }
 
 const core = await reachable("mod.ts");
-const all = new Map([...core, ...await reachable("cli.ts")]);
+const ggml = await reachable("src/ggml/mod.ts");
+const all = new Map([...core, ...ggml, ...await reachable("cli.ts")]);
+/** What runs anywhere: the core, and what is exported beside it. */
+const portable = new Map([...core, ...ggml]);
 
 /** Every import of one project module by another. */
 function* edges(
@@ -82,13 +86,22 @@ Deno.test("formats never import each other; only the registry knows them", () =>
 });
 
 Deno.test("the core imports nothing but its own files", () => {
-  const outside = [...core.values()].flatMap(({ path, imports }) =>
-    imports.filter((target) => !core.has(target)).map((target) =>
+  const outside = [...portable.values()].flatMap(({ path, imports }) =>
+    imports.filter((target) => !portable.has(target)).map((target) =>
       `${path} imports ${target}`
     )
   );
   assertEquals(outside, []);
-  assert([...core.keys()].every((path) => !/^src\/(files|cli)\//.test(path)));
+  const rooms = [...portable.keys()];
+  assert(rooms.every((path) => !/^src\/(files|cli)\//.test(path)));
+});
+
+Deno.test("the core does not load ggml's other types", () => {
+  const loaded = [...core.keys()].filter((path) =>
+    path.startsWith("src/ggml/")
+  );
+  assertEquals(loaded, []);
+  assert(ggml.has("src/ggml/grids.ts"));
 });
 
 Deno.test("the command line imports nothing that would have to be installed", () => {
@@ -104,7 +117,7 @@ Deno.test("the core touches no runtime, network or storage", async () => {
   const forbidden =
     /\b(Deno|Bun|process|Buffer|navigator|localStorage|indexedDB|require)\s*[.([]|\b(fetch|XMLHttpRequest|WebSocket|Worker|eval|Function)\s*\(/;
   const found: string[] = [];
-  for (const path of core.keys()) {
+  for (const path of portable.keys()) {
     const code = withoutComments(
       await Deno.readTextFile(new URL(path, rootUrl)),
     );

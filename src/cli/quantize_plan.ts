@@ -20,7 +20,13 @@ import {
 import { type Layout, layoutBytes } from "./pieces.ts";
 import { newNames } from "./rename.ts";
 import { isNamedBy, selected } from "./select.ts";
-import { hasValues, type Tensor, tensorsOf } from "./values.ts";
+import {
+  hasValues,
+  isQuantized,
+  type Tensor,
+  tensorsOf,
+  whyNoValues,
+} from "./values.ts";
 
 /** A tensor that is quantized. */
 export interface QuantizeTask {
@@ -220,8 +226,8 @@ function taskFor(
   tensor: Tensor,
   name: string,
 ): QuantizeTask | string {
-  const { shape, dtype } = tensor;
-  if (!hasValues(tensor)) return `its ${dtype} values are no floats`;
+  const { shape } = tensor;
+  if (!hasValues(tensor)) return whyNoValues(tensor);
   const { format, options: given } = planner.chooser.of(tensor.name)!;
   try {
     const options = format.resolve(given, shape);
@@ -248,14 +254,14 @@ function outputTensor(task: QuantizeTask | CopyTask): OutputTensor {
     const { plan } = task;
     return { name: plan.name, shape: plan.shape, quantized: plan };
   }
-  const { tensor: { shape, dtype, quantized }, name } = task;
+  const { tensor: { shape, dtype, byteLength, quantized }, name } = task;
   return quantized
     ? { name, shape, quantized: { ...quantized, name } }
-    : { name, shape, dtype };
+    : { name, shape, dtype, byteLength };
 }
 
 function requantizeWarnings(tasks: readonly QuantizeTask[]): string[] {
-  const again = tasks.filter(({ tensor: { quantized } }) => quantized);
+  const again = tasks.filter(({ tensor }) => isQuantized(tensor));
   if (again.length === 0) return [];
   const from = new Set(again.map(({ tensor: { dtype } }) => dtype));
   return [

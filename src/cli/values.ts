@@ -7,6 +7,7 @@ import { formats } from "../formats.ts";
 import { isFloat, readFloats } from "../files/floats.ts";
 import { type QuantizedEntry, sortTensors } from "../files/quantized.ts";
 import type { TensorEntry, TensorFile } from "../files/tensors.ts";
+import { type GgmlLayout, ggmlLayouts, strangerId } from "../ggml/table.ts";
 import { allocate } from "../kernels/engine.ts";
 import { sizeOf } from "../numeric/shape.ts";
 import { ARRAYS, dequantize } from "../quantize.ts";
@@ -36,6 +37,8 @@ export interface Tensor {
   readonly entries: readonly TensorEntry[];
   /** What it is quantized as. */
   readonly quantized?: QuantizedEntry;
+  /** How its blocks lie, where they are of a type of ggml that is no format of this program. */
+  readonly blocks?: GgmlLayout;
 }
 
 /**
@@ -70,18 +73,38 @@ function quantizedTensor(entry: QuantizedEntry): Tensor {
 
 function plainTensor(entry: TensorEntry, { container }: TensorFile): Tensor {
   const { name, shape, dtype, byteLength } = entry;
+  const plain = { name, shape, dtype, byteLength, entries: [entry] };
+  if (container !== "gguf") return plain;
   // In GGUF ggml's formats are types of elements: the only part is the tensor itself.
-  const format = container === "gguf"
-    ? formats.get(dtype.toLowerCase())
-    : undefined;
-  const quantized = format &&
-    { name, shape, format, options: {}, parts: new Map([["blocks", entry]]) };
-  return { name, shape, dtype, byteLength, entries: [entry], quantized };
+  const format = formats.get(dtype.toLowerCase());
+  if (format) {
+    const parts = new Map([["blocks", entry]]);
+    return { ...plain, quantized: { name, shape, format, options: {}, parts } };
+  }
+  const layout = ggmlLayouts.get(dtype);
+  return layout?.kind === "blocks" ? { ...plain, blocks: layout } : plain;
+}
+
+/** Whether a tensor is quantized, in a format of this program or otherwise. */
+export function isQuantized({ quantized, blocks }: Tensor): boolean {
+  return quantized !== undefined || blocks !== undefined;
 }
 
 /** Whether the values of a tensor can be read. */
-export function hasValues({ quantized, dtype }: Tensor): boolean {
-  return quantized !== undefined || isFloat(dtype);
+export function hasValues(tensor: Tensor): boolean {
+  return isQuantized(tensor) || isFloat(tensor.dtype);
+}
+
+/** Says why the values of a tensor cannot be read. */
+export function whyNoValues({ dtype }: Tensor): string {
+  return strangerId(dtype) === undefined
+    ? `its ${dtype} values are no floats`
+    : `its ggml ${dtype} is not known here`;
+}
+
+/** What pieces of blocks have to obey: no block is cut. */
+function grainOfBlocks({ blockSize }: GgmlLayout): Grain {
+  return { least: 1, step: blockSize, fence: Infinity };
 }
 
 /** How a tensor is laid out; undefined for plain values. */
@@ -192,7 +215,9 @@ export class ValueReader {
     this.#file = file;
     this.tensor = tensor;
     const layout = layoutOf(tensor);
-    this.grain = grainOf(layout, capacity);
+    this.grain = tensor.blocks
+      ? grainOfBlocks(tensor.blocks)
+      : grainOf(layout, capacity);
     this.#pieces = layout && new PieceLayout(layout, capacity);
   }
 
@@ -206,7 +231,10 @@ export class ValueReader {
   async read(piece: Piece, slot: Slot): Promise<() => Float32Array> {
     await slot.busy;
     const values = slot.values.subarray(0, piece.count);
-    const { entries, quantized } = this.tensor;
+    const { entries, quantized, blocks } = this.tensor;
+    if (blocks) {
+      return await this.#readBlocks(blocks, piece.first, values, slot);
+    }
     if (!quantized) {
       await readFloats(this.#file, entries[0], piece.first, values);
       return () => values;
@@ -222,6 +250,25 @@ export class ValueReader {
       dequantize({ format, shape: piece.shape, options, parts }, {
         into: values,
       });
+  }
+
+  /** Reads blocks of a type that few files have; how, is loaded with the first of them. */
+  async #readBlocks(
+    { name, blockSize, blockBytes }: GgmlLayout,
+    first: number,
+    values: Float32Array,
+    { parts }: Slot,
+  ): Promise<() => Float32Array> {
+    const { ggmlTypes } = await import("../ggml/mod.ts");
+    const { dequantize } = ggmlTypes.get(name)!;
+    const shape = [values.length / blockSize * blockBytes];
+    const bytes = bytesOf(parts.carve({ it: { dtype: "U8", shape } }).it.data);
+    const start = this.tensor.entries[0].offset;
+    await this.#file.source.read(start + first / blockSize * blockBytes, bytes);
+    return () => {
+      dequantize(bytes, values);
+      return values;
+    };
   }
 
   /** Bytes of the file that a piece takes. */

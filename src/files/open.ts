@@ -8,7 +8,8 @@ import { basename } from "node:path";
 import type { ByteSource } from "./bytes.ts";
 import { printable } from "./errors.ts";
 import { openFile } from "./file_source.ts";
-import { openGguf } from "./gguf_read.ts";
+import { isGguf, openGguf } from "./gguf_read.ts";
+import { joinShards } from "./gguf_shards.ts";
 import {
   containerOf,
   type Ends,
@@ -62,7 +63,7 @@ const RAW: Container = {
 };
 
 /**
- * Opens a file of tensors and checks it.
+ * Opens a file of tensors and checks it; one shard of a split GGUF opens them all.
  *
  * @param path Where it is; `-` is standard input.
  * @param options What the file does not say.
@@ -79,7 +80,9 @@ export async function openTensorFile(
     ? await spoolInput((start) => chooseContainer(STDIN, undefined, { start }))
     : await openFile(path);
   try {
-    return await openSource(source, path === "-" ? undefined : path, options);
+    const named = path === "-" ? undefined : path;
+    const file = await openSource(source, named, options);
+    return isGguf(file) ? await joinShards(file, named) : file;
   } catch (error) {
     await source.close();
     throw error;
