@@ -297,8 +297,9 @@ async function* contests(
   }
   const names = [...writableTypes.values()].map(({ name }) => name);
   const matching = names.filter((name) => name.includes(wanted));
-  const shared = matching.filter((name) => nibblewise.formats.has(name));
-  const others = matching.filter((name) => !nibblewise.formats.has(name));
+  const core: ReadonlyMap<string, unknown> = nibblewise.formats;
+  const shared = matching.filter((name) => core.has(name));
+  const others = matching.filter((name) => !core.has(name));
   const ggml = matching.length > 0 ? await openGgml() : undefined;
   if (!ggml) return;
   try {

@@ -1,5 +1,5 @@
 // Search for a scale and an offset for eight groups of 32 at once, each as
-// src/families/affine_search.ts does it for one. The sums of a group have to be
+// src/schemes/ggml_affine_search.ts does it for one. The sums of a group have to be
 // added one value after the other; so a vector holds value j of four groups, and
 // there are two such quads, one being judged while the other is tried: what the
 // one waits for its additions, the other works.

@@ -1,6 +1,6 @@
 // Search for the scale of 32 values with codes -8 ... 7, or -16 ... 15 where they
 // have five bits, as searchSigned of
-// src/families/scale_search.ts does it (`make_qx_quants`), for four groups at
+// src/schemes/ggml_scale_search.ts does it (`make_qx_quants`), for four groups at
 // once: a vector holds value j of each. Groups are loaded and weighed as for IQ4.
 
 import { isFive } from "./code_bits";
