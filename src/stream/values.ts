@@ -12,8 +12,8 @@ import {
 } from "../words/window.ts";
 import { matrixOf } from "../numeric/shape.ts";
 import type { ByteReader } from "./bytes.ts";
-import { ByteMemory, type Slot } from "./memory.ts";
-import { readRange, totalOf } from "./strided.ts";
+import type { ByteMemory, Slot } from "./memory.ts";
+import { readRange, type totalOf } from "./strided.ts";
 import type { StreamTensor } from "./tensor.ts";
 
 /** Values of one tensor. */
