@@ -34,7 +34,11 @@ export {
   repack,
 } from "./src/quantize.ts";
 export { compare } from "./src/compare.ts";
-export { formats, type FormatTypes } from "./src/formats.ts";
+export {
+  formats,
+  type FormatTypes,
+  type FormatTypesByName,
+} from "./src/formats.ts";
 export * from "./src/formats/registry.ts";
 export {
   allocate,

@@ -18,13 +18,16 @@ type TypesOf<F> = F extends Format<string, infer O, infer P, infer _R>
   ? { options: O; parts: P }
   : never;
 
-// deno-lint-ignore no-empty-interface -- an interface, so that a generic name can index it
-export interface FormatTypes extends FormatTypesByName {}
-
-/** What options each format takes and what parts it makes. */
+/** What options each format takes and what parts it makes, as a mapped type. */
 export type FormatTypesByName = {
   [K in FormatExport]: TypesOf<Registry[K]>;
 };
+
+/**
+ * What options each format takes and what parts it makes. An interface, so that a
+ * name which is only known to be some format's can index it.
+ */
+export interface FormatTypes extends FormatTypesByName {}
 
 function isFormat(value: unknown): value is Format {
   return typeof value === "object" && value !== null && "resolve" in value &&

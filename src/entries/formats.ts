@@ -11,4 +11,9 @@
  * @module
  */
 export * from "../formats/registry.ts";
+export {
+  formats,
+  type FormatTypes,
+  type FormatTypesByName,
+} from "../formats.ts";
 export type * from "./types.ts";
