@@ -125,6 +125,9 @@ function startPoints(
   return STARTS.map((start) => evaluate(magnitudes, grid, top * start));
 }
 
+/** Cells that wait to be split: far more than any data is known to need; the limit bounds the kernel's memory. */
+export const MOST_CELLS = 1024;
+
 /**
  * The best codes of all, proved by the hull search.
  *
@@ -155,7 +158,9 @@ export function optimalScale(
     if (!(bound(b, a) > score(best))) continue;
     const c = evaluate(magnitudes, grid, 2 * (a.p - b.p) / (a.q - b.q));
     best = better(best, c);
-    if (c.q > b.q && c.q < a.q) cells.push([b, c], [c, a]);
+    if (c.q > b.q && c.q < a.q && cells.length + 2 <= MOST_CELLS) {
+      cells.push([b, c], [c, a]);
+    }
   }
   return best;
 }

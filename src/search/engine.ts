@@ -71,3 +71,10 @@ export function chunkRowsFor(length: number): number {
   const rows = Math.floor(CHUNK_BYTES / (length / 2) / 16) * 16;
   return Math.min(MOST_CHUNK_ROWS, Math.max(16, rows));
 }
+
+/** The error of a growth beyond what memory there is, or can be. */
+export function growthError(bytes: number): RangeError {
+  return new RangeError(
+    `Cannot make room for ${bytes} bytes of rows: a matrix holds at most 4 GiB, and less where memory is short; spread rows over several matrices`,
+  );
+}

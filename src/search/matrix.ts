@@ -128,7 +128,9 @@ export class PackedMatrix {
     const { engine, ids } = state, size = ids.size, end = size + norms.length;
     if (ids.next + norms.length > MOST_IDS) {
       throw new RangeError(
-        `Cannot add ${norms.length} rows: ids end at ${MOST_IDS - 1}, and the next is ${ids.next}`,
+        `Cannot add ${norms.length} rows: ids end at ${
+          MOST_IDS - 1
+        }, and the next is ${ids.next}`,
       );
     }
     engine.grow(Math.ceil(end / chunkRows));
@@ -165,7 +167,8 @@ export class PackedMatrix {
     const to = row % chunkRows, from = last % chunkRows;
     target.scales[to] = source.scales[from];
     target.norms[to] = source.norms[from];
-    const into = rowParts(target, to, shape), out = rowParts(source, from, shape);
+    const into = rowParts(target, to, shape),
+      out = rowParts(source, from, shape);
     into.codes.set(out.codes);
     into.fractions?.set(out.fractions!);
     ids.remove(id, row);
@@ -200,7 +203,9 @@ export class PackedMatrix {
     throw new RangeError(
       Number.isInteger(id) && id >= 0 && id < next
         ? `Cannot ${what} row ${id}: it was removed`
-        : `Cannot ${what} row ${shown(id)}: ids of this matrix are whole numbers below ${next}`,
+        : `Cannot ${what} row ${
+          shown(id)
+        }: ids of this matrix are whole numbers below ${next}`,
     );
   }
 
@@ -343,13 +348,17 @@ export class PackedMatrix {
     options: SearchOptions | FetchingSearchOptions,
   ): { k: number; wanted: Wanted; rescore?: Rescore } {
     const { size } = this.#state.ids, { filter, rescore } = options;
-    if (size === 0) throw new RangeError("Cannot search: the matrix has no rows");
+    if (size === 0) {
+      throw new RangeError("Cannot search: the matrix has no rows");
+    }
     const k = wholeNumber("k", options.k ?? Math.min(DEFAULT_K, size), 1, size);
     if (!rescore) return { k, wanted: { k, filter } };
     const factor = rescore.factor ?? DEFAULT_FACTOR;
     if (!(factor >= 1 && factor < Infinity)) {
       throw new RangeError(
-        `The option rescore.factor cannot be ${shown(factor)}: it is a number from 1 on`,
+        `The option rescore.factor cannot be ${
+          shown(factor)
+        }: it is a number from 1 on`,
       );
     }
     const candidates = Math.min(size, Math.ceil(factor * k));

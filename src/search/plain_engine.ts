@@ -87,7 +87,9 @@ export class PlainEngine implements Engine {
     for (let row = 0; row < rows; row++) {
       const sum = this.#sum(high, chunk, row);
       const total = low
-        ? fround(fround(fround(sum) * base) + fround(this.#sum(low, chunk, row)))
+        ? fround(
+          fround(fround(sum) * base) + fround(this.#sum(low, chunk, row)),
+        )
         : fround(sum);
       const norm = chunk.norms[row];
       this.#keys[row] = keyOf(total, chunk.scales[row], norm, query);
@@ -140,7 +142,8 @@ function sumOf(
   let sum = 0;
   for (let i = from; i < to; i++) {
     const byte = codes[at + i];
-    sum += levels[byte & 15] * query[2 * i] + levels[byte >> 4] * query[2 * i + 1];
+    sum += levels[byte & 15] * query[2 * i] +
+      levels[byte >> 4] * query[2 * i + 1];
   }
   return sum;
 }

@@ -100,5 +100,5 @@ function exactScore(
   }
   if (metric === "euclidean") return apart;
   if (metric === "dot") return dot;
-  return row > 0 ? dot / Math.sqrt(own * row) : 0;
+  return row === 0 ? 0 : dot / Math.sqrt(own * row);
 }

@@ -42,7 +42,8 @@ export function findBest(
   range?: Range,
 ): Best[] {
   const found = queries.map(() => new Best(k));
-  const { from, to } = range ?? { from: 0, to: Math.ceil(ids.size / chunkRows) };
+  const { from, to } = range ??
+    { from: 0, to: Math.ceil(ids.size / chunkRows) };
   engine.load(queries);
   for (let chunk = from; chunk < to; chunk++) {
     const first = chunk * chunkRows;

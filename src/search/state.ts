@@ -12,6 +12,7 @@ import { paddedLength, type Settings } from "./options.ts";
 import { PlainEngine } from "./plain_engine.ts";
 import { makeRotation } from "./rotation.ts";
 import { sumOfSquares } from "./rows.ts";
+import { WasmEngine } from "./wasm_engine.ts";
 
 /** The rows of a matrix and all that is known of them. */
 export interface MatrixState {
@@ -39,7 +40,8 @@ export function emptyState(settings: Settings): MatrixState {
   };
 }
 
-function rowShape(settings: Settings): RowShape {
+/** What rows of these settings look like in memory. */
+export function rowShape(settings: Settings): RowShape {
   const { dimension, groupSize, rotate } = settings;
   const length = paddedLength(dimension);
   return {
@@ -52,8 +54,9 @@ function rowShape(settings: Settings): RowShape {
 }
 
 function makeEngine(shape: RowShape): Engine {
-  void backend;
-  return new PlainEngine(shape);
+  return backend() === "wasm"
+    ? new WasmEngine(shape, false)
+    : new PlainEngine(shape);
 }
 
 /**
@@ -80,7 +83,9 @@ export function checkVectors(
   const bad = firstNonFinite(values);
   if (bad >= 0) {
     throw new RangeError(
-      `Cannot take ${values[bad]} at index ${bad} of the ${what}: values must be finite`,
+      `Cannot take ${
+        values[bad]
+      } at index ${bad} of the ${what}: values must be finite`,
     );
   }
   const norms = Float32Array.from({ length: count }, (_, row) => {

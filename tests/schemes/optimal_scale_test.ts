@@ -35,10 +35,13 @@ function magnitudes(count: number, kind: number): number[] {
     () => uniform() < 0.8 ? 0 : uniform() * largest,
     () => largest,
   ][kind];
-  return [1 + Math.floor(uniform() * largest), ...Array.from(
-    { length: count - 1 },
-    () => Math.floor(make()),
-  )];
+  return [
+    1 + Math.floor(uniform() * largest),
+    ...Array.from(
+      { length: count - 1 },
+      () => Math.floor(make()),
+    ),
+  ];
 }
 
 /** Every vector of levels for a few magnitudes. */
@@ -46,9 +49,9 @@ function bruteForce(values: readonly number[], { levels }: MirrorGrid): number {
   let best = 0;
   const visit = (i: number, p: number, q: number): void => {
     if (i === values.length) best = Math.max(best, p * p / q);
-    else for (const level of levels) {
-      visit(i + 1, p + values[i] * level, q + level * level);
-    }
+    else {for (const level of levels) {
+        visit(i + 1, p + values[i] * level, q + level * level);
+      }}
   };
   visit(0, 0, 0);
   return best;
@@ -61,7 +64,10 @@ for (const grid of [GRIDS.uniform, GRIDS.lloyd, mirrorGrid([1, 2, 4])]) {
       const values = magnitudes(5, kind);
       const best = bruteForce(values, grid);
       const found = score(sweepScale(sorted(values), grid));
-      assert(Math.abs(found / best - 1) < 1e-14, `${values}: ${found}, ${best}`);
+      assert(
+        Math.abs(found / best - 1) < 1e-14,
+        `${values}: ${found}, ${best}`,
+      );
     }
   });
 

@@ -1,0 +1,35 @@
+// What rows are encoded with: a record that src/search/wasm_engine.ts writes.
+
+export const LENGTH: usize = 0; //     u32 codes of a row, a multiple of 32
+export const GROUP: usize = 4; //      u32 codes that share a scale
+export const MODE: usize = 8; //       u32 0 absmax, 1 fast, 2 optimal
+export const UNBIASED: usize = 12; //  u32 1: ‖x‖² / P, 0: P / Q
+export const ROUNDS: usize = 16; //    u32 rounds of the rotation, 0 without one
+export const BLOCKS: usize = 20; //    address of u32 block sizes, behind the last a 0
+export const TABLES: usize = 24; //    address; for each round u32 order[length], f32 factors[length]
+export const SCRATCH: usize = 28; //   address of scratch space
+export const STARTS: usize = 32; //    u32 how many starting points
+export const LEVELS: usize = 40; //    f64[8]
+export const THRESHOLDS: usize = 104; // f64[7]
+export const START: usize = 160; //    f64[starts]
+
+// Scratch space, in the order of this list; src/search/wasm_engine.ts knows how much it is.
+export const MOST_CELLS: usize = 1024;
+export const CELL_BYTES: usize = 48;
+export const MOST_BUCKETS: usize = 1024;
+
+@inline function part(job: usize, skip: usize): usize { return usize(load<u32>(job + SCRATCH)) + skip; }
+@inline function wide(job: usize): usize { return usize(load<u32>(job + LENGTH)) << 2; }
+
+// f64 sums[length + 1], padded
+@inline export function sums(job: usize): usize { return part(job, 0); }
+// the row, and a second one to turn it into
+@inline export function row(job: usize): usize { return part(job, 2 * wide(job) + 16); }
+@inline export function other(job: usize): usize { return part(job, 3 * wide(job) + 16); }
+@inline export function magnitudes(job: usize): usize { return part(job, 4 * wide(job) + 16); }
+@inline export function sorted(job: usize): usize { return part(job, 5 * wide(job) + 16); }
+@inline export function groupScales(job: usize): usize { return part(job, 6 * wide(job) + 16); }
+// where each bucket begins in `sorted`, and one more
+@inline export function buckets(job: usize): usize { return part(job, 7 * wide(job) + 16); }
+@inline export function points(job: usize): usize { return buckets(job) + (MOST_BUCKETS + 4) * 4; }
+@inline export function cells(job: usize): usize { return points(job) + 64 * 24; }

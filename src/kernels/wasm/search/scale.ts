@@ -1,0 +1,210 @@
+// The search for a group's scale: src/schemes/optimal_scale.ts, to the bit. P
+// and Q are whole numbers, so it does not matter in which order they are added.
+
+import * as Job from "./job";
+
+// A point of the search: the scale at which values were rounded, P and Q.
+export namespace Point {
+  export const SCALE: usize = 0;
+  export const P: usize = 8;
+  export const Q: usize = 16;
+  export const BYTES: usize = 24;
+}
+
+// How many bits of a magnitude its bucket leaves out, of the group that was prepared last.
+let shift: u32 = 0;
+
+// Makes whole numbers below 2^24 of a group and sorts them, the largest first,
+// with their running sums. Returns what they are to be multiplied by; 0 for a group of zeros.
+export function prepareGroup(job: usize, values: usize, size: usize): f64 {
+  const magnitudes = Job.magnitudes(job), bytes = size << 2, bits = i32x4.splat(0x7fffffff);
+  let most = i32x4.splat(0);
+  for (let i: usize = 0; i < bytes; i += 16) most = i32x4.max_s(most, v128.and(v128.load(values + i), bits));
+  const largest = max(
+    max(i32x4.extract_lane(most, 0), i32x4.extract_lane(most, 1)),
+    max(i32x4.extract_lane(most, 2), i32x4.extract_lane(most, 3)),
+  );
+  if (largest === 0) {
+    memory.fill(magnitudes, 0, bytes);
+    return 0;
+  }
+  // 2^power takes magnitudes up; what does not fit in one float32 goes in two.
+  const power = 150 - max(largest >> 23, 1), first = min(power, 127);
+  const up = f32x4.splat(reinterpret<f32>((first + 127) << 23)), more = f32x4.splat(reinterpret<f32>((power - first + 127) << 23));
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const v = f32x4.mul(f32x4.mul(v128.and(v128.load(values + i), bits), up), more);
+    v128.store(magnitudes + i, i32x4.trunc_sat_f32x4_s(f32x4.nearest(v)));
+  }
+  sort(job, size);
+  return reinterpret<f64>(u64(1023 - power) << 52);
+}
+
+// Into buckets by their highest bits, as many buckets as there are values or so;
+// then each past those of its bucket that are larger.
+function sort(job: usize, size: usize): void {
+  const magnitudes = Job.magnitudes(job), sorted = Job.sorted(job), buckets = Job.buckets(job), sums = Job.sums(job);
+  const width = min(max(u32(32 - clz(i32(size) - 1)), 4), 10), count: usize = 1 << width;
+  shift = 24 - width;
+  memory.fill(buckets, 0, (count + 2) << 2);
+  let fullest: u32 = 0;
+  for (let i: usize = 0; i < size; i++) {
+    const b = buckets + (usize(load<u32>(magnitudes + (i << 2)) >> shift) << 2);
+    const n = load<u32>(b) + 1;
+    store<u32>(b, n);
+    fullest = max(fullest, n);
+  }
+  let begin: u32 = 0;
+  for (let b = buckets + ((count - 1) << 2); b >= buckets; b -= 4) {
+    const n = load<u32>(b);
+    store<u32>(b, begin);
+    begin += n;
+  }
+  for (let i: usize = 0; i < size; i++) {
+    const m = load<u32>(magnitudes + (i << 2)), b = buckets + (usize(m >> shift) << 2);
+    const at = load<u32>(b);
+    store<u32>(sorted + (usize(at) << 2), m);
+    store<u32>(b, at + 1);
+  }
+  // Each bucket's entry has moved from where it begins to where it ends: where the next lower one begins.
+  if (fullest > 64) heapSort(sorted, size);
+  else insertionSort(sorted, size);
+  let sum: f64 = 0;
+  store<f64>(sums, 0);
+  for (let i: usize = 0; i < size; i++) {
+    sum += f64(load<u32>(sorted + (i << 2)));
+    store<f64>(sums + ((i + 1) << 3), sum);
+  }
+}
+
+// Quick where every value is near its place.
+function insertionSort(sorted: usize, size: usize): void {
+  for (let p = sorted + 4, end = sorted + (size << 2); p < end; p += 4) {
+    const m = load<u32>(p);
+    let at = p;
+    for (; at > sorted && load<u32>(at - 4) < m; at -= 4) store<u32>(at, load<u32>(at - 4));
+    store<u32>(at, m);
+  }
+}
+
+// For values that crowd in one bucket: never more than n log n steps.
+function heapSort(sorted: usize, size: usize): void {
+  for (let i = size >> 1; i > 0; i--) sink(sorted, i - 1, size);
+  for (let end = size - 1; end > 0; end--) {
+    const smallest = load<u32>(sorted);
+    store<u32>(sorted, load<u32>(sorted + (end << 2)));
+    store<u32>(sorted + (end << 2), smallest);
+    sink(sorted, 0, end);
+  }
+}
+
+// A heap whose root is the smallest, so that the smallest come to lie at the end.
+function sink(heap: usize, at: usize, size: usize): void {
+  const m = load<u32>(heap + (at << 2));
+  for (let child: usize = (at << 1) + 1; child < size; child = (at << 1) + 1) {
+    if (child + 1 < size && load<u32>(heap + ((child + 1) << 2)) < load<u32>(heap + (child << 2))) child++;
+    if (load<u32>(heap + (child << 2)) >= m) break;
+    store<u32>(heap + (at << 2), load<u32>(heap + (child << 2)));
+    at = child;
+  }
+  store<u32>(heap + (at << 2), m);
+}
+
+// How many magnitudes reach a bound of at most 2^24 − 1.
+@inline function countFrom(job: usize, bound: f64): usize {
+  const least = u32(Math.ceil(bound));
+  const bucket = usize(least >> shift), buckets = Job.buckets(job), sorted = Job.sorted(job);
+  let to = usize(load<u32>(buckets + (bucket << 2)));
+  let from = bucket + 1 < usize(1) << (24 - shift) ? usize(load<u32>(buckets + ((bucket + 1) << 2))) : 0;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (load<u32>(sorted + (middle << 2)) >= least) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+function evaluate(job: usize, size: usize, scale: f64, point: usize): void {
+  const sums = Job.sums(job), levels = job + Job.LEVELS, thresholds = job + Job.THRESHOLDS;
+  let low = load<f64>(levels), p = low * load<f64>(sums + (size << 3)), q = low * low * f64(size);
+  for (let j: usize = 0; j < 7; j++) {
+    const bound = load<f64>(thresholds + (j << 3)) * scale;
+    if (bound > 16777215.0) break;
+    const reached = countFrom(job, bound);
+    if (reached === 0) break;
+    const high = load<f64>(levels + ((j + 1) << 3));
+    p += (high - low) * load<f64>(sums + (reached << 3));
+    q += (high * high - low * low) * f64(reached);
+    low = high;
+  }
+  store<f64>(point, scale, Point.SCALE);
+  store<f64>(point, p, Point.P);
+  store<f64>(point, q, Point.Q);
+}
+
+@inline function score(point: usize): f64 {
+  const p = load<f64>(point, Point.P);
+  return p * p / load<f64>(point, Point.Q);
+}
+
+@inline function copy(to: usize, from: usize): void { memory.copy(to, from, Point.BYTES); }
+
+@inline function keepBetter(best: usize, point: usize): void {
+  const difference = score(point) - score(best);
+  if (difference > 0 || (difference === 0 && load<f64>(point, Point.Q) < load<f64>(best, Point.Q))) copy(best, point);
+}
+
+// The magnitudes are those of prepareGroup. Returns where the best point is.
+export function bestScale(job: usize, size: usize): usize {
+  const best = Job.points(job), first = best + Point.BYTES, mode = load<i32>(job + Job.MODE);
+  const sorted = Job.sorted(job), largest = f64(load<u32>(sorted)), top = largest / load<f64>(job + Job.LEVELS + 56);
+  if (mode === 0) {
+    evaluate(job, size, top, best);
+    return best;
+  }
+  // One place is left for the point with the largest scale.
+  let point = first + Point.BYTES;
+  for (let i: u32 = 0; i < load<u32>(job + Job.STARTS); i++, point += Point.BYTES) {
+    evaluate(job, size, top * load<f64>(job + Job.START + (usize(i) << 3)), point);
+    if (i === 0) copy(best, point);
+    else keepBetter(best, point);
+  }
+  if (mode === 1) return best;
+  evaluate(job, size, (largest + 1) / load<f64>(job + Job.THRESHOLDS), first);
+  keepBetter(best, first);
+  const smallest = f64(max(load<u32>(sorted + ((size - 1) << 2)), 1));
+  evaluate(job, size, smallest / 2 / load<f64>(job + Job.THRESHOLDS + 48), point);
+  keepBetter(best, point);
+  const cells = Job.cells(job);
+  let cell = cells;
+  for (let p = first; p < point; p += Point.BYTES, cell += Job.CELL_BYTES) memory.copy(cell, p, Job.CELL_BYTES);
+  search(job, size, best, cells, cell);
+  return best;
+}
+
+// A cell is two points, the one with the larger scale first.
+@inline function bound(b: usize, a: usize): f64 {
+  const hb = load<f64>(b, Point.SCALE) / 2, ha = load<f64>(a, Point.SCALE) / 2;
+  const pb = load<f64>(b, Point.P), qb = load<f64>(b, Point.Q), qa = load<f64>(a, Point.Q);
+  if (!(qa > qb && hb > ha)) return 0;
+  const rise = (load<f64>(a, Point.P) - pb - ha * qa + hb * qb) / (hb - ha), p = pb + hb * (rise - qb);
+  return p * p / rise;
+}
+
+function search(job: usize, size: usize, best: usize, cells: usize, end: usize): void {
+  const middle = cells + Job.MOST_CELLS * Job.CELL_BYTES;
+  while (end > cells) {
+    end -= Job.CELL_BYTES;
+    const b = end, a = end + Point.BYTES;
+    if (!(bound(b, a) > score(best))) continue;
+    const qb = load<f64>(b, Point.Q), qa = load<f64>(a, Point.Q);
+    evaluate(job, size, 2 * (load<f64>(a, Point.P) - load<f64>(b, Point.P)) / (qa - qb), middle);
+    keepBetter(best, middle);
+    const q = load<f64>(middle, Point.Q);
+    if (!(q > qb && q < qa) || end + 2 * Job.CELL_BYTES > middle) continue;
+    // (b, c) and (c, a), over the place of (b, a).
+    copy(end + Job.CELL_BYTES + Point.BYTES, a);
+    copy(a, middle);
+    copy(end + Job.CELL_BYTES, middle);
+    end += 2 * Job.CELL_BYTES;
+  }
+}

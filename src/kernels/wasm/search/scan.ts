@@ -1,0 +1,176 @@
+// Sums of packed rows with a query.
+//
+// Codes stay where they are: the four nibbles of a 16-bit lane are four vectors
+// under a mask, and the query is laid out to match, so that i32x4.dot_i16x8_s
+// multiplies and adds. A query holds, for every 32 codes, four vectors of eight:
+// codes 0, 4, 8 …, codes 1, 5, 9 …, and so on.
+//
+// What is added up is never negative (a code, or an entry of a table of bytes);
+// the sum of levels is slope · sum + bias, where bias belongs to the query.
+
+// A vector that is loaded once stays in a register; V8 builds a splat anew in each turn of a loop.
+const MASKS: usize = memory.data<u32>([
+  0x000f000f, 0x000f000f, 0x000f000f, 0x000f000f, //  0 the low nibble of a lane
+  0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f, // 16 the low nibbles of bytes
+  0x00ff00ff, 0x00ff00ff, 0x00ff00ff, 0x00ff00ff, // 32 the low byte of a lane
+  0x77800000, 0x77800000, 0x77800000, 0x77800000, // 48 2^112: a float16 in a float32's place, times this, is its value
+], 16);
+
+@inline function nibbleMask(): v128 { return v128.load(MASKS); }
+@inline function bytesMask(): v128 { return v128.load(MASKS, 16); }
+@inline function byteMask(): v128 { return v128.load(MASKS, 32); }
+@inline function rebias(): v128 { return v128.load(MASKS, 48); }
+
+// Four sums of one vector of codes, as they are.
+@inline function products(v: v128, m: v128, q0: v128, q1: v128, q2: v128, q3: v128): v128 {
+  return i32x4.add(
+    i32x4.add(i32x4.dot_i16x8_s(v128.and(v, m), q0), i32x4.dot_i16x8_s(v128.and(i16x8.shr_u(v, 4), m), q1)),
+    i32x4.add(i32x4.dot_i16x8_s(v128.and(i16x8.shr_u(v, 8), m), q2), i32x4.dot_i16x8_s(i16x8.shr_u(v, 12), q3)),
+  );
+}
+
+// The same by way of a table.
+@inline function tableProducts(v: v128, m: v128, low: v128, t: v128, q0: v128, q1: v128, q2: v128, q3: v128): v128 {
+  const even = i8x16.swizzle(t, v128.and(v, m)), odd = i8x16.swizzle(t, v128.and(i16x8.shr_u(v, 4), m));
+  return i32x4.add(
+    i32x4.add(i32x4.dot_i16x8_s(v128.and(even, low), q0), i32x4.dot_i16x8_s(v128.and(odd, low), q1)),
+    i32x4.add(i32x4.dot_i16x8_s(i16x8.shr_u(even, 8), q2), i32x4.dot_i16x8_s(i16x8.shr_u(odd, 8), q3)),
+  );
+}
+
+// Four vectors to one whose lane k is the sum of the lanes of vector k.
+@inline function sumOfEach(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
+  const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
+  return i32x4.add(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
+}
+
+// Four rows at a time: what is loaded of the query serves all of them.
+export function scan_uniform(rows: i32, codes: usize, bytes: usize, query: usize, bias: i32, sums: usize): void {
+  const m = nibbleMask(), b = i32x4.splat(bias), two = bytes << 1, three = two + bytes;
+  for (let r = 0; r < rows; r += 4) {
+    let s0 = i32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, q = query;
+    for (const end = codes + bytes; codes < end; codes += 16, q += 64) {
+      const q0 = v128.load(q), q1 = v128.load(q, 16), q2 = v128.load(q, 32), q3 = v128.load(q, 48);
+      s0 = i32x4.add(s0, products(v128.load(codes), m, q0, q1, q2, q3));
+      s1 = i32x4.add(s1, products(v128.load(codes + bytes), m, q0, q1, q2, q3));
+      s2 = i32x4.add(s2, products(v128.load(codes + two), m, q0, q1, q2, q3));
+      s3 = i32x4.add(s3, products(v128.load(codes + three), m, q0, q1, q2, q3));
+    }
+    codes += three;
+    v128.store(sums, i32x4.add(i32x4.shl(sumOfEach(s0, s1, s2, s3), 1), b));
+    sums += 16;
+  }
+}
+
+export function scan_table(rows: i32, codes: usize, bytes: usize, query: usize, bias: i32, sums: usize, table: usize): void {
+  const m = bytesMask(), low = byteMask(), t = v128.load(table), b = i32x4.splat(bias);
+  for (let r = 0; r < rows; r += 4) {
+    let s0 = i32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, q = query;
+    const two = bytes << 1, three = two + bytes;
+    for (const end = codes + bytes; codes < end; codes += 16, q += 64) {
+      const q0 = v128.load(q), q1 = v128.load(q, 16), q2 = v128.load(q, 32), q3 = v128.load(q, 48);
+      s0 = i32x4.add(s0, tableProducts(v128.load(codes), m, low, t, q0, q1, q2, q3));
+      s1 = i32x4.add(s1, tableProducts(v128.load(codes + bytes), m, low, t, q0, q1, q2, q3));
+      s2 = i32x4.add(s2, tableProducts(v128.load(codes + two), m, low, t, q0, q1, q2, q3));
+      s3 = i32x4.add(s3, tableProducts(v128.load(codes + three), m, low, t, q0, q1, q2, q3));
+    }
+    codes += three;
+    v128.store(sums, i32x4.add(sumOfEach(s0, s1, s2, s3), b));
+    sums += 16;
+  }
+}
+
+// One row with four queries: what is unpacked serves all of them.
+@inline function fourQueries(s: v128, c: v128, q: usize): v128 { return i32x4.add(s, i32x4.dot_i16x8_s(c, v128.load(q))); }
+
+@inline function storeLanes(v: v128, sums: usize, stride: usize): void {
+  v128.store32_lane(sums, v, 0);
+  v128.store32_lane(sums + stride, v, 1);
+  v128.store32_lane(sums + 2 * stride, v, 2);
+  v128.store32_lane(sums + 3 * stride, v, 3);
+}
+
+// Queries lie 4 · bytes apart, their sums `stride` apart; `biases` has four numbers.
+export function scan_uniform_many(rows: i32, codes: usize, bytes: usize, query: usize, biases: usize, sums: usize, stride: usize): void {
+  const m = nibbleMask(), size = bytes << 2, b = v128.load(biases);
+  const second = query + size, third = second + size, fourth = third + size;
+  for (let r = 0; r < rows; r++) {
+    let s0 = i32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+    for (let at: usize = 0; at < size; at += 64) {
+      const v = v128.load(codes);
+      codes += 16;
+      const c0 = v128.and(v, m), c1 = v128.and(i16x8.shr_u(v, 4), m), c2 = v128.and(i16x8.shr_u(v, 8), m), c3 = i16x8.shr_u(v, 12);
+      s0 = fourQueries(fourQueries(fourQueries(fourQueries(s0, c0, query + at), c1, query + at + 16), c2, query + at + 32), c3, query + at + 48);
+      s1 = fourQueries(fourQueries(fourQueries(fourQueries(s1, c0, second + at), c1, second + at + 16), c2, second + at + 32), c3, second + at + 48);
+      s2 = fourQueries(fourQueries(fourQueries(fourQueries(s2, c0, third + at), c1, third + at + 16), c2, third + at + 32), c3, third + at + 48);
+      s3 = fourQueries(fourQueries(fourQueries(fourQueries(s3, c0, fourth + at), c1, fourth + at + 16), c2, fourth + at + 32), c3, fourth + at + 48);
+    }
+    storeLanes(i32x4.add(i32x4.shl(sumOfEach(s0, s1, s2, s3), 1), b), sums, stride);
+    sums += 4;
+  }
+}
+
+export function scan_table_many(rows: i32, codes: usize, bytes: usize, query: usize, biases: usize, sums: usize, stride: usize, table: usize): void {
+  const m = bytesMask(), low = byteMask(), t = v128.load(table), size = bytes << 2, b = v128.load(biases);
+  const second = query + size, third = second + size, fourth = third + size;
+  for (let r = 0; r < rows; r++) {
+    let s0 = i32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+    for (let at: usize = 0; at < size; at += 64) {
+      const v = v128.load(codes);
+      codes += 16;
+      const even = i8x16.swizzle(t, v128.and(v, m)), odd = i8x16.swizzle(t, v128.and(i16x8.shr_u(v, 4), m));
+      const c0 = v128.and(even, low), c1 = v128.and(odd, low), c2 = i16x8.shr_u(even, 8), c3 = i16x8.shr_u(odd, 8);
+      s0 = fourQueries(fourQueries(fourQueries(fourQueries(s0, c0, query + at), c1, query + at + 16), c2, query + at + 32), c3, query + at + 48);
+      s1 = fourQueries(fourQueries(fourQueries(fourQueries(s1, c0, second + at), c1, second + at + 16), c2, second + at + 32), c3, second + at + 48);
+      s2 = fourQueries(fourQueries(fourQueries(fourQueries(s2, c0, third + at), c1, third + at + 16), c2, third + at + 32), c3, third + at + 48);
+      s3 = fourQueries(fourQueries(fourQueries(fourQueries(s3, c0, fourth + at), c1, fourth + at + 16), c2, fourth + at + 32), c3, fourth + at + 48);
+    }
+    storeLanes(i32x4.add(sumOfEach(s0, s1, s2, s3), b), sums, stride);
+    sums += 4;
+  }
+}
+
+// Exact sums of a group in four lanes, then float32: lane by lane, group after group.
+@inline function addGroup(total: v128, sum: v128, bias: usize, fraction: usize): v128 {
+  const bits = i32x4.shl(i32x4.splat(i32(load<u16>(fraction))), 13);
+  const scale = f32x4.mul(bits, rebias());
+  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(i32x4.add(sum, v128.load(bias))), scale));
+}
+
+@inline function sumOfLanes(v: v128): f32 {
+  return (f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1)) + (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3));
+}
+
+// `biases` has four numbers for each group; `group` is the bytes of codes in one.
+export function scan_uniform_groups(rows: i32, codes: usize, bytes: usize, query: usize, biases: usize, sums: usize, fractions: usize, group: usize): void {
+  const m = nibbleMask();
+  for (let r = 0; r < rows; r++) {
+    let total = f32x4.splat(0), q = query, bias = biases;
+    for (const end = codes + bytes; codes < end; fractions += 2, bias += 16) {
+      let s = i32x4.splat(0);
+      for (const stop = codes + group; codes < stop; codes += 16, q += 64) {
+        s = i32x4.add(s, products(v128.load(codes), m, v128.load(q), v128.load(q, 16), v128.load(q, 32), v128.load(q, 48)));
+      }
+      total = addGroup(total, i32x4.shl(s, 1), bias, fractions);
+    }
+    store<f32>(sums, sumOfLanes(total));
+    sums += 4;
+  }
+}
+
+export function scan_table_groups(rows: i32, codes: usize, bytes: usize, query: usize, biases: usize, sums: usize, fractions: usize, group: usize, table: usize): void {
+  const m = bytesMask(), low = byteMask(), t = v128.load(table);
+  for (let r = 0; r < rows; r++) {
+    let total = f32x4.splat(0), q = query, bias = biases;
+    for (const end = codes + bytes; codes < end; fractions += 2, bias += 16) {
+      let s = i32x4.splat(0);
+      for (const stop = codes + group; codes < stop; codes += 16, q += 64) {
+        s = i32x4.add(s, tableProducts(v128.load(codes), m, low, t, v128.load(q), v128.load(q, 16), v128.load(q, 32), v128.load(q, 48)));
+      }
+      total = addGroup(total, s, bias, fractions);
+    }
+    store<f32>(sums, sumOfLanes(total));
+    sums += 4;
+  }
+}
