@@ -77,6 +77,15 @@ export class Ids {
     return this.#rowOf ? this.#rowOf[id] : id;
   }
 
+  /** The ids that were given and are no more, ascending. */
+  removed(): Uint32Array {
+    const gone: number[] = [];
+    this.#rowOf?.subarray(0, this.#next).forEach((row, id) => {
+      if (row < 0) gone.push(id);
+    });
+    return Uint32Array.from(gone);
+  }
+
   /** The ids of all rows in memory's order. */
   list(): Uint32Array {
     return Uint32Array.from({ length: this.#size }, (_, row) => this.idOf(row));

@@ -5,28 +5,26 @@
  */
 import type { FloatValues } from "../numeric/floats.ts";
 import type { Neighbours } from "./best.ts";
+import {
+  type FetchingSearchOptions,
+  intoOf,
+  metricOf,
+  precisionOf,
+  type ScoreOptions,
+  type SearchOptions,
+  wantedOf,
+} from "./call.ts";
 import { QUERY_SLOTS } from "./engine.ts";
+import { type MatrixSource, planFile, readFile } from "./file.ts";
 import {
   type MatrixOptions,
-  oneOf,
   resolveOptions,
   shown,
   wholeNumber,
 } from "./options.ts";
 import { rowParts } from "./plain_engine.ts";
-import {
-  type Metric,
-  type PackedQuery,
-  packQuery,
-  type Precision,
-} from "./query.ts";
-import {
-  type FetchRows,
-  type FloatRows,
-  rank,
-  type Rescore,
-  signed,
-} from "./rescore.ts";
+import { type Metric, type PackedQuery, packQuery } from "./query.ts";
+import { rank, type Rescore, signed } from "./rescore.ts";
 import { rotate, rotateBack } from "./rotation.ts";
 import { decodeRow } from "./rows.ts";
 import { allKeys, findBest, type Wanted } from "./scan.ts";
@@ -35,31 +33,8 @@ import {
   checkVectors,
   emptyState,
   type MatrixState,
+  MOST_IDS,
 } from "./state.ts";
-
-/** How scores are computed. */
-export interface ScoreOptions {
-  /** What a score is: `"cosine"` (the default), `"dot"`, or `"euclidean"`, the squared distance. */
-  readonly metric?: Metric;
-  /** How finely the query is rounded: `"int16"` (the default), `"int8"`, or `"float32"` at half the speed. */
-  readonly precision?: Precision;
-}
-
-/** What a search looks for. */
-export interface SearchOptions extends ScoreOptions {
-  /** How many rows to find; 10 by default. */
-  readonly k?: number;
-  /** Whether a row may be found; asked of candidates only, in no order. */
-  readonly filter?: (id: number) => boolean;
-  /** A second look at the best with rows as they were. */
-  readonly rescore?: Rescore<FloatRows>;
-}
-
-/** The same, with rows that have to be fetched. */
-export interface FetchingSearchOptions extends Omit<SearchOptions, "rescore"> {
-  /** A second look at the best with rows that a function fetches. */
-  readonly rescore: Rescore<FetchRows>;
-}
 
 /**
  * Rows of one dimension, quantized to 4 bits a value, to be searched without
@@ -80,7 +55,7 @@ export interface FetchingSearchOptions extends Omit<SearchOptions, "rescore"> {
  * ```
  */
 export class PackedMatrix {
-  readonly #state: MatrixState;
+  #state: MatrixState;
 
   /**
    * Makes a matrix without rows.
@@ -97,6 +72,71 @@ export class PackedMatrix {
         .values.slice();
     }
     this.#state = state;
+  }
+
+  /**
+   * Reads a matrix from a file that {@linkcode toBytes} or `nibblewise index`
+   * made, a piece at a time: nothing but the matrix itself has to fit in memory.
+   *
+   * @param source A Blob or File, or the bytes.
+   * @returns The matrix.
+   * @throws {SyntaxError} If the file is no such matrix, is cut off, or lies about itself.
+   * @throws {RangeError} If it does not fit in memory.
+   *
+   * @example
+   * ```ts
+   * import { PackedMatrix } from "@nibblewise/nibblewise/search";
+   *
+   * const matrix = new PackedMatrix({ dimension: 2 });
+   * matrix.add([3, 4]);
+   * const again = await PackedMatrix.open(new Blob([matrix.toBytes()]));
+   * console.log(again.size); // 1
+   * ```
+   */
+  static async open(source: MatrixSource): Promise<PackedMatrix> {
+    return PackedMatrix.#of((await readFile(source)).state);
+  }
+
+  /**
+   * The same from bytes in memory.
+   *
+   * @param bytes A whole file; it may start at any address.
+   * @returns The matrix.
+   */
+  static fromBytes(bytes: Uint8Array): Promise<PackedMatrix> {
+    return PackedMatrix.open(bytes);
+  }
+
+  static #of(state: MatrixState): PackedMatrix {
+    const matrix = new PackedMatrix({ dimension: 1, rotate: false });
+    matrix.#state = state;
+    return matrix;
+  }
+
+  /**
+   * The matrix as a safetensors file, whose tensors other tools read: `codes`,
+   * `scales`, `levels`, `norms`. The same matrix gives the same bytes everywhere.
+   *
+   * @returns The file.
+   */
+  toBytes(): Uint8Array<ArrayBuffer> {
+    const file = planFile(this.#state), bytes = new Uint8Array(file.size);
+    let at = 0;
+    for (const piece of file.pieces()) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    return bytes;
+  }
+
+  /**
+   * The same file in pieces, for what does not fit in memory twice: for a stream,
+   * or `new Blob(…)`.
+   *
+   * @returns The pieces in order, each a copy.
+   */
+  *toPieces(): Generator<Uint8Array<ArrayBuffer>, void> {
+    for (const piece of planFile(this.#state).pieces()) yield piece.slice();
   }
 
   /** Values in a row. */
@@ -150,6 +190,18 @@ export class PackedMatrix {
       row += count;
     }
     return ids.add(norms.length);
+  }
+
+  /**
+   * Makes room for rows ahead, so that memory grows once.
+   *
+   * @param rows How many rows the matrix shall be able to hold.
+   * @throws {RangeError} If there is no room for so many: then nothing changes, and the matrix works on.
+   */
+  reserve(rows: number): void {
+    const { engine, shape } = this.#state;
+    const count = wholeNumber("rows", rows, 0, MOST_IDS);
+    engine.grow(Math.ceil(count / shape.chunkRows));
   }
 
   /**
@@ -235,11 +287,7 @@ export class PackedMatrix {
   ): { packed: PackedQuery; values: Float32Array } {
     const { shape, center } = this.#state;
     const metric = metricOf(options);
-    const precision = oneOf("precision", options.precision ?? "int16", [
-      "int16",
-      "int8",
-      "float32",
-    ]);
+    const precision = precisionOf(options);
     const { values, norm } = checkVector("query", query, shape.dimension);
     if (metric === "cosine" && norm === 0) {
       throw new RangeError(
@@ -302,7 +350,7 @@ export class PackedMatrix {
     options: SearchOptions | FetchingSearchOptions = {},
   ): Neighbours | Promise<Neighbours> {
     const { packed, values } = this.#pack(query, options);
-    const { k, wanted, rescore } = this.#wanted(options);
+    const { k, wanted, rescore } = wantedOf(options, this.#state.ids.size);
     const found = this.#find([packed], wanted)[0];
     return rescore
       ? lookAgain(found, values, packed.metric, k, rescore)
@@ -333,7 +381,7 @@ export class PackedMatrix {
       const query = values.subarray(i * dimension, (i + 1) * dimension);
       return this.#pack(query, options);
     });
-    const { k, wanted, rescore } = this.#wanted(options);
+    const { k, wanted, rescore } = wantedOf(options, this.#state.ids.size);
     const found = this.#find(all.map(({ packed }) => packed), wanted);
     if (!rescore) return found;
     const again = found.map((candidates, i) =>
@@ -342,27 +390,6 @@ export class PackedMatrix {
     return again.some((result) => result instanceof Promise)
       ? Promise.all(again)
       : again as Neighbours[];
-  }
-
-  #wanted(
-    options: SearchOptions | FetchingSearchOptions,
-  ): { k: number; wanted: Wanted; rescore?: Rescore } {
-    const { size } = this.#state.ids, { filter, rescore } = options;
-    if (size === 0) {
-      throw new RangeError("Cannot search: the matrix has no rows");
-    }
-    const k = wholeNumber("k", options.k ?? Math.min(DEFAULT_K, size), 1, size);
-    if (!rescore) return { k, wanted: { k, filter } };
-    const factor = rescore.factor ?? DEFAULT_FACTOR;
-    if (!(factor >= 1 && factor < Infinity)) {
-      throw new RangeError(
-        `The option rescore.factor cannot be ${
-          shown(factor)
-        }: it is a number from 1 on`,
-      );
-    }
-    const candidates = Math.min(size, Math.ceil(factor * k));
-    return { k, wanted: { k: candidates, filter }, rescore };
   }
 
   #find(queries: readonly PackedQuery[], wanted: Wanted): Neighbours[] {
@@ -378,27 +405,7 @@ export class PackedMatrix {
   }
 }
 
-/** Ids are 32-bit numbers. */
-const MOST_IDS = 2 ** 31 - 1;
-
-const DEFAULT_K = 10;
-const DEFAULT_FACTOR = 4;
 const NO_IDS = new Uint32Array(0);
-
-function metricOf({ metric }: ScoreOptions): Metric {
-  return oneOf("metric", metric ?? "cosine", ["dot", "cosine", "euclidean"]);
-}
-
-function intoOf(into: Float32Array | undefined, length: number): Float32Array {
-  if (into === undefined) return new Float32Array(length);
-  if (!(into instanceof Float32Array)) {
-    throw new TypeError("The option into must be a Float32Array");
-  }
-  if (into.length === length) return into;
-  throw new RangeError(
-    `The option into has ${into.length} elements: it must have ${length}`,
-  );
-}
 
 function dotOf(a: Float32Array, b: Float32Array): number {
   let sum = 0;

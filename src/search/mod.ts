@@ -4,13 +4,15 @@
  *
  * @module
  */
-export {
-  type FetchingSearchOptions,
-  PackedMatrix,
-  type ScoreOptions,
-  type SearchOptions,
-} from "./matrix.ts";
+export { PackedMatrix } from "./matrix.ts";
+export type {
+  FetchingSearchOptions,
+  ScoreOptions,
+  SearchOptions,
+} from "./call.ts";
 export type { Neighbours } from "./best.ts";
+export type { MatrixSource } from "./file.ts";
+export type { ByteSource } from "../files/bytes.ts";
 export type { GridName } from "./grid.ts";
 export type { Estimator, MatrixOptions, RowScale } from "./options.ts";
 export type { Metric, Precision } from "./query.ts";

@@ -26,7 +26,10 @@ export interface MatrixState {
 }
 
 /** Longest vector: squares, and sums of a few of them, stay finite in float32. */
-const LONGEST = 1e18;
+export const LONGEST = 1e18;
+
+/** Ids are 32-bit numbers. */
+export const MOST_IDS = 2 ** 31 - 1;
 
 /** A matrix without rows, on the backend in force. */
 export function emptyState(settings: Settings): MatrixState {
