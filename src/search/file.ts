@@ -32,31 +32,30 @@ export const MATRIX_KEY = "nibblewise.matrix";
 
 const VERSION = 1;
 
-/** Takes bytes of a file, in order. */
-export type WriteBytes = (
-  offset: number,
-  bytes: Uint8Array,
-) => void | Promise<void>;
-
 /** Where the bytes of a matrix go: the whole file, known before any is written. */
 export interface MatrixFile {
   /** Bytes of the file. */
   readonly size: number;
-  /** The file in pieces, in order. Bytes may be views of the matrix: copy what is kept. */
-  pieces(): Generator<Uint8Array<ArrayBufferLike>, void>;
+  /** The file in pieces, in order; each is valid until the matrix changes. */
+  pieces(): Generator<Uint8Array<ArrayBuffer>, void>;
 }
 
 /** A tensor that goes beside a matrix into its file. */
 export interface ExtraTensor {
+  /** Its name, none of the matrix' own. */
   readonly name: string;
+  /** A dtype of safetensors. */
   readonly dtype: string;
+  /** Dimensions, slowest first. */
   readonly shape: readonly number[];
+  /** As many bytes as dtype and shape take. */
   readonly bytes: Uint8Array;
 }
 
 /** Bytes of an array as they lie. */
-function bytesOf(array: ArrayBufferView): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+function bytesOf(array: ArrayBufferView): Uint8Array<ArrayBuffer> {
+  const { buffer, byteOffset, byteLength } = array;
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
 }
 
 /** What of each chunk goes to which tensor, and how many elements a row has of it. */
@@ -79,7 +78,7 @@ export function planFile(
   extra: readonly ExtraTensor[] = [],
 ): MatrixFile {
   const { shape, center, ids } = state, rows = ids.size;
-  const whole = new Map<string, Uint8Array>([
+  const whole = new Map<string, Uint8Array<ArrayBuffer>>([
     ["levels", bytesOf(shape.grid.values)],
   ]);
   const entries = [{ name: "levels", dtype: "I8", shape: [16] }];
@@ -116,7 +115,7 @@ export function planFile(
   return {
     size: plan.size,
     *pieces() {
-      yield plan.header;
+      yield bytesOf(plan.header);
       for (const { name } of plan.tensors) {
         const field = fields.get(name);
         if (field) yield* chunkPieces(state, field);
@@ -129,7 +128,7 @@ export function planFile(
 function* chunkPieces(
   { engine, shape, ids }: MatrixState,
   field: keyof Chunk,
-): Generator<Uint8Array, void> {
+): Generator<Uint8Array<ArrayBuffer>, void> {
   const { chunkRows } = shape;
   for (let first = 0; first < ids.size; first += chunkRows) {
     const array = engine.chunk(first / chunkRows)[field];

@@ -15,7 +15,13 @@ import {
   wantedOf,
 } from "./call.ts";
 import { QUERY_SLOTS } from "./engine.ts";
-import { type MatrixSource, planFile, readFile } from "./file.ts";
+import {
+  type ExtraTensor,
+  type MatrixFile,
+  type MatrixSource,
+  planFile,
+  readFile,
+} from "./file.ts";
 import {
   type MatrixOptions,
   resolveOptions,
@@ -120,9 +126,9 @@ export class PackedMatrix {
    * @returns The file.
    */
   toBytes(): Uint8Array<ArrayBuffer> {
-    const file = planFile(this.#state), bytes = new Uint8Array(file.size);
+    const { size, pieces } = this.toFile(), bytes = new Uint8Array(size);
     let at = 0;
-    for (const piece of file.pieces()) {
+    for (const piece of pieces()) {
       bytes.set(piece, at);
       at += piece.length;
     }
@@ -130,13 +136,13 @@ export class PackedMatrix {
   }
 
   /**
-   * The same file in pieces, for what does not fit in memory twice: for a stream,
-   * or `new Blob(…)`.
+   * The same file in pieces, for what does not fit in memory twice.
    *
-   * @returns The pieces in order, each a copy.
+   * @param beside Tensors that go into the file with the matrix, under names of their own.
+   * @returns How large the file is, and its pieces.
    */
-  *toPieces(): Generator<Uint8Array<ArrayBuffer>, void> {
-    for (const piece of planFile(this.#state).pieces()) yield piece.slice();
+  toFile(beside: readonly ExtraTensor[] = []): MatrixFile {
+    return planFile(this.#state, beside);
   }
 
   /** Values in a row. */

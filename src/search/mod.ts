@@ -11,7 +11,7 @@ export type {
   SearchOptions,
 } from "./call.ts";
 export type { Neighbours } from "./best.ts";
-export type { MatrixSource } from "./file.ts";
+export type { ExtraTensor, MatrixFile, MatrixSource } from "./file.ts";
 export type { ByteSource } from "../files/bytes.ts";
 export type { GridName } from "./grid.ts";
 export type { Estimator, MatrixOptions, RowScale } from "./options.ts";

@@ -31,7 +31,7 @@ for (const variant of VARIANTS) {
       const again of [
         await PackedMatrix.open(new Blob([bytes])),
         await PackedMatrix.fromBytes(shifted),
-        await PackedMatrix.open(new Blob([...matrix.toPieces()])),
+        await PackedMatrix.open(new Blob([...matrix.toFile().pieces()])),
       ]
     ) {
       assertEquals(again.toBytes(), bytes);
