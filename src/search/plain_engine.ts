@@ -5,7 +5,6 @@
  */
 import { f16ToF32 } from "../numeric/f16.ts";
 import type { Chunk, Engine, RowShape } from "./engine.ts";
-import { LANE_CODES } from "./options.ts";
 import type { PackedQuery } from "./query.ts";
 import { rotate } from "./rotation.ts";
 import { RowQuantizer } from "./rows.ts";
@@ -149,8 +148,8 @@ function sumOf(
 }
 
 /**
- * Four lanes of float32, as a vector register adds them: lane l has codes 8l …
- * 8l + 7 of every 32, exact within a group, times the group's fraction.
+ * Exact sums of groups, each times its fraction, in four lanes of float32 as a
+ * vector register adds them: group g in lane g mod 4.
  */
 function groupedSum(
   query: Int16Array,
@@ -159,17 +158,12 @@ function groupedSum(
   row: number,
 ): number {
   const at = row * length / 2, size = length / 2 / groups;
-  const lanes = [0, 0, 0, 0], laneBytes = LANE_CODES / 8;
+  const lanes = [0, 0, 0, 0];
   for (let g = 0; g < groups; g++) {
+    const from = g * size;
+    const sum = sumOf(query, grid.values, codes, at, from, from + size);
     const fraction = f16ToF32(fractions[row * groups + g]);
-    for (let lane = 0; lane < 4; lane++) {
-      let sum = 0;
-      for (let i = g * size; i < (g + 1) * size; i += 4 * laneBytes) {
-        const from = i + lane * laneBytes;
-        sum += sumOf(query, grid.values, codes, at, from, from + laneBytes);
-      }
-      lanes[lane] = fround(lanes[lane] + fround(fround(sum) * fraction));
-    }
+    lanes[g & 3] = fround(lanes[g & 3] + fround(fround(sum) * fraction));
   }
   return fround(fround(lanes[0] + lanes[1]) + fround(lanes[2] + lanes[3]));
 }

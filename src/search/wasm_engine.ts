@@ -15,6 +15,7 @@ import {
 import { LANE_CODES } from "./options.ts";
 import type { Metric, PackedQuery } from "./query.ts";
 import {
+  biasBytes,
   type ChunkPlan,
   compile,
   DECLARED_PAGES,
@@ -214,16 +215,14 @@ export class WasmEngine implements Engine {
         grid.intercept * sum;
       return;
     }
-    const lanes = new Int32Array(
+    const sums = new Int32Array(
       this.#memory.buffer,
-      biases + slot * groups * 16,
-      groups * 4,
+      biases + slot * biasBytes(groups),
+      biasBytes(groups) / 4,
     ).fill(0);
     const group = length / groups;
-    // Lane l of a vector adds up codes 8l … 8l + 7 of every 32.
     for (let i = 0; i < length; i++) {
-      const lane = (i % LANE_CODES) >> 3;
-      lanes[Math.floor(i / group) * 4 + lane] += grid.intercept * query[i];
+      sums[Math.floor(i / group)] += grid.intercept * query[i];
     }
   }
 
@@ -260,7 +259,7 @@ export class WasmEngine implements Engine {
           codes,
           bytes,
           queries + i * length * 2,
-          biases + i * groups * 16,
+          biases + i * biasBytes(groups),
           sums + i * stride,
           fractions,
           bytes / groups,

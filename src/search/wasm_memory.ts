@@ -105,6 +105,11 @@ export interface Space {
   readonly end: number;
 }
 
+/** Bytes of what is added to the sums of groups: an int32 each, in fours. */
+export function biasBytes(groups: number): number {
+  return Math.ceil(groups / 4) * 16;
+}
+
 /** Lays a thread's space out from an address on. */
 export function planSpace(
   { length, chunkRows, groups, dimension, rotation }: RowShape,
@@ -116,7 +121,7 @@ export function planSpace(
     end = align(end + bytes);
     return at;
   };
-  const biasBytes = QUERY_SLOTS * Math.max(4, groups * 16);
+  const allBiases = QUERY_SLOTS * Math.max(4, biasBytes(groups));
   const sumBytes = QUERY_SLOTS * chunkRows * 4;
   const keyBytes = (chunkRows + SLACK_ROWS) * 4;
   return {
@@ -127,8 +132,8 @@ export function planSpace(
     levels: room(16),
     queries: room(QUERY_SLOTS * length * 2),
     lowQueries: room(QUERY_SLOTS * length * 2),
-    biases: room(biasBytes),
-    lowBiases: room(biasBytes),
+    biases: room(allBiases),
+    lowBiases: room(allBiases),
     facts: room(QUERY_SLOTS * 16),
     sums: room(sumBytes),
     lowSums: room(sumBytes),

@@ -131,28 +131,58 @@ export function scan_table_many(rows: i32, codes: usize, bytes: usize, query: us
   }
 }
 
-// Exact sums of a group in four lanes, then float32: lane by lane, group after group.
-@inline function addGroup(total: v128, sum: v128, bias: usize, fraction: usize): v128 {
-  const bits = i32x4.shl(i32x4.splat(i32(load<u16>(fraction))), 13);
-  const scale = f32x4.mul(bits, rebias());
-  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(i32x4.add(sum, v128.load(bias))), scale));
+// Groups go in fours, one to a lane: exact sums, then float32, four groups after four.
+
+@inline function uniformGroup(codes: usize, bytes: usize, q: usize, m: v128): v128 {
+  let s = i32x4.splat(0);
+  for (const end = codes + bytes; codes < end; codes += 16, q += 64) {
+    s = i32x4.add(s, products(v128.load(codes), m, v128.load(q), v128.load(q, 16), v128.load(q, 32), v128.load(q, 48)));
+  }
+  return s;
+}
+
+@inline function tableGroup(codes: usize, bytes: usize, q: usize, m: v128, low: v128, t: v128): v128 {
+  let s = i32x4.splat(0);
+  for (const end = codes + bytes; codes < end; codes += 16, q += 64) {
+    s = i32x4.add(s, tableProducts(v128.load(codes), m, low, t, v128.load(q), v128.load(q, 16), v128.load(q, 32), v128.load(q, 48)));
+  }
+  return s;
+}
+
+// Four float16 from 0 to 1 as float32; of `count` of them, the others 0.
+@inline function fractionsAt(at: usize, count: usize): v128 {
+  let bits: v128;
+  if (count >= 4) bits = v128.load64_zero(at);
+  else {
+    bits = v128.load16_lane(at, i32x4.splat(0), 0);
+    if (count > 1) bits = v128.load16_lane(at + 2, bits, 1);
+    if (count > 2) bits = v128.load16_lane(at + 4, bits, 2);
+  }
+  return f32x4.mul(i32x4.shl(i32x4.extend_low_i16x8_u(bits), 13), rebias());
 }
 
 @inline function sumOfLanes(v: v128): f32 {
   return (f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1)) + (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3));
 }
 
-// `biases` has four numbers for each group; `group` is the bytes of codes in one.
+// `biases` has a number for each group and zeros up to a multiple of four; `group` is the bytes of codes in one.
 export function scan_uniform_groups(rows: i32, codes: usize, bytes: usize, query: usize, biases: usize, sums: usize, fractions: usize, group: usize): void {
-  const m = nibbleMask();
+  const m = nibbleMask(), zero = i32x4.splat(0), groups = bytes / group, step = group << 2;
   for (let r = 0; r < rows; r++) {
     let total = f32x4.splat(0), q = query, bias = biases;
-    for (const end = codes + bytes; codes < end; fractions += 2, bias += 16) {
-      let s = i32x4.splat(0);
-      for (const stop = codes + group; codes < stop; codes += 16, q += 64) {
-        s = i32x4.add(s, products(v128.load(codes), m, v128.load(q), v128.load(q, 16), v128.load(q, 32), v128.load(q, 48)));
-      }
-      total = addGroup(total, i32x4.shl(s, 1), bias, fractions);
+    for (let left = groups; left > 0;) {
+      const s0 = uniformGroup(codes, group, q, m);
+      const s1 = left > 1 ? uniformGroup(codes + group, group, q + step, m) : zero;
+      const s2 = left > 2 ? uniformGroup(codes + 2 * group, group, q + 2 * step, m) : zero;
+      const s3 = left > 3 ? uniformGroup(codes + 3 * group, group, q + 3 * step, m) : zero;
+      const sum = i32x4.add(i32x4.shl(sumOfEach(s0, s1, s2, s3), 1), v128.load(bias));
+      total = f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(sum), fractionsAt(fractions, left)));
+      const taken = min(left, 4);
+      left -= taken;
+      codes += group * taken;
+      fractions += taken << 1;
+      q += step << 2;
+      bias += 16;
     }
     store<f32>(sums, sumOfLanes(total));
     sums += 4;
@@ -160,15 +190,22 @@ export function scan_uniform_groups(rows: i32, codes: usize, bytes: usize, query
 }
 
 export function scan_table_groups(rows: i32, codes: usize, bytes: usize, query: usize, biases: usize, sums: usize, fractions: usize, group: usize, table: usize): void {
-  const m = bytesMask(), low = byteMask(), t = v128.load(table);
+  const m = bytesMask(), low = byteMask(), t = v128.load(table), zero = i32x4.splat(0), groups = bytes / group, step = group << 2;
   for (let r = 0; r < rows; r++) {
     let total = f32x4.splat(0), q = query, bias = biases;
-    for (const end = codes + bytes; codes < end; fractions += 2, bias += 16) {
-      let s = i32x4.splat(0);
-      for (const stop = codes + group; codes < stop; codes += 16, q += 64) {
-        s = i32x4.add(s, tableProducts(v128.load(codes), m, low, t, v128.load(q), v128.load(q, 16), v128.load(q, 32), v128.load(q, 48)));
-      }
-      total = addGroup(total, s, bias, fractions);
+    for (let left = groups; left > 0;) {
+      const s0 = tableGroup(codes, group, q, m, low, t);
+      const s1 = left > 1 ? tableGroup(codes + group, group, q + step, m, low, t) : zero;
+      const s2 = left > 2 ? tableGroup(codes + 2 * group, group, q + 2 * step, m, low, t) : zero;
+      const s3 = left > 3 ? tableGroup(codes + 3 * group, group, q + 3 * step, m, low, t) : zero;
+      const sum = i32x4.add(sumOfEach(s0, s1, s2, s3), v128.load(bias));
+      total = f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(sum), fractionsAt(fractions, left)));
+      const taken = min(left, 4);
+      left -= taken;
+      codes += group * taken;
+      fractions += taken << 1;
+      q += step << 2;
+      bias += 16;
     }
     store<f32>(sums, sumOfLanes(total));
     sums += 4;
