@@ -350,6 +350,7 @@ export class PackedMatrix {
     query: FloatValues,
     options: FetchingSearchOptions,
   ): Promise<Neighbours>;
+  /** The same without fetching: at once. */
   search(query: FloatValues, options?: SearchOptions): Neighbours;
   search(
     query: FloatValues,
@@ -376,6 +377,7 @@ export class PackedMatrix {
     queries: FloatValues,
     options: FetchingSearchOptions,
   ): Promise<Neighbours[]>;
+  /** The same without fetching: at once. */
   searchMany(queries: FloatValues, options?: SearchOptions): Neighbours[];
   searchMany(
     queries: FloatValues,

@@ -18,3 +18,13 @@ export type { Estimator, MatrixOptions, RowScale } from "./options.ts";
 export type { Metric, Precision } from "./query.ts";
 export type { FetchRows, FloatRows, Rescore } from "./rescore.ts";
 export type { Float16Values, FloatValues } from "../numeric/floats.ts";
+export { dot, matmul } from "./matmul.ts";
+export type { MultipliableTensor } from "./weights.ts";
+export type {
+  Dtype,
+  DtypeArrays,
+  Part,
+  Parts,
+  PartSpec,
+  QuantizedTensor,
+} from "../types.ts";

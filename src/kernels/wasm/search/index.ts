@@ -3,6 +3,7 @@
 
 export { encode_rows } from "./encode";
 export { finish, select } from "./finish";
+export { multiply_int4, multiply_q4_0, multiply_q4_k } from "./multiply";
 export { scan_table, scan_table_groups, scan_table_many, scan_uniform, scan_uniform_groups, scan_uniform_many } from "./scan";
 
 // Where the constants end.

@@ -16,13 +16,13 @@ const MASKS: usize = memory.data<u32>([
   0x77800000, 0x77800000, 0x77800000, 0x77800000, // 48 2^112: a float16 in a float32's place, times this, is its value
 ], 16);
 
-@inline function nibbleMask(): v128 { return v128.load(MASKS); }
+@inline export function nibbleMask(): v128 { return v128.load(MASKS); }
 @inline function bytesMask(): v128 { return v128.load(MASKS, 16); }
 @inline function byteMask(): v128 { return v128.load(MASKS, 32); }
-@inline function rebias(): v128 { return v128.load(MASKS, 48); }
+@inline export function rebias(): v128 { return v128.load(MASKS, 48); }
 
 // Four sums of one vector of codes, as they are.
-@inline function products(v: v128, m: v128, q0: v128, q1: v128, q2: v128, q3: v128): v128 {
+@inline export function products(v: v128, m: v128, q0: v128, q1: v128, q2: v128, q3: v128): v128 {
   return i32x4.add(
     i32x4.add(i32x4.dot_i16x8_s(v128.and(v, m), q0), i32x4.dot_i16x8_s(v128.and(i16x8.shr_u(v, 4), m), q1)),
     i32x4.add(i32x4.dot_i16x8_s(v128.and(i16x8.shr_u(v, 8), m), q2), i32x4.dot_i16x8_s(i16x8.shr_u(v, 12), q3)),
@@ -39,7 +39,7 @@ const MASKS: usize = memory.data<u32>([
 }
 
 // Four vectors to one whose lane k is the sum of the lanes of vector k.
-@inline function sumOfEach(a: v128, b: v128, c: v128, d: v128): v128 {
+@inline export function sumOfEach(a: v128, b: v128, c: v128, d: v128): v128 {
   const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
   const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
   return i32x4.add(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
@@ -161,7 +161,7 @@ export function scan_table_many(rows: i32, codes: usize, bytes: usize, query: us
   return f32x4.mul(i32x4.shl(i32x4.extend_low_i16x8_u(bits), 13), rebias());
 }
 
-@inline function sumOfLanes(v: v128): f32 {
+@inline export function sumOfLanes(v: v128): f32 {
   return (f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1)) + (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3));
 }
 
