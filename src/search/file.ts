@@ -21,10 +21,10 @@
  */
 import type { ByteSource } from "../files/bytes.ts";
 import { openSafetensors, planSafetensors } from "../files/safetensors.ts";
-import type { TensorEntry, TensorFile } from "../files/tensors.ts";
+import type { TensorEntry } from "../files/tensors.ts";
 import type { Chunk } from "./engine.ts";
 import { Ids } from "./ids.ts";
-import { resolveOptions, shown } from "./options.ts";
+import { resolveOptions, type Settings, shown } from "./options.ts";
 import { emptyState, LONGEST, type MatrixState, MOST_IDS } from "./state.ts";
 
 /** The key of the options in `__metadata__`. */
@@ -200,13 +200,15 @@ function slicedSource(
  * Reads a matrix, a chunk at a time.
  *
  * @param from The file.
- * @returns The matrix, and the file for what else is in it.
+ * @param workers Workers that it shall have room for.
+ * @returns The matrix.
  * @throws {SyntaxError} If it is none, or lies about itself.
  * @throws {RangeError} If it does not fit in memory.
  */
 export async function readFile(
   from: MatrixSource,
-): Promise<{ state: MatrixState; file: TensorFile }> {
+  workers = 0,
+): Promise<MatrixState> {
   const source = byteSource(from), file = await openSafetensors(source);
   const fail = (reason: string, cause?: unknown): never => {
     throw new SyntaxError(
@@ -221,7 +223,9 @@ export async function readFile(
       `its __metadata__ has no "${MATRIX_KEY}"; make one with nibblewise index`,
     );
   }
-  const state = stateOf(text, fail);
+  const { settings, centerFromRows } = settingsOf(text, fail);
+  const state = emptyState(settings, workers);
+  state.centerFromRows = centerFromRows;
   const { shape } = state, rows = tensors.get("scales")?.shape[0] ?? 0;
   const expect = (name: string, dtype: string, dims: readonly number[]) => {
     const entry = tensors.get(name);
@@ -263,12 +267,15 @@ export async function readFile(
   } else state.ids = Ids.of(undefined, rows, rows);
   // Everything is there by now: the file has the bytes that are made room for.
   await readRows(state, fields, source, fail);
-  return { state, file };
+  return state;
 }
 
 type Fail = (reason: string, cause?: unknown) => never;
 
-function stateOf(text: string, fail: Fail): MatrixState {
+function settingsOf(
+  text: string,
+  fail: Fail,
+): { settings: Settings; centerFromRows: boolean } {
   try {
     const given = JSON.parse(text);
     if (given?.version !== VERSION) {
@@ -282,11 +289,15 @@ function stateOf(text: string, fail: Fail): MatrixState {
     for (const value of [grid, scale, rotate, groupSize, estimator]) {
       if (value === undefined) fail("an option is missing");
     }
-    const state = emptyState(
-      resolveOptions({ dimension, grid, scale, rotate, groupSize, estimator }),
-    );
-    state.centerFromRows = given.centerFromRows === true;
-    return state;
+    const settings = resolveOptions({
+      dimension,
+      grid,
+      scale,
+      rotate,
+      groupSize,
+      estimator,
+    });
+    return { settings, centerFromRows: given.centerFromRows === true };
   } catch (error) {
     return fail(
       (error as Error).message.replace(/^Cannot read.*matrix: /, ""),

@@ -42,6 +42,16 @@ import {
   MOST_IDS,
 } from "./state.ts";
 
+/** What a matrix is made of, for workers. */
+export let stateOf: (matrix: PackedMatrix) => MatrixState;
+
+/** A query as a matrix packs it, for workers. */
+export let packedQuery: (
+  matrix: PackedMatrix,
+  query: FloatValues,
+  options: ScoreOptions,
+) => { packed: PackedQuery; values: Float32Array };
+
 /**
  * Rows of one dimension, quantized to 4 bits a value, to be searched without
  * unpacking them.
@@ -63,6 +73,11 @@ import {
 export class PackedMatrix {
   #state: MatrixState;
 
+  static {
+    stateOf = (matrix) => matrix.#state;
+    packedQuery = (matrix, query, options) => matrix.#pack(query, options);
+  }
+
   /**
    * Makes a matrix without rows.
    *
@@ -70,7 +85,7 @@ export class PackedMatrix {
    * @throws {RangeError} If an option is not what it may be.
    */
   constructor(options: MatrixOptions) {
-    const state = emptyState(resolveOptions(options));
+    const state = emptyState(resolveOptions(options), options.workers);
     const { center = false } = options;
     if (typeof center === "boolean") state.centerFromRows = center;
     else {
@@ -85,6 +100,7 @@ export class PackedMatrix {
    * made, a piece at a time: nothing but the matrix itself has to fit in memory.
    *
    * @param source A Blob or File, or the bytes.
+   * @param options `workers`: as those of the constructor.
    * @returns The matrix.
    * @throws {SyntaxError} If the file is no such matrix, is cut off, or lies about itself.
    * @throws {RangeError} If it does not fit in memory.
@@ -99,8 +115,11 @@ export class PackedMatrix {
    * console.log(again.size); // 1
    * ```
    */
-  static async open(source: MatrixSource): Promise<PackedMatrix> {
-    return PackedMatrix.#of((await readFile(source)).state);
+  static async open(
+    source: MatrixSource,
+    options: Pick<MatrixOptions, "workers"> = {},
+  ): Promise<PackedMatrix> {
+    return PackedMatrix.#of(await readFile(source, options.workers));
   }
 
   /**
@@ -429,7 +448,8 @@ function meanOf(rows: Float32Array, dimension: number): Float32Array {
   return Float32Array.from(sums, (sum) => sum / count);
 }
 
-function lookAgain(
+/** Ranks what was found by exact scores. */
+export function lookAgain(
   { ids }: Neighbours,
   query: Float32Array,
   metric: Metric,

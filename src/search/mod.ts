@@ -28,3 +28,9 @@ export type {
   PartSpec,
   QuantizedTensor,
 } from "../types.ts";
+export {
+  type SearchWorkers,
+  startWorkers,
+  type WebWorker,
+  type WorkerSearchOptions,
+} from "./workers.ts";

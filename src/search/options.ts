@@ -64,7 +64,16 @@ export interface MatrixOptions {
    * (`"unbiased"`).
    */
   readonly estimator?: Estimator;
+  /**
+   * Workers that {@linkcode startWorkers} may start; 0 by default. With any, rows
+   * lie in memory that threads share, which browsers allow to pages that are
+   * cross-origin isolated.
+   */
+  readonly workers?: number;
 }
+
+/** Workers that a matrix may have: each takes some MiB of its memory. */
+export const MOST_WORKERS = 64;
 
 /** The options with everything filled in. */
 export interface Settings {

@@ -8,7 +8,12 @@ import { firstNonFinite } from "../numeric/finite.ts";
 import { type FloatValues, toFloat32 } from "../numeric/floats.ts";
 import { chunkRowsFor, type Engine, type RowShape } from "./engine.ts";
 import { Ids } from "./ids.ts";
-import { paddedLength, type Settings } from "./options.ts";
+import {
+  MOST_WORKERS,
+  paddedLength,
+  type Settings,
+  wholeNumber,
+} from "./options.ts";
 import { PlainEngine } from "./plain_engine.ts";
 import { makeRotation } from "./rotation.ts";
 import { sumOfSquares } from "./rows.ts";
@@ -32,11 +37,11 @@ export const LONGEST = 1e18;
 export const MOST_IDS = 2 ** 31 - 1;
 
 /** A matrix without rows, on the backend in force. */
-export function emptyState(settings: Settings): MatrixState {
+export function emptyState(settings: Settings, workers = 0): MatrixState {
   const shape = rowShape(settings);
   return {
     shape,
-    engine: makeEngine(shape),
+    engine: makeEngine(shape, workers),
     center: undefined,
     centerFromRows: false,
     ids: new Ids(),
@@ -56,10 +61,20 @@ export function rowShape(settings: Settings): RowShape {
   };
 }
 
-function makeEngine(shape: RowShape): Engine {
-  return backend() === "wasm"
-    ? new WasmEngine(shape, false)
-    : new PlainEngine(shape);
+function makeEngine(shape: RowShape, workers: number): Engine {
+  wholeNumber("workers", workers, 0, MOST_WORKERS);
+  if (backend() === "wasm") {
+    if (workers > 0 && typeof SharedArrayBuffer === "undefined") {
+      throw new Error(
+        "Cannot share rows with workers: there is no SharedArrayBuffer here; a page has it when it is cross-origin isolated",
+      );
+    }
+    return new WasmEngine(shape, workers);
+  }
+  if (workers === 0) return new PlainEngine(shape);
+  throw new Error(
+    "Cannot share rows with workers: that takes WebAssembly; leave workers at 0",
+  );
 }
 
 /**

@@ -15,6 +15,7 @@ import {
 import { LANE_CODES } from "./options.ts";
 import type { Metric, PackedQuery } from "./query.ts";
 import {
+  align,
   biasBytes,
   type ChunkPlan,
   compile,
@@ -36,13 +37,12 @@ const METRICS: Readonly<Record<Metric, number>> = {
   euclidean: 2,
 };
 
-/** What another thread needs to scan the same rows. */
+/** What another thread needs to scan the same rows; it can be posted. */
 export interface SharedRows {
   readonly memory: WebAssembly.Memory;
   readonly shape: RowShape;
   /** Where rows start. */
   readonly rows: number;
-  readonly chunks: number;
   /** Where the thread's own space is. */
   readonly space: number;
 }
@@ -55,15 +55,22 @@ export class WasmEngine implements Engine {
   readonly #space: Space;
   readonly #plan: ChunkPlan;
   readonly #rows: number;
+  readonly #spaces: number[] = [];
   #chunks = 0;
   #queries: readonly PackedQuery[] = [];
   #scanned = { chunk: 0, rows: 0 };
 
-  /** Starts without any rows, or with those of another thread. */
-  constructor(shape: RowShape, shared: boolean, from?: SharedRows) {
+  /**
+   * Starts without any rows, or with those of another thread.
+   *
+   * @param shape What rows look like.
+   * @param workers Other threads that there shall be room for; the memory is shared where there are any.
+   * @param from The rows of another thread.
+   */
+  constructor(shape: RowShape, workers: number, from?: SharedRows) {
+    const shared = workers > 0 || from !== undefined;
     this.#shape = shape;
     this.#plan = planChunk(shape);
-    const start = from?.space ?? 0;
     this.#memory = from?.memory ?? new WebAssembly.Memory({
       initial: 1,
       maximum: DECLARED_PAGES,
@@ -72,11 +79,23 @@ export class WasmEngine implements Engine {
     this.#kernels = new WebAssembly.Instance(compile(shared), {
       env: { memory: this.#memory, abort: aborted },
     }).exports as unknown as Kernels;
-    this.#space = planSpace(shape, start || this.#kernels.scratch_start());
-    this.#rows = from?.rows ?? this.#space.end;
-    this.#chunks = from?.chunks ?? 0;
-    this.#reach(this.#space.end);
+    const start = from?.space ?? align(this.#kernels.scratch_start());
+    this.#space = planSpace(shape, start);
+    const each = this.#space.end - start;
+    for (let i = 0; i < workers; i++) this.#spaces.push(start + (i + 1) * each);
+    this.#rows = from?.rows ?? start + (workers + 1) * each;
+    if (!from) this.#reach(this.#rows);
     this.#writeTables();
+  }
+
+  /** What the workers that there is room for need, each its own. */
+  share(): SharedRows[] {
+    return this.#spaces.map((space) => ({
+      memory: this.#memory,
+      shape: this.#shape,
+      rows: this.#rows,
+      space,
+    }));
   }
 
   get chunks(): number {

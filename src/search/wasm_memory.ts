@@ -59,7 +59,8 @@ function markShared(bytes: Uint8Array): void {
   );
 }
 
-function align(bytes: number): number {
+/** The next multiple of a cache line. */
+export function align(bytes: number): number {
   return Math.ceil(bytes / 64) * 64;
 }
 
@@ -115,7 +116,7 @@ export function planSpace(
   { length, chunkRows, groups, dimension, rotation }: RowShape,
   start: number,
 ): Space {
-  let end = align(start);
+  let end = start;
   const room = (bytes: number): number => {
     const at = end;
     end = align(end + bytes);

@@ -65,7 +65,7 @@ for (const dimension of [1, 30, 128, 384, 1000]) {
         }
         const center = "center" in variant ? row(0, dimension) : undefined;
         const plain = new PlainEngine(shape);
-        const wasm = new WasmEngine(shape, false);
+        const wasm = new WasmEngine(shape, 0);
         assertEquals(fill(wasm, rows, center), fill(plain, rows, center));
         for (const metric of ["dot", "cosine", "euclidean"] as const) {
           for (const precision of ["int16", "int8", "float32"] as const) {
@@ -137,7 +137,7 @@ Deno.test({
   fn() {
     const engine = new WasmEngine(
       rowShape(resolveOptions({ dimension: 64 })),
-      false,
+      0,
     );
     const before = fill(engine, row(0, 64));
     assertThrows(() => engine.grow(1e5), RangeError, "at most 4 GiB");
