@@ -11,10 +11,12 @@ const rooms: readonly { readonly name: string; readonly holds: RegExp }[] = [
   { name: "numeric", holds: /^src\/numeric\// },
   { name: "nibbles", holds: /^src\/nibbles\// },
   { name: "kernels", holds: /^src\/kernels\// },
+  { name: "schemes", holds: /^src\/schemes\// },
   { name: "families", holds: /^src\/families\// },
   { name: "formats", holds: /^src\/formats\// },
   { name: "quantize", holds: /^(src\/[a-z0-9_]+|mod)\.ts$/ },
   { name: "files", holds: /^src\/files\// },
+  { name: "search", holds: /^src\/search\// },
   { name: "cli", holds: /^(src\/cli\/.*|cli)\.ts$/ },
 ];
 
@@ -29,7 +31,13 @@ function roomOf(path: string): number {
 }
 
 const core = await reachable("mod.ts");
-const all = new Map([...core, ...await reachable("cli.ts")]);
+const search = await reachable("src/search/mod.ts");
+const all = new Map([
+  ...core,
+  ...search,
+  ...await reachable("src/search/worker.ts"),
+  ...await reachable("cli.ts"),
+]);
 
 /** Every import of one project module by another. */
 function* edges(
@@ -40,7 +48,7 @@ function* edges(
   }
 }
 
-Deno.test("every module under src is reachable from mod.ts or cli.ts", async () => {
+Deno.test("every module under src is reachable from an export", async () => {
   // The kernels' sources are AssemblyScript, and their compiler is a tool.
   const apart = /^src\/kernels\/(wasm\/|build\.ts$)/;
   const orphans = (await sourcesUnder("src")).filter((path) =>
@@ -86,6 +94,20 @@ Deno.test("the core imports nothing but its own files", () => {
   );
   assertEquals(outside, []);
   assert([...core.keys()].every((path) => !/^src\/(files|cli)\//.test(path)));
+});
+
+Deno.test("the core carries nothing of searching, and searching nothing that browsers lack", () => {
+  assert(
+    [...core.keys()].every((path) =>
+      !/^src\/search\/|search_module/.test(path)
+    ),
+  );
+  const outside = [...search.values()].flatMap(({ path, imports }) =>
+    imports.filter((target) => !search.has(target)).map((target) =>
+      `${path} imports ${target}`
+    )
+  );
+  assertEquals(outside, []);
 });
 
 Deno.test("the core touches no runtime, network or storage", async () => {

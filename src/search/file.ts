@@ -133,7 +133,9 @@ function* chunkPieces(
   for (let first = 0; first < ids.size; first += chunkRows) {
     const array = engine.chunk(first / chunkRows)[field];
     const rows = Math.min(chunkRows, ids.size - first);
-    yield bytesOf(array.subarray(0, array.length / chunkRows * rows));
+    const piece = bytesOf(array.subarray(0, array.length / chunkRows * rows));
+    // Memory that threads share is no memory that a Blob or a file takes.
+    yield piece.buffer instanceof ArrayBuffer ? piece : piece.slice();
   }
 }
 

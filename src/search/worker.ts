@@ -8,32 +8,9 @@
  * @module
  */
 import { Ids } from "./ids.ts";
-import type { PackedQuery } from "./query.ts";
-import { findBest, type Range } from "./scan.ts";
+import type { ScanAnswer, ScanRequest } from "./messages.ts";
+import { findBest } from "./scan.ts";
 import { type SharedRows, WasmEngine } from "./wasm_engine.ts";
-
-/** What a worker is asked to find. */
-export interface ScanRequest {
-  /** Comes back with the answer. */
-  readonly call: number;
-  readonly query: PackedQuery;
-  readonly k: number;
-  readonly range: Range;
-  /** Rows that there are, and ids that were given. */
-  readonly size: number;
-  readonly next: number;
-  /** Ids by row, where they are not the same. */
-  readonly ids?: Uint32Array;
-}
-
-/** What a worker answers. */
-export interface ScanAnswer {
-  readonly call: number;
-  readonly ids?: Uint32Array;
-  readonly keys?: Float32Array;
-  /** Why it could not. */
-  readonly error?: string;
-}
 
 /** A thread's end of the line, however the runtime calls it. */
 interface Line {

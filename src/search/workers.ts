@@ -18,7 +18,7 @@ import {
 } from "./matrix.ts";
 import { shown } from "./options.ts";
 import { signed } from "./rescore.ts";
-import type { ScanAnswer, ScanRequest } from "./worker.ts";
+import type { ScanAnswer, ScanRequest } from "./messages.ts";
 import { type SharedRows, WasmEngine } from "./wasm_engine.ts";
 
 /** What a search by workers looks for: all but a filter, which is a function, and those stay in their thread. */
