@@ -5,7 +5,7 @@
  * @module
  */
 import { f16ToF32 } from "../numeric/f16.ts";
-import type { QuantizedTensor } from "../types.ts";
+import type { Parts, QuantizedTensor } from "../types.ts";
 import { BLOCK } from "./activations.ts";
 import { shown } from "./options.ts";
 
@@ -62,8 +62,8 @@ const BYTES = Uint8Array.from({ length: BLOCK }, (_, i) => {
   return ((i >> 4) * 2 + (i & 1)) * 8 + ((i & 15) >> 1);
 });
 
-/** A tensor that can be multiplied; typed loosely, since it may come from a file. */
-export type MultipliableTensor = QuantizedTensor;
+/** A quantized tensor of any format; which of them can be multiplied is checked. */
+export type MultipliableTensor = QuantizedTensor<string, object, object>;
 
 /**
  * Finds out how a tensor lies in memory.
@@ -74,7 +74,8 @@ export type MultipliableTensor = QuantizedTensor;
  * @throws {RangeError} If its format cannot be multiplied without unpacking, or its parts are not what its shape takes.
  */
 export function weightsOf(what: string, tensor: MultipliableTensor): Weights {
-  const { shape, parts } = tensor, columns = shape[shape.length - 1] ?? 0;
+  const { shape } = tensor, parts = tensor.parts as Parts;
+  const columns = shape[shape.length - 1] ?? 0;
   const rows = shape.slice(0, -1).reduce((product, n) => product * n, 1);
   const { format } = tensor;
   if (format !== "int4" && format !== "q4_0" && format !== "q4_k") {
@@ -100,7 +101,7 @@ export function weightsOf(what: string, tensor: MultipliableTensor): Weights {
     );
   };
   if (format === "int4") {
-    return int4Weights(what, tensor, rows, columns, part);
+    return int4Weights(what, parts, rows, columns, part);
   }
   const rowBytes = columns / unit * (format === "q4_k" ? 144 : 18);
   const bytes = part("blocks", rows * rowBytes) as Uint8Array;
@@ -130,7 +131,7 @@ export function weightsOf(what: string, tensor: MultipliableTensor): Weights {
 
 function int4Weights(
   what: string,
-  { parts }: MultipliableTensor,
+  parts: Parts,
   rows: number,
   columns: number,
   part: (name: string, length: number) => ArrayLike<number>,

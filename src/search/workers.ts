@@ -126,12 +126,14 @@ class Team implements SearchWorkers {
     const index = this.#threads.length;
     // Takes its place before anything is awaited, so that indices are its own.
     const ready = this.#wait(-1, index);
-    const slot: Thread[] = this.#threads;
-    let thread: Thread | undefined;
-    slot.push({ post: (m) => thread?.post(m), end: () => thread?.end() });
+    const place: { thread?: Thread } = {};
+    this.#threads.push({
+      post: (message) => place.thread?.post(message),
+      end: () => place.thread?.end(),
+    });
     const hear = (answer: ScanAnswer) => this.#hear(answer, index);
     const lose = (message: string) => this.#lose(message, index);
-    thread =
+    const thread = place.thread =
       await (make || "Worker" in globalThis
         ? webThread(make ?? makeWorker, hear, lose)
         : nodeThread(hear, lose));
