@@ -98,17 +98,11 @@ export function checkVectors(
       `Cannot take ${values.length} values as ${what}: the matrix has ${dimension} dimensions, and ${values.length} is no multiple of that`,
     );
   }
-  const bad = firstNonFinite(values);
-  if (bad >= 0) {
-    throw new RangeError(
-      `Cannot take ${
-        values[bad]
-      } at index ${bad} of the ${what}: values must be finite`,
-    );
-  }
   const norms = Float32Array.from({ length: count }, (_, row) => {
     return Math.sqrt(sumOfSquares(values, row * dimension, dimension));
   });
+  // A sum of squares in float64 is finite where its values are.
+  if (!norms.every(Number.isFinite)) rejectNonFinite(what, values);
   const long = norms.findIndex((norm) => norm > LONGEST);
   if (long >= 0) {
     throw new RangeError(
@@ -118,6 +112,16 @@ export function checkVectors(
     );
   }
   return { values, norms };
+}
+
+function rejectNonFinite(what: string, values: Float32Array): void {
+  const bad = firstNonFinite(values);
+  if (bad < 0) return;
+  throw new RangeError(
+    `Cannot take ${
+      values[bad]
+    } at index ${bad} of the ${what}: values must be finite`,
+  );
 }
 
 /** The same for one vector. */

@@ -129,7 +129,7 @@ export function planSpace(
     job: room(256),
     blocks: room(64 * 4),
     tables: room((rotation?.rounds.length ?? 0) * length * 8),
-    scratch: room(length * 28 + 4096 * 2 + 2048 + 1026 * 48),
+    scratch: room(length * 28 + 16 + 4112 + 64 * 64 + 1025 * 128),
     levels: room(16),
     queries: room(QUERY_SLOTS * length * 2),
     lowQueries: room(QUERY_SLOTS * length * 2),

@@ -15,7 +15,7 @@ export const START: usize = 160; //    f64[starts]
 
 // Scratch space, in the order of this list; src/search/wasm_engine.ts knows how much it is.
 export const MOST_CELLS: usize = 1024;
-export const CELL_BYTES: usize = 48;
+export const CELL_BYTES: usize = 128;
 export const MOST_BUCKETS: usize = 1024;
 
 @inline function part(job: usize, skip: usize): usize { return usize(load<u32>(job + SCRATCH)) + skip; }
@@ -32,4 +32,4 @@ export const MOST_BUCKETS: usize = 1024;
 // where each bucket begins in `sorted`, and one more
 @inline export function buckets(job: usize): usize { return part(job, 7 * wide(job) + 16); }
 @inline export function points(job: usize): usize { return buckets(job) + (MOST_BUCKETS + 4) * 4; }
-@inline export function cells(job: usize): usize { return points(job) + 64 * 24; }
+@inline export function cells(job: usize): usize { return points(job) + 64 * 64; }

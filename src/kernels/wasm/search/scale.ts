@@ -3,12 +3,14 @@
 
 import * as Job from "./job";
 
-// A point of the search: the scale at which values were rounded, P and Q.
+// A point of the search: the scale at which values were rounded, P and Q, and
+// how many values reach each threshold.
 export namespace Point {
   export const SCALE: usize = 0;
   export const P: usize = 8;
   export const Q: usize = 16;
-  export const BYTES: usize = 24;
+  export const COUNTS: usize = 24;
+  export const BYTES: usize = 64;
 }
 
 function clear(at: usize, bytes: usize): void {
@@ -115,29 +117,43 @@ function sink(heap: usize, at: usize, size: usize): void {
 }
 
 // How many magnitudes reach a bound of at most 2^24 − 1.
-@inline function countFrom(job: usize, bound: f64): usize {
-  const least = u32(Math.ceil(bound));
-  const bucket = usize(least >> shift), buckets = Job.buckets(job), sorted = Job.sorted(job);
-  let to = usize(load<u32>(buckets + (bucket << 2)));
-  let from = bucket + 1 < usize(1) << (24 - shift) ? usize(load<u32>(buckets + ((bucket + 1) << 2))) : 0;
+@inline function countFrom(job: usize, least: u32): u32 {
+  const bucket = usize(least >> shift), buckets = Job.buckets(job);
+  const to = load<u32>(buckets + (bucket << 2));
+  const from = bucket + 1 < usize(1) << (24 - shift) ? load<u32>(buckets + ((bucket + 1) << 2)) : 0;
+  return countBetween(job, least, from, to);
+}
+
+// The same where it is known to be from `from` to `to`.
+@inline function countBetween(job: usize, least: u32, from: u32, to: u32): u32 {
+  const sorted = Job.sorted(job);
   while (from < to) {
     const middle = (from + to) >> 1;
-    if (load<u32>(sorted + (middle << 2)) >= least) from = middle + 1;
+    if (load<u32>(sorted + (usize(middle) << 2)) >= least) from = middle + 1;
     else to = middle;
   }
   return from;
 }
 
-function evaluate(job: usize, size: usize, scale: f64, point: usize): void {
+// Between two points that are known counts are between theirs, and mostly the same.
+function evaluate(job: usize, size: usize, scale: f64, point: usize, b: usize, a: usize): void {
   const sums = Job.sums(job), levels = job + Job.LEVELS, thresholds = job + Job.THRESHOLDS;
   let low = load<f64>(levels), p = low * load<f64>(sums + (size << 3)), q = low * low * f64(size);
   for (let j: usize = 0; j < 7; j++) {
+    const counts = Point.COUNTS + (j << 2);
+    let reached: u32 = 0;
     const bound = load<f64>(thresholds + (j << 3)) * scale;
-    if (bound > 16777215.0) break;
-    const reached = countFrom(job, bound);
-    if (reached === 0) break;
+    if (bound <= 16777215.0) {
+      const least = u32(Math.ceil(bound));
+      if (b) {
+        reached = load<u32>(b + counts);
+        const most = load<u32>(a + counts);
+        if (reached !== most) reached = countBetween(job, least, reached, most);
+      } else reached = countFrom(job, least);
+    }
+    store<u32>(point + counts, reached);
     const high = load<f64>(levels + ((j + 1) << 3));
-    p += (high - low) * load<f64>(sums + (reached << 3));
+    p += (high - low) * load<f64>(sums + (usize(reached) << 3));
     q += (high * high - low * low) * f64(reached);
     low = high;
   }
@@ -154,7 +170,9 @@ function evaluate(job: usize, size: usize, scale: f64, point: usize): void {
 // memory.copy is a call out of the module; for so few bytes loads and stores are many times as fast.
 @inline function copy(to: usize, from: usize): void {
   v128.store(to, v128.load(from));
-  store<f64>(to, load<f64>(from, Point.Q), Point.Q);
+  v128.store(to, v128.load(from, 16), 16);
+  v128.store(to, v128.load(from, 32), 32);
+  v128.store(to, v128.load(from, 48), 48);
 }
 
 @inline function keepBetter(best: usize, point: usize): void {
@@ -167,21 +185,21 @@ export function bestScale(job: usize, size: usize): usize {
   const best = Job.points(job), first = best + Point.BYTES, mode = load<i32>(job + Job.MODE);
   const sorted = Job.sorted(job), largest = f64(load<u32>(sorted)), top = largest / load<f64>(job + Job.LEVELS + 56);
   if (mode === 0) {
-    evaluate(job, size, top, best);
+    evaluate(job, size, top, best, 0, 0);
     return best;
   }
   // One place is left for the point with the largest scale.
   let point = first + Point.BYTES;
   for (let i: u32 = 0; i < load<u32>(job + Job.STARTS); i++, point += Point.BYTES) {
-    evaluate(job, size, top * load<f64>(job + Job.START + (usize(i) << 3)), point);
+    evaluate(job, size, top * load<f64>(job + Job.START + (usize(i) << 3)), point, 0, 0);
     if (i === 0) copy(best, point);
     else keepBetter(best, point);
   }
   if (mode === 1) return best;
-  evaluate(job, size, (largest + 1) / load<f64>(job + Job.THRESHOLDS), first);
+  evaluate(job, size, (largest + 1) / load<f64>(job + Job.THRESHOLDS), first, 0, 0);
   keepBetter(best, first);
   const smallest = f64(max(load<u32>(sorted + ((size - 1) << 2)), 1));
-  evaluate(job, size, smallest / 2 / load<f64>(job + Job.THRESHOLDS + 48), point);
+  evaluate(job, size, smallest / 2 / load<f64>(job + Job.THRESHOLDS + 48), point, 0, 0);
   keepBetter(best, point);
   const cells = Job.cells(job);
   let cell = cells;
@@ -209,7 +227,7 @@ function search(job: usize, size: usize, best: usize, cells: usize, end: usize):
     const b = end, a = end + Point.BYTES;
     if (!(bound(b, a) > score(best))) continue;
     const qb = load<f64>(b, Point.Q), qa = load<f64>(a, Point.Q);
-    evaluate(job, size, 2 * (load<f64>(a, Point.P) - load<f64>(b, Point.P)) / (qa - qb), middle);
+    evaluate(job, size, 2 * (load<f64>(a, Point.P) - load<f64>(b, Point.P)) / (qa - qb), middle, b, a);
     keepBetter(best, middle);
     const q = load<f64>(middle, Point.Q);
     if (!(q > qb && q < qa) || end + 2 * Job.CELL_BYTES > middle) continue;
