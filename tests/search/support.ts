@@ -19,7 +19,7 @@ export function gaussianRows(
   count: number,
   dimension: number,
   seed: number,
-): Float32Array {
+): Float32Array<ArrayBuffer> {
   const { normal } = randomNumbers(seed);
   return Float32Array.from({ length: count * dimension }, normal);
 }
