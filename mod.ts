@@ -49,7 +49,12 @@ export type {
   UnweightedBlockOptions,
 } from "./src/families/blocks.ts";
 export type { GroupSize, ScaleMethod } from "./src/families/grouped.ts";
-export type { Float16Values, FloatValues } from "./src/numeric/floats.ts";
+export type { Overflow } from "./src/numeric/finite.ts";
+export type {
+  Float16Values,
+  FloatValues,
+  OwnFloats,
+} from "./src/numeric/floats.ts";
 export type {
   Dtype,
   DtypeArrays,

@@ -6,7 +6,8 @@
 import { type Kernel, run } from "./kernels/engine.ts";
 import { compareSums } from "./kernels/js/compare.ts";
 import { addNoise, noiseSums } from "./kernels/js/noise.ts";
-import { type FloatValues, toFloat32 } from "./numeric/floats.ts";
+import { floatValues } from "./numeric/arguments.ts";
+import type { FloatValues } from "./numeric/floats.ts";
 
 /** The distance between two arrays, in float64. */
 export interface Comparison {
@@ -36,6 +37,7 @@ const STEP = 64;
  * @param expected The values before quantization.
  * @param actual The values after, as many.
  * @throws {RangeError} When the lengths differ.
+ * @throws {TypeError} When one of them is no array of floats.
  *
  * @example
  * ```ts
@@ -51,7 +53,7 @@ export function compare(
   actual: FloatValues,
 ): Comparison {
   const meter = new ErrorMeter();
-  meter.add(toFloat32(expected), toFloat32(actual));
+  meter.add(floatValues(expected, "expected"), floatValues(actual, "actual"));
   return meter.result();
 }
 

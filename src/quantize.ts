@@ -5,8 +5,19 @@
  */
 import { formats, type FormatTypes } from "./formats/registry.ts";
 import { clampNonFinite } from "./numeric/finite.ts";
-import { type FloatValues, toFloat32 } from "./numeric/floats.ts";
-import { checkShape, rowLength, sizeOf } from "./numeric/shape.ts";
+import {
+  describe,
+  floatValues,
+  oneOf,
+  plainOptions,
+  shapeOf,
+  typedArray,
+  type TypedArrayKind,
+  typedArrayKind,
+} from "./numeric/arguments.ts";
+import type { FloatValues } from "./numeric/floats.ts";
+import { apartFrom, overlap, rejectOverlap } from "./numeric/overlap.ts";
+import { rowLength, sizeOf } from "./numeric/shape.ts";
 import type {
   Dtype,
   DtypeArrays,
@@ -35,12 +46,17 @@ export type Quantized<F extends FormatName = FormatName> = F extends FormatName
 export interface CommonOptions<F extends FormatName = FormatName> {
   /** The shape, slowest dimension first; one axis by default. Groups lie along the last axis. */
   readonly shape?: readonly number[];
-  /** A result of the same format, shape and options, to be written over in place of new arrays. */
+  /**
+   * A result of the same format, shape and options, to be written over in place of
+   * new arrays. Where it shares memory with the values, these are copied first.
+   */
   readonly into?: Quantized<F>;
   /**
    * What to do about NaN and infinities: `"throw"` a RangeError that names the
    * index (the default), or `"clamp"`: NaN becomes 0 and an infinity the largest
-   * finite magnitude of its group.
+   * finite magnitude of its group. The same for finite values whose scale is beyond
+   * the type that it is stored in: an error that names the group, or values that
+   * are cut to what a finite scale can hold.
    */
   readonly nonFinite?: "throw" | "clamp";
 }
@@ -52,7 +68,10 @@ export type QuantizeOptions<F extends FormatName> = F extends FormatName
 
 /** Options of {@linkcode dequantize}. */
 export interface DequantizeOptions {
-  /** A Float32Array of the right length, to be written over in place of a new one. */
+  /**
+   * A Float32Array of the right length, to be written over in place of a new one.
+   * Where it shares memory with the parts, these are copied first.
+   */
   readonly into?: Float32Array;
 }
 
@@ -66,9 +85,10 @@ export interface DequantizeOptions {
  * arrays of numbers are rounded to float32 first.
  * @param options The format (int4 by default), the shape, and what the format takes.
  * @returns The parts by name, with the shape and the options that it takes to read them.
- * @throws {RangeError} On a NaN or an infinity (the index is named), a shape that
- * the format cannot hold, or an option out of range.
- * @throws {TypeError} When `values` is no array of floats.
+ * @throws {RangeError} On a NaN or an infinity (the index is named), a scale that
+ * overflows (the group is named), a shape that the format cannot hold, or an option
+ * out of range.
+ * @throws {TypeError} When `values` is no array of floats, or an option of the wrong kind.
  *
  * @example One scale for each 32 values
  * ```ts
@@ -95,12 +115,12 @@ export function quantize<F extends FormatName>(
 ): Quantized<F>;
 export function quantize(
   values: FloatValues,
-  { format: name = "int4", shape, into, nonFinite = "throw", ...given }:
-    AnyOptions = {},
+  options?: object,
 ): AnyQuantized {
-  const format = formatNamed(name), input = toFloat32(values);
-  const dimensions = shape === undefined ? [input.length] : [...shape];
-  checkShape(dimensions);
+  const { format: name = "int4", shape, into, nonFinite, ...rest } =
+    plainOptions(options, "options");
+  const format = formatNamed(name), input = floatValues(values, "values");
+  const dimensions = shape === undefined ? [input.length] : shapeOf(shape);
   if (sizeOf(dimensions) !== input.length) {
     throw new RangeError(
       `Cannot quantize ${input.length} values as shape [${dimensions}]: it takes ${
@@ -108,44 +128,37 @@ export function quantize(
       }`,
     );
   }
-  if (nonFinite !== "throw" && nonFinite !== "clamp") {
-    throw new RangeError(
-      `Unknown nonFinite "${nonFinite}": use "throw" or "clamp"`,
-    );
-  }
-  const options = format.resolve(given, dimensions);
-  const specs: Record<string, PartSpec> = format.parts(dimensions, options);
-  if (into) checkInto(into, format.name, dimensions, specs);
-  const parts = into ? into.parts : allocateParts(specs);
-  const finite = nonFinite === "throw"
-    ? input
-    : clamped(input, format, dimensions, options);
-  format.quantize(finite, dimensions, options, parts);
+  const overflow = oneOf(nonFinite ?? "throw", ["throw", "clamp"], "nonFinite");
+  const resolved = { ...format.resolve(rest, dimensions), overflow };
+  const specs: Record<string, PartSpec> = format.parts(dimensions, resolved);
+  const parts = into === undefined
+    ? allocateParts(specs)
+    : checkInto(into, format.name, dimensions, specs);
+  const given = apartFrom(input, arraysOf(parts));
+  const finite = overflow === "throw"
+    ? given
+    : clamped(given, format, dimensions, resolved);
+  format.quantize(finite, dimensions, resolved, parts);
   return {
     format: format.name,
     shape: dimensions,
-    options: format.kept(options),
-    parts,
+    options: format.kept(resolved),
+    parts: into === undefined ? parts : (into as AnyQuantized).parts,
   };
 }
 
 /** A quantized tensor of any format. */
 export type AnyQuantized = QuantizedTensor<string, object, object>;
 
-interface AnyOptions {
-  readonly format?: string;
-  readonly shape?: readonly number[];
-  readonly into?: AnyQuantized;
-  readonly nonFinite?: "throw" | "clamp";
-}
-
 /**
  * Turns a quantized tensor back into floats, in row-major order.
  *
  * @param quantized What {@linkcode quantize} returned, or the same put together from a file.
  * @param options `into`: an array to reuse.
- * @returns One float32 for each value.
+ * @returns One float32 for each value. A NaN, as comes of a NaN or an infinite
+ * scale, is always the quiet NaN 0x7FC00000.
  * @throws {RangeError} When a part is missing or does not fit the shape, or `into` has the wrong length.
+ * @throws {TypeError} When something is of the wrong kind.
  *
  * @example
  * ```ts
@@ -158,32 +171,52 @@ interface AnyOptions {
  */
 export function dequantize(
   quantized: AnyQuantized,
-  { into }: DequantizeOptions = {},
+  options?: DequantizeOptions,
 ): Float32Array {
-  const format = formatNamed(quantized.format), shape = quantized.shape;
-  checkShape(shape);
-  const options = format.resolve(quantized.options, shape);
-  checkParts(quantized, format.parts(shape, options));
+  const given = plainOptions(quantized, "quantized");
+  const { into } = plainOptions(options, "options");
+  const format = formatNamed(given.format);
+  const shape = shapeOf(given.shape, "quantized.shape");
+  const kept = plainOptions(given.options, "quantized.options");
+  const resolved = format.resolve(kept, shape);
+  const parts = checkParts(
+    {
+      format: format.name,
+      parts: plainOptions(given.parts, "quantized.parts"),
+    },
+    format.parts(shape, resolved),
+  );
   const size = sizeOf(shape);
-  if (into && (!(into instanceof Float32Array) || into.length !== size)) {
+  const out = into === undefined
+    ? new Float32Array(size)
+    : typedArray(into, ["Float32Array"], "into");
+  if (out.length !== size) {
     throw new RangeError(
       `Cannot dequantize into ${
         describe(into)
       }: shape [${shape}] takes a Float32Array of ${size}`,
     );
   }
-  const out = into ?? new Float32Array(size);
-  format.dequantize(quantized.parts, shape, options, out);
-  return out;
+  format.dequantize(partsApart(parts, out), shape, resolved, out);
+  return into === undefined ? out : into as Float32Array;
 }
 
-/** The format of this name. Throws a RangeError that lists the names there are. */
-export function formatNamed(name: string): Format {
-  const format = formats.get(name);
-  if (format) return format;
-  throw new RangeError(
-    `Unknown format "${name}": use one of ${[...formats.keys()].join(", ")}`,
-  );
+function arraysOf(parts: object): DtypeArrays[Dtype][] {
+  return Object.values(parts as Parts).map(({ data }) => data);
+}
+
+/** The parts, copied where they share memory with `out`. */
+function partsApart(parts: object, out: Float32Array): object {
+  if (!arraysOf(parts).some((data) => overlap(data, out))) return parts;
+  const copies = Object.entries(parts as Parts).map((
+    [name, part],
+  ) => [name, { ...part, data: part.data.slice() }]);
+  return Object.fromEntries(copies);
+}
+
+/** The format of this name. Throws a TypeError or a RangeError that lists the names there are. */
+export function formatNamed(name: unknown): Format {
+  return formats.get(oneOf(name, [...formats.keys()], "format"))!;
 }
 
 /** The typed array that carries each dtype. */
@@ -212,44 +245,66 @@ export function allocateParts(
   return parts;
 }
 
-/** Throws a RangeError unless the tensor has just these parts, each with the right type and length. */
+/**
+ * The parts of a tensor as arrays of this realm, on the same memory. Throws unless
+ * there are just these parts, each with the right type and length.
+ */
 export function checkParts(
-  { format, parts: given }: AnyQuantized,
+  { format, parts: given }: { readonly format: string; readonly parts: object },
   specs: Readonly<Record<string, PartSpec>>,
-): void {
-  const parts = given as Parts;
+): Parts {
+  const checked: Record<string, Part> = {};
   for (const [name, { dtype, shape }] of Object.entries(specs)) {
-    const data = Object.hasOwn(parts, name) ? parts[name].data : undefined;
-    if (data instanceof ARRAYS[dtype] && data.length === sizeOf(shape)) {
-      continue;
+    const part = Object.hasOwn(given, name)
+      ? plainOptions((given as Parts)[name], `part "${name}"`)
+      : {};
+    const kind = ARRAYS[dtype].name;
+    if (
+      typedArrayKind(part.data) !== kind ||
+      (part.data as Uint8Array).length !== sizeOf(shape)
+    ) {
+      throw new RangeError(
+        `Cannot use part "${name}" of a ${format} tensor: it takes ${kind} of ` +
+          `${sizeOf(shape)} ([${shape}]), not ${describe(part.data)}`,
+      );
     }
-    throw new RangeError(
-      `Cannot use part "${name}" of a ${format} tensor: it takes ${
-        ARRAYS[dtype].name
-      } of ` +
-        `${sizeOf(shape)} ([${shape}]), not ${describe(data)}`,
+    const data = typedArray(
+      part.data,
+      [kind as TypedArrayKind],
+      `part "${name}"`,
     );
+    checked[name] = { dtype, shape, data };
   }
-  for (const name of Object.keys(parts)) {
+  for (const name of Object.keys(given)) {
     if (Object.hasOwn(specs, name)) continue;
     throw new RangeError(
       `A ${format} tensor with these options has no part "${name}": leave it out`,
     );
   }
+  return checked;
 }
 
 function checkInto(
-  into: AnyQuantized,
+  given: unknown,
   name: string,
   shape: readonly number[],
   specs: Readonly<Record<string, PartSpec>>,
-): void {
-  if (into.format !== name || into.shape.join() !== shape.join()) {
+): Parts {
+  const into = plainOptions(given, "into");
+  const own = shapeOf(into.shape, "into.shape");
+  if (into.format !== name || own.join() !== shape.join()) {
     throw new RangeError(
-      `Cannot quantize ${name} [${shape}] into ${into.format} [${into.shape}]: pass a result of the same format and shape`,
+      `Cannot quantize ${name} [${shape}] into ${
+        describe(into.format)
+      } [${own}]: pass a result of the same format and shape`,
     );
   }
-  checkParts(into, specs);
+  const parts = checkParts(
+    { format: name, parts: plainOptions(into.parts, "into.parts") },
+    specs,
+  );
+  rejectOverlap(parts);
+  return parts;
 }
 
 function clamped(
@@ -260,13 +315,4 @@ function clamped(
 ): Float32Array {
   const group = format.group(shape, options), columns = rowLength(shape);
   return clampNonFinite(values, Math.max(columns, group), group);
-}
-
-function describe(value: unknown): string {
-  if (ArrayBuffer.isView(value)) {
-    return `${value.constructor.name} of ${
-      (value as unknown as ArrayLike<number>).length
-    }`;
-  }
-  return String(value);
 }

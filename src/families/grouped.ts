@@ -6,6 +6,7 @@
  */
 import { type Kernel, type Operand, run } from "../kernels/engine.ts";
 import { magnitude, range } from "../kernels/js/reduce.ts";
+import { oneOf, wholeNumber } from "../numeric/arguments.ts";
 import { rejectNonFinite } from "../numeric/finite.ts";
 import { rowLength, sizeOf, withLastAxis } from "../numeric/shape.ts";
 
@@ -36,13 +37,10 @@ export interface Grouping {
   readonly perTensor: boolean;
 }
 
-/** Throws a RangeError unless `groupSize` is a positive whole number, `"row"` or `"tensor"`. */
-export function checkGroupSize(groupSize: GroupSize): void {
-  if (groupSize === "row" || groupSize === "tensor") return;
-  if (Number.isSafeInteger(groupSize) && groupSize > 0) return;
-  throw new RangeError(
-    `Cannot use groupSize ${groupSize}: it must be a whole number of 1 or more, "row" or "tensor"`,
-  );
+/** Throws unless `groupSize` is a positive whole number, `"row"` or `"tensor"`. */
+export function checkGroupSize(groupSize: unknown): void {
+  if (typeof groupSize === "number") wholeNumber(groupSize, "groupSize", 1);
+  else oneOf(groupSize, ["row", "tensor"], "groupSize");
 }
 
 /** Where the groups of a tensor lie. With `"tensor"` a row is one group, and all share a scale. */

@@ -42,7 +42,13 @@ import {
   quantizeInt4,
   quantizeInt4Groups,
 } from "../kernels/js/int4.ts";
-import { firstNonFinite, rejectNonFinite } from "../numeric/finite.ts";
+import { intervalOf, oneOf } from "../numeric/arguments.ts";
+import {
+  type Overflow,
+  rejectNonFinite,
+  ScaleOverflow,
+} from "../numeric/finite.ts";
+import { settleNaNs } from "../numeric/nan.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
 import { rowLength, withLastAxis } from "../numeric/shape.ts";
 import { rejectUnknownOptions } from "../families/options.ts";
@@ -79,6 +85,8 @@ export interface ResolvedInt4Options {
   readonly scaleMethod: ScaleMethod;
   /** The range that values are taken to lie in, if it was given. */
   readonly range?: readonly [min: number, max: number];
+  /** What to do where max − min of finite values is beyond float32; `"throw"` by default. */
+  readonly overflow?: Overflow;
 }
 
 const QUANTIZE: Kernel = { name: "int4_quantize", js: quantizeInt4 };
@@ -112,6 +120,27 @@ export function scaleOf(
   return [scale, clamp(zeroPoint, -8, 7) + 0];
 }
 
+/** Half of the largest float32: a range between this and its negative has a width that is finite. */
+const HALF_OF_LARGEST = 1.7014117331926443e38;
+
+/** Scale and zero point of group `index`, whose first value is number `first`; deals with a scale that is infinite. */
+function finiteScaleOf(
+  { scaleMethod, overflow = "throw" }: ResolvedInt4Options,
+  min: number,
+  max: number,
+  index: number,
+  first: number,
+): [scale: number, zeroPoint: number] {
+  const found = scaleOf(scaleMethod, min, max);
+  if (Number.isFinite(found[0]) || overflow === "keep") return found;
+  if (overflow === "throw") throw new ScaleOverflow(index, first, "float32");
+  return scaleOf(
+    scaleMethod,
+    Math.max(min, -HALF_OF_LARGEST),
+    Math.min(max, HALF_OF_LARGEST),
+  );
+}
+
 function orOne(scale: number): number {
   return scale === 0 ? 1 : scale;
 }
@@ -129,25 +158,38 @@ function referenceQuantize(
   scales.data.fill(1);
   const groups = grouping(shape, options.groupSize);
   for (let index = 0; index < scales.data.length; index++) {
-    const members = membersOf(groups, index);
-    let [min, max] = members.length > 0 ? [Infinity, -Infinity] : [0, 0];
-    for (const i of members) {
-      [min, max] = [Math.min(min, values[i]), Math.max(max, values[i])];
-    }
-    if (options.range) {
-      [min, max] = [
-        Math.fround(options.range[0]),
-        Math.fround(options.range[1]),
-      ];
-    }
-    const [scale, zeroPoint] = scaleOf(options.scaleMethod, min, max);
-    scales.data[index] = scale;
-    if (zeroPoints) zeroPoints.data[index] = zeroPoint;
-    for (const i of members) {
-      const rounded = roundHalfToEven(Math.fround(values[i] / scale));
-      const { byte, shift } = placeOf(groups, i);
-      codes.data[byte] |= (clamp(rounded + zeroPoint, -8, 7) & 15) << shift;
-    }
+    quantizeGroup(
+      values,
+      options,
+      { codes, scales, zeroPoints },
+      groups,
+      index,
+    );
+  }
+}
+
+/** Quantizes one group into codes that are zeros. */
+function quantizeGroup(
+  values: Float32Array,
+  options: ResolvedInt4Options,
+  { codes, scales, zeroPoints }: Int4Parts,
+  groups: Grouping,
+  index: number,
+): void {
+  const members = membersOf(groups, index);
+  let [min, max] = members.length > 0 ? [Infinity, -Infinity] : [0, 0];
+  for (const i of members) {
+    [min, max] = [Math.min(min, values[i]), Math.max(max, values[i])];
+  }
+  if (options.range) [min, max] = options.range;
+  const first = members[0] ?? 0;
+  const [scale, zeroPoint] = finiteScaleOf(options, min, max, index, first);
+  scales.data[index] = scale;
+  if (zeroPoints) zeroPoints.data[index] = zeroPoint;
+  for (const i of members) {
+    const rounded = roundHalfToEven(Math.fround(values[i] / scale));
+    const { byte, shift } = placeOf(groups, i);
+    codes.data[byte] |= (clamp(rounded + zeroPoint, -8, 7) & 15) << shift;
   }
 }
 
@@ -167,6 +209,7 @@ function referenceDequantize(
       out[i] = Math.fround(code - zeroPoint) * scales.data[index];
     }
   }
+  settleNaNs(out);
 }
 
 /** Indices of the values that share scale number `index`. */
@@ -207,7 +250,7 @@ function quantize(
   }
   const { codes, scales, zeroPoints } = parts;
   const setScale = (index: number, first: number, n: number) => {
-    const [scale, zeroPoint] = measureScale(values, first, n, options);
+    const [scale, zeroPoint] = measureScale(values, index, first, n, options);
     scales.data[index] = scale;
     if (zeroPoints) zeroPoints.data[index] = zeroPoint;
   };
@@ -247,22 +290,24 @@ function isFused({ group, groupsPerRow, perTensor }: Grouping): boolean {
 
 function measureScale(
   values: Float32Array,
+  index: number,
   first: number,
   n: number,
-  { scaleMethod, range }: ResolvedInt4Options,
+  options: ResolvedInt4Options,
 ): [scale: number, zeroPoint: number] {
+  const { scaleMethod, range } = options;
   if (scaleMethod !== "absmax" && !range) {
-    return scaleOf(scaleMethod, ...measureRange(values, first, n));
+    const [min, max] = measureRange(values, first, n);
+    return finiteScaleOf(options, min, max, index, first);
   }
   const largest = measureMagnitude(values, first, n);
-  return range
-    ? scaleOf(scaleMethod, Math.fround(range[0]), Math.fround(range[1]))
-    : scaleOf(scaleMethod, -largest, largest);
+  const [min, max] = range ?? [-largest, largest];
+  return finiteScaleOf(options, min, max, index, first);
 }
 
 function quantizeFused(
   values: Float32Array,
-  { scaleMethod }: ResolvedInt4Options,
+  options: ResolvedInt4Options,
   parts: Int4Parts,
   groups: Grouping,
 ): void {
@@ -282,9 +327,31 @@ function quantizeFused(
         bytes: zeroPoints ? perStep : 0,
       },
     ],
-    numbers: [row, groups.group, SCALE_RULES[scaleMethod]],
-    again: (first, n) => rejectNonFinite(values, first, first + n),
+    numbers: [row, groups.group, SCALE_RULES[options.scaleMethod]],
+    again: (first, n) => {
+      rejectNonFinite(values, first, first + n);
+      quantizeGroups(values, options, parts, groups, first, n);
+    },
   });
+}
+
+/** By the reference: a stretch of whole groups whose codes fill whole bytes. */
+function quantizeGroups(
+  values: Float32Array,
+  options: ResolvedInt4Options,
+  parts: Int4Parts,
+  groups: Grouping,
+  first: number,
+  n: number,
+): void {
+  const last = first + n - 1, { columns, group, groupsPerRow } = groups;
+  const indexOf = (i: number) =>
+    Math.floor(i / columns) * groupsPerRow + Math.floor(i % columns / group);
+  const { byte: from } = placeOf(groups, first);
+  parts.codes.data.fill(0, from, placeOf(groups, last).byte + 1);
+  for (let index = indexOf(first); index <= indexOf(last); index++) {
+    quantizeGroup(values, options, parts, groups, index);
+  }
 }
 
 const NO_ZERO_POINTS = new Int8Array(0);
@@ -350,28 +417,20 @@ function unreachable(): never {
 
 // ---- the format ----
 
+const SCALE_METHODS = Object.keys(SCALE_RULES) as ScaleMethod[];
+
 function resolve(options: Int4Options): ResolvedInt4Options {
   rejectUnknownOptions("int4", options, ["groupSize", "scaleMethod", "range"]);
   const { groupSize = "tensor", scaleMethod = "absmax", range } = options;
   checkGroupSize(groupSize);
-  if (!Object.hasOwn(SCALE_RULES, scaleMethod)) {
-    const known = Object.keys(SCALE_RULES).join(", ");
-    throw new RangeError(
-      `Unknown scaleMethod "${scaleMethod}" of format int4: use one of ${known}`,
-    );
-  }
+  oneOf(scaleMethod, SCALE_METHODS, "scaleMethod");
   if (range === undefined) return { groupSize, scaleMethod };
   if (groupSize !== "tensor") {
     throw new RangeError(
       `Cannot use range with groupSize ${groupSize}: it is for groupSize "tensor"`,
     );
   }
-  if (range.length !== 2 || firstNonFinite(range) >= 0 || range[0] > range[1]) {
-    throw new RangeError(
-      `Cannot use range [${range}]: it must be [min, max], both finite, min <= max`,
-    );
-  }
-  return { groupSize, scaleMethod, range };
+  return { groupSize, scaleMethod, range: intervalOf(range, "range") };
 }
 
 function span(shape: readonly number[], options: ResolvedInt4Options): number {
@@ -420,7 +479,7 @@ export const int4: Format<"int4", Int4Options, Int4Parts, ResolvedInt4Options> =
     within: ({ scaleMethod }, min, max) => ({
       groupSize: "tensor",
       scaleMethod,
-      range: [min, max],
+      range: [Math.fround(min), Math.fround(max)],
     }),
     parts,
     quantize,

@@ -90,6 +90,7 @@ export const iq4_nl: BlockFormat<"iq4_nl"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   blockSize: IQ4_GROUP,
   blockBytes: BYTES,
+  halves: 1,
   scaleBytes: 2,
   errorBound: 0.2,
   encode,

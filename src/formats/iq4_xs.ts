@@ -136,6 +136,7 @@ export const iq4_xs: BlockFormat<"iq4_xs"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   blockSize: VALUES,
   blockBytes: BYTES,
+  halves: 1,
   scaleBytes: CODES_AT,
   errorBound: 0.2,
   encode,

@@ -58,6 +58,7 @@ export const mxfp4: BlockFormat<"mxfp4"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   blockSize: VALUES,
   blockBytes: BYTES,
+  halves: 0,
   scaleBytes: 1,
   errorBound: 0.25,
   encode,

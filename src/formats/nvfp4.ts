@@ -70,6 +70,7 @@ export const nvfp4: BlockFormat<"nvfp4"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   blockSize: VALUES,
   blockBytes: BYTES,
+  halves: 0,
   scaleBytes: GROUPS,
   groupSize: GROUP,
   errorBound: 0.18,

@@ -76,6 +76,7 @@ export const q4_0: BlockFormat<"q4_0"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   blockSize: VALUES,
   blockBytes: BYTES,
+  halves: 1,
   scaleBytes: 2,
   errorBound: 0.126,
   encode,

@@ -100,6 +100,7 @@ export const q4_1: BlockFormat<"q4_1"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   blockSize: VALUES,
   blockBytes: BYTES,
+  halves: 2,
   scaleBytes: 4,
   errorBound: 0.068,
   encode,

@@ -211,6 +211,7 @@ export const q4_k: BlockFormat<"q4_k"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   blockSize: VALUES,
   blockBytes: BYTES,
+  halves: 2,
   scaleBytes: CODES_AT,
   errorBound: 0.12,
   encode,

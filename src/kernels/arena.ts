@@ -5,8 +5,14 @@
  * {@linkcode allocate}: reserved whole and never grown, since growing a memory
  * detaches every array in it.
  *
+ * At the bottom of every memory are the kernels' constants and scratch space,
+ * then room for tiles. In an arena a caller can write there, by way of the buffer
+ * of its array, so nothing is taken to be there from one run to the next:
+ * {@linkcode restore} writes the constants anew.
+ *
  * @module
  */
+import type { OwnFloats } from "../numeric/floats.ts";
 import { KERNELS } from "./module.ts";
 
 /** A compiled kernel: counts, pointers and numbers in, 0 or 1 out. */
@@ -16,17 +22,21 @@ export type WasmKernel = (...operands: number[]) => number;
 export interface Instance {
   readonly memory: WebAssembly.Memory;
   readonly kernels: Readonly<Record<string, WasmKernel>>;
-  /** Where scratch space starts; below it are the kernels' constants. */
+  /** Where room for tiles starts; below it are the kernels' constants and their own scratch space. */
   readonly scratch: number;
 }
 
 const PAGE = 65536;
+const MEBIBYTE = 1024 * 1024;
 
-/** Scratch space for tiles at the bottom of every memory. */
-const SCRATCH_BYTES = 1024 * 1024;
+/** What is kept free for tiles at the bottom of every memory: a full tile, and weights for rows of 30,000 values. */
+const SCRATCH_BYTES = 4 * PAGE;
 
-/** Arenas are reserved, not touched: pages cost nothing until they are written. */
-const ARENA_BYTES = [1024, 256, 64].map((mebibytes) => mebibytes * 1024 * 1024);
+/** A shared arena: large enough for many small arrays, small enough to be copied by mistake. */
+const LEAST_ARENA_BYTES = MEBIBYTE;
+
+/** Each shared arena is twice as large as the one before, up to this, so that a thousand small arrays do not take as many memories. */
+const MOST_SHARED_BYTES = 64 * MEBIBYTE;
 
 /** The most that one WebAssembly memory can hold, less a page so that sizes stay below 2^32. */
 const MOST_BYTES = 65535 * PAGE;
@@ -40,6 +50,12 @@ function compile(): WebAssembly.Module {
   return compiled;
 }
 
+/** The kernels' constants as the module sets them; what is between them is theirs to write before they read it. */
+let constants: Uint8Array | undefined;
+
+/** Where they start; below, nothing is. */
+const CONSTANTS_START = 1024;
+
 function instantiate(bytes: number): Instance {
   const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) });
   const abort = () => {
@@ -51,6 +67,10 @@ function instantiate(bytes: number): Instance {
     env: { memory, abort },
   });
   const kernels = exports as unknown as Record<string, WasmKernel>;
+  constants ??= new Uint8Array(memory.buffer).slice(
+    CONSTANTS_START,
+    kernels.constants_end(),
+  );
   return {
     memory,
     kernels,
@@ -58,19 +78,22 @@ function instantiate(bytes: number): Instance {
   };
 }
 
-/** Bytes of scratch space that an instance has at the moment. */
-export function scratchBytes(instance: Instance): number {
-  return instance.memory === tiles?.memory
-    ? instance.memory.buffer.byteLength - instance.scratch
-    : SCRATCH_BYTES - instance.scratch;
+/** Writes the kernels' constants anew, where a caller may have written over them. */
+export function restore(instance: Instance, memory: Uint8Array): void {
+  if (instance !== tiles) memory.set(constants!, CONSTANTS_START);
+}
+
+/** Where the room for tiles ends that an instance has at the moment. */
+export function scratchEnd(instance: Instance): number {
+  return instance === tiles ? instance.memory.buffer.byteLength : SCRATCH_BYTES;
 }
 
 let tiles: Instance | undefined;
 
-/** The instance for data that lives elsewhere, with room for `bytes` of scratch. Throws where WebAssembly is forbidden. */
+/** The instance for data that lives elsewhere, with room for `bytes` of tiles. Throws where WebAssembly is forbidden. */
 export function tileInstance(bytes: number): Instance {
   tiles ??= instantiate(SCRATCH_BYTES);
-  const missing = bytes - scratchBytes(tiles);
+  const missing = tiles.scratch + bytes - scratchEnd(tiles);
   if (missing > 0) tiles.memory.grow(Math.ceil(missing / PAGE));
   return tiles;
 }
@@ -80,9 +103,10 @@ interface Arena {
   next: number;
 }
 
-// An arena is kept alive by the arrays in it, and by being the newest.
 const arenas = new WeakMap<ArrayBufferLike, Instance>();
-let newest: Arena | undefined;
+
+// An arena is kept alive by the arrays in it, and by being the newest shared one.
+let shared: Arena | undefined;
 
 /** The instance whose memory this array lives in, if {@linkcode allocate} made it. */
 export function instanceOf(array: ArrayBufferView): Instance | undefined {
@@ -90,38 +114,35 @@ export function instanceOf(array: ArrayBufferView): Instance | undefined {
 }
 
 function openArena(bytes: number): Arena {
-  let refused: unknown;
-  const sizes = ARENA_BYTES.filter((size) => size > bytes + SCRATCH_BYTES);
-  for (const size of [...sizes, bytes + SCRATCH_BYTES]) {
-    try {
-      const instance = instantiate(size);
-      arenas.set(instance.memory.buffer, instance);
-      return { instance, next: SCRATCH_BYTES };
-    } catch (error) {
-      refused = error;
-    }
-  }
-  throw refused;
+  const instance = instantiate(bytes);
+  arenas.set(instance.memory.buffer, instance);
+  return { instance, next: SCRATCH_BYTES };
+}
+
+function sizeOf({ instance }: Arena): number {
+  return instance.memory.buffer.byteLength;
+}
+
+/** An arena with room for so many bytes: the newest shared one, a new one, or one of its own for a large array. */
+function arenaFor(bytes: number): Arena {
+  if (shared && shared.next + bytes <= sizeOf(shared)) return shared;
+  const size = shared
+    ? Math.min(2 * sizeOf(shared), MOST_SHARED_BYTES)
+    : LEAST_ARENA_BYTES;
+  if (SCRATCH_BYTES + bytes > size) return openArena(SCRATCH_BYTES + bytes);
+  return shared = openArena(size);
 }
 
 /** Float32Array in an arena. Throws where WebAssembly is forbidden or memory is out. */
-export function allocateInArena(length: number): Float32Array {
+export function allocateInArena(length: number): OwnFloats {
   const bytes = Math.ceil(length * 4 / 64) * 64;
   if (bytes + SCRATCH_BYTES > MOST_BYTES) {
     throw new RangeError(
-      `Cannot allocate ${length} floats: a WebAssembly memory holds at most 2^30 of them`,
+      `Cannot use length ${length}: a WebAssembly memory holds at most 2^30 floats`,
     );
   }
-  if (
-    !newest || newest.next + bytes > newest.instance.memory.buffer.byteLength
-  ) {
-    newest = openArena(bytes);
-  }
-  const array = new Float32Array(
-    newest.instance.memory.buffer,
-    newest.next,
-    length,
-  );
-  newest.next += bytes;
+  const arena = arenaFor(bytes), { buffer } = arena.instance.memory;
+  const array = new Float32Array(buffer as ArrayBuffer, arena.next, length);
+  arena.next += bytes;
   return array;
 }

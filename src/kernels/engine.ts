@@ -6,11 +6,14 @@
  *
  * @module
  */
+import { oneOf, wholeNumber } from "../numeric/arguments.ts";
+import type { OwnFloats } from "../numeric/floats.ts";
 import {
   allocateInArena,
   type Instance,
   instanceOf,
-  scratchBytes,
+  restore,
+  scratchEnd,
   tileInstance,
 } from "./arena.ts";
 
@@ -93,6 +96,7 @@ export function backend(): Backend {
  * Forces a backend, to compare the two or to rule one out.
  *
  * @throws {RangeError} When the name is neither `"wasm"` nor `"js"`.
+ * @throws {TypeError} When it is no string.
  * @throws {Error} When WebAssembly is asked for and does not work here.
  *
  * @example
@@ -106,15 +110,13 @@ export function backend(): Backend {
  * ```
  */
 export function useBackend(name: Backend): void {
-  if (name !== "wasm" && name !== "js") {
-    throw new RangeError(`Unknown backend "${name}": use "wasm" or "js"`);
-  }
-  if (name === "wasm" && !webAssemblyWorks()) {
+  const backend = oneOf(name, ["wasm", "js"], "backend");
+  if (backend === "wasm" && !webAssemblyWorks()) {
     throw new Error(
       'WebAssembly does not work here: stay with useBackend("js")',
     );
   }
-  chosen = name;
+  chosen = backend;
 }
 
 /**
@@ -123,11 +125,15 @@ export function useBackend(name: Backend): void {
  * valid for good, and holds zeros. Where WebAssembly does not work it is a plain
  * Float32Array.
  *
- * Arrays share arenas of up to 1 GiB that are given back when none of their
- * arrays is in use; make a few and reuse them.
+ * Its buffer is that of an arena, larger than the array (a mebibyte at least),
+ * which small arrays share. It cannot be transferred, and `structuredClone` or
+ * `postMessage` copy all of it: post `array.slice()`, which is an ordinary array
+ * of its own. An arena is given back when none of its arrays is in use; make a few
+ * arrays and reuse them.
  *
  * @param length How many floats, from 0 to 2^30 less a little.
- * @throws {RangeError} When the length is no whole number or too large.
+ * @throws {TypeError} When the length is no number.
+ * @throws {RangeError} When it is no whole number, too large, or memory is out.
  *
  * @example
  * ```ts
@@ -138,16 +144,23 @@ export function useBackend(name: Backend): void {
  * const { parts } = quantize(values, { format: "int4", groupSize: 128 });
  * console.log(parts.codes.data.length); // 512
  * ```
+ *
+ * @example To another thread
+ * ```ts
+ * import { allocate } from "@nibblewise/nibblewise";
+ *
+ * const { port1, port2 } = new MessageChannel();
+ * const copy = allocate(64).slice();
+ * port1.postMessage(copy, [copy.buffer]); // 256 bytes, moved
+ * port1.close();
+ * port2.close();
+ * ```
  */
-export function allocate(length: number): Float32Array {
-  if (!Number.isSafeInteger(length) || length < 0) {
-    throw new RangeError(
-      `Cannot allocate ${length} floats: the length must be a whole number of 0 or more`,
-    );
-  }
+export function allocate(length: number): OwnFloats {
+  const floats = wholeNumber(length, "length");
   return backend() === "wasm"
-    ? allocateInArena(length)
-    : new Float32Array(length);
+    ? allocateInArena(floats)
+    : new Float32Array(floats);
 }
 
 /** Runs a kernel over all values of `work`. */
@@ -195,18 +208,9 @@ interface Slot {
 
 function runWasm(work: Work): void {
   const { operands, step, count } = work;
-  const most = Math.min(count, stretchOf(LONG_STRETCH, step));
-  const instance = chooseInstance(work, most);
+  const { instance, stretch } = choosePlace(work);
   const memory = new Uint8Array(instance.memory.buffer);
-  let copied = 0;
-  for (const operand of operands) {
-    if (operand.array.buffer !== memory.buffer && !isWhole(operand)) {
-      copied += byteCount(operand, most, step);
-    }
-  }
-  const stretch = copied <= TILE_BYTES
-    ? most
-    : stretchOf(TILE_BYTES * most / copied, step);
+  restore(instance, memory);
   let free = instance.scratch;
   const slots = operands.map((operand): Slot => {
     const { buffer, byteOffset, byteLength } = operand.array;
@@ -246,17 +250,57 @@ function align(address: number): number {
   return Math.ceil(address / 64) * 64;
 }
 
-/** The arena that the largest operand of any arena lives in; or else the tiles. */
-function chooseInstance({ operands, step }: Work, most: number): Instance {
-  let need = 0, largest = -1, chosen: Instance | undefined;
+/** Where a work is done, and how many values go into a call. */
+interface Place {
+  readonly instance: Instance;
+  readonly stretch: number;
+}
+
+/** How many values go into a call where operands outside of `inside` are copied, and how many bytes of tiles that takes. */
+function tiling(
+  { operands, step, count }: Work,
+  inside: ArrayBufferLike | undefined,
+): { stretch: number; bytes: number } {
+  const most = Math.min(count, stretchOf(LONG_STRETCH, step));
+  let copied = 0;
   for (const operand of operands) {
-    need += byteCount(operand, most, step) + 128;
-    const instance = operand.array.byteLength > largest
-      ? instanceOf(operand.array)
-      : undefined;
-    if (instance) [chosen, largest] = [instance, operand.array.byteLength];
+    if (operand.array.buffer !== inside && !isWhole(operand)) {
+      copied += byteCount(operand, most, step);
+    }
   }
-  return chosen && need <= scratchBytes(chosen) ? chosen : tileInstance(need);
+  const stretch = copied <= TILE_BYTES
+    ? most
+    : stretchOf(TILE_BYTES * most / copied, step);
+  let bytes = 0;
+  for (const operand of operands) {
+    if (operand.array.buffer === inside) continue;
+    // Aligned to 64, and up to 63 further on.
+    bytes += byteCount(operand, stretch, step) + 128;
+  }
+  return { stretch, bytes };
+}
+
+/** The arena that the largest operand of any arena lives in, if what has to be copied has room there; or else the tiles. */
+function choosePlace(work: Work): Place {
+  let largest = -1, arena: Instance | undefined;
+  for (const { array } of work.operands) {
+    const instance = array.byteLength > largest ? instanceOf(array) : undefined;
+    if (instance) [arena, largest] = [instance, array.byteLength];
+  }
+  if (arena && !work.operands.some((operand) => isBelow(operand, arena))) {
+    const { stretch, bytes } = tiling(work, arena.memory.buffer);
+    if (arena.scratch + bytes <= scratchEnd(arena)) {
+      return { instance: arena, stretch };
+    }
+  }
+  const { stretch, bytes } = tiling(work, undefined);
+  return { instance: tileInstance(bytes), stretch };
+}
+
+/** Whether an array lies where the arena has its constants and tiles: a caller made it from the buffer of another. */
+function isBelow({ array }: Operand, arena: Instance): boolean {
+  return array.buffer === arena.memory.buffer &&
+    array.byteOffset < scratchEnd(arena);
 }
 
 function runTiles(

@@ -28,9 +28,68 @@ export function rejectNonFinite(
   throw new RangeError(
     `Cannot quantize ${
       values[index]
-    } at index ${index}: pass nonFinite: "clamp" to take NaN as 0 ` +
+    } at index ${index}: nonFinite: "clamp" of quantize() takes NaN as 0 ` +
       "and an infinity as the largest magnitude of its group",
   );
+}
+
+/** Finite values whose scale is not finite in the type that it is stored in. */
+export class ScaleOverflow extends RangeError {
+  /** Index of the group. */
+  readonly group: number;
+  /** Index of its first value. */
+  readonly first: number;
+  /** The type of the scale, in words. */
+  readonly stored: string;
+
+  /** Tells which group, from which value on, has a scale that this type cannot hold. */
+  constructor(group: number, first: number, stored: string) {
+    super(
+      `Cannot quantize group ${group}, from index ${first} on: its scale overflows ${stored}; ` +
+        'pass nonFinite: "clamp" to cut its values to what it can hold',
+    );
+    this.name = "RangeError";
+    this.group = group;
+    this.first = first;
+    this.stored = stored;
+  }
+}
+
+/** What to do where finite values have a scale that is not: refuse, cut the values, or keep it as the reference does. */
+export type Overflow = "throw" | "clamp" | "keep";
+
+/** Bisections of float32 bits: the cut is within 2^-8 of the largest magnitude that does. */
+const BISECTIONS = 16;
+
+/**
+ * Cuts finite values to the largest magnitude, or a little less, at which their scale is finite.
+ *
+ * @param values The values of a group whose scale overflows.
+ * @param overflows Quantizes what it is given; says whether the scale overflows.
+ * It is called with the result last, and has quantized that.
+ */
+export function clipToScale(
+  values: Float32Array,
+  overflows: (clipped: Float32Array) => boolean,
+): void {
+  const limit = new Float32Array(1), bits = new Uint32Array(limit.buffer);
+  const clipped = new Float32Array(values.length);
+  const overflowsAt = (bitsOfLimit: number): boolean => {
+    bits[0] = bitsOfLimit;
+    for (let i = 0; i < values.length; i++) {
+      clipped[i] = Math.max(-limit[0], Math.min(limit[0], values[i]));
+    }
+    return overflows(clipped);
+  };
+  limit[0] = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  // Zeros have a finite scale, the values themselves have not.
+  let low = 0, high = bits[0];
+  for (let i = 0; i < BISECTIONS; i++) {
+    const middle = (low + high) >>> 1;
+    if (overflowsAt(middle)) high = middle;
+    else low = middle;
+  }
+  overflowsAt(low);
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Any array of floats as a Float32Array.
+ * What counts as an array of floats; `floatValues` of `arguments.ts` makes a Float32Array of it.
  *
  * @module
  */
@@ -11,26 +11,11 @@ export type FloatValues =
   | Float16Values
   | readonly number[];
 
+/** A Float32Array over an ordinary ArrayBuffer: TypeScript writes it as a generic type since 5.7, which older compilers do not know. */
+export type OwnFloats = ReturnType<Float32ArrayConstructor["of"]>;
+
 /** A Float16Array, on runtimes that have it. */
 export interface Float16Values extends ArrayLike<number> {
   /** Tells it from other arrays. */
   readonly [Symbol.toStringTag]: "Float16Array";
-}
-
-/** The values themselves when they are float32, or a rounded copy. Throws a TypeError for any other kind of array. */
-export function toFloat32(values: FloatValues): Float32Array {
-  if (values instanceof Float32Array) return values;
-  const tag = Object.prototype.toString.call(values).slice(8, -1);
-  if (
-    tag === "Float64Array" || tag === "Float16Array" || Array.isArray(values)
-  ) {
-    return Float32Array.from(values as ArrayLike<number>);
-  }
-  // A Float32Array of another realm (an iframe, a vm context).
-  if (tag === "Float32Array") {
-    return Float32Array.from(values as ArrayLike<number>);
-  }
-  throw new TypeError(
-    `Cannot take values of type ${tag}: pass a Float32Array, Float64Array, Float16Array or an array of numbers`,
-  );
 }

@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { oneOf, shown, wholeNumber } from "./options.ts";
+import {
+  oneOf,
+  plainOptions,
+  typedArray,
+  wholeNumber,
+} from "../numeric/arguments.ts";
+import { shown } from "./options.ts";
 import type { Metric, Precision } from "./query.ts";
 import type { FetchRows, FloatRows, Rescore } from "./rescore.ts";
 import type { Wanted } from "./scan.ts";
@@ -37,12 +43,12 @@ const DEFAULT_FACTOR = 4;
 
 /** The metric that is asked for. */
 export function metricOf({ metric }: ScoreOptions): Metric {
-  return oneOf("metric", metric ?? "cosine", ["dot", "cosine", "euclidean"]);
+  return oneOf(metric ?? "cosine", ["dot", "cosine", "euclidean"], "metric");
 }
 
 /** The precision that is asked for. */
 export function precisionOf({ precision }: ScoreOptions): Precision {
-  return oneOf("precision", precision ?? "int16", ["int16", "int8", "float32"]);
+  return oneOf(precision ?? "int16", ["int16", "int8", "float32"], "precision");
 }
 
 /** The array to write to, of the right length. */
@@ -51,12 +57,10 @@ export function intoOf(
   length: number,
 ): Float32Array {
   if (into === undefined) return new Float32Array(length);
-  if (!(into instanceof Float32Array)) {
-    throw new TypeError("The option into must be a Float32Array");
-  }
-  if (into.length === length) return into;
+  const array = typedArray(into, ["Float32Array"], "into");
+  if (array.length === length) return array;
   throw new RangeError(
-    `The option into has ${into.length} elements: it must have ${length}`,
+    `Cannot use into: it has ${array.length} elements, and must have ${length}`,
   );
 }
 
@@ -71,18 +75,19 @@ export function wantedOf(
   options: SearchOptions | FetchingSearchOptions,
   size: number,
 ): { k: number; wanted: Wanted; rescore?: Rescore } {
+  plainOptions(options, "the options of a search");
   const { filter, rescore } = options;
   if (size === 0) {
     throw new RangeError("Cannot search: the matrix has no rows");
   }
-  const k = wholeNumber("k", options.k ?? Math.min(DEFAULT_K, size), 1, size);
+  const k = wholeNumber(options.k ?? Math.min(DEFAULT_K, size), "k", 1, size);
   if (!rescore) return { k, wanted: { k, filter } };
   const factor = rescore.factor ?? DEFAULT_FACTOR;
   if (!(factor >= 1 && factor < Infinity)) {
     throw new RangeError(
-      `The option rescore.factor cannot be ${
+      `Cannot use rescore.factor ${
         shown(factor)
-      }: it is a number from 1 on`,
+      }: it must be a number from 1 on`,
     );
   }
   const candidates = Math.min(size, Math.ceil(factor * k));

@@ -20,6 +20,7 @@
  * @module
  */
 import type { ByteSource } from "../files/bytes.ts";
+import { typedArray, typedArrayKind } from "../numeric/arguments.ts";
 import { openSafetensors, planSafetensors } from "../files/safetensors.ts";
 import type { TensorEntry } from "../files/tensors.ts";
 import type { Chunk } from "./engine.ts";
@@ -32,12 +33,15 @@ export const MATRIX_KEY = "nibblewise.matrix";
 
 const VERSION = 1;
 
+/** A Uint8Array over an ordinary ArrayBuffer: what a Blob takes, in words that older compilers know. */
+export type OwnBytes = ReturnType<Uint8ArrayConstructor["of"]>;
+
 /** Where the bytes of a matrix go: the whole file, known before any is written. */
 export interface MatrixFile {
   /** Bytes of the file. */
   readonly size: number;
   /** The file in pieces, in order; each is valid until the matrix changes. */
-  pieces(): Generator<Uint8Array<ArrayBuffer>, void>;
+  pieces(): Generator<OwnBytes, void>;
 }
 
 /** A tensor that goes beside a matrix into its file. */
@@ -53,7 +57,7 @@ export interface ExtraTensor {
 }
 
 /** Bytes of an array as they lie. */
-function bytesOf(array: ArrayBufferView): Uint8Array<ArrayBuffer> {
+function bytesOf(array: ArrayBufferView): OwnBytes {
   const { buffer, byteOffset, byteLength } = array;
   return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
 }
@@ -78,7 +82,7 @@ export function planFile(
   extra: readonly ExtraTensor[] = [],
 ): MatrixFile {
   const { shape, center, ids } = state, rows = ids.size;
-  const whole = new Map<string, Uint8Array<ArrayBuffer>>([
+  const whole = new Map<string, OwnBytes>([
     ["levels", bytesOf(shape.grid.values)],
   ]);
   const entries = [{ name: "levels", dtype: "I8", shape: [16] }];
@@ -128,7 +132,7 @@ export function planFile(
 function* chunkPieces(
   { engine, shape, ids }: MatrixState,
   field: keyof Chunk,
-): Generator<Uint8Array<ArrayBuffer>, void> {
+): Generator<OwnBytes, void> {
   const { chunkRows } = shape;
   for (let first = 0; first < ids.size; first += chunkRows) {
     const array = engine.chunk(first / chunkRows)[field];
@@ -157,14 +161,16 @@ function describe({ shape, centerFromRows }: MatrixState): string {
 export type MatrixSource = Blob | Uint8Array | ByteSource;
 
 function byteSource(from: MatrixSource): ByteSource {
-  if (from instanceof Uint8Array) {
-    return slicedSource("bytes", from.length, (start, end) => {
-      return from.subarray(start, end);
+  if (typedArrayKind(from) !== undefined) {
+    const bytes = typedArray(from, ["Uint8Array"], "the bytes of a matrix");
+    return slicedSource("bytes", bytes.length, (start, end) => {
+      return bytes.subarray(start, end);
     });
   }
-  if (typeof Blob !== "undefined" && from instanceof Blob) {
-    return slicedSource("blob", from.size, async (start, end) => {
-      return new Uint8Array(await from.slice(start, end).arrayBuffer());
+  const blob = from as Blob;
+  if (typeof blob?.slice === "function" && typeof blob.size === "number") {
+    return slicedSource("blob", blob.size, async (start, end) => {
+      return new Uint8Array(await blob.slice(start, end).arrayBuffer());
     });
   }
   if (typeof (from as ByteSource)?.read === "function") {

@@ -4,8 +4,9 @@
  * @module
  */
 import { backend } from "../kernels/engine.ts";
+import { floatValues } from "../numeric/arguments.ts";
 import { firstNonFinite } from "../numeric/finite.ts";
-import { type FloatValues, toFloat32 } from "../numeric/floats.ts";
+import type { FloatValues } from "../numeric/floats.ts";
 import {
   type Activations,
   BLOCK,
@@ -57,7 +58,8 @@ export function matmul(
   options: { into?: Float32Array } = {},
 ): Float32Array {
   const own = weightsOf("the weights", weights);
-  const values = toFloat32(activations), count = values.length / own.columns;
+  const values = floatValues(activations, "activations"),
+    count = values.length / own.columns;
   if (!Number.isInteger(count)) {
     throw new RangeError(
       `Cannot multiply ${values.length} activations: rows of the weights have ${own.columns} values, and ${values.length} is no multiple of that`,

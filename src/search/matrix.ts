@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { wholeNumber } from "../numeric/arguments.ts";
 import type { FloatValues } from "../numeric/floats.ts";
 import type { Neighbours } from "./best.ts";
 import {
@@ -19,15 +20,11 @@ import {
   type ExtraTensor,
   type MatrixFile,
   type MatrixSource,
+  type OwnBytes,
   planFile,
   readFile,
 } from "./file.ts";
-import {
-  type MatrixOptions,
-  resolveOptions,
-  shown,
-  wholeNumber,
-} from "./options.ts";
+import { type MatrixOptions, resolveOptions, shown } from "./options.ts";
 import { rowParts } from "./plain_engine.ts";
 import { type Metric, type PackedQuery, packQuery } from "./query.ts";
 import { rank, type Rescore, signed } from "./rescore.ts";
@@ -144,7 +141,7 @@ export class PackedMatrix {
    *
    * @returns The file.
    */
-  toBytes(): Uint8Array<ArrayBuffer> {
+  toBytes(): OwnBytes {
     const { size, pieces } = this.toFile(), bytes = new Uint8Array(size);
     let at = 0;
     for (const piece of pieces()) {
@@ -225,7 +222,7 @@ export class PackedMatrix {
    */
   reserve(rows: number): void {
     const { engine, shape } = this.#state;
-    const count = wholeNumber("rows", rows, 0, MOST_IDS);
+    const count = wholeNumber(rows, "rows", 0, MOST_IDS);
     engine.grow(Math.ceil(count / shape.chunkRows));
   }
 

@@ -11,7 +11,12 @@ export type {
   SearchOptions,
 } from "./call.ts";
 export type { Neighbours } from "./best.ts";
-export type { ExtraTensor, MatrixFile, MatrixSource } from "./file.ts";
+export type {
+  ExtraTensor,
+  MatrixFile,
+  MatrixSource,
+  OwnBytes,
+} from "./file.ts";
 export type { ByteSource } from "../files/bytes.ts";
 export type { GridName } from "./grid.ts";
 export type { Estimator, MatrixOptions, RowScale } from "./options.ts";

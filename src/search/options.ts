@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { oneOf, plainOptions, wholeNumber } from "../numeric/arguments.ts";
 import type { FloatValues } from "../numeric/floats.ts";
 import { type GridName, GRIDS, type SearchGrid } from "./grid.ts";
 
@@ -88,39 +89,6 @@ export interface Settings {
 /** The seed where the caller gives none. */
 const DEFAULT_SEED = 8;
 
-/** The one of a few words that an option is set to. Throws a RangeError for another. */
-export function oneOf<T extends string>(
-  name: string,
-  given: unknown,
-  words: readonly T[],
-): T {
-  const found = words.find((word) => word === given);
-  if (found !== undefined) return found;
-  throw new RangeError(
-    `The option ${name} cannot be ${shown(given)}: it is ${
-      words.map((word) => `"${word}"`).join(" or ")
-    }`,
-  );
-}
-
-/** A whole number from `least` to `most`. Throws a RangeError for anything else. */
-export function wholeNumber(
-  name: string,
-  given: unknown,
-  least: number,
-  most: number,
-): number {
-  if (Number.isInteger(given)) {
-    const number = given as number;
-    if (number >= least && number <= most) return number;
-  }
-  throw new RangeError(
-    `The option ${name} cannot be ${
-      shown(given)
-    }: it is a whole number from ${least} to ${most}`,
-  );
-}
-
 /** A value for a message: short, and on one line. */
 export function shown(value: unknown): string {
   const text = typeof value === "string" ? `"${value}"` : String(value);
@@ -129,41 +97,42 @@ export function shown(value: unknown): string {
 
 /** Fills in and checks everything but the centre. */
 export function resolveOptions(options: MatrixOptions): Settings {
+  plainOptions(options, "the options of a matrix");
   const { rotate = DEFAULT_SEED, groupSize = "row" } = options;
   const dimension = wholeNumber(
-    "dimension",
     options.dimension,
+    "dimension",
     1,
     MOST_DIMENSIONS,
   );
   return {
     dimension,
     grid: GRIDS[
-      oneOf("grid", options.grid ?? "uniform", ["uniform", "lloyd"])
+      oneOf(options.grid ?? "uniform", ["uniform", "lloyd"], "grid")
     ],
-    scale: oneOf("scale", options.scale ?? "optimal", [
-      "absmax",
-      "fast",
-      "optimal",
-    ]),
+    scale: oneOf(
+      options.scale ?? "optimal",
+      ["absmax", "fast", "optimal"],
+      "scale",
+    ),
     rotate: rotate === false
       ? false
-      : wholeNumber("rotate", rotate, 0, 2 ** 32 - 1),
+      : wholeNumber(rotate, "rotate", 0, 2 ** 32 - 1),
     groupSize: groupSize === "row"
       ? "row"
       : checkGroup(groupSize, paddedLength(dimension)),
-    estimator: oneOf("estimator", options.estimator ?? "unbiased", [
+    estimator: oneOf(options.estimator ?? "unbiased", [
       "least-squares",
       "unbiased",
-    ]),
+    ], "estimator"),
   };
 }
 
 function checkGroup(given: unknown, length: number): number {
-  const size = wholeNumber("groupSize", given, LANE_CODES, length);
+  const size = wholeNumber(given, "groupSize", LANE_CODES, length);
   if (size % LANE_CODES === 0 && length % size === 0) return size;
   throw new RangeError(
-    `The option groupSize cannot be ${size}: it is "row" or a multiple of ${LANE_CODES} that divides ${length}, the length of a row in memory`,
+    `Cannot use groupSize ${size}: it must be "row" or a multiple of ${LANE_CODES} that divides ${length}, the length of a row in memory`,
   );
 }
 

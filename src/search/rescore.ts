@@ -4,9 +4,9 @@
  * @module
  */
 import { f16ToF32 } from "../numeric/f16.ts";
+import { describe, typedArrayKind } from "../numeric/arguments.ts";
 import type { Float16Values } from "../numeric/floats.ts";
 import { Best, type Neighbours } from "./best.ts";
-import { shown } from "./options.ts";
 import type { Metric } from "./query.ts";
 
 /** Rows one after another: float32, or float16 as numbers or as their bits. */
@@ -74,12 +74,12 @@ export function signed(found: Neighbours, metric: Metric): Neighbours {
 }
 
 function readerOf(rows: FloatRows): (i: number) => number {
-  if (rows instanceof Uint16Array) return (i) => f16ToF32(rows[i]);
-  const tag = Object.prototype.toString.call(rows).slice(8, -1);
-  if (tag === "Float32Array" || tag === "Float16Array") return (i) => rows[i];
+  const kind = typedArrayKind(rows);
+  if (kind === "Uint16Array") return (i) => f16ToF32(rows[i]);
+  if (kind === "Float32Array" || kind === "Float16Array") return (i) => rows[i];
   throw new TypeError(
     `Cannot rescore with ${
-      shown(tag)
+      describe(rows)
     }: rows are a Float32Array, a Float16Array, or a Uint16Array of float16 bits`,
   );
 }

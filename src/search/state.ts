@@ -4,16 +4,12 @@
  * @module
  */
 import { backend } from "../kernels/engine.ts";
+import { floatValues, wholeNumber } from "../numeric/arguments.ts";
 import { firstNonFinite } from "../numeric/finite.ts";
-import { type FloatValues, toFloat32 } from "../numeric/floats.ts";
+import type { FloatValues } from "../numeric/floats.ts";
 import { chunkRowsFor, type Engine, type RowShape } from "./engine.ts";
 import { Ids } from "./ids.ts";
-import {
-  MOST_WORKERS,
-  paddedLength,
-  type Settings,
-  wholeNumber,
-} from "./options.ts";
+import { MOST_WORKERS, paddedLength, type Settings } from "./options.ts";
 import { PlainEngine } from "./plain_engine.ts";
 import { makeRotation } from "./rotation.ts";
 import { sumOfSquares } from "./rows.ts";
@@ -62,7 +58,7 @@ export function rowShape(settings: Settings): RowShape {
 }
 
 function makeEngine(shape: RowShape, workers: number): Engine {
-  wholeNumber("workers", workers, 0, MOST_WORKERS);
+  wholeNumber(workers, "workers", 0, MOST_WORKERS);
   if (backend() === "wasm") {
     if (workers > 0 && typeof SharedArrayBuffer === "undefined") {
       throw new Error(
@@ -91,7 +87,7 @@ export function checkVectors(
   given: FloatValues,
   dimension: number,
 ): { values: Float32Array; norms: Float32Array } {
-  const values = toFloat32(given);
+  const values = floatValues(given, what);
   const count = values.length / dimension;
   if (!Number.isInteger(count)) {
     throw new RangeError(

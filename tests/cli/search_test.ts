@@ -154,7 +154,7 @@ Deno.test("recall prints a table, JSON, and a page of its own", async () => {
     assertMatch(text, /lloyd, centred, groups of 32/);
     const page = path("<b>.html");
     const json = JSON.parse(await done(...call, "--json", "-o", page));
-    const rescored = json.at(-1);
+    const rescored = json.choices.at(-1);
     assert(rescored.recall[10] > 0.9, JSON.stringify(rescored));
     assert(rescored.bytesPerVector < 64);
     const html = await readFile(page, "utf8");
@@ -200,7 +200,7 @@ Deno.test("wrong calls say what is wrong, and leave nothing behind", async () =>
       [
         1,
         ["index", vectors, "-o", out, "--group-size", "48"],
-        "groupSize cannot be 48",
+        "Cannot use groupSize 48",
       ],
       [1, [
         "index",

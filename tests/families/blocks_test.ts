@@ -173,6 +173,7 @@ Deno.test("blocks: a layout that does not add up is a mistake of the author", ()
     source: "",
     blockSize: 32,
     blockBytes: 18,
+    halves: 1,
     scaleBytes: 2,
     errorBound: 1,
     encode: () => {},

@@ -85,7 +85,11 @@ export function quantizeBy(
 ): Uint8Array {
   const shape = [values.length / columns, columns];
   const parts = emptyParts(format, shape);
-  const options = format.resolve(importance ? { importance } : {}, shape);
+  // ggml writes scales that overflow; what is public here refuses them.
+  const options = {
+    ...format.resolve(importance ? { importance } : {}, shape),
+    overflow: "keep" as const,
+  };
   by(
     way,
     format,

@@ -143,7 +143,9 @@ export function smoke(
     for (const format of names) {
       for (const [variant, options] of variantsOf(format)) {
         const key = `${format}/${variant}/${name}`;
-        hashFormat(lib, key, values, { format, shape, ...options }, hashes);
+        // Some of the sets have scales that overflow; the others are not changed by it.
+        const given = { format, shape, ...options, nonFinite: "clamp" };
+        hashFormat(lib, key, values, given, hashes);
       }
     }
   }

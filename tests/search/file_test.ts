@@ -107,13 +107,13 @@ const LIES: Record<string, [change: (file: Taken) => void, message: string]> = {
   "another version": [(f) => options(f, { version: 2 }), "version is 2"],
   "a grid that is none": [
     (f) => options(f, { grid: "x" }),
-    'grid cannot be "x"',
+    'Unknown grid "x"',
   ],
   "no seed": [(f) => options(f, { rotate: undefined }), "an option is missing"],
   "another grid": [(f) => options(f, { grid: "uniform" }), "its levels"],
   "a dimension beyond all bounds": [
     (f) => options(f, { dimension: 1e12 }),
-    "dimension cannot be",
+    "Cannot use dimension",
   ],
   "another dimension": [
     (f) => options(f, { dimension: 128 }),

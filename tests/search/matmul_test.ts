@@ -163,7 +163,7 @@ Deno.test("what cannot be multiplied is refused, and its neighbour taken", () =>
     [() => matmul(good, values.slice().fill(NaN, 3, 4)), "NaN at index 3"],
     [
       () => matmul(good, values, { into: new Float32Array(3) }),
-      "into has 3 elements",
+      "it has 3 elements",
     ],
     [
       () => matmul({ ...good, parts: {} }, values),

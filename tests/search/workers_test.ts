@@ -49,7 +49,7 @@ Deno.test({
       await assertRejects(
         () => workers.search(query, { k: ROWS + 1 }),
         RangeError,
-        "k cannot be",
+        "Cannot use k",
       );
       await assertRejects(
         () => workers.search(query, { filter: () => true } as never),
@@ -91,7 +91,7 @@ Deno.test("workers that there is no room for are refused", async () => {
     assertThrows(
       () => new PackedMatrix({ dimension: DIMENSION, workers }),
       RangeError,
-      "workers cannot be",
+      "Cannot use workers",
     );
   }
   if (ignore) {

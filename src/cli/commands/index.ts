@@ -5,11 +5,21 @@
  */
 import { printable } from "../../files/errors.ts";
 import { type ExtraTensor, PackedMatrix } from "../../search/mod.ts";
-import { type Call, type Command, DONE, type Io, show } from "../command.ts";
+import { type Call, type Command, DONE, show } from "../command.ts";
 import { DTYPE_FLAG } from "../input.ts";
 import { namesTensor, readText } from "../names.ts";
-import { openOutput, OUTPUT_FLAGS, outputOf, writeOutput } from "../output.ts";
+import {
+  leftoverWarnings,
+  openOutput,
+  OUTPUT_FLAGS,
+  outputOf,
+  STANDARD,
+  tellOfOutput,
+  warn,
+  writeOutput,
+} from "../output.ts";
 import { Progress } from "../progress.ts";
+import type { Io } from "../terminal.ts";
 import { bytes, seconds } from "../text.ts";
 import {
   batchRows,
@@ -33,6 +43,7 @@ export const indexCommand: Command = {
       name: "ids",
       takes: "FILE",
       help: "a text file with a name for each vector, one a line",
+      reads: (path) => path,
     },
     TENSOR_FLAG,
     DTYPE_FLAG,
@@ -51,30 +62,34 @@ export const indexCommand: Command = {
 };
 
 function run(call: Call, io: Io): Promise<number> {
-  const [input] = call.operands, { path } = outputOf(call, ["safetensors"]);
+  const [input] = call.operands, { path } = outputOf(call, io, ["safetensors"]);
   const idsPath = call.get("ids");
   return withVectors(call, input, async (vectors) => {
     const names = idsPath === undefined
       ? undefined
       : namesTensor(await readText(idsPath), vectors.rows, printable(idsPath));
     const matrix = new PackedMatrix(matrixOptions(call, vectors.dimension));
-    const inputs = idsPath === undefined ? [input] : [input, idsPath];
-    const sink = await openOutput(path, call, inputs);
+    const sink = await openOutput(path, call);
     const progress = new Progress(io, vectors.rows * vectors.dimension * 4);
     const size = await writeOutput(sink, progress, async () => {
       await fill(matrix, vectors, progress);
       return await write(matrix, names ? [names] : [], sink);
     });
     const { rows, dimension } = vectors, time = progress.seconds;
-    show(
-      call,
-      io,
-      () => ({ rows, dimension, bytes: size, seconds: time }),
-      () =>
-        `${rows} vectors of ${dimension} values: ${
-          bytes(rows * dimension * 4)
-        } of float32 to ${bytes(size)} in ${seconds(time)}\n`,
-    );
+    const warnings = leftoverWarnings(sink);
+    await tellOfOutput(io, () => {
+      show(
+        call,
+        path === STANDARD ? io.err : io.out,
+        () => ({ rows, dimension, bytes: size, seconds: time, warnings }),
+        () => [
+          `${rows} vectors of ${dimension} values: ${
+            bytes(rows * dimension * 4)
+          } of float32 to ${bytes(size)} in ${seconds(time)}`,
+        ],
+      );
+      warn(call, io, warnings);
+    });
     return DONE;
   });
 }

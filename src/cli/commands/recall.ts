@@ -5,16 +5,15 @@
  */
 import { printable } from "../../files/errors.ts";
 import { createFile } from "../../files/file_sink.ts";
-import {
-  type Call,
-  type Command,
-  DONE,
-  type Io,
-  show,
-  UsageError,
-} from "../command.ts";
+import { type Call, type Command, DONE, show, UsageError } from "../command.ts";
 import { DTYPE_FLAG } from "../input.ts";
-import { OUTPUT_FLAGS, writeOutput } from "../output.ts";
+import {
+  leftoverWarnings,
+  OUTPUT_FLAGS,
+  tellOfOutput,
+  warn,
+  writeOutput,
+} from "../output.ts";
 import { Progress } from "../progress.ts";
 import {
   CHOICES,
@@ -26,6 +25,7 @@ import {
 } from "../recall_measure.ts";
 import { type Report, reportPage } from "../recall_report.ts";
 import { table } from "../table.ts";
+import type { Io } from "../terminal.ts";
 import { METRIC_FLAG, metricOf, TENSOR_FLAG, withVectors } from "../vectors.ts";
 
 /** The command. */
@@ -35,7 +35,12 @@ export const recallCommand: Command = {
   operands: "VECTORS --queries QUERIES",
   count: 1,
   flags: [
-    { name: "queries", takes: "FILE", help: "the queries, a vector each" },
+    {
+      name: "queries",
+      takes: "FILE",
+      help: "the queries, a vector each",
+      reads: (path) => path,
+    },
     ...OUTPUT_FLAGS,
     METRIC_FLAG,
     TENSOR_FLAG,
@@ -63,7 +68,7 @@ async function run(call: Call, io: Io): Promise<number> {
   const subject = await readSubject(call, input, path);
   const sink = output === undefined ? undefined : await createFile(output, {
     force: call.has("force"),
-    inputs: [input, path],
+    inputs: call.inputs,
   });
   const report = {
     title: `${printable(input)}, ${
@@ -79,7 +84,18 @@ async function run(call: Call, io: Io): Promise<number> {
       await sink.write(0, new TextEncoder().encode(reportPage(report)));
     });
   }
-  show(call, io, () => reportJson(report), () => reportText(report));
+  const warnings = sink ? leftoverWarnings(sink) : [];
+  const tell = () => {
+    show(
+      call,
+      io.out,
+      () => ({ ...reportJson(report), warnings }),
+      (columns) => reportText(report, columns),
+    );
+    warn(call, io, warnings);
+  };
+  if (sink) await tellOfOutput(io, tell);
+  else tell();
   return DONE;
 }
 
@@ -143,19 +159,25 @@ function measureAll(subject: Subject, io: Io): Standing[] {
   }
 }
 
-function reportJson({ depths, standings }: Report): unknown {
-  return standings.map(({ name, recall, milliseconds, adding, bytes }) => ({
+function reportJson({ depths, standings }: Report): object {
+  const choices = standings.map((
+    { name, recall, milliseconds, adding, bytes },
+  ) => ({
     name,
     recall: Object.fromEntries(depths.map((k) => [k, recall.get(k)])),
     millisecondsPerQuery: milliseconds,
     millisecondsToAdd: adding,
     bytesPerVector: bytes,
   }));
+  return { choices };
 }
 
-function reportText({ depths, standings, title }: Report): string {
+function reportText(
+  { depths, standings, title }: Report,
+  columns?: number,
+): string[] {
   const right = "right" as const;
-  return title + "\n\n" + table(
+  const lines = table(
     [
       "options",
       ...depths.map((k) => `recall@${k}`),
@@ -169,5 +191,7 @@ function reportText({ depths, standings, title }: Report): string {
       bytes.toFixed(1),
     ]),
     ["left", right, right, right, right, right],
+    columns,
   );
+  return [title, "", ...lines];
 }

@@ -3,19 +3,12 @@
  *
  * @module
  */
-import { printable } from "../../files/errors.ts";
 import { type Neighbours, PackedMatrix } from "../../search/mod.ts";
-import {
-  type Call,
-  type Command,
-  DONE,
-  type Io,
-  show,
-  UsageError,
-} from "../command.ts";
+import { type Call, type Command, DONE, show, UsageError } from "../command.ts";
 import { DTYPE_FLAG, withFile } from "../input.ts";
 import { namesOf } from "../names.ts";
 import { table } from "../table.ts";
+import type { Io } from "../terminal.ts";
 import {
   countOf,
   METRIC_FLAG,
@@ -34,7 +27,12 @@ export const searchCommand: Command = {
   operands: "INDEX --query QUERIES",
   count: 1,
   flags: [
-    { name: "query", takes: "FILE", help: "the queries, a vector each" },
+    {
+      name: "query",
+      takes: "FILE",
+      help: "the queries, a vector each",
+      reads: (path) => path,
+    },
     { name: "count", short: "k", takes: "K", help: "how many to find (10)" },
     METRIC_FLAG,
     PRECISION_FLAG,
@@ -42,6 +40,7 @@ export const searchCommand: Command = {
       name: "rescore",
       takes: "FILE",
       help: "the vectors as they were, for a second look at the best",
+      reads: (path) => path,
     },
     {
       name: "factor",
@@ -82,7 +81,12 @@ function run(call: Call, io: Io): Promise<number> {
       return await searchAll(call, matrix, values);
     });
     const found = { names, results };
-    show(call, io, () => resultsJson(found), () => resultsText(found));
+    show(
+      call,
+      io.out,
+      () => resultsJson(found),
+      (columns) => resultsText(found, columns),
+    );
     return DONE;
   });
 }
@@ -136,24 +140,25 @@ function entries({ ids, scores }: Neighbours, names: Found["names"]) {
   }));
 }
 
-function resultsJson({ names, results }: Found): unknown {
+function resultsJson({ names, results }: Found): object {
   return {
     queries: results.map((found) => ({ neighbours: entries(found, names) })),
   };
 }
 
-function resultsText({ names, results }: Found): string {
+function resultsText({ names, results }: Found, columns?: number): string[] {
   const rows = results.flatMap((found, query) =>
     entries(found, names).map(({ id, name, score }) => [
       String(query),
       String(id),
       score.toFixed(4),
-      ...name === undefined ? [] : [printable(name)],
+      ...name === undefined ? [] : [name],
     ])
   );
   return table(
     ["query", "id", "score", ...names ? ["name"] : []],
     rows,
     ["right", "right", "right", "left"],
+    columns,
   );
 }

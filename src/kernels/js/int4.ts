@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { settleNaNs } from "../../numeric/nan.ts";
 import { magnitudeOf, rangeOf } from "./reduce.ts";
 
 // Scale rules, as src/families/grouped.ts numbers them.
@@ -138,6 +139,7 @@ export function quantizeInt4Groups(
         const start = rule === AFFINE ? 0 : src[from];
         const [low, high] = rangeOf(src, from, from + length, start, start);
         scale = orOne(Math.fround(Math.fround(high - low) / 15));
+        if (!Number.isFinite(scale)) bad = 1;
         if (rule === AFFINE) {
           zeroPoint = zeroPoints[index] = zeroPointOf(low, scale);
         }
@@ -212,6 +214,7 @@ function dequantizeRun(
     at += nibble;
     nibble ^= 1;
   }
+  if (!Number.isFinite(scale)) settleNaNs(out, from, from + n);
 }
 
 /** Twin of `int4_dequantize`. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { settleNaNs } from "../../numeric/nan.ts";
 
 /** Twin of `nibbles_pack`; 1 where a value is outside of −8 … 7. */
 export function pack(n: number, src: Int8Array, dst: Uint8Array): number {
@@ -61,5 +62,8 @@ export function dequantizeInt8(
   zeroPoint: number,
 ): number {
   for (let i = 0; i < n; i++) out[i] = Math.fround(src[i] - zeroPoint) * scale;
+  if (!Number.isFinite(scale) || !Number.isFinite(zeroPoint)) {
+    settleNaNs(out, 0, n);
+  }
   return 0;
 }

@@ -38,6 +38,18 @@ const WORKSPACE_BYTES: usize = 8192;
 @inline export function workspace(): usize { return (__heap_base + 15) & ~15; }
 @inline export function workspaceEnd(): usize { return workspace() + WORKSPACE_BYTES; }
 
+// Which NaN comes of an operation differs between processors, and engines may
+// alter it: where values can be NaN, all get the bits of src/numeric/nan.ts.
+// Called only where a scale is not finite.
+@noinline export function settleNaNs(from: usize, end: usize): void {
+  for (; from < end; from += 4) {
+    const x = load<f32>(from);
+    if (x != x) store<u32>(from, 0x7fc00000);
+  }
+}
+
+@inline export function isFinite32(x: f32): bool { return x - x == 0; }
+
 // Byte and word interleaves.
 @inline export function bytesLow(a: v128, b: v128): v128 {
   return v128.shuffle<i8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);

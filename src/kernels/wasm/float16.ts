@@ -24,6 +24,24 @@ const SMALLEST_NORMAL: i32 = 0x38800000;
   return v128.or(sign, v128.bitselect(subnormal, normal, i32x4.lt_s(m, i32x4.splat(SMALLEST_NORMAL))));
 }
 
+// All bits of a lane where the binary16 in its word is an infinity or NaN: a scale
+// that overflows, since halvesOf() is given finite values.
+@inline export function overflowed(halves: v128): v128 {
+  const exponent = i32x4.splat(INFINITY_BITS);
+  return i32x4.eq(v128.and(halves, exponent), exponent);
+}
+
+// Whether a binary16 is an infinity or NaN.
+@inline export function isOdd(address: usize): bool {
+  return anyOdd(oddness(address));
+}
+
+// The same for many, joined by OR: cheaper in a loop than a branch for each.
+@inline export function oddness(address: usize): u32 {
+  return (<u32>load<u16>(address) & 0x7fff) + (0x8000 - INFINITY_BITS);
+}
+@inline export function anyOdd(joined: u32): bool { return (joined & 0x8000) != 0; }
+
 // A binary16 in four lanes, exactly. Small scales are subnormal often: selected,
 // not branched to, and by a difference of normal floats, since processors take
 // long over a subnormal operand (1.6x over the product that would rebias both).

@@ -17,3 +17,6 @@ export { q4_0_dequantize, q4_0_quantize, q4_1_dequantize, q4_1_quantize } from "
 
 // Where the constants and the kernels' own workspace end and the engine's scratch space begins.
 export function scratch_start(): usize { return workspaceEnd(); }
+
+// Where the constants end; all that lies beyond is written before it is read.
+export function constants_end(): usize { return __data_end; }

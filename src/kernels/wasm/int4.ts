@@ -2,8 +2,8 @@
 // code = clamp(RNE(x / scale) + zeroPoint, -8, 7), value = (code - zeroPoint) * scale.
 
 import {
-  bytesHigh, bytesLow, joinWeights, lowHalves, lowNibbleOfWord, lowNibbles, magicHigh, magnitudeBits,
-  maxOfEachI32, nibbleSigns, pin, roundMagic, wordsHigh, wordsLow, zero,
+  bytesHigh, bytesLow, isFinite32, joinWeights, lowHalves, lowNibbleOfWord, lowNibbles, magicHigh, magnitudeBits,
+  maxOfEachI32, nibbleSigns, pin, roundMagic, settleNaNs, wordsHigh, wordsLow, zero,
 } from "./common";
 import { maxMagnitude, range } from "./reduce";
 
@@ -181,7 +181,7 @@ const STATE: usize = memory.data(16, 16);
 
 @inline function orOne(scale: f32): f32 { return scale == 0 ? <f32>1 : scale; }
 
-// Scale and zero point of one group of any length; true where a value is not finite.
+// Scale and zero point of one group of any length; true where a value or the scale is not finite.
 @inline function measureGroup(src: usize, n: i32, rule: i32, scales: usize, zeroPoints: usize): bool {
   if (rule == ABSMAX) {
     const bits = maxMagnitude(src, n, 0);
@@ -198,7 +198,7 @@ const STATE: usize = memory.data(16, 16);
   if (rule == AFFINE) {
     store<i8>(zeroPoints, <i8><i32>nearest(min<f32>(max<f32>(<f32>-8 - low / scale, -8), 7)));
   }
-  return bad != 0;
+  return bad != 0 || !isFinite32(scale);
 }
 
 // Rows of any length in groups of any length; each row's codes start at a byte.
@@ -355,6 +355,7 @@ export function int4_quantize_groups(
 
 export function int4_dequantize(n: i32, codes: usize, out: usize, scale: f32, zeroPoint: i32): i32 {
   dequantizeRun(codes, 0, n, out, scale, zeroPoint);
+  if (!isFinite32(scale)) settleNaNs(out, out + ((<usize>n) << 2));
   return 0;
 }
 
@@ -362,9 +363,12 @@ export function int4_dequantize(n: i32, codes: usize, out: usize, scale: f32, ze
 export function int4_dequantize_groups(
   n: i32, codes: usize, scales: usize, zeroPoints: usize, out: usize, row: i32, group: i32, affine: i32,
 ): i32 {
+  const first = out;
+  let odd: u32 = 0; // negative where the exponent of a scale is that of infinities and NaN
   while (n > 0) {
     const columns = min(n, row);
     for (let at = 0; at < columns; at += group) {
+      odd |= (load<u32>(scales) & 0x7fffffff) + 0x00800000;
       const zeroPoint = affine ? <i32>load<i8>(zeroPoints) : 0;
       dequantizeRun(codes, at, min(group, columns - at), out + ((<usize>at) << 2), load<f32>(scales), zeroPoint);
       scales += 4;
@@ -374,5 +378,6 @@ export function int4_dequantize_groups(
     out += (<usize>columns) << 2;
     n -= columns;
   }
+  if (<i32>odd < 0) settleNaNs(first, out);
   return 0;
 }

@@ -1,8 +1,8 @@
 // IQ4_NL: [f16 scale][16 bytes of codes] for 32 values.
 // IQ4_XS: [f16 scale][u16 high bits][4 bytes of low bits][8 * 16 bytes of codes] for 256.
 
-import { bytesHigh, bytesLow, lowNibbles, pin, roundMagic, wordsHigh, wordsLow, workspace, zero } from "./common";
-import { halvesOf, loadHalf } from "./float16";
+import { bytesHigh, bytesLow, lowNibbles, pin, roundMagic, settleNaNs, wordsHigh, wordsLow, workspace, zero } from "./common";
+import { anyOdd, halvesOf, isOdd, loadHalf, oddness, overflowed } from "./float16";
 import { sumsOfSquares } from "./groups";
 import {
   allFinite, gridValues, inverseOrZero, loadValues, search, storeCodes, weighByImportance, weighBySquares,
@@ -44,8 +44,9 @@ function quantizeNl(n: i32, src: usize, importance: usize, blocks: usize, column
       weighBySquares();
     }
     const scales = search();
-    if (!allFinite(scales)) return 1;
-    v128.store(HALVES, halvesOf(scales));
+    const halves = halvesOf(scales);
+    if (v128.any_true(overflowed(halves))) return 1;
+    v128.store(HALVES, halves);
     v128.store(FACTORS, inverseOrZero(scales));
     storeBlock(0, src, blocks);
     storeBlock(4, b, blocks + (b - src) / GROUP_BYTES * NL_BYTES);
@@ -112,6 +113,7 @@ function storeSuperBlock(src: usize, dst: usize): bool {
     storeCodes(src + g * GROUP_BYTES, load<f32>(INVERSES + (g << 2)), dst + XS_CODES + (g << 4));
   }
   v128.store16_lane(dst, halvesOf(f32x4.splat(d)), 0);
+  if (isOdd(dst)) return false;
   store<u16>(dst, <u16>high, 2);
   store<u32>(dst, low, 4);
   return true;
@@ -170,10 +172,13 @@ const SHRINK: f32 = 5.9604644775390625e-8; // 2^-24
 
 export function iq4_nl_dequantize(n: i32, blocks: usize, out: usize): i32 {
   const grid = gridValues(), mask = lowNibbles(), z = zero(), shrink = pin(SHRINK);
+  let odd: u32 = 0;
   for (const end = out + ((<usize>n) << 2); out < end; out += GROUP_BYTES) {
     dequantizeGroup(blocks + 2, out, f32x4.mul(loadHalf(blocks), shrink), grid, mask, z);
+    odd |= oddness(blocks);
     blocks += NL_BYTES;
   }
+  if (anyOdd(odd)) settleNaNs(out - ((<usize>n) << 2), out);
   return 0;
 }
 
@@ -204,6 +209,7 @@ export function iq4_xs_dequantize(n: i32, blocks: usize, out: usize): i32 {
       codes += 16;
       out += GROUP_BYTES;
     }
+    if (isOdd(blocks)) settleNaNs(out - SUPER_BYTES, out);
   }
   return 0;
 }

@@ -1,7 +1,7 @@
 // One code per byte to two per byte and back, first in the low nibble; and
 // floats to and from one code per byte.
 
-import { bytesHigh, bytesLow, lowNibbles, pin, roundMagic } from "./common";
+import { bytesHigh, bytesLow, isFinite32, lowNibbles, pin, roundMagic, settleNaNs } from "./common";
 
 // 1 where a value is outside of -8 ... 7.
 export function nibbles_pack(n: i32, src: usize, dst: usize): i32 {
@@ -92,5 +92,6 @@ export function int8_dequantize(n: i32, src: usize, out: usize, scale: f32, zero
     src++;
     out += 4;
   }
+  if (!isFinite32(scale) || !isFinite32(zeroPoint)) settleNaNs(end - ((<usize>n) << 2), end);
   return 0;
 }

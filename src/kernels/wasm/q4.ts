@@ -3,8 +3,8 @@
 //   q4_0: f16 d, code = trunc(x / d + 8.5), at most 15; value = (code - 8) * d
 //   q4_1: f16 d, f16 m, code = trunc((x - m) / d + 0.5); value = code * d + m
 
-import { lowNibbles, maxOfEach, minOfEach, zero } from "./common";
-import { halvesOf, loadHalf } from "./float16";
+import { lowNibbles, maxOfEach, minOfEach, settleNaNs, zero } from "./common";
+import { anyOdd, halvesOf, loadHalf, oddness, overflowed } from "./float16";
 import { storeScaled, storeScaledAndShifted } from "./lookup";
 
 // Bytes of a block.
@@ -101,11 +101,6 @@ const EXTREMES: usize = memory.data(128, 16);
   return v128.any_true(none) ? firstInstead(low, none, a, b, c, d) : low;
 }
 
-// 1 / d, or 0 for 0.
-@inline function reciprocals(d: v128): v128 {
-  return v128.and(f32x4.div(f32x4.splat(1), d), f32x4.ne(d, zero()));
-}
-
 @inline function storeHalves(halves: v128, a: usize, b: usize, c: usize, d: usize): void {
   v128.store16_lane(a, halves, 0);
   v128.store16_lane(b, halves, 2);
@@ -113,7 +108,9 @@ const EXTREMES: usize = memory.data(128, 16);
   v128.store16_lane(d, halves, 6);
 }
 
-@inline function measure(src: usize, dst: usize, blocks: i32, bytes: usize, withMinimum: bool): void {
+// Lanes in which a scale or a minimum overflows are set in the result.
+@inline function measure(src: usize, dst: usize, blocks: i32, bytes: usize, withMinimum: bool): v128 {
+  let over = zero();
   const quarter = (blocks + 3) >> 2, last = blocks - quarter;
   const second = <usize>min(quarter, last), third = <usize>min(2 * quarter, last), fourth = <usize>last;
   const end = <usize>quarter << 4;
@@ -138,10 +135,17 @@ const EXTREMES: usize = memory.data(128, 16);
     const scale = withMinimum ? f32x4.div(range, f32x4.splat(15)) : f32x4.mul(range, f32x4.splat(-0.125));
     // 1 / d, or 0 for 0.
     v128.store(FACTORS + at, v128.and(f32x4.div(f32x4.splat(1), scale), f32x4.ne(scale, zero())));
-    storeHalves(halvesOf(scale), dst, b, c, d);
-    if (withMinimum) storeHalves(halvesOf(v128.load(MINIMA + at)), dst + 2, b + 2, c + 2, d + 2);
+    const halves = halvesOf(scale);
+    storeHalves(halves, dst, b, c, d);
+    over = v128.or(over, overflowed(halves));
+    if (withMinimum) {
+      const minima = halvesOf(v128.load(MINIMA + at));
+      storeHalves(minima, dst + 2, b + 2, c + 2, d + 2);
+      over = v128.or(over, overflowed(minima));
+    }
     dst += bytes;
   }
+  return over;
 }
 
 // ---- quantizing ----
@@ -218,7 +222,7 @@ const EXTREMES: usize = memory.data(128, 16);
   let seen = zero();
   for (let rest = n >> 5; rest > 0; rest -= CHUNK) {
     const blocks = min(rest, CHUNK), quarter = (blocks + 3) >> 2;
-    measure(src, dst, blocks, bytes, withMinimum);
+    seen = v128.or(seen, measure(src, dst, blocks, bytes, withMinimum));
     for (let k = 0; k < 4; k++) {
       const first = <usize>min(k * quarter, blocks - quarter);
       const from = src + (first << 7), to = dst + first * bytes, factors = FACTORS + (<usize>k << 2);
@@ -242,22 +246,28 @@ export function q4_1_quantize(n: i32, src: usize, dst: usize): i32 {
 
 export function q4_0_dequantize(n: i32, src: usize, out: usize): i32 {
   const u = v128.load(Q4_0_VALUES), l = v128.load(Q4_0_VALUES, 16), mask = lowNibbles(), z = zero();
+  let odd: u32 = 0;
   for (const end = out + (<usize>n << 2); out < end; out += 128) {
     const d = loadHalf(src), codes = v128.load(src, 2);
+    odd |= oddness(src);
     storeScaled(out, v128.and(codes, mask), u, l, d, z);
     storeScaled(out + 64, v128.and(i16x8.shr_u(codes, 4), mask), u, l, d, z);
     src += Q4_0;
   }
+  if (anyOdd(odd)) settleNaNs(out - (<usize>n << 2), out);
   return 0;
 }
 
 export function q4_1_dequantize(n: i32, src: usize, out: usize): i32 {
   const u = v128.load(Q4_1_VALUES), l = v128.load(Q4_1_VALUES, 16), mask = lowNibbles(), z = zero();
+  let odd: u32 = 0;
   for (const end = out + (<usize>n << 2); out < end; out += 128) {
     const d = loadHalf(src), m = loadHalf(src + 2), codes = v128.load(src, 4);
+    odd |= oddness(src) | oddness(src + 2);
     storeScaledAndShifted(out, v128.and(codes, mask), u, l, d, m, z);
     storeScaledAndShifted(out + 64, v128.and(i16x8.shr_u(codes, 4), mask), u, l, d, m, z);
     src += Q4_1;
   }
+  if (anyOdd(odd)) settleNaNs(out - (<usize>n << 2), out);
   return 0;
 }

@@ -2,13 +2,13 @@
 // it: d, dmin (binary16), 12 bytes of 6-bit scales and offsets, 128 bytes of codes.
 
 import {
-  bytesHigh, bytesLow, lowNibbleOfWord, lowNibbles, magicHigh, pin, roundMagic, storeNibbles, wordsHigh, wordsLow, zero,
+  bytesHigh, bytesLow, lowNibbleOfWord, lowNibbles, magicHigh, pin, roundMagic, settleNaNs, storeNibbles, wordsHigh, wordsLow, zero,
 } from "./common";
 import {
   finite, highOf, inverseOf, loadValues, lowOf, minOf, mostMagic, originOf, quadOf, roundable, saneOf, scaleOf, search,
   weighByImportance, weighByMagnitude, weightSumOf,
 } from "./affine_search";
-import { halvesOf, loadHalf } from "./float16";
+import { halvesOf, isOdd, loadHalf, overflowed } from "./float16";
 import { sumsOfSquares } from "./groups";
 import { searchUnsigned } from "./unsigned_search";
 
@@ -90,6 +90,7 @@ function writeBlock(src: usize, dst: usize, d: f32, dmin: f32, s: v128, s4: v128
   const sane = v128.and(
     keepQuad(quadOf(0), 0, storedD, storedMin, s, m), keepQuad(quadOf(1), 16, storedD, storedMin, s4, m4),
   );
+  if (v128.any_true(overflowed(halves))) return zero();
   dst += 16;
   for (let at: usize = 0; at < 32; at += 8) {
     writePair(src, dst, at);
@@ -227,6 +228,7 @@ export function q4_k_dequantize(n: i32, src: usize, out: usize): i32 {
   const z = zero(), high = magicHigh(), mask = lowNibbles(), two23 = pin(8388608);
   for (; n > 0; n -= 256) {
     loadScales(src);
+    const odd = isOdd(src) || isOdd(src + 2);
     src += 16;
     for (let at: usize = 0; at < 32; at += 8) {
       const scale = v128.load32_splat(STORED_SCALES + at), scale2 = v128.load32_splat(STORED_SCALES + at, 4);
@@ -239,6 +241,7 @@ export function q4_k_dequantize(n: i32, src: usize, out: usize): i32 {
       }
       out += 128;
     }
+    if (odd) settleNaNs(out - SUPER_BYTES, out);
   }
   return 0;
 }

@@ -5,7 +5,7 @@ import {
   finite, inverseOf, loadValues, minOf, mostMagic, originOf, quadOf, saneOf, scaleOf, search, weighByImportance,
 } from "./affine_search";
 import { lowNibbleOfWord, roundMagic, storeNibbles, workspace } from "./common";
-import { halvesOf } from "./float16";
+import { halvesOf, overflowed } from "./float16";
 import { sumsOfSquares } from "./groups";
 import * as signed from "./signed_search";
 
@@ -56,11 +56,12 @@ function loadQuad(half: usize, src: usize, last: usize, weights: usize, sigma2: 
 
 function keepQuad(half: usize): v128 {
   const q = quadOf(half), at = half << 4;
-  v128.store(SCALES + at, halvesOf(scaleOf(q)));
-  v128.store(MINIMA + at, halvesOf(minOf(q)));
+  const scales = halvesOf(scaleOf(q)), minima = halvesOf(minOf(q));
+  v128.store(SCALES + at, scales);
+  v128.store(MINIMA + at, minima);
   v128.store(INVERSES + at, inverseOf(q));
   v128.store(ORIGINS + at, originOf(q));
-  return v128.and(saneOf(q), v128.and(finite(scaleOf(q)), finite(minOf(q))));
+  return v128.andnot(saneOf(q), v128.or(overflowed(scales), overflowed(minima)));
 }
 
 // `weights` is how far from a value its weight is.
@@ -103,8 +104,9 @@ function weighRow0(src: usize, weights: usize, dst: usize, columns: i32): bool {
     if (!signed.load(src, j, k, l)) return false;
     signed.weigh(src + weights, j + weights, k + weights, l + weights, sigma2);
     const scales = signed.search();
-    if (!i32x4.all_true(finite(scales))) return false;
-    v128.store(SCALES, halvesOf(scales));
+    const halves = halvesOf(scales);
+    if (v128.any_true(overflowed(halves))) return false;
+    v128.store(SCALES, halves);
     v128.store(INVERSES, signed.inverses());
     for (let at: usize = 0; at < 16 && src <= last; at += 4) {
       store<u16>(dst, <u16>load<u32>(SCALES + at));

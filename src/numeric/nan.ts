@@ -1,0 +1,29 @@
+/**
+ * One NaN for all. Which NaN an operation makes of what differs between
+ * processors (∞·0 is negative on x86 and positive on ARM), between engines (they
+ * may change a NaN whenever it is stored as a float) and between backends. Where
+ * values can be NaN their bits are set, as integers.
+ *
+ * @module
+ */
+
+/** The bits of every NaN that a dequantizer gives: quiet, positive, without payload. */
+const NAN_BITS = 0x7fc00000;
+
+/**
+ * Gives all NaNs of a stretch the same bits.
+ *
+ * @param values The values.
+ * @param from Index of the first.
+ * @param to Index beyond the last.
+ */
+export function settleNaNs(
+  values: Float32Array,
+  from = 0,
+  to: number = values.length,
+): void {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = from; i < to; i++) {
+    if (Number.isNaN(values[i])) bits[i] = NAN_BITS;
+  }
+}
