@@ -166,6 +166,7 @@ export class WasmEngine implements Engine {
       STARTS.length,
     ]);
     new Float64Array(buffer, job + 40, 8).set(grid.levels);
+    new Uint8Array(buffer, job + 240, 16).set(grid.levels);
     new Float64Array(buffer, job + 104, 7).set(grid.thresholds);
     new Float64Array(buffer, job + 160, STARTS.length).set(STARTS);
     const sizes = rotation?.blocks ?? [];

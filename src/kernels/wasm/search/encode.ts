@@ -1,7 +1,7 @@
 // Rows to codes and scales: centre, turn, search, pack. src/search/rows.ts and
 // src/search/rotation.ts do the same in plain JS, to the bit.
 
-import { bestScale, Point, prepareGroup } from "./scale";
+import { bestScale, levelsOf, Point, prepareGroup, thresholdAt } from "./scale";
 import { turn } from "./turn";
 import * as Job from "./job";
 
@@ -15,16 +15,6 @@ function takeRow(src: usize, dimension: usize, center: usize, row: usize, length
   }
   for (; i < bytes; i += 4) store<f32>(row + i, center ? load<f32>(src + i) - load<f32>(center + i) : load<f32>(src + i));
   for (const end = length << 2; i < end; i += 4) store<f32>(row + i, 0);
-}
-
-@inline function levelsOf(m: v128, t1: v128, t2: v128, t3: v128, t4: v128, t5: v128, t6: v128, t7: v128): v128 {
-  // A comparison that holds is −1.
-  const a = i32x4.add(i32x4.ge_s(m, t1), i32x4.ge_s(m, t2)), b = i32x4.add(i32x4.ge_s(m, t3), i32x4.ge_s(m, t4));
-  return i32x4.add(i32x4.add(a, b), i32x4.add(i32x4.add(i32x4.ge_s(m, t5), i32x4.ge_s(m, t6)), i32x4.ge_s(m, t7)));
-}
-
-@inline function thresholdAt(job: usize, j: usize, scale: f64): v128 {
-  return i32x4.splat(i32(Math.min(Math.ceil(load<f64>(job + Job.THRESHOLDS + (j << 3)) * scale), 16777216.0)));
 }
 
 // Two codes to a byte. A level l of a negative value is code 7 − l, of others 8 + l.

@@ -11,7 +11,9 @@ export const SCRATCH: usize = 28; //   address of scratch space
 export const STARTS: usize = 32; //    u32 how many starting points
 export const LEVELS: usize = 40; //    f64[8]
 export const THRESHOLDS: usize = 104; // f64[7]
-export const START: usize = 160; //    f64[starts]
+export const START: usize = 160; //    f64[starts], nine at most
+export const LARGEST: usize = 232; //  f64 the largest magnitude of the group at hand
+export const LEVEL_BYTES: usize = 240; // u8[16], the levels again, zeros behind them
 
 // Scratch space, in the order of this list; src/search/wasm_engine.ts knows how much it is.
 export const MOST_CELLS: usize = 1024;

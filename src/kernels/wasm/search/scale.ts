@@ -21,8 +21,8 @@ function clear(at: usize, bytes: usize): void {
 // How many bits of a magnitude its bucket leaves out, of the group that was prepared last.
 let shift: u32 = 0;
 
-// Makes whole numbers below 2^24 of a group and sorts them, the largest first,
-// with their running sums. Returns what they are to be multiplied by; 0 for a group of zeros.
+// Makes whole numbers below 2^24 of a group. Returns what they are to be
+// multiplied by; 0 for a group of zeros.
 export function prepareGroup(job: usize, values: usize, size: usize): f64 {
   const magnitudes = Job.magnitudes(job), bytes = size << 2, bits = i32x4.splat(0x7fffffff);
   let most = i32x4.splat(0);
@@ -42,7 +42,7 @@ export function prepareGroup(job: usize, values: usize, size: usize): f64 {
     const v = f32x4.mul(f32x4.mul(v128.and(v128.load(values + i), bits), up), more);
     v128.store(magnitudes + i, i32x4.trunc_sat_f32x4_s(f32x4.nearest(v)));
   }
-  sort(job, size);
+  store<f64>(job, f64(nearest(reinterpret<f32>(largest) * f32x4.extract_lane(up, 0) * f32x4.extract_lane(more, 0))), Job.LARGEST);
   return reinterpret<f64>(u64(1023 - power) << 52);
 }
 
@@ -183,11 +183,13 @@ function evaluate(job: usize, size: usize, scale: f64, point: usize, b: usize, a
 // The magnitudes are those of prepareGroup. Returns where the best point is.
 export function bestScale(job: usize, size: usize): usize {
   const best = Job.points(job), first = best + Point.BYTES, mode = load<i32>(job + Job.MODE);
-  const sorted = Job.sorted(job), largest = f64(load<u32>(sorted)), top = largest / load<f64>(job + Job.LEVELS + 56);
+  const largest = load<f64>(job + Job.LARGEST), top = largest / load<f64>(job + Job.LEVELS + 56);
   if (mode === 0) {
-    evaluate(job, size, top, best, 0, 0);
+    evaluateOne(job, size, top, best);
     return best;
   }
+  const sorted = Job.sorted(job);
+  sort(job, size);
   // One place is left for the point with the largest scale.
   let point = first + Point.BYTES;
   for (let i: u32 = 0; i < load<u32>(job + Job.STARTS); i++, point += Point.BYTES) {
@@ -209,6 +211,34 @@ export function bestScale(job: usize, size: usize): usize {
   }
   search(job, size, best, cells, cell);
   return best;
+}
+
+@inline export function thresholdAt(job: usize, j: usize, scale: f64): v128 {
+  return i32x4.splat(i32(Math.min(Math.ceil(load<f64>(job + Job.THRESHOLDS + (j << 3)) * scale), 16777216.0)));
+}
+
+// Minus the level of each magnitude: a comparison that holds is −1.
+@inline export function levelsOf(m: v128, t1: v128, t2: v128, t3: v128, t4: v128, t5: v128, t6: v128, t7: v128): v128 {
+  const a = i32x4.add(i32x4.ge_s(m, t1), i32x4.ge_s(m, t2)), b = i32x4.add(i32x4.ge_s(m, t3), i32x4.ge_s(m, t4));
+  return i32x4.add(i32x4.add(a, b), i32x4.add(i32x4.add(i32x4.ge_s(m, t5), i32x4.ge_s(m, t6)), i32x4.ge_s(m, t7)));
+}
+
+// One scale only, in the order that magnitudes lie: sorting them would cost more.
+function evaluateOne(job: usize, size: usize, scale: f64, point: usize): void {
+  const t1 = thresholdAt(job, 0, scale), t2 = thresholdAt(job, 1, scale), t3 = thresholdAt(job, 2, scale), t4 = thresholdAt(job, 3, scale);
+  const t5 = thresholdAt(job, 4, scale), t6 = thresholdAt(job, 5, scale), t7 = thresholdAt(job, 6, scale);
+  // A byte of the table in the lowest byte of a lane; indices beyond it give 0.
+  const table = v128.load(job + Job.LEVEL_BYTES), others = i32x4.splat(0xffffff00), zero = i32x4.splat(0);
+  let p = i64x2.splat(0), q = i32x4.splat(0);
+  for (let at = Job.magnitudes(job), end = at + (size << 2); at < end; at += 16) {
+    const m = v128.load(at);
+    const level = i8x16.swizzle(table, v128.or(i32x4.sub(zero, levelsOf(m, t1, t2, t3, t4, t5, t6, t7)), others));
+    p = i64x2.add(p, i64x2.add(i64x2.extmul_low_i32x4_s(m, level), i64x2.extmul_high_i32x4_s(m, level)));
+    q = i32x4.add(q, i32x4.dot_i16x8_s(level, level));
+  }
+  store<f64>(point, scale, Point.SCALE);
+  store<f64>(point, f64(i64x2.extract_lane(p, 0) + i64x2.extract_lane(p, 1)), Point.P);
+  store<f64>(point, f64(i32x4.extract_lane(q, 0) + i32x4.extract_lane(q, 1) + i32x4.extract_lane(q, 2) + i32x4.extract_lane(q, 3)), Point.Q);
 }
 
 // A cell is two points, the one with the larger scale first.
