@@ -81,7 +81,16 @@ function run(call: Call, io: Io): Promise<number> {
       show(
         call,
         path === STANDARD ? io.err : io.out,
-        () => ({ rows, dimension, bytes: size, seconds: time, warnings }),
+        () => ({
+          input,
+          output: path,
+          vectors: rows,
+          dimension,
+          bytesBefore: rows * dimension * 4,
+          bytesAfter: size,
+          seconds: time,
+          warnings,
+        }),
         () => [
           `${rows} vectors of ${dimension} values: ${
             bytes(rows * dimension * 4)

@@ -89,7 +89,13 @@ async function run(call: Call, io: Io): Promise<number> {
     show(
       call,
       io.out,
-      () => ({ ...reportJson(report), warnings }),
+      () => ({
+        input,
+        queries: path,
+        metric: subject.metric,
+        ...reportJson(report),
+        warnings,
+      }),
       (columns) => reportText(report, columns),
     );
     warn(call, io, warnings);
