@@ -1,7 +1,7 @@
 /**
  * Search in packed vectors: recall beside other libraries on real embeddings,
  * and speed on a million rows beside native ggml.
- * `deno task bench:search [--rows N] [--rounds N] [--only recall|speed|products]`
+ * `deno task bench:search [--rows N] [--rounds N] [--only recall|peers|speed|products]`
  *
  * @module
  */
@@ -19,7 +19,7 @@ import {
   PackedMatrix,
   type SearchOptions,
 } from "../src/search/mod.ts";
-import { miniLm } from "../tests/search/embeddings.ts";
+import { clustered, miniLm } from "../tests/search/embeddings.ts";
 import { gaussianRows } from "../tests/search/support.ts";
 import {
   type Contender,
@@ -202,6 +202,34 @@ async function products(rounds: number): Promise<void> {
   }, rounds);
 }
 
+/** Single queries of 10,000 × 1024, beside the libraries that are here. */
+async function peers(rounds: number): Promise<void> {
+  const dimension = 1024, rows = 10000;
+  const subject = clustered(dimension, rows, 1, 7);
+  const own = (["uniform", "lloyd"] as const).map((grid) => {
+    const matrix = new PackedMatrix({ dimension, grid });
+    matrix.add(subject.rows);
+    return contender(`nibblewise, ${grid}`, "reused", () => {
+      matrix.search(subject.queries, { k: K });
+    });
+  });
+  const { peers, close } = await openSearchPeers(subject);
+  const others = peers.map((peer): Contender => ({
+    name: peer.name,
+    memory: "reused",
+    time: async () => (await peer.search(1, K)).nanoseconds,
+  }));
+  try {
+    await show({
+      title: `one query, ${rows} × ${dimension}`,
+      values: rows * dimension,
+      contenders: [...own, ...others],
+    }, rounds);
+  } finally {
+    await close();
+  }
+}
+
 async function show(contest: Contest, rounds: number): Promise<void> {
   const standings = await hold(contest, rounds);
   console.log(`\n${contest.title}\n${standingsTable(standings)}`);
@@ -209,7 +237,7 @@ async function show(contest: Contest, rounds: number): Promise<void> {
 
 function usage(problem: string): never {
   console.error(
-    `${problem}; call it as bench:search [--rows N] [--rounds N] [--only recall|speed|products]`,
+    `${problem}; call it as bench:search [--rows N] [--rounds N] [--only recall|peers|speed|products]`,
   );
   Deno.exit(2);
 }
@@ -229,6 +257,7 @@ if (!(Number.isInteger(rounds) && rounds > 0)) {
 console.log(environment());
 const only = args.only;
 if (only === undefined || only === "recall") await recall();
+if (only === undefined || only === "peers") await peers(rounds);
 if (only === undefined || only === "speed") {
   await speed(Math.floor(rows / BATCH) * BATCH, rounds);
 }
