@@ -126,10 +126,10 @@ export function planSpace(
   const sumBytes = QUERY_SLOTS * chunkRows * 4;
   const keyBytes = (chunkRows + SLACK_ROWS) * 4;
   return {
-    job: room(256),
+    job: room(320),
     blocks: room(64 * 4),
     tables: room((rotation?.rounds.length ?? 0) * length * 8),
-    scratch: room(length * 28 + 16 + 4112 + 64 * 64 + 1025 * 128),
+    scratch: room(length * 28 + 16 + 4112 + 16 * 112 + 1025 * 224),
     levels: room(16),
     queries: room(QUERY_SLOTS * length * 2),
     lowQueries: room(QUERY_SLOTS * length * 2),

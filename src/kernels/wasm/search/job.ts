@@ -14,10 +14,11 @@ export const THRESHOLDS: usize = 104; // f64[7]
 export const START: usize = 160; //    f64[starts], nine at most
 export const LARGEST: usize = 232; //  f64 the largest magnitude of the group at hand
 export const LEVEL_BYTES: usize = 240; // u8[16], the levels again, zeros behind them
+export const SMALLEST: usize = 256; // f64 the smallest magnitude of the group at hand
 
 // Scratch space, in the order of this list; src/search/wasm_engine.ts knows how much it is.
 export const MOST_CELLS: usize = 1024;
-export const CELL_BYTES: usize = 128;
+export const CELL_BYTES: usize = 224;
 export const MOST_BUCKETS: usize = 1024;
 
 @inline function part(job: usize, skip: usize): usize { return usize(load<u32>(job + SCRATCH)) + skip; }
@@ -29,9 +30,9 @@ export const MOST_BUCKETS: usize = 1024;
 @inline export function row(job: usize): usize { return part(job, 2 * wide(job) + 16); }
 @inline export function other(job: usize): usize { return part(job, 3 * wide(job) + 16); }
 @inline export function magnitudes(job: usize): usize { return part(job, 4 * wide(job) + 16); }
-@inline export function sorted(job: usize): usize { return part(job, 5 * wide(job) + 16); }
+@inline export function placed(job: usize): usize { return part(job, 5 * wide(job) + 16); }
 @inline export function groupScales(job: usize): usize { return part(job, 6 * wide(job) + 16); }
-// where each bucket begins in `sorted`, and one more
+// where each bucket begins in `placed`
 @inline export function buckets(job: usize): usize { return part(job, 7 * wide(job) + 16); }
 @inline export function points(job: usize): usize { return buckets(job) + (MOST_BUCKETS + 4) * 4; }
-@inline export function cells(job: usize): usize { return points(job) + 64 * 64; }
+@inline export function cells(job: usize): usize { return points(job) + 16 * 112; }

@@ -4,13 +4,14 @@
 import * as Job from "./job";
 
 // A point of the search: the scale at which values were rounded, P and Q, and
-// how many values reach each threshold.
+// for each threshold how many values reach it, and their sum.
 export namespace Point {
   export const SCALE: usize = 0;
   export const P: usize = 8;
   export const Q: usize = 16;
-  export const COUNTS: usize = 24;
-  export const BYTES: usize = 64;
+  export const SUMS: usize = 24;
+  export const COUNTS: usize = 80;
+  export const BYTES: usize = 112;
 }
 
 function clear(at: usize, bytes: usize): void {
@@ -38,27 +39,33 @@ export function prepareGroup(job: usize, values: usize, size: usize): f64 {
   // 2^power takes magnitudes up; what does not fit in one float32 goes in two.
   const power = 150 - max(largest >> 23, 1), first = min(power, 127);
   const up = f32x4.splat(reinterpret<f32>((first + 127) << 23)), more = f32x4.splat(reinterpret<f32>((power - first + 127) << 23));
+  let least = i32x4.splat(0x7fffffff);
   for (let i: usize = 0; i < bytes; i += 16) {
     const v = f32x4.mul(f32x4.mul(v128.and(v128.load(values + i), bits), up), more);
-    v128.store(magnitudes + i, i32x4.trunc_sat_f32x4_s(f32x4.nearest(v)));
+    const whole = i32x4.trunc_sat_f32x4_s(f32x4.nearest(v));
+    v128.store(magnitudes + i, whole);
+    least = i32x4.min_s(least, whole);
   }
+  const smallest = min(
+    min(i32x4.extract_lane(least, 0), i32x4.extract_lane(least, 1)),
+    min(i32x4.extract_lane(least, 2), i32x4.extract_lane(least, 3)),
+  );
+  store<f64>(job, f64(smallest), Job.SMALLEST);
   store<f64>(job, f64(nearest(reinterpret<f32>(largest) * f32x4.extract_lane(up, 0) * f32x4.extract_lane(more, 0))), Job.LARGEST);
   return reinterpret<f64>(u64(1023 - power) << 52);
 }
 
-// Into buckets by their highest bits, as many buckets as there are values or so;
-// then each past those of its bucket that are larger.
-function sort(job: usize, size: usize): void {
-  const magnitudes = Job.magnitudes(job), sorted = Job.sorted(job), buckets = Job.buckets(job), sums = Job.sums(job);
+// Puts magnitudes into buckets by their highest bits, the largest first, as many
+// buckets as there are values or so, and adds them up in that order. Within a
+// bucket they lie as they come: sorting those too would cost more than it saves.
+function distribute(job: usize, size: usize): void {
+  const magnitudes = Job.magnitudes(job), placed = Job.placed(job), buckets = Job.buckets(job), sums = Job.sums(job);
   const width = min(max(u32(32 - clz(i32(size) - 1)), 4), 10), count: usize = 1 << width;
   shift = 24 - width;
   clear(buckets, count << 2);
-  let fullest: u32 = 0;
   for (let i: usize = 0; i < size; i++) {
     const b = buckets + (usize(load<u32>(magnitudes + (i << 2)) >> shift) << 2);
-    const n = load<u32>(b) + 1;
-    store<u32>(b, n);
-    fullest = max(fullest, n);
+    store<u32>(b, load<u32>(b) + 1);
   }
   let begin: u32 = 0;
   for (let b = buckets + ((count - 1) << 2); b >= buckets; b -= 4) {
@@ -67,94 +74,51 @@ function sort(job: usize, size: usize): void {
     begin += n;
   }
   for (let i: usize = 0; i < size; i++) {
-    const m = load<u32>(magnitudes + (i << 2)), b = buckets + (usize(m >> shift) << 2);
-    const at = load<u32>(b);
-    store<u32>(sorted + (usize(at) << 2), m);
+    const m = load<u32>(magnitudes + (i << 2)), b = buckets + (usize(m >> shift) << 2), at = load<u32>(b);
+    store<u32>(placed + (usize(at) << 2), m);
     store<u32>(b, at + 1);
   }
   // Each bucket's entry has moved from where it begins to where it ends: where the next lower one begins.
-  if (fullest > 64) heapSort(sorted, size);
-  else insertionSort(sorted, size);
   let sum: f64 = 0;
   store<f64>(sums, 0);
   for (let i: usize = 0; i < size; i++) {
-    sum += f64(load<u32>(sorted + (i << 2)));
+    sum += f64(load<u32>(placed + (i << 2)));
     store<f64>(sums + ((i + 1) << 3), sum);
   }
 }
 
-// Quick where every value is near its place.
-function insertionSort(sorted: usize, size: usize): void {
-  for (let p = sorted + 4, end = sorted + (size << 2); p < end; p += 4) {
-    const m = load<u32>(p);
-    let at = p;
-    for (; at > sorted && load<u32>(at - 4) < m; at -= 4) store<u32>(at, load<u32>(at - 4));
-    store<u32>(at, m);
-  }
-}
-
-// For values that crowd in one bucket: never more than n log n steps.
-function heapSort(sorted: usize, size: usize): void {
-  for (let i = size >> 1; i > 0; i--) sink(sorted, i - 1, size);
-  for (let end = size - 1; end > 0; end--) {
-    const smallest = load<u32>(sorted);
-    store<u32>(sorted, load<u32>(sorted + (end << 2)));
-    store<u32>(sorted + (end << 2), smallest);
-    sink(sorted, 0, end);
-  }
-}
-
-// A heap whose root is the smallest, so that the smallest come to lie at the end.
-function sink(heap: usize, at: usize, size: usize): void {
-  const m = load<u32>(heap + (at << 2));
-  for (let child: usize = (at << 1) + 1; child < size; child = (at << 1) + 1) {
-    if (child + 1 < size && load<u32>(heap + ((child + 1) << 2)) < load<u32>(heap + (child << 2))) child++;
-    if (load<u32>(heap + (child << 2)) >= m) break;
-    store<u32>(heap + (at << 2), load<u32>(heap + (child << 2)));
-    at = child;
-  }
-  store<u32>(heap + (at << 2), m);
-}
-
-// How many magnitudes reach a bound of at most 2^24 − 1.
-@inline function countFrom(job: usize, least: u32): u32 {
-  const bucket = usize(least >> shift), buckets = Job.buckets(job);
+// How many magnitudes reach a bound of at most 2^24 − 1, and their sum, into a point.
+@inline function reach(job: usize, least: u32, point: usize, j: usize): void {
+  const bucket = usize(least >> shift), buckets = Job.buckets(job), placed = Job.placed(job);
   const to = load<u32>(buckets + (bucket << 2));
-  const from = bucket + 1 < usize(1) << (24 - shift) ? load<u32>(buckets + ((bucket + 1) << 2)) : 0;
-  return countBetween(job, least, from, to);
+  let at = bucket + 1 < usize(1) << (24 - shift) ? load<u32>(buckets + ((bucket + 1) << 2)) : 0;
+  let count = at, sum = load<f64>(Job.sums(job) + (usize(at) << 3));
+  for (; at < to; at++) {
+    const m = load<u32>(placed + (usize(at) << 2)), reaches = m >= least;
+    count += u32(reaches);
+    sum += f64(reaches ? m : 0);
+  }
+  put(point, j, count, sum);
 }
 
-// The same where it is known to be from `from` to `to`.
-@inline function countBetween(job: usize, least: u32, from: u32, to: u32): u32 {
-  const sorted = Job.sorted(job);
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if (load<u32>(sorted + (usize(middle) << 2)) >= least) from = middle + 1;
-    else to = middle;
-  }
-  return from;
+@inline function put(point: usize, j: usize, count: u32, sum: f64): void {
+  store<u32>(point + (j << 2), count, Point.COUNTS);
+  store<f64>(point + (j << 3), sum, Point.SUMS);
 }
 
 // Between two points that are known counts are between theirs, and mostly the same.
 function evaluate(job: usize, size: usize, scale: f64, point: usize, b: usize, a: usize): void {
-  const sums = Job.sums(job), levels = job + Job.LEVELS, thresholds = job + Job.THRESHOLDS;
-  let low = load<f64>(levels), p = low * load<f64>(sums + (size << 3)), q = low * low * f64(size);
+  const levels = job + Job.LEVELS, thresholds = job + Job.THRESHOLDS;
+  let low = load<f64>(levels), p = low * load<f64>(Job.sums(job) + (size << 3)), q = low * low * f64(size);
   for (let j: usize = 0; j < 7; j++) {
-    const counts = Point.COUNTS + (j << 2);
-    let reached: u32 = 0;
     const bound = load<f64>(thresholds + (j << 3)) * scale;
-    if (bound <= 16777215.0) {
-      const least = u32(Math.ceil(bound));
-      if (b) {
-        reached = load<u32>(b + counts);
-        const most = load<u32>(a + counts);
-        if (reached !== most) reached = countBetween(job, least, reached, most);
-      } else reached = countFrom(job, least);
-    }
-    store<u32>(point + counts, reached);
+    const known = b !== 0 && load<u32>(b + (j << 2), Point.COUNTS) === load<u32>(a + (j << 2), Point.COUNTS);
+    if (known) put(point, j, load<u32>(b + (j << 2), Point.COUNTS), load<f64>(b + (j << 3), Point.SUMS));
+    else if (bound <= 16777215.0) reach(job, u32(Math.ceil(bound)), point, j);
+    else put(point, j, 0, 0);
     const high = load<f64>(levels + ((j + 1) << 3));
-    p += (high - low) * load<f64>(sums + (usize(reached) << 3));
-    q += (high * high - low * low) * f64(reached);
+    p += (high - low) * load<f64>(point + (j << 3), Point.SUMS);
+    q += (high * high - low * low) * f64(load<u32>(point + (j << 2), Point.COUNTS));
     low = high;
   }
   store<f64>(point, scale, Point.SCALE);
@@ -173,6 +137,9 @@ function evaluate(job: usize, size: usize, scale: f64, point: usize, b: usize, a
   v128.store(to, v128.load(from, 16), 16);
   v128.store(to, v128.load(from, 32), 32);
   v128.store(to, v128.load(from, 48), 48);
+  v128.store(to, v128.load(from, 64), 64);
+  v128.store(to, v128.load(from, 80), 80);
+  v128.store(to, v128.load(from, 96), 96);
 }
 
 @inline function keepBetter(best: usize, point: usize): void {
@@ -188,8 +155,7 @@ export function bestScale(job: usize, size: usize): usize {
     evaluateOne(job, size, top, best);
     return best;
   }
-  const sorted = Job.sorted(job);
-  sort(job, size);
+  distribute(job, size);
   // One place is left for the point with the largest scale.
   let point = first + Point.BYTES;
   for (let i: u32 = 0; i < load<u32>(job + Job.STARTS); i++, point += Point.BYTES) {
@@ -200,7 +166,7 @@ export function bestScale(job: usize, size: usize): usize {
   if (mode === 1) return best;
   evaluate(job, size, (largest + 1) / load<f64>(job + Job.THRESHOLDS), first, 0, 0);
   keepBetter(best, first);
-  const smallest = f64(max(load<u32>(sorted + ((size - 1) << 2)), 1));
+  const smallest = max(load<f64>(job + Job.SMALLEST), 1);
   evaluate(job, size, smallest / 2 / load<f64>(job + Job.THRESHOLDS + 48), point, 0, 0);
   keepBetter(best, point);
   const cells = Job.cells(job);
