@@ -129,7 +129,7 @@ export function planSpace(
     job: room(320),
     blocks: room(64 * 4),
     tables: room((rotation?.rounds.length ?? 0) * length * 8),
-    scratch: room(length * 28 + 16 + 4112 + 16 * 112 + 1025 * 224),
+    scratch: room(length * 28 + 48 + 4112 + 16 * 32 + 1025 * 64),
     levels: room(16),
     queries: room(QUERY_SLOTS * length * 2),
     lowQueries: room(QUERY_SLOTS * length * 2),

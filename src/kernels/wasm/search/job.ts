@@ -18,7 +18,7 @@ export const SMALLEST: usize = 256; // f64 the smallest magnitude of the group a
 
 // Scratch space, in the order of this list; src/search/wasm_engine.ts knows how much it is.
 export const MOST_CELLS: usize = 1024;
-export const CELL_BYTES: usize = 224;
+export const CELL_BYTES: usize = 64;
 export const MOST_BUCKETS: usize = 1024;
 
 @inline function part(job: usize, skip: usize): usize { return usize(load<u32>(job + SCRATCH)) + skip; }
@@ -31,8 +31,8 @@ export const MOST_BUCKETS: usize = 1024;
 @inline export function other(job: usize): usize { return part(job, 3 * wide(job) + 16); }
 @inline export function magnitudes(job: usize): usize { return part(job, 4 * wide(job) + 16); }
 @inline export function placed(job: usize): usize { return part(job, 5 * wide(job) + 16); }
-@inline export function groupScales(job: usize): usize { return part(job, 6 * wide(job) + 16); }
-// where each bucket begins in `placed`
-@inline export function buckets(job: usize): usize { return part(job, 7 * wide(job) + 16); }
+@inline export function groupScales(job: usize): usize { return part(job, 6 * wide(job) + 48); }
+// where each bucket ends in `placed`, which is where the one before it begins
+@inline export function buckets(job: usize): usize { return part(job, 7 * wide(job) + 48); }
 @inline export function points(job: usize): usize { return buckets(job) + (MOST_BUCKETS + 4) * 4; }
-@inline export function cells(job: usize): usize { return points(job) + 16 * 112; }
+@inline export function cells(job: usize): usize { return points(job) + 16 * 32; }

@@ -3,15 +3,12 @@
 
 import * as Job from "./job";
 
-// A point of the search: the scale at which values were rounded, P and Q, and
-// for each threshold how many values reach it, and their sum.
+// A point of the search: the scale at which values were rounded, P and Q.
 export namespace Point {
   export const SCALE: usize = 0;
   export const P: usize = 8;
   export const Q: usize = 16;
-  export const SUMS: usize = 24;
-  export const COUNTS: usize = 80;
-  export const BYTES: usize = 112;
+  export const BYTES: usize = 32;
 }
 
 function clear(at: usize, bytes: usize): void {
@@ -55,12 +52,12 @@ export function prepareGroup(job: usize, values: usize, size: usize): f64 {
   return reinterpret<f64>(u64(1023 - power) << 52);
 }
 
-// Puts magnitudes into buckets by their highest bits, the largest first, as many
-// buckets as there are values or so, and adds them up in that order. Within a
+// Puts magnitudes into buckets by their highest bits, the largest first, half
+// as many buckets as there are values or so, and adds them up in that order. Within a
 // bucket they lie as they come: sorting those too would cost more than it saves.
 function distribute(job: usize, size: usize): void {
   const magnitudes = Job.magnitudes(job), placed = Job.placed(job), buckets = Job.buckets(job), sums = Job.sums(job);
-  const width = min(max(u32(32 - clz(i32(size) - 1)), 4), 10), count: usize = 1 << width;
+  const width = min(max(u32(31 - clz(i32(size) - 1)), 4), 10), count: usize = 1 << width;
   shift = 24 - width;
   clear(buckets, count << 2);
   for (let i: usize = 0; i < size; i++) {
@@ -79,6 +76,9 @@ function distribute(job: usize, size: usize): void {
     store<u32>(b, at + 1);
   }
   // Each bucket's entry has moved from where it begins to where it ends: where the next lower one begins.
+  // Above the highest bucket there is nothing; behind the last value zeros, which reach no bound.
+  store<u32>(buckets + (count << 2), 0);
+  clear(placed + (size << 2), 32);
   let sum: f64 = 0;
   store<f64>(sums, 0);
   for (let i: usize = 0; i < size; i++) {
@@ -87,38 +87,30 @@ function distribute(job: usize, size: usize): void {
   }
 }
 
-// How many magnitudes reach a bound of at most 2^24 − 1, and their sum, into a point.
-@inline function reach(job: usize, least: u32, point: usize, j: usize): void {
-  const bucket = usize(least >> shift), buckets = Job.buckets(job), placed = Job.placed(job);
-  const to = load<u32>(buckets + (bucket << 2));
-  let at = bucket + 1 < usize(1) << (24 - shift) ? load<u32>(buckets + ((bucket + 1) << 2)) : 0;
-  let count = at, sum = load<f64>(Job.sums(job) + (usize(at) << 3));
-  for (; at < to; at++) {
-    const m = load<u32>(placed + (usize(at) << 2)), reaches = m >= least;
-    count += u32(reaches);
-    sum += f64(reaches ? m : 0);
-  }
-  put(point, j, count, sum);
-}
-
-@inline function put(point: usize, j: usize, count: u32, sum: f64): void {
-  store<u32>(point + (j << 2), count, Point.COUNTS);
-  store<f64>(point + (j << 3), sum, Point.SUMS);
-}
-
-// Between two points that are known counts are between theirs, and mostly the same.
-function evaluate(job: usize, size: usize, scale: f64, point: usize, b: usize, a: usize): void {
+function evaluate(job: usize, size: usize, scale: f64, point: usize): void {
+  const sums = Job.sums(job), placed = Job.placed(job), buckets = Job.buckets(job);
   const levels = job + Job.LEVELS, thresholds = job + Job.THRESHOLDS;
-  let low = load<f64>(levels), p = low * load<f64>(Job.sums(job) + (size << 3)), q = low * low * f64(size);
+  let low = load<f64>(levels), p = low * load<f64>(sums + (size << 3)), q = low * low * f64(size);
   for (let j: usize = 0; j < 7; j++) {
     const bound = load<f64>(thresholds + (j << 3)) * scale;
-    const known = b !== 0 && load<u32>(b + (j << 2), Point.COUNTS) === load<u32>(a + (j << 2), Point.COUNTS);
-    if (known) put(point, j, load<u32>(b + (j << 2), Point.COUNTS), load<f64>(b + (j << 3), Point.SUMS));
-    else if (bound <= 16777215.0) reach(job, u32(Math.ceil(bound)), point, j);
-    else put(point, j, 0, 0);
+    if (bound > 16777215.0) break;
+    const least = u32(Math.ceil(bound)), bucket = buckets + (usize(least >> shift) << 2);
+    const to = load<u32>(bucket), least4 = i32x4.splat(least);
+    let at = load<u32>(bucket, 4), sum = load<f64>(sums + (usize(at) << 3)), reached = at;
+    // Eight at a time and no branch that could be guessed wrong: what lies behind
+    // the bucket is in lower ones, and does not reach the bound either.
+    do {
+      const v = v128.load(placed + (usize(at) << 2)), w = v128.load(placed + (usize(at) << 2), 16);
+      const a = i32x4.ge_s(v, least4), b = i32x4.ge_s(w, least4);
+      const both = i32x4.add(v128.and(v, a), v128.and(w, b));
+      const half = i32x4.add(both, v128.shuffle<i64>(both, both, 1, 0));
+      sum += f64(i32x4.extract_lane(half, 0) + i32x4.extract_lane(half, 1));
+      reached += popcnt(i32x4.bitmask(a) | (i32x4.bitmask(b) << 4));
+      at += 8;
+    } while (at < to);
     const high = load<f64>(levels + ((j + 1) << 3));
-    p += (high - low) * load<f64>(point + (j << 3), Point.SUMS);
-    q += (high * high - low * low) * f64(load<u32>(point + (j << 2), Point.COUNTS));
+    p += (high - low) * sum;
+    q += (high * high - low * low) * f64(reached);
     low = high;
   }
   store<f64>(point, scale, Point.SCALE);
@@ -135,11 +127,6 @@ function evaluate(job: usize, size: usize, scale: f64, point: usize, b: usize, a
 @inline function copy(to: usize, from: usize): void {
   v128.store(to, v128.load(from));
   v128.store(to, v128.load(from, 16), 16);
-  v128.store(to, v128.load(from, 32), 32);
-  v128.store(to, v128.load(from, 48), 48);
-  v128.store(to, v128.load(from, 64), 64);
-  v128.store(to, v128.load(from, 80), 80);
-  v128.store(to, v128.load(from, 96), 96);
 }
 
 @inline function keepBetter(best: usize, point: usize): void {
@@ -159,15 +146,15 @@ export function bestScale(job: usize, size: usize): usize {
   // One place is left for the point with the largest scale.
   let point = first + Point.BYTES;
   for (let i: u32 = 0; i < load<u32>(job + Job.STARTS); i++, point += Point.BYTES) {
-    evaluate(job, size, top * load<f64>(job + Job.START + (usize(i) << 3)), point, 0, 0);
+    evaluate(job, size, top * load<f64>(job + Job.START + (usize(i) << 3)), point);
     if (i === 0) copy(best, point);
     else keepBetter(best, point);
   }
   if (mode === 1) return best;
-  evaluate(job, size, (largest + 1) / load<f64>(job + Job.THRESHOLDS), first, 0, 0);
+  evaluate(job, size, (largest + 1) / load<f64>(job + Job.THRESHOLDS), first);
   keepBetter(best, first);
   const smallest = max(load<f64>(job + Job.SMALLEST), 1);
-  evaluate(job, size, smallest / 2 / load<f64>(job + Job.THRESHOLDS + 48), point, 0, 0);
+  evaluate(job, size, smallest / 2 / load<f64>(job + Job.THRESHOLDS + 48), point);
   keepBetter(best, point);
   const cells = Job.cells(job);
   let cell = cells;
@@ -223,7 +210,7 @@ function search(job: usize, size: usize, best: usize, cells: usize, end: usize):
     const b = end, a = end + Point.BYTES;
     if (!(bound(b, a) > score(best))) continue;
     const qb = load<f64>(b, Point.Q), qa = load<f64>(a, Point.Q);
-    evaluate(job, size, 2 * (load<f64>(a, Point.P) - load<f64>(b, Point.P)) / (qa - qb), middle, b, a);
+    evaluate(job, size, 2 * (load<f64>(a, Point.P) - load<f64>(b, Point.P)) / (qa - qb), middle);
     keepBetter(best, middle);
     const q = load<f64>(middle, Point.Q);
     if (!(q > qb && q < qa) || end + 2 * Job.CELL_BYTES > middle) continue;
