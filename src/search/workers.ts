@@ -72,15 +72,18 @@ export interface WebWorker {
  *
  * @example
  * ```ts
+ * import { backend } from "@nibblewise/nibblewise";
  * import { PackedMatrix, startWorkers } from "@nibblewise/nibblewise/search";
  *
- * const matrix = new PackedMatrix({ dimension: 64, workers: 2 });
  * const rows = Float32Array.from({ length: 5000 * 64 }, (_, i) => Math.sin(i * i));
- * matrix.add(rows);
- * const workers = await startWorkers(matrix);
- * const { ids } = await workers.search(rows.subarray(0, 64), { k: 3 });
- * workers.close();
- * console.log(ids[0]); // 0
+ * if (backend() === "wasm") { // what threads share is WebAssembly memory
+ *   const matrix = new PackedMatrix({ dimension: 64, workers: 2 });
+ *   matrix.add(rows);
+ *   const workers = await startWorkers(matrix);
+ *   const { ids } = await workers.search(rows.subarray(0, 64), { k: 3 });
+ *   workers.close();
+ *   console.log(ids[0]); // 0
+ * }
  * ```
  */
 export async function startWorkers(
