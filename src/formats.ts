@@ -7,14 +7,16 @@
 import * as registry from "./formats/registry.ts";
 import type { Format } from "./words/format.ts";
 
-type Registry = typeof registry;
+/** What the registry exports. */
+export type Registry = typeof registry;
 
 /** The exports of the registry that are formats: other modules export types and values beside theirs. */
-type FormatExport = {
+export type FormatExport = {
   [K in keyof Registry]: Registry[K] extends { readonly name: K } ? K : never;
 }[keyof Registry];
 
-type TypesOf<F> = F extends Format<string, infer O, infer P, infer _R>
+/** What options a format takes and what parts it makes. */
+export type TypesOf<F> = F extends Format<string, infer O, infer P, infer _R>
   ? { options: O; parts: P }
   : never;
 
