@@ -6,7 +6,7 @@
 import { type Call, type Command, UsageError } from "./command.ts";
 import { QUANTIZE_FLAGS, quantizeFile } from "./quantize.ts";
 import type { Io } from "./terminal.ts";
-import { isQuantized } from "./values.ts";
+import { isQuantized } from "./tensors.ts";
 
 /** The command. */
 export const convertCommand: Command = {

@@ -30,7 +30,7 @@ import { selected, SELECTION_FLAGS } from "./select.ts";
 import { table } from "./table.ts";
 import type { Io } from "./terminal.ts";
 import { bytes, countOf, seconds, shapeText } from "./text.ts";
-import { isQuantized, type Tensor, tensorsOf, whyNoValues } from "./values.ts";
+import { isQuantized, type Tensor, tensorsOf, whyNoValues } from "./tensors.ts";
 
 const TO_FLAG: Flag = {
   name: "to",
@@ -73,7 +73,11 @@ async function run(call: Call, io: Io): Promise<number> {
   const to = choice(call, "to", ["f32", "f16", "bf16"]) ?? "f32";
   const [input] = call.operands;
   return await withFile(call, input, async (file) => {
-    const plan = planDequantize(call, file, to.toUpperCase() as EncodedDtype);
+    const plan = await planDequantize(
+      call,
+      file,
+      to.toUpperCase() as EncodedDtype,
+    );
     const tensors = outputTensors(plan);
     const output = container === "npy"
       ? npyOutput(tensors)
@@ -117,12 +121,12 @@ async function run(call: Call, io: Io): Promise<number> {
   });
 }
 
-function planDequantize(
+async function planDequantize(
   call: Call,
   file: TensorFile,
   dtype: EncodedDtype,
-): Plan {
-  const tensors = tensorsOf(file);
+): Promise<Plan> {
+  const tensors = await tensorsOf(file);
   const chosen = selected(call, tensors.map(({ name }) => name));
   const wanted = tensors.filter(({ name }) => chosen.has(name));
   if (!tensors.some(isNarrow)) {

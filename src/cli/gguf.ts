@@ -13,7 +13,7 @@ import { openTensorFile } from "../files/open.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { formats } from "../formats.ts";
 import { ggmlLayouts } from "../ggml/table.ts";
-import type { Format } from "../types.ts";
+import type { Format } from "../words/format.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import type { OutputPlan, OutputTensor } from "./output.ts";
 

@@ -19,7 +19,7 @@ import { SELECTION_FLAGS } from "./select.ts";
 import { columnsOf, table } from "./table.ts";
 import type { Io } from "./terminal.ts";
 import { bitsText, bytes, countOf, shapeText } from "./text.ts";
-import { type Tensor, tensorsOf } from "./values.ts";
+import { type Tensor, tensorsOf } from "./tensors.ts";
 
 /** The command. */
 export const inspectCommand: Command = {
@@ -52,7 +52,7 @@ async function run(call: Call, io: Io): Promise<number> {
   checkFlags(call);
   await withFile(call, call.operands[0], async (file) => {
     if (chooser) return await dryRun(call, io, file, chooser);
-    const tensors = tensorsOf(file);
+    const tensors = await tensorsOf(file);
     show(
       call,
       io.out,

@@ -116,3 +116,17 @@ export const GGUF_SHARDS = 1000;
  * Stops metadata that, once copied, pads each tensor of an output by gigabytes.
  */
 export const GGUF_ALIGNMENT = 2 * 1024 * 1024;
+
+/**
+ * Bytes of a part that is a text, such as bitsandbytes' `quant_state`; real ones have some hundred.
+ *
+ * Stops an entry of gigabytes from being read as JSON.
+ */
+export const TEXT_PART_BYTES: number = 64 * 1024;
+
+/**
+ * Bytes of a checkpoint's `config.json`; one that lists every layer has less than a megabyte.
+ *
+ * Stops whatever file has that name from being kept in memory.
+ */
+export const CONFIG_BYTES: number = 16 * 1024 * 1024;

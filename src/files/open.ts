@@ -6,6 +6,7 @@
  */
 import { basename } from "node:path";
 import type { ByteSource } from "./bytes.ts";
+import { readConfigBeside } from "./checkpoint_config.ts";
 import { printable } from "./errors.ts";
 import { openFile } from "./file_source.ts";
 import { isGguf, openGguf } from "./gguf_read.ts";
@@ -80,9 +81,12 @@ export async function openTensorFile(
     ? await spoolInput((start) => chooseContainer(STDIN, undefined, { start }))
     : await openFile(path);
   try {
-    const named = path === "-" ? undefined : path;
-    const file = await openSource(source, named, options);
-    return isGguf(file) ? await joinShards(file, named) : file;
+    if (path === "-") return await openSource(source, undefined, options);
+    const file = await openSource(source, path, options);
+    if (isGguf(file)) return await joinShards(file, path);
+    if (file.container !== "safetensors") return file;
+    let config: Promise<unknown> | undefined;
+    return { ...file, config: () => config ??= readConfigBeside(path) };
   } catch (error) {
     await source.close();
     throw error;

@@ -35,4 +35,6 @@ export interface TensorFile {
   readonly paths?: readonly string[];
   /** safetensors' `__metadata__`; empty elsewhere. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** The settings of quantization in the config file beside it, parsed; absent where a file stands alone. */
+  config?(): Promise<unknown>;
 }

@@ -290,17 +290,17 @@ function scheme(
     decode(tile, out): void {
       if (symmetric) rejectOtherZeros(tile, fields);
       rejectScales(tile, fields);
-      if (!actOrder) {
-        rejectOrder(tile, group.columns);
-        return free.decode(tile, out);
+      if (actOrder) {
+        rejectGroups(tile, groups);
+        return decodeInOrder(tile, fields, roundTo(computeDtype), out);
       }
-      rejectGroups(tile, groups);
-      decodeInOrder(tile, fields, roundTo(computeDtype), out);
+      rejectOrder(tile, group.columns);
+      free.decode(tile, out);
     },
   };
 }
 
-/** Decodes columns of which each says what group it is in. */
+/** The value of each input by the numbers of the group that it is said to be in. */
 function decodeInOrder(
   tile: Tile,
   { scale: plan }: FieldPlans,

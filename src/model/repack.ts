@@ -22,12 +22,8 @@ import {
   whole,
   type Window,
 } from "../words/window.ts";
-import {
-  packTile,
-  type Tensor,
-  type TensorBytes,
-  unpackTile,
-} from "./tensor.ts";
+import type { Tensor } from "./stages.ts";
+import { packTile, type TensorBytes, unpackTile } from "./tensor.ts";
 
 /** Values in a window: with what is written of them it stays in the first caches. */
 const WINDOW_VALUES = 16384;

@@ -13,6 +13,7 @@ import {
   type Grain,
   leastCommonMultiple,
   type Matrix,
+  whole,
   type Window,
 } from "./window.ts";
 
@@ -163,33 +164,49 @@ export function rangeOf(
   matrix: Matrix,
   window: Window,
 ): StridedRange {
-  const all = unitsOf(part, matrix, {
-    row: 0,
-    rows: matrix.rows,
-    column: 0,
-    columns: matrix.columns,
-  });
-  const units = unitsOf(part, matrix, window);
+  return rangeWithin(part, matrix, whole(matrix), window);
+}
+
+/**
+ * Which bytes a window needs of those that were taken of a part.
+ *
+ * @param part The part.
+ * @param matrix The whole tensor.
+ * @param area What the bytes were taken for.
+ * @param window A window of that area.
+ */
+export function rangeWithin(
+  part: PartPlan,
+  matrix: Matrix,
+  area: Window,
+  window: Window,
+): StridedRange {
+  const have = unitsOf(part, matrix, area);
+  const want = unitsOf(part, matrix, window);
   const { bytes } = part.unit;
-  const byRows = part.order === "rows";
-  const [major, majors, minor, minors, perMajor] = byRows
-    ? [units.row, units.rows, units.column, units.columns, all.columns]
-    : [units.column, units.columns, units.row, units.rows, all.rows];
-  const range = {
-    offset: (major * perMajor + minor) * bytes,
-    length: minors * bytes,
-    stride: perMajor * bytes,
-    count: majors,
-  };
+  const [major, majors, minor, minors, perMajor] = part.order === "rows"
+    ? [
+      want.row - have.row,
+      want.rows,
+      want.column - have.column,
+      want.columns,
+      have.columns,
+    ]
+    : [
+      want.column - have.column,
+      want.columns,
+      want.row - have.row,
+      want.rows,
+      have.rows,
+    ];
+  const offset = (major * perMajor + minor) * bytes;
+  const length = minors * bytes, stride = perMajor * bytes;
+  if (length !== stride && majors !== 1) {
+    return { offset, length, stride, count: majors };
+  }
   // Runs that touch are one.
-  return range.length === range.stride || range.count === 1
-    ? {
-      ...range,
-      length: range.length * range.count,
-      stride: range.length * range.count,
-      count: range.length * range.count === 0 ? 0 : 1,
-    }
-    : range;
+  const all = length * majors;
+  return { offset, length: all, stride: all, count: all === 0 ? 0 : 1 };
 }
 
 /** Bytes of a part. */
