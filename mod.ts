@@ -35,9 +35,12 @@ export {
 } from "./src/quantize.ts";
 export { compare } from "./src/compare.ts";
 export {
+  type FormatExport,
   formats,
   type FormatTypes,
   type FormatTypesByName,
+  type Registry,
+  type TypesOf,
 } from "./src/formats.ts";
 export * from "./src/formats/registry.ts";
 export {
