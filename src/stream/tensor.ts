@@ -115,6 +115,11 @@ export class StreamTensor {
     );
   }
 
+  /** What its numbers mean and where they lie. */
+  get tensor(): Tensor {
+    return this.#tensor;
+  }
+
   /** What the numbers mean. */
   get scheme(): Tensor["scheme"] {
     return this.#tensor.scheme;

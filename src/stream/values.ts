@@ -14,7 +14,7 @@ import { matrixOf } from "../numeric/shape.ts";
 import type { ByteReader } from "./bytes.ts";
 import type { ByteMemory, Slot } from "./memory.ts";
 import { readRange } from "./strided.ts";
-import type { StreamTensor } from "./tensor.ts";
+import type { StreamTensor, WindowBytes } from "./tensor.ts";
 
 /** Values of one tensor. */
 export interface Values {
@@ -215,6 +215,19 @@ export class StoredValues implements Values {
       });
       return out;
     };
+  }
+
+  /**
+   * Reads the bytes of a window of this tensor's own matrix.
+   *
+   * @param window The window.
+   * @param memory Where to.
+   * @returns The bytes of its parts, or of those of a window a little larger.
+   */
+  async readWindow(window: Window, memory: ByteMemory): Promise<WindowBytes> {
+    const [parts] = this.#tensor.carve([this.#tensor.around(window)], memory);
+    await this.#readParts(parts.bytes, parts.area);
+    return parts;
   }
 
   async #readParts(
