@@ -11,6 +11,7 @@ import {
   fieldLength,
   type FieldPlan,
   type Fields,
+  indexInTensor,
   type Span,
   type Tile,
 } from "../words/tile.ts";
@@ -32,13 +33,18 @@ const WINDOW_VALUES = 16384;
  *
  * @param from What it is.
  * @param to What it should become.
+ * @param sameFormat Whether only options differ: then any form will do.
  */
-export function whyNotRepack(from: Tensor, to: Tensor): string | undefined {
+export function whyNotRepack(
+  from: Tensor,
+  to: Tensor,
+  sameFormat = false,
+): string | undefined {
   const a = from.scheme, b = to.scheme;
   if (a.grid.name !== b.grid.name) {
     return `its codes stand for ${a.grid.name}, not ${b.grid.name}`;
   }
-  if (a.form !== b.form || a.form === "other") {
+  if (a.form !== b.form || a.form === "other" && !sameFormat) {
     return `its values are ${describeForm(a)}, not ${describeForm(b)}`;
   }
   const { matrix } = from.layout;
@@ -109,6 +115,7 @@ export function repackWindow(
       fields[role] = fieldFor(role, plan, from.scheme, to.scheme, read);
     }
     checkDropped(from.scheme, to.scheme, read);
+    checkCodes(from.scheme, to.scheme, read);
     packTile(to, { ...written, fields }, target);
     const back = newTile(to, part);
     unpackTile(to, back, target);
@@ -179,6 +186,23 @@ function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
       bad,
     );
   }
+}
+
+/** Codes have to stand for the same in the target: libraries differ in the sign of a zero. */
+function checkCodes(from: Scheme, to: Scheme, read: Tile): void {
+  const a = from.grid.values, b = to.grid.values;
+  if (a === b) return;
+  const bad = read.codes.findIndex((code) => !Object.is(a[code], b[code]));
+  if (bad < 0) return;
+  const shown = (x: number) => Object.is(x, -0) ? "-0" : x;
+  const code = read.codes[bad];
+  throw new RangeError(
+    `Cannot repack: code ${code} at index ${
+      indexInTensor(read, bad)
+    } does not fit: it stands for ${shown(a[code])}, there for ${
+      shown(b[code])
+    }; quantize anew from the dequantized values instead`,
+  );
 }
 
 /** What was written has to read back as it was, to the bit. */
