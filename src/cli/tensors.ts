@@ -95,9 +95,10 @@ export function bytesInFormat(
 export function openValues(file: TensorFile, tensor: Tensor): Values {
   const { quantized, entries, shape } = tensor;
   if (!quantized) {
-    return new PlainValues(shape, {
-      read: (first, out) => readFloats(file, entries[0], first, out),
-    });
+    return new PlainValues(
+      shape,
+      (first, out) => readFloats(file, entries[0], first, out),
+    );
   }
   const stored = new StreamTensor(inFormat(tensor)!);
   return new StoredValues(

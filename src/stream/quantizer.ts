@@ -88,7 +88,7 @@ export class TensorQuantizer {
     return this.#settings.nonFinite === "clamp" && !!fields[groupedBy].shared;
   }
 
-  /** The windows that are wanted, in order; each is taken before the one after the next is asked for. */
+  /** The windows that are wanted; they have to be taken in order. */
   *jobs(): Generator<QuantizerJob, void> {
     const { scheme, cutting, tall } = this.#tensor;
     const { capacity } = this.#settings;

@@ -5,6 +5,7 @@
  */
 import { rangeOf } from "../words/layout.ts";
 import {
+  cut,
   hasWholeRows,
   type Matrix,
   whole,
@@ -12,8 +13,8 @@ import {
 } from "../words/window.ts";
 import { matrixOf } from "../numeric/shape.ts";
 import type { ByteReader } from "./bytes.ts";
-import { ByteMemory, type Slot } from "./memory.ts";
-import { readRange, totalOf } from "./strided.ts";
+import type { Slot } from "./memory.ts";
+import { readRange } from "./strided.ts";
 import type { StreamTensor } from "./tensor.ts";
 
 /** Values of one tensor. */
@@ -41,92 +42,41 @@ export interface Values {
   ): Promise<() => Float32Array>;
 }
 
-/** Values one after the other, as in files of floats. */
-export interface Row {
-  /** Reads values from number `first` on, as many as `out` has room for; what it gives makes them ready. */
-  read(
-    first: number,
-    out: Float32Array,
-    memory: ByteMemory,
-  ): Promise<(() => void) | void>;
-}
+/** Reads values one after the other from number `first` on, as many as `out` has room for. */
+export type ReadRow = (first: number, out: Float32Array) => Promise<void>;
 
-/** Values that can be read anywhere. */
+/** Values that can be read anywhere, as in files of floats. */
 export class PlainValues implements Values {
   readonly matrix: Matrix;
   readonly tall = 1;
-  readonly #row: Row;
-  readonly #step: number;
+  readonly #read: ReadRow;
 
-  /**
-   * @param shape The shape.
-   * @param row What reads it.
-   * @param step Stretches that start at its multiples are cheap.
-   */
-  constructor(shape: readonly number[], row: Row, step = 1) {
+  /** Takes the shape of a tensor and what reads it. */
+  constructor(shape: readonly number[], read: ReadRow) {
     this.matrix = matrixOf(shape);
-    this.#row = row;
-    this.#step = step;
+    this.#read = read;
   }
 
-  *windows(capacity: number): Generator<Window, void> {
-    const cutting = {
-      rows: 1,
-      columns: Math.max(1, Math.min(this.#step, this.matrix.columns)),
-    };
-    yield* plainWindows(this.matrix, cutting.columns, capacity);
+  windows(capacity: number): Iterable<Window> {
+    return cut(whole(this.matrix), { rows: 1, columns: 1 }, capacity);
   }
 
   largest(capacity: number): number {
     const { rows, columns } = this.matrix;
-    return Math.min(rows * columns, Math.max(capacity, this.#step));
+    return Math.min(rows * columns, capacity);
   }
 
   async read(
     window: Window,
     matrix: Matrix,
-    { values, parts, busy }: Slot,
+    { values, busy }: Slot,
   ): Promise<() => Float32Array> {
     await busy;
     const out = values.subarray(0, window.rows * window.columns);
-    const ready: (() => void)[] = [];
     for (const { first, at, count } of rowsOf(window, matrix)) {
-      const finish = await this.#row.read(
-        first,
-        out.subarray(at, at + count),
-        parts,
-      );
-      if (!finish) continue;
-      // There is memory for one stretch.
-      if (window.rows > 1) finish();
-      else ready.push(finish);
+      await this.#read(first, out.subarray(at, at + count));
     }
-    return () => {
-      for (const finish of ready) finish();
-      return out;
-    };
-  }
-}
-
-function* plainWindows(
-  { rows, columns }: Matrix,
-  step: number,
-  capacity: number,
-): Generator<Window, void> {
-  if (rows * columns === 0) return;
-  if (columns <= capacity) {
-    const many = Math.max(1, Math.floor(capacity / columns));
-    for (let row = 0; row < rows; row += many) {
-      yield { row, rows: Math.min(many, rows - row), column: 0, columns };
-    }
-    return;
-  }
-  const many = Math.max(1, Math.floor(capacity / step)) * step;
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column += many) {
-      const left = Math.min(many, columns - column);
-      yield { row, rows: 1, column, columns: left };
-    }
+    return () => out;
   }
 }
 
