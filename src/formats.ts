@@ -18,7 +18,7 @@ type TypesOf<F> = F extends Format<string, infer O, infer P, infer _R>
   ? { options: O; parts: P }
   : never;
 
-// deno-lint-ignore no-empty-interface -- an interface, so that a generic name can index it
+// An interface, so that a generic name can index it.
 export interface FormatTypes extends FormatTypesByName {}
 
 /** What options each format takes and what parts it makes. */
