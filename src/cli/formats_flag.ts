@@ -5,7 +5,7 @@
  */
 import { formats } from "../formats.ts";
 import { printable, quote } from "../files/errors.ts";
-import { ggmlTypes, removedGgmlTypes } from "../files/gguf_types.ts";
+import { ggmlLayouts, removedGgmlTypes } from "../ggml/table.ts";
 import { findFormat } from "../quantize.ts";
 import type { Format } from "../words/format.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
@@ -136,7 +136,7 @@ export function chosenFormat(name: string): Format {
 /** What a format is that others have and this program does not write. */
 function foreignFormat(name: string): string | undefined {
   const type = name.toUpperCase();
-  if (ggmlTypes.has(type)) {
+  if (ggmlLayouts.has(type)) {
     return `${type} is a type of ggml that this program does not write`;
   }
   if ([...removedGgmlTypes.values()].includes(type)) {

@@ -5,6 +5,7 @@
  */
 import { printable } from "../files/errors.ts";
 import { isGguf } from "../files/gguf_read.ts";
+import { shardsText } from "../files/gguf_shards.ts";
 import { QUANTIZED_KEY } from "../files/quantized.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
@@ -118,7 +119,9 @@ function fileText(
     [
       "container",
       isGguf(file)
-        ? `gguf ${file.version}, aligned to ${file.alignment}`
+        ? `gguf ${file.version}${
+          file.bigEndian ? ", big-endian" : ""
+        }, aligned to ${file.alignment}${shardsText(file)}`
         : container,
     ],
     ["size", bytes(source.size)],

@@ -28,6 +28,8 @@ export interface OutputTensor {
   readonly shape: readonly number[];
   /** Type of its elements; absent where it is quantized. */
   readonly dtype?: string;
+  /** Its size in bytes, where the type does not tell. */
+  readonly byteLength?: number;
   /** How it is quantized. */
   readonly quantized?: QuantizedPlan;
 }
@@ -107,9 +109,13 @@ export function outputOf(
   return { path, container };
 }
 
-/** Opens the output; nothing is seen there before it commits. No file that the call reads is written. */
-export function openOutput(path: string, call: Call): Promise<ByteSink> {
-  const { inputs } = call;
+/** Opens the output; nothing is seen there before it commits. No file that the call reads is written, nor one of its shards. */
+export function openOutput(
+  path: string,
+  call: Call,
+  shards: readonly string[] = [],
+): Promise<ByteSink> {
+  const inputs = [...call.inputs, ...shards];
   return path === STANDARD
     ? spoolOutput()
     : createFile(path, { force: call.has("force"), inputs });

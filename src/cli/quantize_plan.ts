@@ -20,7 +20,14 @@ import {
 } from "./output.ts";
 import { newNames } from "./rename.ts";
 import { isNamedBy, selected } from "./select.ts";
-import { bytesInFormat, hasValues, type Tensor, tensorsOf } from "./tensors.ts";
+import {
+  bytesInFormat,
+  hasValues,
+  isQuantized,
+  type Tensor,
+  tensorsOf,
+  whyNoValues,
+} from "./tensors.ts";
 
 /** A tensor that is quantized. */
 export interface QuantizeTask {
@@ -259,8 +266,8 @@ function taskFor(
   tensor: Tensor,
   name: string,
 ): QuantizeTask | string {
-  const { shape, dtype } = tensor;
-  if (!hasValues(tensor)) return `its ${dtype} values are no floats`;
+  const { shape } = tensor;
+  if (!hasValues(tensor)) return whyNoValues(tensor);
   const { format, options: given } = planner.chooser.of(tensor.name)!;
   try {
     const found = planner.layouts.of(format, given, shape);
@@ -286,14 +293,14 @@ function outputTensor(task: QuantizeTask | CopyTask): OutputTensor {
     const { plan } = task;
     return { name: plan.name, shape: plan.shape, quantized: plan };
   }
-  const { tensor: { shape, dtype, quantized }, name } = task;
+  const { tensor: { shape, dtype, byteLength, quantized }, name } = task;
   return quantized
     ? { name, shape, quantized: { ...quantized, name } }
-    : { name, shape, dtype };
+    : { name, shape, dtype, byteLength };
 }
 
 function requantizeWarnings(tasks: readonly QuantizeTask[]): string[] {
-  const again = tasks.filter(({ tensor: { quantized } }) => quantized);
+  const again = tasks.filter(({ tensor }) => isQuantized(tensor));
   if (again.length === 0) return [];
   const from = new Set(again.map(({ tensor: { dtype } }) => dtype));
   return [

@@ -7,10 +7,12 @@ import { isFloat, readFloats } from "../files/floats.ts";
 import type { QuantizedEntry } from "../files/parts.ts";
 import { sortTensors } from "../files/quantized.ts";
 import type { TensorEntry, TensorFile } from "../files/tensors.ts";
+import { type GgmlLayout, ggmlLayouts, strangerId } from "../ggml/table.ts";
 import { sizeOf } from "../numeric/shape.ts";
 import { findFormat } from "../quantize.ts";
 import { type FormatTensor, StreamTensor } from "../stream/tensor.ts";
 import { PlainValues, StoredValues, type Values } from "../stream/values.ts";
+import { GgmlBlocks } from "./ggml_blocks.ts";
 import { partBytes, type PartPlan } from "../words/layout.ts";
 import { areaOf, type Window } from "../words/window.ts";
 
@@ -28,6 +30,8 @@ export interface Tensor {
   readonly entries: readonly TensorEntry[];
   /** What it is quantized as. */
   readonly quantized?: QuantizedEntry;
+  /** How its blocks lie, where they are of a type of ggml that is no format of this program. */
+  readonly blocks?: GgmlLayout;
 }
 
 /**
@@ -62,18 +66,33 @@ function quantizedTensor(entry: QuantizedEntry): Tensor {
 
 function plainTensor(entry: TensorEntry, { container }: TensorFile): Tensor {
   const { name, shape, dtype, byteLength } = entry;
+  const plain = { name, shape, dtype, byteLength, entries: [entry] };
+  if (container !== "gguf") return plain;
   // In GGUF ggml's formats are types of elements: the only part is the tensor itself.
-  const format = container === "gguf"
-    ? findFormat(dtype.toLowerCase())
-    : undefined;
-  const quantized = format &&
-    { name, shape, format, options: {}, parts: new Map([["blocks", entry]]) };
-  return { name, shape, dtype, byteLength, entries: [entry], quantized };
+  const format = findFormat(dtype.toLowerCase());
+  if (format) {
+    const parts = new Map([["blocks", entry]]);
+    return { ...plain, quantized: { name, shape, format, options: {}, parts } };
+  }
+  const layout = ggmlLayouts.get(dtype);
+  return layout?.kind === "blocks" ? { ...plain, blocks: layout } : plain;
+}
+
+/** Whether a tensor is quantized, in a format of this program or otherwise. */
+export function isQuantized({ quantized, blocks }: Tensor): boolean {
+  return quantized !== undefined || blocks !== undefined;
 }
 
 /** Whether the values of a tensor can be read. */
-export function hasValues({ quantized, dtype }: Tensor): boolean {
-  return quantized !== undefined || isFloat(dtype);
+export function hasValues(tensor: Tensor): boolean {
+  return isQuantized(tensor) || isFloat(tensor.dtype);
+}
+
+/** Says why the values of a tensor cannot be read. */
+export function whyNoValues({ dtype }: Tensor): string {
+  return strangerId(dtype) === undefined
+    ? `its ${dtype} values are no floats`
+    : `its ggml ${dtype} is not known here`;
 }
 
 /** A tensor in its format; undefined where its values are plain. */
@@ -93,12 +112,15 @@ export function bytesInFormat(
 
 /** Makes the values of a tensor readable in windows. */
 export function openValues(file: TensorFile, tensor: Tensor): Values {
-  const { quantized, entries, shape } = tensor;
+  const { quantized, blocks, entries, shape } = tensor;
+  if (blocks) {
+    const row = new GgmlBlocks(file.source, entries[0].offset, blocks);
+    return new PlainValues(shape, row, blocks.blockSize);
+  }
   if (!quantized) {
-    return new PlainValues(
-      shape,
-      (first, out) => readFloats(file, entries[0], first, out),
-    );
+    return new PlainValues(shape, {
+      read: (first, out) => readFloats(file, entries[0], first, out),
+    });
   }
   const stored = new StreamTensor(inFormat(tensor)!);
   return new StoredValues(

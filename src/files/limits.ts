@@ -104,6 +104,13 @@ export const GGUF_ARRAY_LENGTH = 16_777_216;
 export const GGUF_RANK = 4;
 
 /**
+ * Files of a split GGUF, all open at a time; the largest models come in some hundreds.
+ *
+ * Stops a count of 65,535 that takes all file handles.
+ */
+export const GGUF_SHARDS = 1000;
+
+/**
  * Alignment of GGUF data; two mebibytes are a huge page.
  *
  * Stops metadata that, once copied, pads each tensor of an output by gigabytes.

@@ -13,7 +13,7 @@ import {
 } from "../words/window.ts";
 import { matrixOf } from "../numeric/shape.ts";
 import type { ByteReader } from "./bytes.ts";
-import type { Slot } from "./memory.ts";
+import type { ByteMemory, Slot } from "./memory.ts";
 import { readRange } from "./strided.ts";
 import type { StreamTensor } from "./tensor.ts";
 
@@ -42,41 +42,67 @@ export interface Values {
   ): Promise<() => Float32Array>;
 }
 
-/** Reads values one after the other from number `first` on, as many as `out` has room for. */
-export type ReadRow = (first: number, out: Float32Array) => Promise<void>;
+/** Values one after the other, as in files of floats. */
+export interface Row {
+  /** Reads values from number `first` on, as many as `out` has room for; what it gives makes them ready. */
+  read(
+    first: number,
+    out: Float32Array,
+    memory: ByteMemory,
+  ): Promise<(() => void) | void>;
+}
 
-/** Values that can be read anywhere, as in files of floats. */
+/** Values that can be read anywhere. */
 export class PlainValues implements Values {
   readonly matrix: Matrix;
   readonly tall = 1;
-  readonly #read: ReadRow;
+  readonly #row: Row;
+  readonly #step: number;
 
-  /** Takes the shape of a tensor and what reads it. */
-  constructor(shape: readonly number[], read: ReadRow) {
+  /**
+   * @param shape The shape.
+   * @param row What reads it.
+   * @param step Stretches that start at its multiples are cheap.
+   */
+  constructor(shape: readonly number[], row: Row, step = 1) {
     this.matrix = matrixOf(shape);
-    this.#read = read;
+    this.#row = row;
+    this.#step = step;
   }
 
   windows(capacity: number): Iterable<Window> {
-    return cut(whole(this.matrix), { rows: 1, columns: 1 }, capacity);
+    const grain = { rows: 1, columns: this.#step };
+    return cut(whole(this.matrix), grain, capacity);
   }
 
   largest(capacity: number): number {
     const { rows, columns } = this.matrix;
-    return Math.min(rows * columns, capacity);
+    return Math.min(rows * columns, Math.max(capacity, this.#step));
   }
 
   async read(
     window: Window,
     matrix: Matrix,
-    { values, busy }: Slot,
+    { values, parts, busy }: Slot,
   ): Promise<() => Float32Array> {
     await busy;
     const out = values.subarray(0, window.rows * window.columns);
+    const ready: (() => void)[] = [];
     for (const { first, at, count } of rowsOf(window, matrix)) {
-      await this.#read(first, out.subarray(at, at + count));
+      const finish = await this.#row.read(
+        first,
+        out.subarray(at, at + count),
+        parts,
+      );
+      if (!finish) continue;
+      // There is memory for one stretch.
+      if (window.rows > 1) finish();
+      else ready.push(finish);
     }
-    return () => out;
+    return () => {
+      for (const finish of ready) finish();
+      return out;
+    };
   }
 }
 

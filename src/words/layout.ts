@@ -54,6 +54,28 @@ export interface CodesItem {
   readonly stale?: number;
 }
 
+/**
+ * Some bits of each code in a unit, where codes do not have four: all items of this
+ * kind in a unit make up the codes, the lowest bits first.
+ */
+export interface BitsItem {
+  /** Tells it from the others. */
+  readonly kind: "bits";
+  /** Offset of the first byte in the unit. */
+  readonly at: number;
+  /** How many bits of a code lie here. */
+  readonly width: 1 | 2 | 4 | 8;
+  /**
+   * Where each value of the unit has them, row by row, counted in steps of
+   * {@linkcode width} from the lowest bits of the first byte on.
+   */
+  readonly places: readonly number[];
+  /** How many bits of the code are below these. */
+  readonly above: number;
+  /** What these bits are combined with by exclusive or: 128 stores −128 … 127 in two's complement. */
+  readonly flip?: number;
+}
+
 /** How numbers of a field become bytes. */
 export interface Codec {
   /** Bytes for all entries together. */
@@ -97,7 +119,7 @@ export interface PartPlan<D extends Dtype = Dtype> extends PartSpec<D> {
   /** Which units lie together: those of a row, or those of a column. */
   readonly order: "rows" | "columns";
   /** What lies in a unit. */
-  readonly holds: readonly (CodesItem | FieldItem | TextItem)[];
+  readonly holds: readonly (CodesItem | BitsItem | FieldItem | TextItem)[];
   /** A window takes all columns of the part: which of them it needs is in its data. */
   readonly wholeRows?: boolean;
   /** The length in the file may be another one: it is a text. */
@@ -212,7 +234,7 @@ export function grainOf(
     grain.columns = common(grain.columns, span.columns, matrix.columns);
   };
   for (const { unit, holds, wholeRows } of Object.values(parts)) {
-    const codes = holds.some(({ kind }) => kind === "codes");
+    const codes = holds.some(({ kind }) => kind === "codes" || kind === "bits");
     const numbers = holds.some((item) =>
       item.kind === "field" && !fields[item.role].shared
     );

@@ -117,7 +117,7 @@ Deno.test("what is ambiguous without a config is said, with the way on", async (
     assertEquals(failed.code, 1);
     assertMatch(
       failed.err,
-      /^nibblewise: Cannot read .*quantize_config\.json or config\.json[^\n]*version 1 or 2[^\n]*\n$/,
+      /^nibblewise: Cannot read .*version 1 or 2[^\n]*quantize_config\.json or config\.json[^\n]*\n$/,
     );
     await writeConfig(path, "gptq", { version: 2 });
     const { code, out } = await run("inspect", path("foreign.safetensors"));

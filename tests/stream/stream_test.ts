@@ -31,9 +31,11 @@ function valuesFor(count: number, seed = 1): Float32Array {
 
 /** Values that lie in memory. */
 function plain(shape: readonly number[], values: Float32Array): Values {
-  return new PlainValues(shape, (first, out) => {
-    out.set(values.subarray(first, first + out.length));
-    return Promise.resolve();
+  return new PlainValues(shape, {
+    read(first, out): Promise<void> {
+      out.set(values.subarray(first, first + out.length));
+      return Promise.resolve();
+    },
   });
 }
 
