@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { measureRange } from "../kernels/grouped.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
 import { clamp, roundHalfAway, roundHalfToEven } from "../numeric/rounding.ts";
@@ -202,10 +203,10 @@ export function wholeRange(): Prepass {
   let min = Infinity, max = -Infinity;
   return {
     add(values): void {
-      for (const x of values) {
-        min = Math.min(min, x);
-        max = Math.max(max, x);
-      }
+      if (values.length === 0) return;
+      const [low, high] = measureRange(values);
+      min = Math.min(min, low);
+      max = Math.max(max, high);
     },
     result(): { ranges: Ranges } {
       const any = min <= max;

@@ -4,9 +4,10 @@
  * @module
  */
 import type { NoiseMeter } from "../compare.ts";
+import { measureMagnitude } from "../kernels/grouped.ts";
 import { GroupRanges } from "../model/ranges.ts";
 import { fits, stages } from "../model/stages.ts";
-import { clampNonFinite, rejectNonFinite } from "../numeric/finite.ts";
+import { clampNonFinite } from "../numeric/finite.ts";
 import type { EncodeContext, Prepass } from "../words/scheme.ts";
 import { everywhere } from "../words/tile.ts";
 import {
@@ -87,7 +88,7 @@ export class TensorQuantizer {
     return this.#settings.nonFinite === "clamp" && !!fields[groupedBy].shared;
   }
 
-  /** The windows that are wanted, in order; each is taken before the one after the next is asked for. */
+  /** The windows that are wanted; they have to be taken in order. */
   *jobs(): Generator<QuantizerJob, void> {
     const { scheme, cutting, tall } = this.#tensor;
     const { capacity } = this.#settings;
@@ -133,7 +134,8 @@ export class TensorQuantizer {
         window,
         take: (values): undefined => {
           const clean = this.#clean(values, window, undefined);
-          rejectNonFinite(clean);
+          // Throws at a NaN or an infinity.
+          measureMagnitude(clean);
           prepass.add(clean);
           if (isLast) this.#known = prepass.result();
         },

@@ -4,7 +4,6 @@
  * @module
  */
 import { allocateParts } from "../core.ts";
-import { settleNaNs } from "../numeric/nan.ts";
 import {
   type Cutting,
   cuttingOf,
@@ -217,7 +216,6 @@ export class StreamTensor {
       // It tells of a window; this tells of the tensor.
       decodeWindow(this.#tensor, parts, piece, out);
     }
-    settleNaNs(out, 0, out.length);
   }
 
   /** Cuts a window so that most of it can be done by the format itself. */
