@@ -21,15 +21,20 @@ export type WasmKernel = (...operands: number[]) => number;
 export interface Instance {
   readonly memory: WebAssembly.Memory;
   readonly kernels: Readonly<Record<string, WasmKernel>>;
-  /** Where room for tiles starts; below it are the kernels' constants and their own scratch space. */
+  /** Where the room of the generic way starts, {@linkcode ROOM_BYTES} long; below it are the kernels' constants and their own scratch space. */
+  readonly room: number;
+  /** Where room for tiles starts. */
   readonly scratch: number;
 }
 
 const PAGE = 65536;
 const MEBIBYTE = 1024 * 1024;
 
-/** What is kept free for tiles at the bottom of every memory: a full tile, and weights for rows of 30,000 values. */
-const SCRATCH_BYTES = 4 * PAGE;
+/** What the generic way has for a tile: 16,384 values, their codes, packed and not, and 24,000 numbers of their groups. */
+export const ROOM_BYTES = 3 * PAGE;
+
+/** What is kept free at the bottom of every memory: the room of the generic way, a full tile, and weights for rows of 30,000 values. */
+const SCRATCH_BYTES = ROOM_BYTES + 4 * PAGE;
 
 /** A shared arena: large enough for many small arrays, small enough to be copied by mistake. */
 const LEAST_ARENA_BYTES = MEBIBYTE;
@@ -64,11 +69,8 @@ function instantiate(bytes: number): Instance {
   });
   const kernels = exports as unknown as Record<string, WasmKernel>;
   constants ??= new Uint8Array(memory.buffer).slice(0, kernels.constants_end());
-  return {
-    memory,
-    kernels,
-    scratch: Math.ceil(kernels.scratch_start() / 64) * 64,
-  };
+  const room = Math.ceil(kernels.scratch_start() / 64) * 64;
+  return { memory, kernels, room, scratch: room + ROOM_BYTES };
 }
 
 /** Writes the kernels' constants anew, where a caller may have written over them. */
@@ -104,6 +106,22 @@ let shared: Arena | undefined;
 /** The instance whose memory this array lives in, if {@linkcode allocate} made it. */
 export function instanceOf(array: ArrayBufferView): Instance | undefined {
   return arenas.get(array.buffer);
+}
+
+let generic: Instance | undefined;
+
+/**
+ * The instance in whose room the generic way works on data of `array`: that of the
+ * array itself where it lives in an arena, or one that holds nothing else. Its
+ * memory never grows, so that arrays in it stay valid.
+ */
+export function roomInstance(array: ArrayBufferView): Instance {
+  const arena = array.byteOffset < SCRATCH_BYTES
+    ? undefined // where a caller made it from the buffer of another
+    : instanceOf(array);
+  const instance = arena ?? (generic ??= openArena(SCRATCH_BYTES).instance);
+  restore(instance, new Uint8Array(instance.memory.buffer));
+  return instance;
 }
 
 function openArena(bytes: number): Arena {

@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { backend } from "../kernels/engine.ts";
+import { Room } from "../kernels/room.ts";
 import { packPart, type PartBytes, unpackPart } from "../layouts/pack.ts";
 import { rejectNonFinite } from "../numeric/finite.ts";
 import { settleNaNs } from "../numeric/nan.ts";
@@ -14,11 +16,14 @@ import type {
   Ranges,
   Scheme,
 } from "../words/scheme.ts";
+import { areFinite } from "../schemes/tiles.ts";
 import { type Tile, tileOf } from "../words/tile.ts";
 import {
   areaOf,
   cut,
   type Grain,
+  leastCommonMultiple,
+  type Matrix,
   valuesOf,
   whole,
   type Window,
@@ -43,40 +48,36 @@ export interface TensorBytes {
   readonly area: Window;
 }
 
+/** Rows of a tile where units of a column lie together, so that more than a few bytes are touched at a time. */
+const TILE_ROWS = 16;
+
 /** Memory for tiles, used again and again. */
-class Workspace {
-  #codes = new Uint8Array(0);
-  #values = new Float32Array(0);
-  readonly #fields = new Map<string, Float32Array>();
+const room = new Room();
 
-  tile(window: Window, { scheme, layout }: Tensor): Tile {
-    const count = areaOf(window);
-    if (this.#codes.length < count) this.#codes = new Uint8Array(count);
-    return tileOf(
-      layout.matrix,
-      window,
-      scheme.fields,
-      this.#codes,
-      this.#memory,
-    );
-  }
-
-  values = (length: number): Float32Array => {
-    if (this.#values.length < length) this.#values = new Float32Array(length);
-    return this.#values;
-  };
-
-  #memory = (role: string, length: number): Float32Array => {
-    let memory = this.#fields.get(role);
-    if (!memory || memory.length < length) {
-      memory = new Float32Array(length);
-      this.#fields.set(role, memory);
-    }
-    return memory.subarray(0, length);
-  };
+function newTile(window: Window, { scheme, layout }: Tensor): Tile {
+  room.clear();
+  const codes = room.bytes(areaOf(window));
+  return tileOf(layout.matrix, window, scheme.fields, codes, room.floats);
 }
 
-const workspace = new Workspace();
+/** The grain, with rows enough for parts whose columns lie together. */
+function tallGrain(
+  { matrix, parts }: Tensor["layout"],
+  grain: Grain,
+): Grain {
+  const tall = Object.values(parts).some(({ order, holds }) =>
+    order === "columns" && holds.some(({ kind }) => kind === "codes")
+  );
+  return tall
+    ? {
+      ...grain,
+      rows: Math.min(
+        matrix.rows,
+        leastCommonMultiple(grain.rows, TILE_ROWS),
+      ),
+    }
+    : grain;
+}
 
 /** An area that is quantized after all of it was measured, or needs no measuring. */
 export interface Stage {
@@ -100,9 +101,11 @@ export function* stages(
   const { matrix } = layout;
   const grain = grainOf(layout, scheme.fields, false, scheme.together);
   if (!scheme.byRange || grain.rows * grain.columns <= capacity) {
+    const tall = tallGrain(layout, grain);
+    const fits = tall.rows * tall.columns <= capacity;
     yield {
       measured: false,
-      windows: () => cut(whole(matrix), grain, capacity),
+      windows: () => cut(whole(matrix), fits ? tall : grain, capacity),
     };
     return;
   }
@@ -120,20 +123,30 @@ export function encodeTensor(
   context: EncodeContext = {},
 ): void {
   const { scheme, layout: { matrix } } = tensor;
-  rejectNonFinite(values);
   if (areaOf(whole(matrix)) === 0) return encodeEmpty(tensor, parts, context);
   const known = { ...prepassOf(tensor, values, context), ...context };
+  room.open(values);
   for (const { windows, measured } of stages(tensor, TILE_VALUES)) {
     const ranges = measured
       ? measureGroups(tensor, values, windows())
       : known.ranges;
     for (const window of windows()) {
-      const input = valuesOf(values, matrix, window, workspace.values);
-      const tile = workspace.tile(window, tensor);
+      const tile = newTile(window, tensor);
+      const input = inputOf(values, tile);
+      if (!areFinite(input)) rejectNonFinite(values);
       scheme.encode(input, tile, { ...known, ranges });
       packTile(tensor, tile, { bytes: parts, area: whole(matrix) });
     }
   }
+}
+
+/** The values of a tile where its codes are, so that kernels reach both. */
+function inputOf(values: Float32Array, tile: Tile): Float32Array {
+  const input = valuesOf(values, tile.matrix, tile, room.floats);
+  if (isWithCodes(input, tile)) return input;
+  const copy = room.floats(input.length);
+  copy.set(input);
+  return copy;
 }
 
 /** A tensor without values still has the numbers that are there once: those of a single zero. */
@@ -147,7 +160,8 @@ function encodeEmpty(
   );
   if (Object.keys(parts).length === 0) return;
   const one = { scheme, layout: { matrix: { rows: 1, columns: 1 }, parts } };
-  const tile = workspace.tile(whole(one.layout.matrix), one);
+  room.open(bytes[Object.keys(parts)[0]]);
+  const tile = newTile(whole(one.layout.matrix), one);
   scheme.encode(new Float32Array(1), tile, context);
   packTile(one, tile, { bytes, area: tile });
 }
@@ -181,6 +195,7 @@ function prepassOf(
   given: EncodeContext,
 ): Pick<EncodeContext, "ranges" | "known"> {
   if (!scheme.prepass || given.ranges || given.known) return {};
+  rejectNonFinite(values);
   const prepass: Prepass = scheme.prepass();
   prepass.add(values.subarray(0, matrix.rows * matrix.columns));
   return prepass.result();
@@ -199,6 +214,7 @@ function measureGroups(
     for (let r = row; r < row + rows; r++) {
       const first = r * matrix.columns + column, i = r - firstRow;
       const [low, high] = extremes(values, first, first + columns);
+      if (!Number.isFinite(low - high)) rejectNonFinite(values);
       min[i] = Math.min(min[i] ?? Infinity, low);
       max[i] = Math.max(max[i] ?? -Infinity, high);
     }
@@ -235,12 +251,54 @@ export function decodeWindow(
 ): void {
   const { scheme, layout } = tensor;
   const { columns } = grainOf(layout, scheme.fields);
-  for (const part of cut(window, { rows: 1, columns }, TILE_VALUES)) {
-    const tile = workspace.tile(part, tensor);
+  const grain = tallGrain(layout, { rows: 1, columns });
+  room.open(out);
+  for (const part of cut(window, grain, TILE_VALUES)) {
+    const tile = newTile(part, tensor);
     unpackTile(tensor, tile, parts);
     const first = (part.row - window.row) * window.columns + part.column -
       window.column;
-    scheme.decode(tile, out.subarray(first, first + areaOf(part)));
+    const together = part.rows === 1 || part.columns === window.columns;
+    const place = out.subarray(first, first + areaOf(part));
+    const values = together && isWithCodes(place, tile)
+      ? place
+      : room.floats(areaOf(part));
+    scheme.decode(tile, values);
+    if (mayBeNaN(tile)) settleNaNs(values);
+    if (values === place) continue;
+    if (together) place.set(values);
+    else copyRows(values, part, out, first, window.columns);
   }
-  settleNaNs(out, 0, areaOf(window));
+}
+
+/** Whether kernels reach both, or none of them. */
+function isWithCodes(values: Float32Array, { codes }: Tile): boolean {
+  return backend() === "js" || values.buffer === codes.buffer ||
+    !room.holds(codes);
+}
+
+function copyRows(
+  values: Float32Array,
+  { rows, columns }: Window,
+  out: Float32Array,
+  first: number,
+  stride: number,
+): void {
+  for (let r = 0; r < rows; r++) {
+    const row = values.subarray(r * columns, (r + 1) * columns);
+    out.set(row, first + r * stride);
+  }
+}
+
+/** The product of two fields and an entry of a grid is finite below this. */
+const SURELY_FINITE = 2 ** 60;
+
+/** Whether a value can be a NaN: it takes numbers that are not finite, or products that overflow. */
+function mayBeNaN({ fields }: Tile): boolean {
+  for (const field of Object.values(fields)) {
+    for (let i = 0; i < field.length; i++) {
+      if (!(Math.abs(field[i]) < SURELY_FINITE)) return true;
+    }
+  }
+  return false;
 }

@@ -1,0 +1,284 @@
+/**
+ * What schemes do to a tile: measure groups, find codes, look up values. Each step
+ * is a kernel where the arrays of the tile live in WebAssembly memory, and plain JS
+ * that gives the same bits where they do not, or where a number is one that the
+ * kernel leaves alone.
+ *
+ * @module
+ */
+import type { Instance, WasmKernel } from "../kernels/arena.ts";
+import { sharedInstance } from "../kernels/room.ts";
+import { roundTo } from "../numeric/compute.ts";
+import { firstNonFinite } from "../numeric/finite.ts";
+import { clamp, roundHalfAway, roundHalfToEven } from "../numeric/rounding.ts";
+import type { ComputeDtype, Grid } from "../words/scheme.ts";
+import { areasOf, runs, type Span, type Tile } from "../words/tile.ts";
+
+const { fround } = Math;
+
+// ---- which kernel, over which groups ----
+
+/** Runs a kernel of src/kernels/wasm/tile.ts over the groups of a tile; false where there is none or it declines. */
+function done(
+  name: string,
+  tile: Tile,
+  span: Span,
+  arrays: readonly ArrayBufferView[],
+  numbers: readonly number[] = [],
+): boolean {
+  const instance = sharedInstance(...arrays);
+  const groups = instance && groupsOf(tile, span);
+  if (!groups) return false;
+  return kernelOf(instance, name)(
+    ...groups,
+    ...arrays.map(({ byteOffset }) => byteOffset),
+    ...numbers,
+  ) === 0;
+}
+
+function kernelOf({ kernels }: Instance, name: string): WasmKernel {
+  return kernels[name];
+}
+
+/** Rows, columns, length of a row's first group and of the others, bytes between the numbers of rows; undefined where a tile has groups above each other. */
+function groupsOf(
+  tile: Tile,
+  { rows, columns }: Span,
+): [number, number, number, number, number] | undefined {
+  const areas = areasOf(tile, { rows, columns });
+  if (rows > 1 && areas.rows > 1) return undefined;
+  return [
+    tile.rows,
+    tile.columns,
+    columns - tile.column % columns,
+    columns,
+    rows > 1 ? 0 : 4 * areas.columns,
+  ];
+}
+
+// ---- statistics ----
+
+/** Whether no value is a NaN or infinite. */
+export function areFinite(values: Float32Array): boolean {
+  const instance = sharedInstance(values);
+  return instance
+    ? kernelOf(instance, "tile_check")(values.length, values.byteOffset) === 0
+    : firstNonFinite(values) < 0;
+}
+
+/** Smallest and largest value of every group. Of zeros the negative one is the smaller. */
+export function rangesOfGroups(
+  values: Float32Array,
+  tile: Tile,
+  span: Span,
+  mins: Float32Array,
+  maxs: Float32Array,
+): void {
+  if (
+    span.rows === 1 && done("tile_ranges", tile, span, [values, mins, maxs])
+  ) {
+    return;
+  }
+  mins.fill(Infinity);
+  maxs.fill(-Infinity);
+  for (const { first, count, area } of runs(tile, span)) {
+    let min = mins[area], max = maxs[area];
+    for (let i = first; i < first + count; i++) {
+      min = Math.min(min, values[i]);
+      max = Math.max(max, values[i]);
+    }
+    mins[area] = min;
+    maxs[area] = max;
+  }
+}
+
+/** Largest magnitude of every group. */
+export function magnitudesOfGroups(
+  values: Float32Array,
+  tile: Tile,
+  span: Span,
+  maxs: Float32Array,
+): void {
+  if (span.rows === 1 && done("tile_magnitudes", tile, span, [values, maxs])) {
+    return;
+  }
+  maxs.fill(0);
+  for (const { first, count, area } of runs(tile, span)) {
+    let max = maxs[area];
+    for (let i = first; i < first + count; i++) {
+      max = Math.max(max, Math.abs(values[i]));
+    }
+    maxs[area] = max;
+  }
+}
+
+// ---- codes on an even grid ----
+
+/** How a value x becomes a code, given scale s and offset o of its group; clamped to 0 … 15 at the end. */
+export type Rounding =
+  /** RNE(x / s) + o */
+  | "divide"
+  /** RNE((x + o·s) / s) */
+  | "shift"
+  /** RNE((x − o) / s): the offset is a bias in values */
+  | "shiftByBias"
+  /** round half away(x · (1 / s) + o) */
+  | "reciprocal";
+
+/** The numbers by which kernels know them: src/kernels/wasm/tile.ts. */
+const ROUNDINGS: readonly Rounding[] = [
+  "divide",
+  "shift",
+  "shiftByBias",
+  "reciprocal",
+];
+
+/** Rounds the values of every group to codes. */
+export function encodeSteps(
+  values: Float32Array,
+  tile: Tile,
+  span: Span,
+  scales: Float32Array,
+  offsets: Float32Array,
+  rounding: Rounding,
+): void {
+  const { codes } = tile, arrays = [values, codes, scales, offsets];
+  const numbers = [ROUNDINGS.indexOf(rounding)];
+  if (done("tile_encode_steps", tile, span, arrays, numbers)) return;
+  for (const { first, count, area } of runs(tile, span)) {
+    const codeOf = codesBy(rounding, scales[area], offsets[area]);
+    for (let i = first; i < first + count; i++) codes[i] = codeOf(values[i]);
+  }
+}
+
+function codesBy(
+  rounding: Rounding,
+  scale: number,
+  offset: number,
+): (x: number) => number {
+  switch (rounding) {
+    case "divide":
+      return (x) => clamp(roundHalfToEven(fround(x / scale)) + offset, 0, 15);
+    case "shift":
+    case "shiftByBias": {
+      const shift = rounding === "shift" ? fround(offset * scale) : -offset;
+      return (x) =>
+        clamp(roundHalfToEven(fround(fround(x + shift) / scale)), 0, 15);
+    }
+    case "reciprocal": {
+      const inverse = scale === 0 ? 0 : fround(1 / scale);
+      return (x) =>
+        clamp(roundHalfAway(fround(fround(x * inverse) + offset)), 0, 15);
+    }
+  }
+}
+
+// ---- codes by thresholds ----
+
+/** Fifteen ascending thresholds, and the code of what exceeds none, one … all of them. */
+export interface Thresholds {
+  /** A value that equals one does not exceed it. */
+  readonly at: readonly number[];
+  /** Codes by how many are exceeded. */
+  readonly codes: readonly number[];
+  /** What of a value is compared: its product with the factor of its group, or its quotient. */
+  readonly of: "product" | "quotient";
+}
+
+/** The order in which a kernel asks for thresholds that it finds by halving. */
+const ASKED = [
+  7,
+  7,
+  7,
+  7,
+  3,
+  11,
+  3,
+  11,
+  1,
+  5,
+  9,
+  13,
+  0,
+  2,
+  4,
+  6,
+  8,
+  10,
+  12,
+  14,
+];
+
+/** The codes of values by thresholds; a NaN gets the first code. */
+export function encodeRanks(
+  values: Float32Array,
+  tile: Tile,
+  span: Span,
+  factors: Float32Array,
+  { at, codes: codesOf, of }: Thresholds,
+): void {
+  const { codes } = tile, table = tile.memory(24);
+  ASKED.forEach((rank, i) => table[i] = at[rank]);
+  new Uint8Array(table.buffer, table.byteOffset + 80, 16).set(codesOf);
+  const arrays = [values, codes, factors, table];
+  const numbers = [of === "product" ? 0 : 1];
+  if (done("tile_encode_ranks", tile, span, arrays, numbers)) return;
+  for (const { first, count, area } of runs(tile, span)) {
+    const factor = factors[area];
+    for (let i = first; i < first + count; i++) {
+      const x = of === "product" ? values[i] * factor : values[i] / factor;
+      codes[i] = codesOf[rankOf(fround(x), table)];
+    }
+  }
+}
+
+/** How many thresholds x exceeds. */
+function rankOf(x: number, asked: Float32Array): number {
+  let rank = x > asked[0] ? 1 : 0;
+  rank = 2 * rank + (x > asked[4 + rank] ? 1 : 0);
+  rank = 2 * rank + (x > asked[8 + rank] ? 1 : 0);
+  return 2 * rank + (x > asked[12 + rank] ? 1 : 0);
+}
+
+// ---- values ----
+
+/** How codes become values: `(g − o)·s`, or `g·s + o`, rounded to the dtype after the product and after the sum. */
+export interface Lookup {
+  /** What codes stand for; each value is a float32. */
+  readonly grid: Grid;
+  /** What the offset is; without one it is 0. */
+  readonly offset?: "zero" | "bias";
+  /** In which dtype values are computed. */
+  readonly computeDtype: ComputeDtype;
+}
+
+/** The numbers by which kernels know element types: src/kernels/wasm/tile.ts. */
+const COMPUTE_DTYPES: readonly ComputeDtype[] = ["F32", "F16", "BF16"];
+
+/** Looks up the values of every group. */
+export function decodeGroups(
+  tile: Tile,
+  span: Span,
+  scales: Float32Array,
+  offsets: Float32Array,
+  { grid, offset, computeDtype }: Lookup,
+  out: Float32Array,
+): void {
+  const { codes } = tile, table = tile.memory(16), biased = offset === "bias";
+  table.set(grid.values);
+  const arrays = [codes, scales, offsets, table, out];
+  const numbers = [biased ? 1 : 0, COMPUTE_DTYPES.indexOf(computeDtype)];
+  if (done("tile_decode", tile, span, arrays, numbers)) return;
+  const round = roundTo(computeDtype);
+  const values = new Float32Array(16);
+  for (const { first, count, area } of runs(tile, span)) {
+    const scale = scales[area], offset = offsets[area];
+    for (let code = 0; code < 16; code++) {
+      const g = table[code];
+      values[code] = biased
+        ? round(fround(round(fround(g * scale)) + offset))
+        : round(fround(fround(g - offset) * scale));
+    }
+    for (let i = first; i < first + count; i++) out[i] = values[codes[i]];
+  }
+}
