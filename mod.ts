@@ -14,6 +14,8 @@
  *
  * @module
  */
+import "./src/kernels/install.ts";
+
 export {
   dequantizeFromInt4,
   type Int4Quantization,
@@ -29,6 +31,7 @@ export {
   quantize,
   type Quantized,
   type QuantizeOptions,
+  repack,
 } from "./src/quantize.ts";
 export type {
   AnyQuantized,
@@ -50,6 +53,13 @@ export type {
   ResolvedBlockOptions,
   UnweightedBlockOptions,
 } from "./src/model/block_format.ts";
+export type {
+  BitsandbytesOptions,
+  BitsandbytesParts,
+  PackedDtype,
+  ResolvedBitsandbytesOptions,
+} from "./src/model/bitsandbytes.ts";
+export type { ComputeDtype } from "./src/words/scheme.ts";
 export type { GroupSize, ScaleMethod } from "./src/kernels/grouped.ts";
 export type { Float16Values, FloatValues } from "./src/numeric/floats.ts";
 export type { Dtype, DtypeArrays } from "./src/words/dtypes.ts";

@@ -1,10 +1,10 @@
 /**
  * Packs the module for npm: `deno task pack [-o FILE]`.
  *
- * `deno pack` compiles and collects, but leaves the import map's names in the
- * JavaScript, where Node and Bun cannot resolve them. So its tarball is opened,
- * those names are replaced by what the map says, the npm name and the `bin`
- * are set, and it is closed again.
+ * `deno pack` compiles and collects, and takes the entry points from the
+ * `exports` of deno.json. What it leaves out is done on its opened tarball: the
+ * name on npm, a command line that starts under Node, and what npm shows of a
+ * package.
  *
  * @module
  */
@@ -16,23 +16,39 @@ const root = new URL("..", import.meta.url);
 interface Configuration {
   readonly name: string;
   readonly version: string;
-  readonly imports: Readonly<Record<string, string>>;
-}
-
-/** An entry of the import map that points to npm. */
-interface Mapping {
-  /** The name in the sources. */
-  readonly from: string;
-  /** The bare specifier that Node resolves. */
-  readonly to: string;
-  /** The npm package. */
-  readonly dependency: string;
-  /** Its exact version. */
-  readonly version: string;
 }
 
 /** The name on npm, where the scope is not needed. */
 const npmName = "nibblewise";
+
+/** Where the sources are; npm's provenance holds only if it is the repository that publishes. */
+const repository = "https://github.com/nibblewise/nibblewise";
+
+/** What package.json says beyond what `deno pack` knows. */
+const manifestFields = {
+  description:
+    "4-bit quantization, bit-exact with the reference implementations",
+  keywords: [
+    "quantization",
+    "int4",
+    "4-bit",
+    "gguf",
+    "ggml",
+    "safetensors",
+    "mxfp4",
+    "nvfp4",
+    "webassembly",
+    "cli",
+  ],
+  author: "the nibblewise authors",
+  repository: { type: "git", url: `git+${repository}.git` },
+  homepage: `${repository}#readme`,
+  bugs: `${repository}/issues`,
+  bin: { [npmName]: "cli.js" },
+  // Bundlers may drop every module that is not used, but for those that do something when they are loaded.
+  sideEffects: ["./cli.js", "./src/kernels/install.js"],
+  engines: { node: ">=20" },
+};
 
 async function command(
   name: string,
@@ -53,16 +69,6 @@ async function command(
   );
 }
 
-/** Reads `npm:name@1.2.3/path` targets out of the import map. */
-function mappings(imports: Configuration["imports"]): Mapping[] {
-  return Object.entries(imports).flatMap(([from, target]) => {
-    const match = /^npm:((?:@[^/@]+\/)?[^/@]+)@([^/]+)(\/.*)?$/.exec(target);
-    if (match === null) return [];
-    const [, dependency, version, path = ""] = match;
-    return [{ from, to: dependency + path, dependency, version }];
-  });
-}
-
 async function* filesUnder(directory: string): AsyncGenerator<string> {
   for await (const entry of Deno.readDir(directory)) {
     const path = join(directory, entry.name);
@@ -71,65 +77,48 @@ async function* filesUnder(directory: string): AsyncGenerator<string> {
   }
 }
 
-/** Rewrites one file's text: mapped names to npm's, and the scoped name to the one on npm. */
-function rewrite(
-  text: string,
-  map: readonly Mapping[],
-  scopedName: string,
-): string {
-  let result = text.replaceAll(`"${scopedName}"`, `"${npmName}"`).replaceAll(
-    `"${scopedName}/`,
-    `"${npmName}/`,
-  );
-  for (const { from, to } of map) {
-    result = result.replaceAll(`"${from}"`, `"${to}"`);
+/**
+ * Names the package in examples and messages as npm does, and gives a name to
+ * parameters that the sources take apart: `deno pack` declares them as
+ * `{}?: Options`, which TypeScript refuses before 5.1.
+ */
+async function mend(path: string, scopedName: string): Promise<void> {
+  const text = await Deno.readTextFile(path);
+  let mended = text.replaceAll(`"${scopedName}`, `"${npmName}`);
+  if (path.endsWith(".d.ts")) {
+    mended = mended.replaceAll(/(?<=[(,]\s*)\{\}(?=\??:)/g, "options");
   }
-  return result;
+  if (mended !== text) await Deno.writeTextFile(path, mended);
+}
+
+/** Lets Node start the command line, where the sources name Deno. */
+async function startWithNode(folder: string): Promise<void> {
+  const shebang = /^#!.*\n/;
+  const program = join(folder, "cli.js");
+  const text = await Deno.readTextFile(program);
+  await Deno.writeTextFile(
+    program,
+    `#!/usr/bin/env node\n${text.replace(shebang, "")}`,
+  );
+  // The program exports nothing, but `import "nibblewise/cli"` has to find a module.
+  await Deno.writeTextFile(join(folder, "cli.d.ts"), "export {};\n");
 }
 
 /** Turns the unpacked folder into what npm, Node and TypeScript expect. */
 async function finish(
   folder: string,
-  configuration: Configuration,
+  { name }: Configuration,
 ): Promise<void> {
-  const map = mappings(configuration.imports);
-  const used = new Map<string, string>();
   for await (const path of filesUnder(folder)) {
-    // The ambient types of the standard library serve this repository's own check only.
-    if (basename(path) === "std.d.ts") {
-      await Deno.remove(path);
-      continue;
-    }
-    if (!/\.(js|d\.ts|md)$/.test(path)) continue;
-    const text = await Deno.readTextFile(path);
-    const rewritten = rewrite(text, map, configuration.name);
-    for (const { from, dependency, version } of map) {
-      if (path.endsWith(".js") && text.includes(`from "${from}"`)) {
-        used.set(dependency, version);
-      }
-    }
-    if (rewritten !== text) await Deno.writeTextFile(path, rewritten);
+    if (/\.(js|d\.ts|md)$/.test(path)) await mend(path, name);
   }
+  await startWithNode(folder);
   const manifestPath = join(folder, "package.json");
   const manifest = JSON.parse(await Deno.readTextFile(manifestPath));
-  const cliPath = join(folder, "cli.js");
-  const cli = await Deno.readTextFile(cliPath);
-  if (!cli.startsWith("#!")) {
-    await Deno.writeTextFile(cliPath, `#!/usr/bin/env node\n${cli}`);
-  }
   await Deno.writeTextFile(
     manifestPath,
     JSON.stringify(
-      {
-        ...manifest,
-        name: npmName,
-        description:
-          "4-bit quantization, bit-exact with the reference implementations",
-        bin: { [npmName]: "./cli.js" },
-        sideEffects: ["./cli.js"],
-        engines: { node: ">=20" },
-        dependencies: Object.fromEntries(used),
-      },
+      { ...manifest, name: npmName, ...manifestFields },
       undefined,
       2,
     ) + "\n",

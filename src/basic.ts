@@ -11,7 +11,13 @@ import {
   quantizeInt8,
   unpack,
 } from "./kernels/js/nibbles.ts";
-import { floatValues } from "./numeric/arguments.ts";
+import {
+  floatValues,
+  numberOf,
+  oneOf,
+  typedArray,
+  wholeNumber,
+} from "./numeric/arguments.ts";
 import type { FloatValues } from "./numeric/floats.ts";
 import { scaleOf } from "./formats/int4.ts";
 
@@ -42,9 +48,10 @@ export interface Int4Quantization {
  *
  * @param values The floats. Anything but float32 is rounded to float32 first.
  * @param scaleMethod `"minmax"`: (max − min) / 15, which saturates where data is
- * far from zero. `"absmax"`: max |x| / 7. A scale of 0 becomes 1.
+ * far from zero. `"absmax"`: max |x| / 7. A scale of 0 becomes 1; where max − min
+ * is beyond float32 it is Infinity and all codes are 0, as in the original.
  * @throws {RangeError} On a NaN or an infinity (the index is named), or an unknown scale method.
- * @throws {TypeError} When `values` is no array of floats.
+ * @throws {TypeError} When `values` is no array of floats, or the scale method no string.
  *
  * @example The original module's own example
  * ```ts
@@ -70,11 +77,7 @@ export function quantizeToInt4(
   values: FloatValues,
   scaleMethod: "minmax" | "absmax" = "minmax",
 ): Int4Quantization {
-  if (scaleMethod !== "minmax" && scaleMethod !== "absmax") {
-    throw new RangeError(
-      `Unknown scaleMethod "${scaleMethod}": use "minmax" or "absmax"`,
-    );
-  }
+  oneOf(scaleMethod, ["minmax", "absmax"], "scaleMethod");
   const input = floatValues(values, "values"),
     quantized = new Int8Array(input.length);
   const scale = scaleMethod === "minmax"
@@ -102,6 +105,9 @@ function absmaxScale(values: Float32Array): number {
  * @param quantized Codes, one to a byte.
  * @param scale What a code is multiplied with, rounded to float32.
  * @param zeroPoint The code that stands for 0 (any number; the original module ignores it).
+ * @returns One float32 for each code. A NaN, as comes of a NaN or infinite scale, is always
+ * the quiet NaN 0x7FC00000.
+ * @throws {TypeError} When `quantized` is no Int8Array, or scale or zero point no number.
  *
  * @example
  * ```ts
@@ -115,10 +121,13 @@ export function dequantizeFromInt4(
   scale: number,
   zeroPoint = 0,
 ): Float32Array {
-  requireInt8("dequantize", quantized);
-  const out = new Float32Array(quantized.length);
-  const numbers = [Math.fround(scale), Math.fround(zeroPoint)];
-  stream(DEQUANTIZE, quantized.length, { array: quantized, bits: 8 }, {
+  const codes = typedArray(quantized, ["Int8Array"], "quantized");
+  const out = new Float32Array(codes.length);
+  const numbers = [
+    Math.fround(numberOf(scale, "scale")),
+    Math.fround(numberOf(zeroPoint, "zeroPoint")),
+  ];
+  stream(DEQUANTIZE, codes.length, { array: codes, bits: 8 }, {
     array: out,
     bits: 32,
   }, numbers);
@@ -132,6 +141,7 @@ export function dequantizeFromInt4(
  * @param values Codes of −8 … 7, one to a byte.
  * @returns Half as many bytes, rounded up.
  * @throws {RangeError} When a value is outside of −8 … 7; its index is named.
+ * @throws {TypeError} When `values` is no Int8Array.
  *
  * @example
  * ```ts
@@ -141,20 +151,20 @@ export function dequantizeFromInt4(
  * ```
  */
 export function packInt4ToInt8(values: Int8Array): Int8Array {
-  requireInt8("pack", values);
-  const packed = new Int8Array(Math.ceil(values.length / 2));
+  const codes = typedArray(values, ["Int8Array"], "values");
+  const packed = new Int8Array(Math.ceil(codes.length / 2));
   const reject = () => {
-    const index = values.findIndex((code) => code < -8 || code > 7);
+    const index = codes.findIndex((code) => code < -8 || code > 7);
     throw new RangeError(
       `Cannot pack ${
-        values[index]
+        codes[index]
       } at index ${index}: an int4 is one of -8 to 7`,
     );
   };
   stream(
     PACK,
-    values.length,
-    { array: values, bits: 8 },
+    codes.length,
+    { array: codes, bits: 8 },
     { array: bytesOf(packed), bits: 4 },
     [],
     reject,
@@ -167,7 +177,8 @@ export function packInt4ToInt8(values: Int8Array): Int8Array {
  *
  * @param packed What {@linkcode packInt4ToInt8} returned.
  * @param length How many codes; both nibbles of every byte by default. One less drops the padding.
- * @throws {RangeError} When the bytes hold fewer codes than `length`.
+ * @throws {RangeError} When the bytes hold fewer codes than `length`, or it is not whole.
+ * @throws {TypeError} When `packed` is no Int8Array or Uint8Array, or `length` no number.
  *
  * @example
  * ```ts
@@ -178,39 +189,25 @@ export function packInt4ToInt8(values: Int8Array): Int8Array {
  */
 export function unpackInt8ToInt4(
   packed: Int8Array | Uint8Array,
-  length: number = packed.length * 2,
+  length?: number,
 ): Int8Array {
-  if (!(packed instanceof Int8Array || packed instanceof Uint8Array)) {
-    throw new TypeError(
-      "Cannot unpack: pass an Int8Array or a Uint8Array of packed codes",
-    );
-  }
-  if (
-    !Number.isSafeInteger(length) || length < 0 || length > packed.length * 2
-  ) {
-    throw new RangeError(
-      `Cannot unpack ${length} codes from ${packed.length} bytes: they hold ${
-        packed.length * 2
-      }`,
-    );
-  }
-  const codes = new Int8Array(length);
-  const bytes = bytesOf(packed).subarray(0, Math.ceil(length / 2));
+  const all = bytesOf(
+    typedArray(packed, ["Int8Array", "Uint8Array"], "packed"),
+  );
+  const held = all.length * 2;
+  const count = length === undefined
+    ? held
+    : wholeNumber(length, "length", 0, held);
+  const codes = new Int8Array(count);
+  const bytes = all.subarray(0, Math.ceil(count / 2));
   stream(
     UNPACK,
-    length,
+    count,
     { array: bytes, bits: 4 },
     { array: codes, bits: 8 },
     [],
   );
   return codes;
-}
-
-function requireInt8(operation: string, codes: Int8Array): void {
-  if (codes instanceof Int8Array) return;
-  throw new TypeError(
-    `Cannot ${operation}: pass an Int8Array of codes, one to a byte`,
-  );
 }
 
 function bytesOf(array: Int8Array | Uint8Array): Uint8Array {

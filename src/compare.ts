@@ -37,6 +37,7 @@ const STEP = 64;
  * @param expected The values before quantization.
  * @param actual The values after, as many.
  * @throws {RangeError} When the lengths differ.
+ * @throws {TypeError} When one of them is no array of floats.
  *
  * @example
  * ```ts

@@ -15,8 +15,11 @@ import {
 } from "./numeric/arguments.ts";
 import { clampNonFinite } from "./numeric/finite.ts";
 import type { FloatValues } from "./numeric/floats.ts";
-import { apartFrom, rejectOverlap } from "./numeric/overlap.ts";
+import { apartFrom, overlap, rejectOverlap } from "./numeric/overlap.ts";
 import { sizeOf } from "./numeric/shape.ts";
+import { bytesOf } from "./model/define.ts";
+import { repackTensor, whyNotRepack } from "./model/repack.ts";
+import type { Tensor } from "./model/tensor.ts";
 import { ARRAYS, type Dtype, type DtypeArrays } from "./words/dtypes.ts";
 import type { Format, Part, Parts, QuantizedTensor } from "./words/format.ts";
 import type { Layout, PartPlan } from "./words/layout.ts";
@@ -88,7 +91,7 @@ export function quantizeWith(
     format: format.name,
     shape: dimensions,
     options: format.kept(options),
-    parts,
+    parts: into === undefined ? parts : into.parts as Parts,
   };
 }
 
@@ -98,9 +101,9 @@ export function dequantizeWith(
   quantized: AnyQuantized,
   { into }: DequantizeOptions = {},
 ): DtypeArrays["F32"] {
-  const shape = shapeOf(quantized.shape, "shape of quantized");
+  const shape = shapeOf(quantized.shape, "quantized.shape");
   const options = format.resolve(
-    plainOptions(quantized.options, "options of quantized"),
+    plainOptions(quantized.options, "quantized.options"),
     shape,
   );
   const parts = checkParts(quantized, format.layout(shape, options));
@@ -114,7 +117,47 @@ export function dequantizeWith(
     );
   }
   format.dequantize(partsApart(parts, out), shape, options, out);
-  return out as DtypeArrays["F32"];
+  return (into ?? out) as DtypeArrays["F32"];
+}
+
+/** Repacks by two formats; see `repack`. */
+export function repackWith(
+  from: Format,
+  quantized: AnyQuantized,
+  to: Format,
+  given: object = {},
+): QuantizedTensor {
+  const shape = shapeOf(quantized.shape, "quantized.shape");
+  const kept = plainOptions(quantized.options, "quantized.options");
+  const source = tensorOf(from, shape, from.resolve(kept, shape));
+  const parts = checkParts(quantized, source.layout);
+  const options = to.resolve(
+    { ...to.like?.(source.scheme), ...plainOptions(given, "options") },
+    shape,
+  );
+  const target = tensorOf(to, shape, options);
+  const reason = whyNotRepack(source, target);
+  if (reason !== undefined) {
+    throw new RangeError(
+      `Cannot repack ${from.name} as ${to.name}: ${reason}; ` +
+        "quantize anew from the dequantized values instead",
+    );
+  }
+  const result = allocateParts(target.layout.parts);
+  repackTensor(source, bytesOf(parts), target, bytesOf(result));
+  return { format: to.name, shape, options: to.kept(options), parts: result };
+}
+
+/** What the numbers of a tensor mean and where they lie. */
+export function tensorOf(
+  format: Format,
+  shape: readonly number[],
+  options: object,
+): Tensor {
+  return {
+    scheme: format.scheme(shape, options),
+    layout: format.layout(shape, options),
+  };
 }
 
 function arraysOf(parts: Parts): DtypeArrays[Dtype][] {
@@ -123,12 +166,12 @@ function arraysOf(parts: Parts): DtypeArrays[Dtype][] {
 
 /** The parts, copied where they share memory with `out`. */
 function partsApart(parts: Parts, out: Float32Array): Parts {
+  if (!arraysOf(parts).some((data) => overlap(data, out))) return parts;
   return Object.fromEntries(
-    Object.entries(parts).map(([name, part]) => [
-      name,
-      { ...part, data: apartFrom<Uint8Array>(part.data as Uint8Array, [out]) },
-    ]),
-  ) as Parts;
+    Object.entries(parts).map((
+      [name, part],
+    ) => [name, { ...part, data: part.data.slice() } as Part]),
+  );
 }
 
 /** New arrays of zeros for the parts of a tensor. */
@@ -145,21 +188,23 @@ export function allocateParts(plans: AnyLayout["parts"]): Parts {
  * Throws a RangeError unless the tensor has just these parts, each with the right
  * type and length.
  *
+ * @param name What the parts are called, for the message.
  * @returns The parts, as typed arrays of this realm.
  */
 export function checkParts(
   { format, parts: given }: AnyQuantized,
   { parts: plans }: AnyLayout,
+  name = "quantized.parts",
 ): Parts {
-  const parts = plainOptions(given, "parts") as Parts;
-  const checked = Object.entries(plans).map(([name, plan]) => {
-    const part = Object.hasOwn(parts, name) ? parts[name] : undefined;
-    return [name, checkPart(format, name, part, plan)];
+  const parts = plainOptions(given, name) as Parts;
+  const checked = Object.entries(plans).map(([part, plan]) => {
+    const given = Object.hasOwn(parts, part) ? parts[part] : undefined;
+    return [part, checkPart(format, part, given, plan)];
   });
-  for (const name of Object.keys(parts)) {
-    if (Object.hasOwn(plans, name)) continue;
+  for (const part of Object.keys(parts)) {
+    if (Object.hasOwn(plans, part)) continue;
     throw new RangeError(
-      `A ${format} tensor with these options has no part "${name}": leave it out`,
+      `A ${format} tensor with these options has no part "${part}": leave it out`,
     );
   }
   return Object.fromEntries(checked);
@@ -195,16 +240,13 @@ function checkInto(
   plainOptions(into, "into");
   if (into.format !== name || String(into.shape) !== String(shape)) {
     throw new RangeError(
-      `Cannot use into: it is ${into.format} [${into.shape}], not ${name} [${shape}]; ` +
-        "pass a result of the same format and shape",
+      `Cannot use into: its format and shape are ${describe(into.format)} and ${
+        describe(into.shape)
+      }, not ${name} [${shape}]; pass a result of the same format and shape`,
     );
   }
-  const parts = checkParts(into, layout);
-  rejectOverlap(
-    Object.fromEntries(
-      Object.entries(parts).map(([part, { data }]) => [part, data]),
-    ),
-  );
+  const parts = checkParts(into, layout, "into.parts");
+  rejectOverlap(parts);
   return parts;
 }
 

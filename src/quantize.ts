@@ -9,9 +9,10 @@ import {
   type DequantizeOptions,
   dequantizeWith,
   quantizeWith,
+  repackWith,
 } from "./core.ts";
 import { formats, type FormatTypes } from "./formats/registry.ts";
-import { describe, plainOptions } from "./numeric/arguments.ts";
+import { formatObject, oneOf, plainOptions } from "./numeric/arguments.ts";
 import type { FloatValues } from "./numeric/floats.ts";
 import type { DtypeArrays } from "./words/dtypes.ts";
 import type { Format, QuantizedTensor } from "./words/format.ts";
@@ -51,7 +52,7 @@ export type QuantizeOptions<F extends FormatName> =
  * @throws {RangeError} On a NaN or an infinity (the index is named), a scale that
  * overflows (the group is named), a shape that the format cannot hold, or an option
  * out of range.
- * @throws {TypeError} When `values` is no array of floats.
+ * @throws {TypeError} When `values` is no array of floats, or an option of the wrong kind.
  *
  * @example One scale for each 32 values
  * ```ts
@@ -106,6 +107,7 @@ export function quantize(
  * @returns One float32 for each value. A NaN, as comes of a NaN or an infinite
  * scale, is always the quiet NaN 0x7FC00000.
  * @throws {RangeError} When a part is missing or does not fit the shape, or `into` has the wrong length.
+ * @throws {TypeError} When something is of the wrong kind.
  *
  * @example
  * ```ts
@@ -128,26 +130,63 @@ export function dequantize(
   return dequantizeWith(formatOf(format), quantized, rest);
 }
 
-function formatOf(format: unknown): Format {
-  if (typeof format === "string") return formatNamed(format);
-  if (isFormat(format)) return format;
-  throw new TypeError(
-    `Cannot use format: it must be the name of a format, or a format itself, not ${
-      describe(format)
-    }`,
-  );
+/**
+ * Changes the layout of a quantized tensor, not its numbers.
+ *
+ * Codes and scales move as they are: dequantized values stay the same bit for bit
+ * where both formats compute in float32, and there and back is the identity. Only
+ * the sign of a zero may change, where a library reads code 8 of an E2M1 grid as +0.
+ *
+ * @param quantized The tensor.
+ * @param format The name of the format that it becomes, or a format itself.
+ * @param options Options of that format; group size and the like are those of the
+ * tensor where they are not given.
+ * @returns A new tensor.
+ * @throws {RangeError} When the two formats do not mean the same kind of numbers,
+ * or a number does not fit: the first group and field is named.
+ *
+ * @example
+ * ```ts
+ * import { dequantize, quantize, repack } from "@nibblewise/nibblewise";
+ *
+ * const q = quantize(new Float32Array(64).fill(0.5), { format: "q4_0" });
+ * const r = repack(q, "int4", { groupSize: 32 });
+ * console.log(r.parts.scales.data[0] === 0.5 / -8, dequantize(r)[0]); // true 0.5
+ * ```
+ */
+export function repack<F extends FormatName>(
+  quantized: AnyQuantized,
+  format: F,
+  options?: FormatOptions<F>,
+): Quantized<F>;
+/** Changes the layout of a quantized tensor to that of a format that need not be registered; see the first signature. */
+export function repack<
+  Name extends string,
+  O extends object,
+  P extends object,
+  R extends object,
+>(
+  quantized: AnyQuantized,
+  format: Format<Name, O, P, R>,
+  options?: O,
+): QuantizedTensor<Name, O, P>;
+export function repack(
+  quantized: AnyQuantized,
+  format: string | Format,
+  options: object = {},
+): AnyQuantized {
+  plainOptions(quantized, "quantized");
+  const from = formatOf(quantized.format);
+  return repackWith(from, quantized, formatOf(format), options);
 }
 
-function isFormat(value: unknown): value is Format {
-  return typeof value === "object" && value !== null && "resolve" in value &&
-    "layout" in value && "quantize" in value;
+function formatOf(format: unknown): Format {
+  return typeof format === "object" && format !== null
+    ? formatObject<Format>(format)
+    : formatNamed(format);
 }
 
 /** The format of this name. Throws a RangeError that lists the names there are. */
-export function formatNamed(name: string): Format {
-  const format = formats.get(name as FormatName);
-  if (format) return format;
-  throw new RangeError(
-    `Unknown format "${name}": use one of ${[...formats.keys()].join(", ")}`,
-  );
+export function formatNamed(name: unknown): Format {
+  return formats.get(oneOf(name, [...formats.keys()], "format"))!;
 }

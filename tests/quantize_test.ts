@@ -9,8 +9,11 @@ import {
   assertThrows,
 } from "@std/assert";
 import fc from "fast-check";
+import { Buffer } from "node:buffer";
+import { runInNewContext } from "node:vm";
 import {
   allocate,
+  type AnyQuantized,
   type Backend,
   backend,
   compare,
@@ -310,7 +313,7 @@ Deno.test("a quantized tensor put together by hand is checked", () => {
   assertThrows(
     () => dequantize({ ...q, format: "int5" }),
     RangeError,
-    'Unknown format "int5": use one of int4',
+    'Unknown format "int5": use "int4"',
   );
 });
 
@@ -520,4 +523,50 @@ Deno.test("compare adds in the same order on every backend", () => {
   const results: object[] = [];
   onEachBackend(() => results.push(compare(gauss, mixedMagnitudes)));
   assertEquals(results[0], results[1]);
+});
+
+// ---- kinds ----
+
+Deno.test("wrong kinds are refused by name, the right ones of any realm are taken", () => {
+  const call = quantize as (values: unknown, options?: unknown) => AnyQuantized;
+  const values = [0.5, -1, 2, 3];
+  for (
+    const [options, message] of [
+      [{ scaleMethod: ["absmax"] }, "scaleMethod"],
+      [{ range: "12" }, "range"],
+      [{ shape: "4" }, "shape"],
+      [{ nonFinite: ["clamp"] }, "nonFinite"],
+      [{ groupSize: ["row"] }, "groupSize"],
+      [{ format: ["int4"] }, "format"],
+      [null, "options"],
+    ] as const
+  ) {
+    assertThrows(() => call(values, options), TypeError, message);
+  }
+  const right = { scaleMethod: "absmax", range: [-1, 2], shape: [4] };
+  const expected = call(values, { ...right, nonFinite: "clamp" });
+  const foreign = runInNewContext(`({
+    values: Float32Array.of(0.5, -1, 2, 3),
+    options: { scaleMethod: "absmax", range: [-1, 2], shape: [4] },
+    bytes: (array) => Uint8Array.from(array),
+    floats: (array) => Float32Array.from(array),
+  })`);
+  assertEquals(call(foreign.values, foreign.options), expected);
+  const { codes, scales } = expected.parts as Int4Parts;
+  const parts = {
+    codes: { ...codes, data: foreign.bytes(codes.data) },
+    scales: { ...scales, data: foreign.floats(scales.data) },
+  };
+  const back = dequantize({ ...expected, parts });
+  assertEquals(back, dequantize(expected));
+  // The bytes of a file, as Node gives them.
+  const buffer = { ...codes, data: Buffer.from(codes.data) };
+  assertEquals(
+    dequantize({ ...expected, parts: { ...parts, codes: buffer } }),
+    back,
+  );
+  // into comes back as it was given, and holds the result.
+  const into = foreign.floats([0, 0, 0, 0]);
+  assertStrictEquals(dequantize(expected, { into }), into);
+  assertEquals([...into], [...back]);
 });

@@ -38,6 +38,7 @@ const stages: readonly Stage[] = [
   { name: "check", args: ["check"] },
   { name: "doc-lint", args: ["doc", "--lint", "mod.ts"] },
   { name: "wasm-rebuild", args: ["task", "build", "--check"] },
+  { name: "std-rebuild", args: ["task", "build:std", "--check"] },
   { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },
   {
     name: "tests",

@@ -7,18 +7,21 @@ import { type Module, reachable, rootUrl, sourcesUnder } from "./modules.ts";
 
 /** Rooms from the bottom up; a module imports from its own room or from rooms below. */
 const rooms: readonly { readonly name: string; readonly holds: RegExp }[] = [
-  { name: "words", holds: /^src\/types\.ts$/ },
   { name: "numeric", holds: /^src\/numeric\// },
-  { name: "nibbles", holds: /^src\/nibbles\// },
+  { name: "words", holds: /^src\/words\// },
   { name: "kernels", holds: /^src\/kernels\// },
-  { name: "families", holds: /^src\/families\// },
+  { name: "layouts", holds: /^src\/layouts\// },
+  { name: "schemes", holds: /^src\/schemes\// },
+  { name: "model", holds: /^src\/model\// },
   { name: "formats", holds: /^src\/formats\// },
-  { name: "quantize", holds: /^(src\/[a-z0-9_]+|mod)\.ts$/ },
+  { name: "quantize", holds: /^src\/[a-z0-9_]+\.ts$/ },
+  { name: "entries", holds: /^(src\/entries\/[a-z0-9_]+|mod)\.ts$/ },
+  { name: "stream", holds: /^src\/stream\// },
   { name: "files", holds: /^src\/files\// },
-  { name: "cli", holds: /^(src\/cli\/.*|cli)\.ts$/ },
+  { name: "cli", holds: /^(src\/cli\/.*\.(ts|js)|cli\.ts)$/ },
 ];
 
-/** numeric, nibbles and kernels stand side by side in the design; their order here only rules out cycles. */
+/** Layouts and schemes stand side by side in the design; their order here only rules out cycles. */
 function roomOf(path: string): number {
   const room = rooms.findIndex(({ holds }) => holds.test(path));
   assert(
@@ -41,15 +44,15 @@ function* edges(
 }
 
 Deno.test("every module under src is reachable from mod.ts or cli.ts", async () => {
-  // The kernels' sources are AssemblyScript, and their compiler is a tool.
-  const apart = /^src\/kernels\/(wasm\/|build\.ts$)/;
+  // Tools, and what they make committed modules of: the kernels in AssemblyScript, the bundle of @std/*.
+  const apart = /^src\/(kernels\/(wasm\/|build\.ts$)|cli\/std\/)/;
   const orphans = (await sourcesUnder("src")).filter((path) =>
     !apart.test(path) && !all.has(path)
   );
   assertEquals(orphans, []);
 });
 
-Deno.test("imports go one way: cli, files, quantize, formats, families, then kernels, nibbles and numeric", () => {
+Deno.test("imports go one way: cli, files, stream, quantize, formats, model, then schemes, layouts, kernels, words and numeric", () => {
   const upward = [...edges(all.values())].filter(([from, to]) =>
     roomOf(to) > roomOf(from)
   );
@@ -86,6 +89,15 @@ Deno.test("the core imports nothing but its own files", () => {
   );
   assertEquals(outside, []);
   assert([...core.keys()].every((path) => !/^src\/(files|cli)\//.test(path)));
+});
+
+Deno.test("the command line imports nothing that would have to be installed", () => {
+  const outside = [...all.values()].flatMap(({ path, imports }) =>
+    imports.filter((target) => !all.has(target) && !target.startsWith("node:"))
+      .map((target) => `${path} imports ${target}`)
+  );
+  assertEquals(outside, []);
+  assert(all.has("src/cli/std/bundle.js"), "the bundle was not looked at");
 });
 
 Deno.test("the core touches no runtime, network or storage", async () => {

@@ -12,11 +12,12 @@ import {
 } from "../kernels/engine.ts";
 import { dequantize } from "../quantize.ts";
 import type { Format } from "../types.ts";
-import { type Call, type Command, DONE, type Io, show } from "./command.ts";
+import { type Call, type Command, DONE, show } from "./command.ts";
 import { layoutBytes } from "./pieces.ts";
 import { quantizeInto } from "./blocks.ts";
 import { weightLike } from "./sample.ts";
 import { table } from "./table.ts";
+import type { Io } from "./terminal.ts";
 import { PartsMemory } from "./values.ts";
 
 /** Values that are quantized: 1 MiB of float32, which a second-level cache holds. */
@@ -68,7 +69,7 @@ function run(call: Call, io: Io): Promise<number> {
   const copy = copySeconds();
   show(
     call,
-    io,
+    io.out,
     () => ({
       values: COUNT,
       memcpyBytesPerSecond: 8 * COUNT / copy,
@@ -79,7 +80,7 @@ function run(call: Call, io: Io): Promise<number> {
         dequantizeValuesPerSecond: COUNT / result.dequantize,
       })),
     }),
-    () => text(results, copy),
+    (columns) => text(results, copy, columns),
   );
   return Promise.resolve(DONE);
 }
@@ -121,7 +122,11 @@ function median(operation: () => void): number {
   return times[times.length >> 1] / 1000;
 }
 
-function text(results: readonly Result[], copy: number): string {
+function text(
+  results: readonly Result[],
+  copy: number,
+  columns?: number,
+): string[] {
   const giga = (x: number) => (x / 1e9).toPrecision(3);
   const rates = (time: number, bytes: number) => [
     giga(COUNT / time),
@@ -135,7 +140,7 @@ function text(results: readonly Result[], copy: number): string {
     ...rates(result.dequantize, result.bytes),
   ]);
   const head = ["format", "backend", "quantize G/s", "GB/s"];
-  return table(
+  const lines = table(
     [...head, "dequantize G/s", "GB/s"],
     [...rows, [
       "memcpy",
@@ -144,8 +149,12 @@ function text(results: readonly Result[], copy: number): string {
       ...rates(copy, 8 * COUNT),
     ]],
     ["left", "left", right, right, right, right],
-  ) +
+    columns,
+  );
+  return [
+    ...lines,
     `${
       SHAPE.join(" × ")
-    } values in WebAssembly memory, one thread; G/s: 10⁹ values in a second, GB/s: read and written\n`;
+    } values in WebAssembly memory, one thread; G/s: 10⁹ values in a second, GB/s: read and written`,
+  ];
 }

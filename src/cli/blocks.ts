@@ -38,24 +38,37 @@ interface BlockPlan {
   readonly room: number;
 }
 
+/** What becomes of NaN, of infinities, and of scales that would be infinite. */
+type NonFinite = "throw" | "clamp";
+
 /** Quantizes over the parts of `into`, with its options. */
-export function quantizeInto(into: AnyQuantized, values: Float32Array): void {
+export function quantizeInto(
+  into: AnyQuantized,
+  values: Float32Array,
+  nonFinite: NonFinite = "throw",
+): void {
   const { format, shape, options } = into;
   // The names of formats are checked where they come in; here they are only text.
   const any = quantize as (values: Float32Array, options: object) => unknown;
-  any(values, { ...options, format, shape, into });
+  any(values, { ...options, format, shape, into, nonFinite });
 }
 
 /** Quantizes the pieces of a tensor and measures the error. */
 export class BlockQuantizer {
   readonly #meter: NoiseMeter;
   readonly #capacity: number;
+  readonly #nonFinite: NonFinite;
   #shape = "";
   #plan: BlockPlan | undefined;
 
-  /** Takes what is told of every block, and how many values a piece has at most. */
-  constructor(meter: NoiseMeter, pieceValues: number) {
+  /** Takes what is told of every block, how many values a piece has at most, and whether any values are taken. */
+  constructor(
+    meter: NoiseMeter,
+    pieceValues: number,
+    nonFinite: NonFinite = "throw",
+  ) {
     this.#meter = meter;
+    this.#nonFinite = nonFinite;
     this.#capacity = Math.min(
       BLOCK_VALUES,
       Math.max(FREE_STEP, Math.ceil(pieceValues / LEAST_BLOCKS)),
@@ -81,7 +94,7 @@ export class BlockQuantizer {
     const plan = this.#planFor(layout);
     // A group that is longer than a block has to be measured: the format does that.
     const whole = plan.layout.measured && range === undefined;
-    if (whole) quantizeInto(quantized, values);
+    if (whole) quantizeInto(quantized, values, this.#nonFinite);
     // The plan is that of another piece, whose group had another range.
     const options = plan.layout.measured
       ? plan.layout.options(range)
@@ -94,7 +107,7 @@ export class BlockQuantizer {
         parts: viewParts(quantized.parts, ranges),
       };
       const input = values.subarray(first, first + count);
-      if (!whole) quantizeInto(block, input);
+      if (!whole) quantizeInto(block, input, this.#nonFinite);
       const restored = scratch(plan.room).subarray(0, count);
       this.#meter.add(input, dequantize(block, { into: restored }));
     }

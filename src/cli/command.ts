@@ -1,19 +1,10 @@
 /**
  * The words of the command line: what a command is, what it is called with,
- * and where its output goes.
+ * and how its result is told.
  *
  * @module
  */
-
-/** Where a command prints, and what it may know about the terminal. */
-export interface Io {
-  /** Prints a result. */
-  out(text: string): void;
-  /** Prints what is no result: progress, warnings, errors. */
-  err(text: string): void;
-  /** Columns of the terminal that shows `err`; undefined when it is none. */
-  readonly columns?: number;
-}
+import type { Io, Printer } from "./terminal.ts";
 
 /** A flag of a command. */
 export interface Flag {
@@ -27,12 +18,16 @@ export interface Flag {
   readonly many?: boolean;
   /** One line of help. */
   readonly help: string;
+  /** The file that a value makes the program read, where it does. */
+  reads?(value: string): string | undefined;
 }
 
 /** The arguments of a call, checked against the flags of its command. */
 export interface Call {
   /** What is no flag. */
   readonly operands: readonly string[];
+  /** Every file that the call names to be read, by operands and flags; never written. */
+  readonly inputs: readonly string[];
   /** Whether a switch is on. */
   has(name: string): boolean;
   /** The value of a flag, or undefined where it is not given. */
@@ -76,20 +71,23 @@ export const WRONG_CALL = 2;
 /** The call is wrong: a flag, a name, a combination. The exit code is 2. */
 export class UsageError extends Error {}
 
+/** Version of the shape of what `--json` prints: another one where a name goes or changes its meaning. */
+export const JSON_VERSION = 1;
+
 /**
  * Prints the result of a command the way it was asked for.
  *
  * @param call The call; knows `--json` and `--quiet`.
- * @param io Where to print.
- * @param json The result as data.
- * @param text The result for people.
+ * @param to Where to print.
+ * @param json The result as data; its version is added.
+ * @param text The result for people as lines, for a terminal of so many columns if it is one.
  */
 export function show(
   call: Call,
-  io: Pick<Io, "out">,
-  json: () => unknown,
-  text: () => string,
+  to: Printer,
+  json: () => object,
+  text: (columns?: number) => readonly string[],
 ): void {
-  if (call.has("json")) io.out(JSON.stringify(json(), null, 2) + "\n");
-  else if (!call.has("quiet")) io.out(text());
+  if (call.has("json")) to.json({ version: JSON_VERSION, ...json() });
+  else if (!call.has("quiet")) to.lines(text(to.columns));
 }

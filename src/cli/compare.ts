@@ -7,14 +7,7 @@ import { type Comparison, ErrorMeter } from "../compare.ts";
 import { printable, quote } from "../files/errors.ts";
 import { readAhead } from "../files/pipeline.ts";
 import type { TensorFile } from "../files/tensors.ts";
-import {
-  type Call,
-  type Command,
-  DONE,
-  FAILED,
-  type Io,
-  show,
-} from "./command.ts";
+import { type Call, type Command, DONE, FAILED, show } from "./command.ts";
 import { DTYPE_FLAG, withFile } from "./input.ts";
 import {
   bothGrains,
@@ -28,6 +21,7 @@ import { Progress } from "./progress.ts";
 import { comparisonJson } from "./report.ts";
 import { selected, SELECTION_FLAGS } from "./select.ts";
 import { table } from "./table.ts";
+import type { Io } from "./terminal.ts";
 import { decibels, shapeText } from "./text.ts";
 import {
   allocateSlots,
@@ -97,23 +91,31 @@ async function compareFiles(
     expected.tensor,
     meter.result(),
   ]);
+  const [expected, actual] = call.operands;
   show(
     call,
-    io,
+    io.out,
     () => ({
-      expected: a.source.name,
-      actual: b.source.name,
+      expected,
+      actual,
       tensors: results.map(([{ name, shape }, result]) => ({
         name,
         shape,
         ...comparisonJson(result),
       })),
       problems,
+      ...(problems.length > 0 ? { error: errorText(problems) } : {}),
     }),
-    () => results.length > 0 ? resultsText(results) : "",
+    (columns) => results.length > 0 ? resultsText(results, columns) : [],
   );
-  for (const problem of problems) io.err(`nibblewise: ${problem}\n`);
+  io.err.lines(problems.map((problem) => `nibblewise: ${problem}`));
   return problems.length > 0 ? FAILED : DONE;
+}
+
+function errorText([first, ...more]: readonly string[]): string {
+  return more.length > 0
+    ? `${first}; problems tells ${more.length} more`
+    : first;
 }
 
 function pairUp(call: Call, a: TensorFile, b: TensorFile): Pairing {
@@ -247,7 +249,10 @@ async function read({ pair, piece }: Job, slots: readonly Slot[]) {
   return { pair, piece, decode };
 }
 
-function resultsText(results: readonly [Tensor, Comparison][]): string {
+function resultsText(
+  results: readonly [Tensor, Comparison][],
+  columns?: number,
+): string[] {
   const number = (x: number) => x.toPrecision(3);
   const right = "right" as const;
   return table(
@@ -262,5 +267,6 @@ function resultsText(results: readonly [Tensor, Comparison][]): string {
       cosine.toFixed(6),
     ]),
     ["left", "left", right, right, right, right, right],
+    columns,
   );
 }

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { type Call, type Command, type Io, UsageError } from "./command.ts";
+import { type Call, type Command, UsageError } from "./command.ts";
 import { QUANTIZE_FLAGS, quantizeFile } from "./quantize.ts";
+import type { Io } from "./terminal.ts";
 
 /** The command. */
 export const convertCommand: Command = {

@@ -13,16 +13,17 @@ import { npyHeader } from "../files/npy.ts";
 import { formats } from "../formats/registry.ts";
 import { dequantize } from "../quantize.ts";
 import type { Format } from "../types.ts";
-import { type Call, type Command, DONE, type Io, show } from "./command.ts";
+import { type Call, type Command, DONE, show } from "./command.ts";
 import { layoutBytes } from "./pieces.ts";
 import { quantizeInto } from "./blocks.ts";
 import { weightLike } from "./sample.ts";
 import { table } from "./table.ts";
+import type { Io, Streams } from "./terminal.ts";
 import { bitsText, bytes, decibels, jsonNumber } from "./text.ts";
 import { bytesOf, PartsMemory } from "./values.ts";
 
 /** Runs a command line in this process. */
-type Run = (args: readonly string[], io: Io) => Promise<number>;
+type Run = (args: readonly string[], streams: Streams) => Promise<number>;
 
 const ROWS = 512;
 const COLUMNS = 1024;
@@ -80,24 +81,29 @@ async function demo(call: Call, io: Io, runMain: Run): Promise<number> {
     await writeNpy(join(folder, "weights.npy"), values);
     const talks = !call.has("json") && !call.has("quiet");
     if (talks) {
-      io.out(
-        `A matrix of ${ROWS} × ${COLUMNS} float32 weights, made up:\n\n$ cd ${folder}\n`,
-      );
+      io.out.lines([
+        `A matrix of ${ROWS} × ${COLUMNS} float32 weights, made up:`,
+        "",
+        `$ cd ${folder}`,
+      ]);
     }
     const steps: object[] = [];
     for (const step of STEPS) {
-      if (talks) io.out(`$ nibblewise ${step.join(" ")}\n`);
-      const { code, text } = await runStep(step, folder, call, io, runMain);
-      if (code !== DONE) return code;
-      if (talks) io.out(text + "\n");
+      if (talks) io.out.lines([`$ nibblewise ${step.join(" ")}`]);
+      const text = await runStep(step, folder, call, io, runMain);
+      if (talks) io.out.lines([...text.split("\n"), ""]);
       else steps.push({ command: step, result: JSON.parse(text) });
     }
     const results = variants().map((variant) => measure(variant, values));
     show(
       call,
-      io,
+      io.out,
       () => ({ steps, formats: results.map(resultJson) }),
-      () => "The same matrix in every format:\n\n" + resultsText(results),
+      (columns) => [
+        "The same matrix in every format:",
+        "",
+        ...resultsText(results, columns),
+      ],
     );
     return DONE;
   } finally {
@@ -130,20 +136,25 @@ async function runStep(
   call: Call,
   io: Io,
   runMain: Run,
-): Promise<{ code: number; text: string }> {
-  let text = "";
+): Promise<string> {
+  const printed = { out: "", err: "" };
   const args = step.map((word) =>
     /\.(npy|safetensors|gguf)$/.test(word) ? join(folder, word) : word
   );
   if (call.has("json") || call.has("quiet")) args.push("--json");
-  const short = (printed: string) => printed.replaceAll(join(folder, "/"), "");
   const code = await runMain(args, {
-    out: (printed) => void (text += short(printed)),
-    err: (printed) => {
-      if (!call.has("quiet")) io.err(short(printed));
-    },
+    out: (text) => void (printed.out += text),
+    err: (text) => void (printed.err += text),
+    columns: { out: io.out.columns },
   });
-  return { code, text };
+  const short = (text: string) =>
+    text.replaceAll(join(folder, "/"), "").trimEnd();
+  const complaint = short(printed.err);
+  if (code !== DONE) throw new Error(complaint);
+  if (complaint !== "" && !call.has("quiet")) {
+    io.err.lines(complaint.split("\n"));
+  }
+  return short(printed.out);
 }
 
 interface Variant {
@@ -186,7 +197,10 @@ function bitsOf(result: Result): number {
   return result.bytes * 8 / (ROWS * COLUMNS);
 }
 
-function resultsText(results: readonly Result[]): string {
+function resultsText(
+  results: readonly Result[],
+  columns?: number,
+): string[] {
   return table(
     ["--format", "bits", "size", "SQNR dB"],
     [
@@ -199,6 +213,7 @@ function resultsText(results: readonly Result[]): string {
       ]),
     ],
     ["left", "right", "right", "right"],
+    columns,
   );
 }
 

@@ -4,20 +4,16 @@
  * @module
  */
 import { printable, quote } from "../files/errors.ts";
+import type { EncodedDtype } from "../files/floats.ts";
 import { ggmlTypes } from "../files/gguf_types.ts";
 import type { TensorFile } from "../files/tensors.ts";
-import {
-  type Call,
-  type Command,
-  DONE,
-  type Flag,
-  type Io,
-  show,
-} from "./command.ts";
-import { runDequantize, type TargetDtype } from "./dequantize_run.ts";
+import { isFloat8 } from "../numeric/float8.ts";
+import { type Call, type Command, DONE, type Flag, show } from "./command.ts";
+import { runDequantize } from "./dequantize_run.ts";
 import { choice } from "./flags.ts";
 import { withFile } from "./input.ts";
 import {
+  leftoverWarnings,
   npyOutput,
   openOutput,
   OUTPUT_FLAGS,
@@ -25,11 +21,14 @@ import {
   type OutputTensor,
   safetensorsOutput,
   STANDARD,
+  tellOfOutput,
+  warn,
   writeOutput,
 } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { selected, SELECTION_FLAGS } from "./select.ts";
 import { table } from "./table.ts";
+import type { Io } from "./terminal.ts";
 import { bytes, countOf, seconds, shapeText } from "./text.ts";
 import { type Tensor, tensorsOf } from "./values.ts";
 
@@ -66,15 +65,15 @@ export const dequantizeCommand: Command = {
 interface Plan {
   readonly quantized: readonly Tensor[];
   readonly copied: readonly Tensor[];
-  readonly dtype: TargetDtype;
+  readonly dtype: EncodedDtype;
 }
 
 async function run(call: Call, io: Io): Promise<number> {
-  const { path, container } = outputOf(call, ["safetensors", "npy"]);
+  const { path, container } = outputOf(call, io, ["safetensors", "npy"]);
   const to = choice(call, "to", ["f32", "f16", "bf16"]) ?? "f32";
   const [input] = call.operands;
   return await withFile(call, input, async (file) => {
-    const plan = planDequantize(call, file, to.toUpperCase() as TargetDtype);
+    const plan = planDequantize(call, file, to.toUpperCase() as EncodedDtype);
     const tensors = outputTensors(plan);
     const output = container === "npy"
       ? npyOutput(tensors)
@@ -82,33 +81,38 @@ async function run(call: Call, io: Io): Promise<number> {
     const all = [...plan.quantized, ...plan.copied];
     const total = all.reduce((sum, { byteLength }) => sum + byteLength, 0);
     const progress = new Progress(io, total);
-    const sink = await openOutput(path, call, [input]);
+    const sink = await openOutput(path, call);
     await writeOutput(
       sink,
       progress,
       () => runDequantize({ ...plan, file, output }, sink, progress),
     );
-    const report = {
-      input: file.source.name,
-      output: sink.name,
-      bytesBefore: file.source.size,
-      bytesAfter: output.size,
-      seconds: progress.seconds,
-    };
-    show(
-      call,
-      path === STANDARD ? { out: io.err } : io,
-      () => ({ ...report, ...planJson(plan) }),
-      () =>
-        planText(plan) +
-        `${printable(report.output)}: ${
-          countOf(plan.quantized.length, "tensor")
-        } dequantized${
-          plan.copied.length > 0 ? `, ${plan.copied.length} copied` : ""
-        }; ${bytes(report.bytesBefore)} → ${bytes(report.bytesAfter)} in ${
-          seconds(report.seconds)
-        }\n`,
-    );
+    await tellOfOutput(io, () => {
+      const report = {
+        input,
+        output: path,
+        bytesBefore: file.source.size,
+        bytesAfter: output.size,
+        seconds: progress.seconds,
+      };
+      const warnings = leftoverWarnings(sink);
+      show(
+        call,
+        path === STANDARD ? io.err : io.out,
+        () => ({ ...report, ...planJson(plan), warnings }),
+        (columns) => [
+          ...planText(plan, columns),
+          `${printable(sink.name)}: ${
+            countOf(plan.quantized.length, "tensor")
+          } dequantized${
+            plan.copied.length > 0 ? `, ${plan.copied.length} copied` : ""
+          }; ${bytes(report.bytesBefore)} → ${bytes(report.bytesAfter)} in ${
+            seconds(report.seconds)
+          }`,
+        ],
+      );
+      warn(call, io, warnings);
+    });
     return DONE;
   });
 }
@@ -116,16 +120,16 @@ async function run(call: Call, io: Io): Promise<number> {
 function planDequantize(
   call: Call,
   file: TensorFile,
-  dtype: TargetDtype,
+  dtype: EncodedDtype,
 ): Plan {
   const tensors = tensorsOf(file);
   const chosen = selected(call, tensors.map(({ name }) => name));
   const wanted = tensors.filter(({ name }) => chosen.has(name));
-  if (!tensors.some(({ quantized }) => quantized)) {
+  if (!tensors.some(isNarrow)) {
     throw new RangeError(
       `Nothing to dequantize in ${file.source.name}: none of its ${
         countOf(tensors.length, "tensor")
-      } is quantized in a format of this program`,
+      } is quantized in a format of this program or of eight-bit floats`,
     );
   }
   if (wanted.length === 0) {
@@ -142,10 +146,15 @@ function planDequantize(
     );
   }
   return {
-    quantized: wanted.filter(({ quantized }) => quantized),
-    copied: wanted.filter(({ quantized }) => !quantized),
+    quantized: wanted.filter(isNarrow),
+    copied: wanted.filter((tensor) => !isNarrow(tensor)),
     dtype,
   };
+}
+
+/** Whether a tensor is widened: it is quantized, or its floats have eight bits. */
+function isNarrow({ dtype, quantized }: Tensor): boolean {
+  return quantized !== undefined || isFloat8(dtype);
 }
 
 /** Whether a tensor is quantized in a way that only GGUF has. */
@@ -160,7 +169,7 @@ function outputTensors({ quantized, copied, dtype }: Plan): OutputTensor[] {
   ];
 }
 
-function planText({ quantized, dtype }: Plan): string {
+function planText({ quantized, dtype }: Plan, columns?: number): string[] {
   return table(
     ["tensor", "shape", "from", "to"],
     quantized.map((tensor) => [
@@ -169,6 +178,8 @@ function planText({ quantized, dtype }: Plan): string {
       tensor.dtype,
       dtype,
     ]),
+    [],
+    columns,
   );
 }
 

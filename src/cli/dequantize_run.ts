@@ -6,9 +6,10 @@
 import { measureMagnitude } from "../families/grouped.ts";
 import type { ByteSink } from "../files/bytes.ts";
 import { quote } from "../files/errors.ts";
-import { encodeFloats } from "../files/floats.ts";
+import { type EncodedDtype, encodeFloats } from "../files/floats.ts";
 import { readAhead } from "../files/pipeline.ts";
 import type { TensorFile } from "../files/tensors.ts";
+import { dtypeBytes } from "../numeric/dtypes.ts";
 import { firstNonFinite } from "../numeric/finite.ts";
 import {
   COPY_BYTES,
@@ -29,9 +30,6 @@ import {
   ValueReader,
 } from "./values.ts";
 
-/** What values can be written as. */
-export type TargetDtype = "F32" | "F16" | "BF16";
-
 /** Pieces in memory: one is computed, one read, one written. */
 const SLOTS = 3;
 
@@ -50,7 +48,7 @@ export interface DequantizeRun {
   /** What is copied. */
   readonly copied: readonly Tensor[];
   /** What values are written as. */
-  readonly dtype: TargetDtype;
+  readonly dtype: EncodedDtype;
   /** Where everything goes. */
   readonly output: OutputPlan;
   /** Values in a piece; for tests. */
@@ -136,7 +134,7 @@ async function read(
     const values = decode();
     if (dtype === "F16") checkF16(values, name, piece);
     const bytes = encodeFloats(values, dtype, slot.halves);
-    const width = dtype === "F32" ? 4 : 2;
+    const width = dtypeBytes(dtype);
     const start = output.offsetOf(name) + piece.first * width;
     leaveBusy(slot, sink.write(start, bytes));
     return Promise.resolve([name, reader.bytesOf(piece)]);

@@ -4,8 +4,9 @@
  * @module
  */
 import { formats } from "../formats/registry.ts";
-import { type Call, type Command, DONE, type Io, show } from "./command.ts";
+import { type Call, type Command, DONE, show } from "./command.ts";
 import { table } from "./table.ts";
+import type { Io } from "./terminal.ts";
 import { bitsText } from "./text.ts";
 
 /** The command. */
@@ -23,12 +24,13 @@ function run(call: Call, io: Io): Promise<number> {
   const all = [...formats.values()];
   show(
     call,
-    io,
-    () =>
-      all.map((
+    io.out,
+    () => ({
+      formats: all.map((
         { name, groupSize, bitsPerValue, errorBound, summary, source },
       ) => ({ name, groupSize, bitsPerValue, errorBound, summary, source })),
-    () =>
+    }),
+    (columns) =>
       table(
         ["format", "group", "bits", "error at most", "what it is"],
         all.map(({ name, groupSize, bitsPerValue, errorBound, summary }) => [
@@ -39,6 +41,7 @@ function run(call: Call, io: Io): Promise<number> {
           summary,
         ]),
         ["left", "right", "right", "right", "left"],
+        columns,
       ),
   );
   return Promise.resolve(DONE);

@@ -5,6 +5,7 @@
  */
 import { formats } from "../formats/registry.ts";
 import { printable, quote } from "../files/errors.ts";
+import { ggmlTypes, removedGgmlTypes } from "../files/gguf_types.ts";
 import type { Format } from "../types.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import { matches } from "./glob.ts";
@@ -45,6 +46,7 @@ const PROBE_SHAPE = [4, 1024];
 
 /** The formats that a call chooses for tensors by name. */
 export class FormatChooser {
+  readonly #call: Call;
   readonly #choices: readonly (FormatChoice & { readonly glob?: string })[];
 
   /**
@@ -54,6 +56,7 @@ export class FormatChooser {
    * @throws {UsageError} For a format, an option or a value that is unknown.
    */
   constructor(call: Call) {
+    this.#call = call;
     const given = call.all("format");
     const options = optionsOf(call);
     const texts = given.length > 0 ? given : ["int4"];
@@ -81,7 +84,7 @@ export class FormatChooser {
   /** Throws a UsageError when a pattern matches none of the names. */
   checkPatterns(names: readonly string[]): void {
     for (const { glob } of this.#choices) {
-      if (glob !== undefined) checkPattern("--format", glob, names);
+      if (glob !== undefined) checkPattern(this.#call, "format", glob, names);
     }
   }
 
@@ -93,14 +96,20 @@ export class FormatChooser {
    */
   of(name: string): FormatChoice | undefined {
     const special = this.#choices.findLast(({ glob }) =>
-      glob !== undefined && matches(glob, name)
+      glob !== undefined && this.#matches(glob, name)
     );
     return special ?? this.#choices.find(({ glob }) => glob === undefined);
   }
 
   /** Whether a tensor is named in full, not only matched. */
   names(name: string): boolean {
-    return this.#choices.some(({ glob }) => glob === name);
+    return this.#choices.some(({ glob }) =>
+      glob !== undefined && !/[*?]/.test(glob) && this.#matches(glob, name)
+    );
+  }
+
+  #matches(glob: string, name: string): boolean {
+    return matches(glob, name, this.#call.has("ignore-case"));
   }
 }
 
@@ -113,11 +122,36 @@ export function chosenFormat(name: string): Format {
   const format = formats.get(name.toLowerCase());
   if (format) return format;
   const known = [...formats.keys()];
+  const all = `the formats are ${known.join(", ")}`;
+  const foreign = foreignFormat(name);
+  if (foreign) {
+    throw new UsageError(
+      `Cannot use format ${quote(name)}: ${foreign}; ${all}`,
+    );
+  }
+  // Another number is another format, and no slip of the finger.
+  const digits = (text: string) => text.replace(/[^0-9]/g, "");
+  const alike = known.filter((other) => digits(other) === digits(name));
   throw new UsageError(
-    `Unknown format ${quote(name)}: ${
-      didYouMean(name, known, `the formats are ${known.join(", ")}`)
-    }`,
+    `Unknown format ${quote(name)}: ${didYouMean(name, alike, all)}`,
   );
+}
+
+/** What a format is that others have and this program does not write. */
+function foreignFormat(name: string): string | undefined {
+  const type = name.toUpperCase();
+  if (ggmlTypes.has(type)) {
+    return `${type} is a type of ggml that this program does not write`;
+  }
+  if ([...removedGgmlTypes.values()].includes(type)) {
+    return `${type} is a type that ggml has no more`;
+  }
+  const [, base] = /^(Q[0-9]_K|IQ[0-9])_(?:XS|S|M|L|XL)$/.exec(type) ?? [];
+  if (base === undefined) return undefined;
+  const main = formats.has(base.toLowerCase())
+    ? `; --format ${base.toLowerCase()} and --format FORMAT:GLOB choose a type for each tensor`
+    : "";
+  return `${type} is a mixture of types that llama.cpp chooses${main}`;
 }
 
 function optionsOf(call: Call): Map<string, { flag: string; value: unknown }> {

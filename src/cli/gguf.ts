@@ -32,6 +32,7 @@ export const META_FLAGS: readonly Flag[] = [
     name: "meta-from",
     takes: "FILE",
     help: "a .gguf whose metadata is taken over",
+    reads: (path) => path,
   },
 ];
 

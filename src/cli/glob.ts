@@ -10,8 +10,19 @@
  *
  * @param pattern `*` any characters, dots and slashes too; `?` one character; all else itself.
  * @param name The name.
+ * @param ignoreCase Take large and small letters for the same.
  */
-export function matches(pattern: string, name: string): boolean {
+export function matches(
+  pattern: string,
+  name: string,
+  ignoreCase = false,
+): boolean {
+  return ignoreCase
+    ? matchesExactly(pattern.toLowerCase(), name.toLowerCase())
+    : matchesExactly(pattern, name);
+}
+
+function matchesExactly(pattern: string, name: string): boolean {
   let p = 0, n = 0, star = -1, retry = 0;
   while (n < name.length) {
     if (pattern[p] === "*") {

@@ -8,14 +8,7 @@ import { isGguf } from "../files/gguf_read.ts";
 import { QUANTIZED_KEY } from "../files/quantized.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
-import {
-  type Call,
-  type Command,
-  DONE,
-  type Io,
-  show,
-  UsageError,
-} from "./command.ts";
+import { type Call, type Command, DONE, show, UsageError } from "./command.ts";
 import { FORMAT_FLAGS, FormatChooser } from "./formats_flag.ts";
 import { ggmlTypeOf, valueJson, valueText } from "./gguf.ts";
 import { DTYPE_FLAG, withFile } from "./input.ts";
@@ -23,6 +16,7 @@ import { planFile } from "./quantize_plan.ts";
 import { copiedJson, copiedText, taskJson, tasksTable } from "./report.ts";
 import { SELECTION_FLAGS } from "./select.ts";
 import { columnsOf, table } from "./table.ts";
+import type { Io } from "./terminal.ts";
 import { bitsText, bytes, countOf, shapeText } from "./text.ts";
 import { type Tensor, tensorsOf } from "./values.ts";
 
@@ -60,9 +54,9 @@ async function run(call: Call, io: Io): Promise<number> {
     const tensors = tensorsOf(file);
     show(
       call,
-      io,
-      () => fileJson(file, tensors),
-      () => fileText(file, tensors),
+      io.out,
+      () => ({ file: call.operands[0], ...fileJson(file, tensors) }),
+      (columns) => fileText(file, tensors, columns),
     );
   });
   return DONE;
@@ -89,19 +83,21 @@ async function dryRun(
   const sizes = { bytesBefore: file.source.size, bytesAfter: output.size };
   show(
     call,
-    io,
+    io.out,
     () => ({
-      file: file.source.name,
+      file: call.operands[0],
       container,
       ...sizes,
       tensors: tasks.quantized.map(taskJson),
       copied: tasks.copied.map(copiedJson),
     }),
-    () =>
-      tasksTable(tasks) + copiedText(tasks) +
+    (columns) => [
+      ...tasksTable(tasks, columns),
+      ...copiedText(tasks),
       `as ${container}: ${bytes(sizes.bytesBefore)} → ${
         bytes(sizes.bytesAfter)
-      } (${sizes.bytesAfter} bytes); nothing was written\n`,
+      } (${sizes.bytesAfter} bytes); nothing was written`,
+    ],
   );
 }
 
@@ -110,7 +106,11 @@ function bitsOf({ byteLength, shape }: Tensor): number {
   return byteLength * 8 / Math.max(1, sizeOf(shape));
 }
 
-function fileText(file: TensorFile, tensors: readonly Tensor[]): string {
+function fileText(
+  file: TensorFile,
+  tensors: readonly Tensor[],
+  columns?: number,
+): string[] {
   const { container, source } = file;
   const values = tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const facts = [
@@ -140,8 +140,9 @@ function fileText(file: TensorFile, tensors: readonly Tensor[]): string {
       optionsText(tensor),
     ]),
     ["left", "left", "left", right, right],
+    columns,
   );
-  return columnsOf(facts).join("\n") + "\n\n" + list;
+  return [...columnsOf(facts, [], columns), "", ...list];
 }
 
 function optionsText({ quantized }: Tensor): string {
@@ -165,9 +166,8 @@ function metadataJson(file: TensorFile): object {
   );
 }
 
-function fileJson(file: TensorFile, tensors: readonly Tensor[]): unknown {
+function fileJson(file: TensorFile, tensors: readonly Tensor[]): object {
   return {
-    file: file.source.name,
     container: file.container,
     bytes: file.source.size,
     metadata: metadataJson(file),

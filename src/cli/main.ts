@@ -4,13 +4,13 @@
  * @module
  */
 import process from "node:process";
-import { errorCode, printable } from "../files/errors.ts";
+import { printable } from "../files/errors.ts";
 import { benchCommand } from "./bench.ts";
 import {
   type Command,
   DONE,
   FAILED,
-  type Io,
+  JSON_VERSION,
   UsageError,
   WRONG_CALL,
 } from "./command.ts";
@@ -18,16 +18,19 @@ import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
 import { demoCommand } from "./demo.ts";
 import { dequantizeCommand } from "./dequantize.ts";
-import { parseCall } from "./flags.ts";
+import { parseCall, wantsJson } from "./flags.ts";
 import { formatsCommand } from "./formats.ts";
 import { commandHelp, programHelp } from "./help.ts";
 import { inspectCommand } from "./inspect.ts";
 import { removeUnfinished } from "./output.ts";
 import { quantizeCommand } from "./quantize.ts";
+import { PrintStream } from "./streams.ts";
 import { didYouMean } from "./suggest.ts";
+import { Io, type Streams } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
-const COMMANDS: readonly Command[] = [
+/** Every command. */
+export const COMMANDS: readonly Command[] = [
   quantizeCommand,
   dequantizeCommand,
   convertCommand,
@@ -42,48 +45,51 @@ const COMMANDS: readonly Command[] = [
  * Runs the program.
  *
  * @param args What comes behind its name.
- * @param io Where to print; the process itself by default.
+ * @param streams Where to print; those of the process by default.
  * @returns The exit code: 0 done, 1 the work failed, 2 the call was wrong.
  */
 export async function main(
   args: readonly string[],
-  io: Io = processIo(),
+  streams: Streams = processStreams(),
 ): Promise<number> {
+  const io = new Io(streams);
   try {
-    return await dispatch(args, io);
+    const code = await dispatch(args, io);
+    await io.flushed();
+    return code;
   } catch (error) {
-    return explain(error, io);
+    return explain(error, io, wantsJson(args));
   }
 }
 
 async function dispatch(args: readonly string[], io: Io): Promise<number> {
   const [name, ...rest] = args;
   if (name === "--version" || name === "-V") {
-    io.out(`nibblewise ${VERSION}\n`);
+    io.out.lines([`nibblewise ${VERSION}`]);
     return DONE;
   }
   if (name === "--help" || name === "-h" || name === "help") {
-    io.out(helpFor(rest[0]));
+    io.out.lines(helpFor(rest[0], io.out.columns));
     return DONE;
   }
   if (name === undefined) {
-    io.err(programHelp(COMMANDS));
+    io.err.lines(programHelp(COMMANDS, io.err.columns));
     return WRONG_CALL;
   }
   const command = commandNamed(name);
   const call = parseCall(command, rest);
   if (call.has("help")) {
-    io.out(commandHelp(command));
+    io.out.lines(commandHelp(command, io.out.columns));
     return DONE;
   }
   checkOperands(command, call.operands);
   return await command.run(call, io);
 }
 
-function helpFor(name: string | undefined): string {
+function helpFor(name: string | undefined, columns?: number): string[] {
   return name === undefined
-    ? programHelp(COMMANDS)
-    : commandHelp(commandNamed(name));
+    ? programHelp(COMMANDS, columns)
+    : commandHelp(commandNamed(name), columns);
 }
 
 function commandNamed(name: string): Command {
@@ -99,8 +105,11 @@ function commandNamed(name: string): Command {
 }
 
 function checkOperands(command: Command, operands: readonly string[]): void {
-  if (operands.length === command.count) return;
   const usage = `nibblewise ${command.name} ${command.operands}`.trimEnd();
+  if (operands.includes("")) {
+    throw new UsageError(`An argument is empty: the call is ${usage}`);
+  }
+  if (operands.length === command.count) return;
   const extra = operands[command.count];
   throw new UsageError(
     extra === undefined
@@ -109,35 +118,44 @@ function checkOperands(command: Command, operands: readonly string[]): void {
   );
 }
 
-/** One line about an error. Returns the exit code. */
-function explain(error: unknown, io: Io): number {
+/** One line about an error, and a document where one was asked for. Returns the exit code. */
+function explain(error: unknown, io: Io, json: boolean): number {
   const message = error instanceof Error ? error.message : String(error);
   const line = message.replace(/\s*\n\s*/g, " ");
   const wrongCall = error instanceof UsageError;
-  io.err(
-    `nibblewise: ${line}${wrongCall ? "; see nibblewise --help" : ""}\n`,
-  );
+  if (json) io.out.json({ version: JSON_VERSION, error: line });
+  io.err.lines([
+    `nibblewise: ${line}${wrongCall ? "; see nibblewise --help" : ""}`,
+  ]);
   return wrongCall ? WRONG_CALL : FAILED;
 }
 
 /** The process's own streams and signals. */
-export function processIo(): Io {
+function processStreams(): Streams {
   catchSignals();
   const { stdout, stderr } = process;
-  // A reader that has seen enough (`| head`) is no error.
-  stdout.on("error", (error: Error) => {
-    if (errorCode(error) !== "EPIPE") throw error;
-    process.exit(FAILED);
-  });
+  const out = new PrintStream(stdout, "standard output");
+  // Whom it cannot be told to, it is not told to.
+  const err = new PrintStream(stderr, "standard error");
   return {
-    out: (text) => void stdout.write(text),
-    err: (text) => void stderr.write(text),
-    columns: stderr.isTTY ? stderr.columns ?? 80 : undefined,
+    out: (text) => out.print(text),
+    err: (text) => err.print(text),
+    flushed: () => out.flushed(),
+    columns: { out: columnsOf(stdout), err: columnsOf(stderr) },
   };
 }
 
+function columnsOf(
+  stream: { isTTY?: boolean; columns?: number },
+): number | undefined {
+  return stream.isTTY ? stream.columns || USUAL_COLUMNS : undefined;
+}
+
+/** Columns of a terminal that does not tell. */
+const USUAL_COLUMNS = 80;
+
 /** Exit codes of processes that a signal ended, as shells count them. */
-const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 function catchSignals(): void {
   for (const [signal, code] of Object.entries(SIGNALS)) {
@@ -147,7 +165,7 @@ function catchSignals(): void {
         process.exit(code);
       });
     } catch {
-      // Windows knows no SIGTERM.
+      // Windows does not know all of them.
     }
   }
 }

@@ -19,6 +19,8 @@ import { spoolOutput } from "../files/stdio.ts";
 import { abortAll } from "../files/temporary.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import type { Progress } from "./progress.ts";
+import type { Io } from "./terminal.ts";
+import { bytes } from "./text.ts";
 
 /** A container that can be written. */
 export type OutputContainer = "safetensors" | "npy" | "gguf";
@@ -69,12 +71,14 @@ const ENDINGS: readonly [ending: string, container: OutputContainer][] = [
  * The output that a call names.
  *
  * @param call The call; knows `--output`.
+ * @param io Whether standard output is a terminal, which bytes are not for.
  * @param allowed The containers that its command writes; the first is what standard output gets.
  * @returns Path and container.
  * @throws {UsageError} If there is none, or its ending says nothing.
  */
 export function outputOf(
   call: Call,
+  io: Pick<Io, "out">,
   allowed: readonly OutputContainer[],
 ): { path: string; container: OutputContainer } {
   const path = call.get("output");
@@ -85,6 +89,11 @@ export function outputOf(
     if (call.has("json")) {
       throw new UsageError(
         "Both --json and -o - write to standard output: drop one of them",
+      );
+    }
+    if (io.out.columns !== undefined) {
+      throw new UsageError(
+        "Standard output is a terminal, and the output no text: send it to a file or a program",
       );
     }
     return { path, container: allowed[0] };
@@ -103,12 +112,9 @@ export function outputOf(
   return { path, container };
 }
 
-/** Opens the output; nothing is seen there before it commits. */
-export function openOutput(
-  path: string,
-  call: Call,
-  inputs: readonly string[],
-): Promise<ByteSink> {
+/** Opens the output; nothing is seen there before it commits. No file that the call reads is written. */
+export function openOutput(path: string, call: Call): Promise<ByteSink> {
+  const { inputs } = call;
   return path === STANDARD
     ? spoolOutput()
     : createFile(path, { force: call.has("force"), inputs });
@@ -137,6 +143,44 @@ export async function writeOutput<T>(
   } finally {
     progress.end();
   }
+}
+
+/**
+ * Tells of an output that has its name already: whatever goes wrong with the
+ * telling, the work is done.
+ *
+ * @param io Where it is told.
+ * @param tell Prints.
+ */
+export async function tellOfOutput(
+  io: Io,
+  tell: () => void | Promise<void>,
+): Promise<void> {
+  try {
+    await tell();
+    await io.flushed();
+  } catch (error) {
+    io.err.lines([
+      `nibblewise: warning: the output is written, but not its report: ${
+        (error as Error).message
+      }`,
+    ]);
+  }
+}
+
+/** Prints warnings; not where no text is wanted, or where they are in the JSON. */
+export function warn(call: Call, io: Io, warnings: readonly string[]): void {
+  if (call.has("quiet") || call.has("json")) return;
+  io.err.lines(warnings.map((warning) => `nibblewise: warning: ${warning}`));
+}
+
+/** What the user should know about files beside the output. */
+export function leftoverWarnings({ leftovers = [] }: ByteSink): string[] {
+  return leftovers.map(({ path, size }) =>
+    `${printable(path)} (${
+      bytes(size)
+    }) is the unfinished output of a run that was killed, or of one that still runs; delete it if none does`
+  );
 }
 
 /** Removes every unfinished output, when the process is told to end. */

@@ -7,8 +7,9 @@
  *
  * @module
  */
+import { dtypeBytes } from "../numeric/dtypes.ts";
 import { rowLength, sizeOf, withLastAxis } from "../numeric/shape.ts";
-import type { Dtype, Format, PartSpec } from "../types.ts";
+import type { Format, PartSpec } from "../types.ts";
 
 /** Values that one piece holds at most, if nothing forces more: 16 MiB of float32. */
 export const PIECE_VALUES = 4 * 1024 * 1024;
@@ -45,22 +46,9 @@ export interface PartRange extends PartSpec {
   readonly offset: number;
 }
 
-/** Bytes of an element. */
-const DTYPE_BYTES: Readonly<Record<Dtype, number>> = {
-  U8: 1,
-  I8: 1,
-  U16: 2,
-  I32: 4,
-  U32: 4,
-  F16: 2,
-  BF16: 2,
-  F32: 4,
-  F64: 8,
-};
-
 /** Bytes of a part. */
 export function partBytes({ dtype, shape }: PartSpec): number {
-  return sizeOf(shape) * DTYPE_BYTES[dtype];
+  return sizeOf(shape) * dtypeBytes(dtype);
 }
 
 /** Bytes of all parts of a tensor. */
@@ -210,13 +198,14 @@ export class PieceLayout {
     return Object.fromEntries(
       Object.entries(specs).map(([name, spec]) => [
         name,
-        { ...spec, offset: before[name] },
+        { ...spec, offset: before[name] ?? 0 },
       ]),
     );
   }
 
-  /** Bytes of each part that come before a piece. */
+  /** Bytes of each part that come before a piece; nothing where there are none. */
   #before({ first, count }: Piece): Record<string, number> {
+    if (first === 0) return {};
     const columns = Math.max(1, this.#columns);
     const row = Math.floor(first / columns), at = first % columns;
     const offsets: Record<string, number> = {};

@@ -3,9 +3,7 @@
  *
  * @module
  */
-import { widthOf } from "./width.ts";
-import { printable } from "../files/errors.ts";
-import type { Io } from "./command.ts";
+import type { Io } from "./terminal.ts";
 import { bytes, seconds } from "./text.ts";
 
 /** Milliseconds between two updates: fast enough to look alive, slow enough to cost nothing. */
@@ -51,12 +49,12 @@ export class Progress {
   /** Counts bytes that are done, in the tensor of this name. */
   add(count: number, name: string): void {
     this.#done += count;
-    if (this.#io.columns === undefined) return;
+    if (this.#io.err.columns === undefined) return;
     const now = this.#clock();
     if (now < this.#next) return;
     this.#next = now + PAUSE;
     this.#shown = true;
-    this.#io.err("\r" + fit(this.#line(name), this.#io.columns - 1) + "\x1b[K");
+    this.#io.status(this.#line(name));
   }
 
   #line(name: string): string {
@@ -68,22 +66,12 @@ export class Progress {
       bytes(this.#done)
     } of ${bytes(this.#total)}  ${bytes(rate)}/s  ${
       seconds(Math.ceil(left))
-    } left  ${printable(name)}`;
+    } left  ${name}`;
   }
 
   /** Clears the line. */
   end(): void {
-    if (this.#shown) this.#io.err("\r\x1b[K");
+    if (this.#shown) this.#io.status();
     this.#shown = false;
   }
-}
-
-function fit(text: string, width: number): string {
-  if (widthOf(text) <= width) return text;
-  let cut = "";
-  for (const character of text) {
-    if (widthOf(cut + character) > width - 1) break;
-    cut += character;
-  }
-  return cut + "…";
 }

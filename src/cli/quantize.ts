@@ -4,23 +4,19 @@
  * @module
  */
 import { adviceFor } from "./advice.ts";
-import {
-  type Call,
-  type Command,
-  DONE,
-  type Flag,
-  type Io,
-  show,
-} from "./command.ts";
+import { type Call, type Command, DONE, type Flag, show } from "./command.ts";
 import { choice } from "./flags.ts";
 import { DTYPE_FLAG, withFile } from "./input.ts";
 import { FORMAT_FLAGS, FormatChooser } from "./formats_flag.ts";
 import { META_FLAGS } from "./gguf.ts";
 import {
+  leftoverWarnings,
   openOutput,
   OUTPUT_FLAGS,
   outputOf,
   STANDARD,
+  tellOfOutput,
+  warn,
   writeOutput,
 } from "./output.ts";
 import { Progress } from "./progress.ts";
@@ -29,6 +25,7 @@ import { Quantizer } from "./quantize_run.ts";
 import { RENAME_FLAG } from "./rename.ts";
 import { quantizeJson, type QuantizeReport, quantizeText } from "./report.ts";
 import { SELECTION_FLAGS } from "./select.ts";
+import type { Io } from "./terminal.ts";
 
 /** What `quantize` and `convert` take alike. */
 export const QUANTIZE_FLAGS: readonly Flag[] = [
@@ -44,7 +41,7 @@ export const QUANTIZE_FLAGS: readonly Flag[] = [
     name: "non-finite",
     takes: "clamp",
     help:
-      "take NaN as 0 and infinities as the largest magnitude of their group",
+      "take NaN as 0 and infinities as the largest magnitude of their group, and cut values whose scale overflows",
   },
   RENAME_FLAG,
   ...META_FLAGS,
@@ -63,8 +60,8 @@ export const quantizeCommand: Command = {
       "One scale for all values of a numpy array",
     ],
     [
-      "quantize model.safetensors -o small.safetensors --group-size 32 --skip '*norm*'",
-      "A scale for each 32 values, norms left as they are",
+      "quantize model.safetensors -o small.safetensors --group-size 32 --skip '*embed*' --ignore-case",
+      "A scale for each 32 values, embeddings left as they are, as norms and biases are",
     ],
     [
       "quantize model.safetensors -o model.gguf --format q4_k --format 'q4_0:*embed*' --meta-from base.gguf",
@@ -97,7 +94,7 @@ export async function quantizeFile(
 ): Promise<number> {
   const chooser = new FormatChooser(call);
   const clamp = choice(call, "non-finite", ["throw", "clamp"]) === "clamp";
-  const { path, container } = outputOf(call, ["safetensors", "gguf"]);
+  const { path, container } = outputOf(call, io, ["safetensors", "gguf"]);
   checkContainer(call, chooser, container);
   const [input] = call.operands;
   return await withFile(call, input, async (file) => {
@@ -105,33 +102,41 @@ export async function quantizeFile(
     const { tasks, output } = plan;
     const quantizer = new Quantizer({ file, tasks, output, clamp });
     const progress = new Progress(io, quantizer.bytesToRead);
-    const sink = await openOutput(path, call, [input]);
+    const sink = await openOutput(path, call);
     const errors = await writeOutput(
       sink,
       progress,
       () => quantizer.run(sink, progress),
     );
-    const report: QuantizeReport = {
-      input: file.source.name,
-      output: sink.name,
-      tasks,
-      errors,
-      bytesBefore: file.source.size,
-      bytesAfter: output.size,
-      seconds: progress.seconds,
-      warnings: [...plan.warnings, ...await adviceFor(file, tasks, errors)],
-    };
-    tell(call, io, report, path);
+    await tellOfOutput(io, async () => {
+      const report: QuantizeReport = {
+        input,
+        output: path,
+        tasks,
+        errors,
+        bytesBefore: file.source.size,
+        bytesAfter: output.size,
+        seconds: progress.seconds,
+        warnings: [
+          ...leftoverWarnings(sink),
+          ...plan.warnings,
+          ...await adviceFor(file, tasks, errors),
+        ],
+      };
+      tell(call, io, report, path);
+    });
     return DONE;
   });
 }
 
 function tell(call: Call, io: Io, report: QuantizeReport, path: string): void {
   // Standard output may hold the result itself.
-  const to = path === STANDARD ? { out: io.err } : io;
-  show(call, to, () => quantizeJson(report), () => quantizeText(report));
-  if (call.has("quiet") || call.has("json")) return;
-  for (const warning of report.warnings) {
-    io.err(`nibblewise: warning: ${warning}\n`);
-  }
+  const to = path === STANDARD ? io.err : io.out;
+  show(
+    call,
+    to,
+    () => quantizeJson(report),
+    (columns) => quantizeText(report, columns),
+  );
+  warn(call, io, report.warnings);
 }

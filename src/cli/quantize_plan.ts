@@ -19,7 +19,7 @@ import {
 } from "./output.ts";
 import { type Layout, layoutBytes } from "./pieces.ts";
 import { newNames } from "./rename.ts";
-import { selected } from "./select.ts";
+import { isNamedBy, selected } from "./select.ts";
 import { hasValues, type Tensor, tensorsOf } from "./values.ts";
 
 /** A tensor that is quantized. */
@@ -111,7 +111,7 @@ export async function planFile(
   const chosen = selected(call, names);
   chooser.checkPatterns(names);
   const renamed = await newNames(call, names);
-  const planner = { call, chooser, file, container, rules };
+  const planner = { call, chooser, file, alone: names.length === 1, rules };
   const tasks = tensors.map((tensor): QuantizeTask | CopyTask => {
     const name = renamed.get(tensor.name)!;
     const left = chosen.has(tensor.name)
@@ -178,7 +178,8 @@ interface Planner {
   readonly call: Call;
   readonly chooser: FormatChooser;
   readonly file: TensorFile;
-  readonly container: OutputContainer;
+  /** Whether the file holds one tensor, so that naming the file chooses it. */
+  readonly alone: boolean;
   readonly rules: PlanRules;
 }
 
@@ -191,6 +192,25 @@ function leftAlone(planner: Planner, tensor: Tensor): string | undefined {
   if (!choice) return "no --format matches its name";
   return isSame(tensor, choice)
     ? `it is ${choice.format.name} already`
+    : oneAxis(planner, tensor);
+}
+
+/**
+ * Norms and biases of a model: small, sensitive, and kept as floats by
+ * llama.cpp too. What was quantized before was chosen then.
+ */
+function oneAxis(
+  { call, chooser, alone }: Planner,
+  tensor: Tensor,
+): string | undefined {
+  const { name, shape, quantized } = tensor;
+  const inReach = shape.length <= 1 && !quantized && hasValues(tensor);
+  const chosen = alone || isNamedBy(call, "tensors", name) ||
+    chooser.names(name);
+  return inReach && !chosen
+    ? `${
+      shape.length === 0 ? "no axis" : "one axis"
+    }, kept as norms and biases are unless --tensors chooses it`
     : undefined;
 }
 
@@ -202,8 +222,6 @@ function taskFor(
 ): QuantizeTask | string {
   const { shape, dtype } = tensor;
   if (!hasValues(tensor)) return `its ${dtype} values are no floats`;
-  const stays = staysInGguf(planner, tensor);
-  if (stays !== undefined) return stays;
   const { format, options: given } = planner.chooser.of(tensor.name)!;
   try {
     const options = format.resolve(given, shape);
@@ -214,18 +232,6 @@ function taskFor(
     if (error instanceof RangeError) return error.message;
     throw error;
   }
-}
-
-/** Norms and biases: small, sensitive, and llama.cpp wants them as floats. */
-function staysInGguf(
-  { call, chooser, file, container }: Planner,
-  { name, shape }: Tensor,
-): string | undefined {
-  const bare = file.container === "npy" || file.container === "raw";
-  const named = call.all("tensors").includes(name) || chooser.names(name);
-  return container !== "gguf" || shape.length > 1 || bare || named
-    ? undefined
-    : "one axis; --tensors with its full name quantizes it all the same";
 }
 
 function isSame(

@@ -7,13 +7,12 @@
  */
 import { type Noise, NoiseMeter } from "../compare.ts";
 import type { ByteSink } from "../files/bytes.ts";
-import { quote } from "../files/errors.ts";
 import { readAhead } from "../files/pipeline.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { allocate } from "../kernels/engine.ts";
-import { clampNonFinite, firstNonFinite } from "../numeric/finite.ts";
+import { clampNonFinite } from "../numeric/finite.ts";
 import { rowLength } from "../numeric/shape.ts";
-import { BlockQuantizer } from "./blocks.ts";
+import { BlockQuantizer, quantizeInto } from "./blocks.ts";
 import {
   COPY_BYTES,
   type CopyJob,
@@ -22,6 +21,7 @@ import {
   readCopy,
 } from "./copy.ts";
 import { Extent } from "./extent.ts";
+import { located } from "./failure.ts";
 import type { OutputPlan } from "./output.ts";
 import {
   bothGrains,
@@ -86,7 +86,7 @@ interface ValueJob {
 export class Quantizer {
   readonly #run: QuantizeRun;
   readonly #capacity: number;
-  readonly #works: readonly Work[];
+  readonly #errors = new Map<string, Noise>();
   readonly #slots: readonly Slot[];
   #restored: Float32Array = new Float32Array(0);
   readonly #outputs: Pick<Slot, "parts" | "busy">[];
@@ -97,23 +97,10 @@ export class Quantizer {
     const capacity = run.capacity ?? PIECE_VALUES;
     this.#run = run;
     this.#capacity = capacity;
-    this.#works = run.tasks.quantized.map((task) => {
-      const reader = new ValueReader(run.file, task.tensor, capacity);
-      const meter = new NoiseMeter();
-      return {
-        task,
-        reader,
-        layout: new PieceLayout(task.layout, capacity),
-        grain: bothGrains(reader.grain, grainOf(task.layout, capacity)),
-        meter,
-        quantizer: new BlockQuantizer(meter, capacity),
-      };
-    });
-    const room = this.#works.reduce(
-      (most, { task, grain }) =>
-        Math.max(most, roomFor(task.layout.shape, capacity, grain)),
-      0,
-    );
+    const room = run.tasks.quantized.reduce((most, task) => {
+      const { grain } = this.#workOn(task);
+      return Math.max(most, roomFor(task.layout.shape, capacity, grain));
+    }, 0);
     const copy = run.tasks.copied.length > 0 ? COPY_BYTES / 4 : 0;
     this.#slots = allocateSlots(SLOTS, Math.max(room, copy));
     this.#outputs = Array.from({ length: OUTPUTS }, () => ({
@@ -122,14 +109,34 @@ export class Quantizer {
     }));
   }
 
+  /** What it takes to quantize a tensor: made when its turn comes, as there may be very many. */
+  #workOn(task: QuantizeTask): Work {
+    const capacity = this.#capacity;
+    const reader = new ValueReader(this.#run.file, task.tensor, capacity);
+    const meter = new NoiseMeter();
+    return {
+      task,
+      reader,
+      layout: new PieceLayout(task.layout, capacity),
+      grain: bothGrains(reader.grain, grainOf(task.layout, capacity)),
+      meter,
+      quantizer: new BlockQuantizer(
+        meter,
+        capacity,
+        this.#run.clamp ? "clamp" : "throw",
+      ),
+    };
+  }
+
   /** How many bytes will be read in all: those of groups that have to be measured twice. */
   get bytesToRead(): number {
-    return [
-      ...this.#run.tasks.copied.map(({ tensor }) => tensor.byteLength),
-      ...this.#works.map(({ task, layout }) =>
-        task.tensor.byteLength * (layout.measured ? 2 : 1)
-      ),
-    ].reduce((a, b) => a + b, 0);
+    let sum = 0;
+    for (const { tensor } of this.#run.tasks.copied) sum += tensor.byteLength;
+    for (const { tensor, layout } of this.#run.tasks.quantized) {
+      const { measured } = new PieceLayout(layout, this.#capacity);
+      sum += tensor.byteLength * (measured ? 2 : 1);
+    }
+    return sum;
   }
 
   /**
@@ -153,9 +160,7 @@ export class Quantizer {
       progress.add(bytes, name);
     }
     await settle([...this.#slots, ...this.#outputs]);
-    return new Map(
-      this.#works.map(({ task, meter }) => [task.tensor.name, meter.result()]),
-    );
+    return this.#errors;
   }
 
   /** Memory for restored values, which is used again and again. */
@@ -166,7 +171,8 @@ export class Quantizer {
 
   *#jobs(): Generator<ValueJob | CopyJob, void> {
     const { tasks, output } = this.#run;
-    for (const work of this.#works) {
+    for (const task of tasks.quantized) {
+      const work = this.#workOn(task);
       yield* valueJobs(work, this.#capacity, this.#run.clamp);
     }
     const room = this.#slots[0].values.byteLength;
@@ -183,11 +189,31 @@ export class Quantizer {
       try {
         if (kind === "measure") job.extent!.add(values);
         else await this.#quantize(job, values, sink);
+        // That of the pieces so far: the last one leaves that of the tensor.
+        this.#errors.set(task.tensor.name, job.work.meter.result());
       } catch (error) {
-        throw located(error, task, piece, values);
+        throw this.#located(error, task, piece, values);
       }
       return [task.tensor.name, reader.bytesOf(piece)];
     };
+  }
+
+  #located(
+    error: unknown,
+    { tensor: { name }, layout }: QuantizeTask,
+    piece: Piece,
+    values: Float32Array,
+  ): unknown {
+    const { clamp } = this.#run;
+    const { format, options } = layout;
+    const nonFinite = clamp ? "clamp" : "throw";
+    const attempt = (stretch: Float32Array) => {
+      const shape = [stretch.length];
+      const parts = new PartsMemory().carve(format.parts(shape, options));
+      const into = { format: format.name, shape, options, parts };
+      quantizeInto(into, stretch, nonFinite);
+    };
+    return located({ error, name, layout, piece, values, clamp, attempt });
   }
 
   async #quantize(
@@ -266,33 +292,4 @@ function clamped(job: ValueJob, values: Float32Array): Float32Array {
   const group = layout.format.group(piece.shape, layout.options);
   const columns = rowLength(piece.shape);
   return clampNonFinite(values, Math.max(columns, group), group);
-}
-
-/** The same error, with the tensor and the index in it. */
-function located(
-  error: unknown,
-  { tensor: { name, shape } }: QuantizeTask,
-  { first }: Piece,
-  values: Float32Array,
-): unknown {
-  if (!(error instanceof RangeError)) return error;
-  const at = firstNonFinite(values);
-  const what = `Cannot quantize tensor ${quote(name)}`;
-  if (at < 0) return new RangeError(`${what}: ${error.message}`);
-  const index = first + at;
-  return new RangeError(
-    `${what}: ${values[at]} at index ${index} ([${
-      coordinates(index, shape).join(", ")
-    }]); pass --non-finite clamp to take NaN as 0 and an infinity as the largest magnitude of its group`,
-    { cause: error },
-  );
-}
-
-function coordinates(index: number, shape: readonly number[]): number[] {
-  let rest = index;
-  return shape.toReversed().map((dimension) => {
-    const at = rest % dimension;
-    rest = Math.floor(rest / dimension);
-    return at;
-  }).reverse();
 }

@@ -15,7 +15,12 @@ export const RENAME_FLAG: Flag = {
   takes: "MAP",
   many: true,
   help: 'new names: {"old": "new"}, a .json file of that, or REGEX=REPLACEMENT',
+  reads: (text) => isFile(text) ? text : undefined,
 };
+
+function isFile(text: string): boolean {
+  return !text.startsWith("{") && text.toLowerCase().endsWith(".json");
+}
 
 /** Largest file of new names; a longer one is no such file. */
 const MAP_BYTES = 64 * 1024 * 1024;
@@ -49,9 +54,7 @@ async function renamerOf(
   names: readonly string[],
 ): Promise<(name: string) => string> {
   if (text.startsWith("{")) return byMap(text, text, names);
-  if (text.toLowerCase().endsWith(".json")) {
-    return byMap(text, await readText(text), names);
-  }
+  if (isFile(text)) return byMap(text, await readText(text), names);
   // The last one: a pattern may look ahead by (?=…).
   const equals = text.lastIndexOf("=");
   if (equals < 1) {

@@ -5,6 +5,7 @@
  */
 import type { Comparison, Noise } from "../compare.ts";
 import { printable } from "../files/errors.ts";
+import { STANDARD } from "./output.ts";
 import {
   bitsPerValue,
   type CopyTask,
@@ -42,27 +43,39 @@ export interface QuantizeReport {
   readonly warnings: readonly string[];
 }
 
-/** The report as a table with a line below it. */
-export function quantizeText(report: QuantizeReport): string {
+/**
+ * The report as a table with lines below it.
+ *
+ * @param report What was done.
+ * @param columns Columns of the terminal, if it is one.
+ * @returns The lines.
+ */
+export function quantizeText(
+  report: QuantizeReport,
+  columns?: number,
+): string[] {
   const { tasks, errors, output } = report;
-  const done = tasksTable(tasks, {
+  const done = tasksTable(tasks, columns, {
     "SQNR dB": ({ tensor: { name } }) => decibels(errors.get(name)!.sqnr),
   });
-  return done + copiedText(tasks) + `${printable(output)}: ${totals(report)}\n`;
+  const name = output === STANDARD ? "standard output" : printable(output);
+  return [...done, ...copiedText(tasks), `${name}: ${totals(report)}`];
 }
 
 /**
  * The tensors that are quantized, as a table; nothing where there are none.
  *
  * @param tasks What is done.
+ * @param columns Columns of the terminal, if it is one.
  * @param more Further columns.
- * @returns The text.
+ * @returns The lines.
  */
 export function tasksTable(
   { quantized }: QuantizeTasks,
+  columns?: number,
   more: Readonly<Record<string, (task: QuantizeTask) => string>> = {},
-): string {
-  if (quantized.length === 0) return "";
+): string[] {
+  if (quantized.length === 0) return [];
   const right = "right" as const;
   const head = ["tensor", "shape", "format", "bits", "before", "after"];
   return table(
@@ -77,14 +90,34 @@ export function tasksTable(
       ...Object.values(more).map((cell) => cell(task)),
     ]),
     ["left", "left", "left", right, right, right, right],
+    columns,
   );
 }
 
-/** The tensors that stay as they are, a line for each. */
-export function copiedText({ copied }: QuantizeTasks): string {
-  return copied.map(({ tensor: { dtype, shape }, name, reason }) =>
-    `copied ${printable(name)} ${dtype} ${shapeText(shape)}: ${reason}\n`
-  ).join("");
+/** The tensors that stay as they are: a line for each that was refused, one for all that are left for the same reason. */
+export function copiedText({ copied }: QuantizeTasks): string[] {
+  const groups = new Map<string, CopyTask[]>();
+  for (const task of copied) {
+    const key = task.refused ? `${groups.size} ${task.reason}` : task.reason;
+    const group = groups.get(key);
+    if (group) group.push(task);
+    else groups.set(key, [task]);
+  }
+  return Array.from(groups.values(), (tasks) => {
+    const [{ tensor: { dtype, shape }, name, reason }] = tasks;
+    return tasks.length === 1
+      ? `copied ${printable(name)} ${dtype} ${shapeText(shape)}: ${reason}`
+      : `copied ${tasks.length} tensors (${namesText(tasks)}): ${reason}`;
+  });
+}
+
+/** Names that are told of a group. */
+const SHOWN_NAMES = 5;
+
+function namesText(tasks: readonly CopyTask[]): string {
+  const names = tasks.slice(0, SHOWN_NAMES).map(({ name }) => printable(name));
+  const more = tasks.length - names.length;
+  return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 function totals(report: QuantizeReport): string {
@@ -93,17 +126,21 @@ function totals(report: QuantizeReport): string {
     `${countOf(tasks.quantized.length, "tensor")} quantized`,
     ...(tasks.copied.length > 0 ? [`${tasks.copied.length} copied`] : []),
   ];
-  const ratio = bytesBefore / Math.max(1, bytesAfter);
-  const change = ratio < 1
-    ? `${(1 / ratio).toFixed(2)} times larger`
-    : `${ratio.toFixed(2)} times smaller`;
-  return `${counts.join(", ")}; ${bytes(bytesBefore)} → ${
-    bytes(bytesAfter)
-  }, ${change}, in ${seconds(report.seconds)}`;
+  return `${counts.join(", ")}; ${bytes(bytesBefore)} → ${bytes(bytesAfter)}${
+    changeText(bytesBefore, bytesAfter)
+  }, in ${seconds(report.seconds)}`;
+}
+
+/** How many times smaller or larger; nothing where that is no number. */
+function changeText(before: number, after: number): string {
+  if (before === 0 || after === 0) return "";
+  return before < after
+    ? `, ${(after / before).toFixed(2)} times larger`
+    : `, ${(before / after).toFixed(2)} times smaller`;
 }
 
 /** The report as data. */
-export function quantizeJson(report: QuantizeReport): unknown {
+export function quantizeJson(report: QuantizeReport): object {
   const { tasks, errors } = report;
   return {
     input: report.input,

@@ -3,34 +3,33 @@
  *
  * @module
  */
-import { widthOf } from "./width.ts";
+import { visible } from "../files/errors.ts";
+import { cutMiddle, widthOf } from "./width.ts";
 
 /** How a column is set: numbers to the right. */
 export type Alignment = "left" | "right";
+
+/** Columns of a text that is cut, at least: the end of a name tells it from others. */
+const LEAST_WIDTH = 32;
+
+const GAP = "  ";
 
 /**
  * Lines of cells set in columns, two spaces apart.
  *
  * @param rows The cells; every row as many.
  * @param alignments How each column is set; left where it says nothing.
- * @returns One line for each row, without spaces at the end.
+ * @param room Columns of the terminal that the lines have to fit; any where it
+ * is none. Text on the left gives way in its middle, numbers do not; where that
+ * is not enough, the first cell stands above the others, as many as fit.
+ * @returns The lines, without spaces at the end.
  */
 export function columnsOf(
   rows: readonly (readonly string[])[],
-  alignments: readonly Alignment[] = [],
+  alignments?: readonly Alignment[],
+  room?: number,
 ): string[] {
-  const widths: number[] = [];
-  for (const row of rows) {
-    row.forEach((cell, i) => {
-      widths[i] = Math.max(widths[i] ?? 0, widthOf(cell));
-    });
-  }
-  return rows.map((row) =>
-    row.map((cell, i) => {
-      const space = " ".repeat(widths[i] - widthOf(cell));
-      return alignments[i] === "right" ? space + cell : cell + space;
-    }).join("  ").trimEnd()
-  );
+  return setRows(rows, alignments, room).flat();
 }
 
 /**
@@ -39,14 +38,90 @@ export function columnsOf(
  * @param head Titles of the columns.
  * @param rows The cells.
  * @param alignments How each column is set.
- * @returns The text, with a newline at its end.
+ * @param room Columns that it has to fit, as in {@linkcode columnsOf}.
+ * @returns Its lines.
  */
 export function table(
   head: readonly string[],
   rows: readonly (readonly string[])[],
+  alignments?: readonly Alignment[],
+  room?: number,
+): string[] {
+  const [title, ...set] = setRows([head, ...rows], alignments, room);
+  const lines = set.flat();
+  const width = [...title, ...lines].reduce(
+    (most, line) => Math.max(most, widthOf(line)),
+    0,
+  );
+  return [...title, "─".repeat(width), ...lines];
+}
+
+/** A column: how wide, and on which side its cells stand. */
+interface Column {
+  readonly width: number;
+  readonly alignment: Alignment;
+}
+
+/** The lines of each row. */
+function setRows(
+  rows: readonly (readonly string[])[],
   alignments: readonly Alignment[] = [],
-): string {
-  const [title, ...lines] = columnsOf([head, ...rows], alignments);
-  const width = Math.max(...[title, ...lines].map(widthOf));
-  return [title, "─".repeat(width), ...lines, ""].join("\n");
+  room: number = Infinity,
+): string[][] {
+  // What is spelled out is wider than what it stands for.
+  const cells = rows.map((row) => row.map(visible));
+  const widths: number[] = [];
+  for (const row of cells) {
+    row.forEach((cell, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, widthOf(cell));
+    });
+  }
+  const columns = widths.map((width, i): Column => ({
+    width,
+    alignment: alignments[i] ?? "left",
+  }));
+  const fitted = shrunk(columns, room);
+  if (totalOf(fitted) <= room) return cells.map((row) => [line(row, fitted)]);
+  const below = shrunk(columns.slice(1), room - GAP.length);
+  const shown = below.filter((_, i) =>
+    totalOf(below.slice(0, i + 1)) <= room - GAP.length
+  );
+  return cells.map(([first, ...rest]) => [
+    cutMiddle(first, room),
+    ...(shown.length > 0 ? [GAP + line(rest, shown)] : []),
+  ]);
+}
+
+function totalOf(columns: readonly Column[]): number {
+  return columns.reduce(
+    (sum, { width }) => sum + width + GAP.length,
+    -GAP.length,
+  );
+}
+
+/** Takes from the widest texts until all columns fit, or none can be cut any more. */
+function shrunk(columns: readonly Column[], room: number): Column[] {
+  const widths = columns.map(({ width }) => width);
+  const texts = [...widths.keys()].filter((i) =>
+    columns[i].alignment === "left"
+  );
+  for (let over = totalOf(columns) - room; over > 0;) {
+    texts.sort((a, b) => widths[b] - widths[a]);
+    const [widest, next] = texts;
+    if (widest === undefined || widths[widest] <= LEAST_WIDTH) break;
+    // Down to the next one, or one further when they are equally wide.
+    const floor = Math.max(LEAST_WIDTH, widths[next] ?? LEAST_WIDTH);
+    const cut = Math.min(over, Math.max(1, widths[widest] - floor));
+    widths[widest] -= cut;
+    over -= cut;
+  }
+  return columns.map((column, i) => ({ ...column, width: widths[i] }));
+}
+
+function line(cells: readonly string[], columns: readonly Column[]): string {
+  return columns.map(({ width, alignment }, i) => {
+    const shown = cutMiddle(cells[i], width);
+    const space = " ".repeat(width - widthOf(shown));
+    return alignment === "right" ? space + shown : shown + space;
+  }).join(GAP).trimEnd();
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { format as formatBytes } from "@std/fmt/bytes";
+import { formatBytes } from "./std/bundle.js";
 
 /** `512 B`, `1.5 MiB`. */
 export function bytes(count: number): string {

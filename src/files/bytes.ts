@@ -17,10 +17,20 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
+/** A temporary file of a run that was killed. */
+export interface Leftover {
+  /** Where it is. */
+  readonly path: string;
+  /** Its size in bytes. */
+  readonly size: number;
+}
+
 /** An output under construction: written at any offset, then committed or aborted. */
 export interface ByteSink {
   /** What to call it in messages. */
   readonly name: string;
+  /** What runs before this one left behind beside the output. */
+  readonly leftovers?: readonly Leftover[];
   /** Writes all of `bytes` at `offset`. The caller may reuse `bytes` once the promise resolves. */
   write(offset: number, bytes: Uint8Array): Promise<void>;
   /** Makes the output appear under its name, synced. */

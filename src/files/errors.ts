@@ -45,10 +45,37 @@ export function printable(
 ): string {
   // Cut first: the text may be a hundred megabytes.
   const cut = text.length > limit ? text.slice(0, limit) + "…" : text;
-  return cut.replace(
+  return visible(cut);
+}
+
+/**
+ * Spells out what a terminal would obey or hide, line ends too: `\u{1b}` for an escape.
+ *
+ * @param text The text, of any length.
+ * @returns One line; the same where there was nothing to spell out.
+ */
+export function visible(text: string): string {
+  return text.replace(
     UNPRINTABLE,
     (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
   );
+}
+
+/**
+ * Spells out the same characters in JSON text as JSON does, so that its values stay the same.
+ *
+ * @param text JSON; the line ends between its values stay.
+ * @returns JSON.
+ */
+export function visibleJson(text: string): string {
+  return text.replace(UNPRINTABLE, (character) => {
+    if (character === "\n") return character;
+    const units = Array.from(
+      { length: character.length },
+      (_, i) => character.charCodeAt(i).toString(16).padStart(4, "0"),
+    );
+    return units.map((unit) => `\\u${unit}`).join("");
+  });
 }
 
 /**

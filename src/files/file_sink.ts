@@ -4,17 +4,20 @@
  *
  * @module
  */
+import { type BigIntStats, fstatSync } from "node:fs";
 import {
   type FileHandle,
   link,
   lstat,
   open,
+  readdir,
   realpath,
   rename,
   stat,
 } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { ByteSink } from "./bytes.ts";
+import type { ByteSink, Leftover } from "./bytes.ts";
+import { type PagedHandle, PagedWriter } from "./paged_writer.ts";
 import { errorCode, fileError, printable } from "./errors.ts";
 import {
   createTemporary,
@@ -23,6 +26,9 @@ import {
   removeTemporary,
   type TemporaryFile,
 } from "./temporary.ts";
+
+/** How the paths of inputs name standard input. */
+const STDIN = "-";
 
 /** What a sink may do to files that exist. */
 export interface OutputOptions {
@@ -48,11 +54,13 @@ export async function createFile(
   const name = printable(path);
   try {
     const target = await checkTarget(path, options);
+    const leftovers = await findLeftovers(target.path);
     const temporary = await createTemporary(
       temporaryPath(target.path),
       target.mode,
     );
-    return new FileSink(name, target.path, temporary, options.force ?? false);
+    const { force = false } = options;
+    return new FileSink(name, target.path, temporary, force, leftovers);
   } catch (error) {
     throw fileError(`Cannot write ${name}`, error);
   }
@@ -60,9 +68,32 @@ export async function createFile(
 
 /** A temporary file beside `target`: only within one file system is a rename one step. */
 function temporaryPath(target: string): string {
+  return join(
+    dirname(target),
+    `${temporaryStem(target)}${randomSuffix()}.tmp`,
+  );
+}
+
+function temporaryStem(target: string): string {
   // Names may have 255 bytes; the longest character takes four.
-  const stem = Array.from(basename(target)).slice(0, 48).join("");
-  return join(dirname(target), `.${stem}.${randomSuffix()}.tmp`);
+  return `.${Array.from(basename(target)).slice(0, 48).join("")}.`;
+}
+
+/** Temporary files for `target` that are there already. */
+async function findLeftovers(target: string): Promise<Leftover[]> {
+  const folder = dirname(target), stem = temporaryStem(target);
+  // Who may write in a folder need not be allowed to list it.
+  const names = await readdir(folder).catch((): string[] => []);
+  const found: Leftover[] = [];
+  for (const name of names.sort()) {
+    const ours = name.startsWith(stem) &&
+      /^[0-9a-f]{8}\.tmp$/.test(name.slice(stem.length));
+    if (!ours) continue;
+    const path = join(folder, name);
+    const file = await lstat(path).catch(() => undefined);
+    if (file?.isFile()) found.push({ path, size: file.size });
+  }
+  return found;
 }
 
 async function checkTarget(
@@ -78,11 +109,9 @@ async function checkTarget(
   const real = await orUndefined(realpath(path)) ?? path;
   const existing = await orUndefined(stat(path));
   for (const input of inputs) {
-    if (input === "-") continue;
     if (await isSameFile(real, input)) {
-      throw new Error(
-        `it is the input ${printable(input)}; choose another output`,
-      );
+      const what = input === STDIN ? "on standard input" : printable(input);
+      throw new Error(`it is the input ${what}; choose another output`);
     }
   }
   if (existing !== undefined && !existing.isFile()) {
@@ -99,13 +128,24 @@ async function checkTarget(
 }
 
 async function isSameFile(realOutput: string, input: string): Promise<boolean> {
+  if (input === STDIN) {
+    // A shell may have opened the very file.
+    return isSame(await identityOf(realOutput), fstatSync(0, { bigint: true }));
+  }
   if (await orUndefined(realpath(input)) === realOutput) return true;
-  const [a, b] = await Promise.all(
-    [realOutput, input].map((path) =>
-      orUndefined(stat(path, { bigint: true }))
-    ),
-  );
-  // Hard links. Some systems have no inode numbers and report 0.
+  // Hard links.
+  return isSame(await identityOf(realOutput), await identityOf(input));
+}
+
+/** What tells a file from all others. */
+type Identity = Pick<BigIntStats, "ino" | "dev">;
+
+function identityOf(path: string): Promise<Identity | undefined> {
+  return orUndefined(stat(path, { bigint: true }));
+}
+
+function isSame(a: Identity | undefined, b: Identity | undefined): boolean {
+  // Some systems have no inode numbers and report 0.
   return a !== undefined && b !== undefined && a.ino > 0n && a.ino === b.ino &&
     a.dev === b.dev;
 }
@@ -121,41 +161,18 @@ async function orUndefined<T>(result: Promise<T>): Promise<T | undefined> {
 }
 
 /** What a sink needs of a file handle. */
-export type WritableHandle = Pick<FileHandle, "write" | "sync" | "close">;
-
-/**
- * Writes all of `bytes` at `offset`, in as many steps as the system takes.
- *
- * @param handle An open file.
- * @param offset Where the first byte goes.
- * @param bytes The bytes.
- */
-export async function writeFully(
-  handle: WritableHandle,
-  offset: number,
-  bytes: Uint8Array,
-): Promise<void> {
-  const largest = 2 ** 30; // Node refuses to write 2 GiB at once
-  for (let done = 0; done < bytes.length;) {
-    const length = Math.min(bytes.length - done, largest);
-    const { bytesWritten } = await handle.write(
-      bytes,
-      done,
-      length,
-      offset + done,
-    );
-    if (bytesWritten === 0) throw new Error("the system takes no more bytes");
-    done += bytesWritten;
-  }
-}
+export type WritableHandle = PagedHandle & Pick<FileHandle, "sync" | "close">;
 
 /** The sink over a temporary file beside its target. */
 export class FileSink implements ByteSink {
   /** What to call it in messages. */
   readonly name: string;
+  /** What runs before this one left behind beside the output. */
+  readonly leftovers: readonly Leftover[];
   readonly #target: string;
   readonly #path: string;
   readonly #handle: WritableHandle;
+  readonly #writer: PagedWriter;
   readonly #force: boolean;
   readonly #writes = new Set<Promise<void>>();
   #failure: Error | undefined;
@@ -167,19 +184,27 @@ export class FileSink implements ByteSink {
     target: string,
     temporary: Omit<TemporaryFile, "handle"> & { handle: WritableHandle },
     force: boolean,
+    leftovers: readonly Leftover[] = [],
   ) {
     this.name = name;
+    this.leftovers = leftovers;
     this.#target = target;
     this.#path = temporary.path;
     this.#handle = temporary.handle;
+    this.#writer = new PagedWriter(temporary.handle);
     this.#force = force;
   }
 
-  /** Writes all of `bytes` at `offset`. After a failure every later call fails the same way. */
+  /**
+   * Writes all of `bytes` at `offset`; what is small reaches the file later, with its neighbours.
+   *
+   * After a failure every later call fails the same way.
+   */
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     if (!this.#open) throw new Error(`Cannot write ${this.name}: it is closed`);
-    const writing = writeFully(this.#handle, offset, bytes);
+    const writing = this.#writer.write(offset, bytes);
+    if (writing === undefined) return;
     this.#writes.add(writing);
     try {
       await writing;
@@ -196,6 +221,7 @@ export class FileSink implements ByteSink {
       if (!this.#open) throw new Error("it is closed");
       await Promise.all(this.#writes);
       if (this.#failure !== undefined) throw this.#failure;
+      await this.#writer.flush();
       await this.#handle.sync();
       this.#open = false;
       await this.#handle.close();

@@ -9,6 +9,12 @@ import { fileError, printable } from "./errors.ts";
 
 /** Node refuses to read 2 GiB at once. */
 const LARGEST_READ = 2 ** 30;
+/** Reads of less come from pages: the next one is nearby. */
+const SMALL_BYTES = 4 * 1024;
+/** Bytes of a page. */
+const PAGE_BYTES = 64 * 1024;
+/** Pages in memory. */
+const PAGES = 16;
 
 /**
  * Opens a regular file for ranged reads.
@@ -43,6 +49,8 @@ export class FileSource implements ByteSource {
   /** How many bytes there were when it was opened. */
   readonly size: number;
   readonly #handle: ReadableHandle;
+  /** Pages by number, the one read last at the end. */
+  readonly #pages = new Map<number, Promise<Uint8Array>>();
 
   /** Takes over `handle`, a file of `size` bytes. */
   constructor(name: string, size: number, handle: ReadableHandle) {
@@ -54,6 +62,33 @@ export class FileSource implements ByteSource {
   /** Fills `into` with the bytes from `offset` on; rejects when they are not all there. */
   async read(offset: number, into: Uint8Array): Promise<void> {
     checkRange(this, offset, into.length);
+    const page = Math.floor(offset / PAGE_BYTES), at = offset % PAGE_BYTES;
+    if (into.length >= SMALL_BYTES || at + into.length > PAGE_BYTES) {
+      return await this.#readFully(offset, into);
+    }
+    // A page may be cut off where this range is not: then the range speaks for itself.
+    const bytes = await this.#page(page).catch(() => undefined);
+    if (bytes === undefined) return await this.#readFully(offset, into);
+    into.set(bytes.subarray(at, at + into.length));
+  }
+
+  #page(number: number): Promise<Uint8Array> {
+    const there = this.#pages.get(number);
+    if (there !== undefined) return there;
+    if (this.#pages.size >= PAGES) {
+      const [oldest] = this.#pages.keys();
+      this.#pages.delete(oldest);
+    }
+    const start = number * PAGE_BYTES;
+    const bytes = new Uint8Array(Math.min(PAGE_BYTES, this.size - start));
+    const page = this.#readFully(start, bytes).then(() => bytes);
+    this.#pages.set(number, page);
+    // A page that could not be read is asked for anew.
+    page.catch(() => this.#pages.delete(number));
+    return page;
+  }
+
+  async #readFully(offset: number, into: Uint8Array): Promise<void> {
     let filled = 0;
     while (filled < into.length) {
       const wanted = Math.min(into.length - filled, LARGEST_READ);

@@ -7,22 +7,21 @@
  * @module
  */
 import { decodeBf16, encodeBf16 } from "../numeric/bf16.ts";
+import { dtypeBytes } from "../numeric/dtypes.ts";
 import { decodeF16, encodeF16 } from "../numeric/f16.ts";
+import { decodeFloat8, type Float8Dtype, isFloat8 } from "../numeric/float8.ts";
 import type { ByteSource } from "./bytes.ts";
 import { quote } from "./errors.ts";
-import { readAhead, ringStep, steps } from "./pipeline.ts";
+import { readAhead, steps } from "./pipeline.ts";
 import type { TensorEntry, TensorFile } from "./tensors.ts";
 
-/** The dtypes whose values can be read as float32. */
-export type FloatDtype = "F16" | "BF16" | "F32" | "F64";
+/** The dtypes that values can be written as. */
+export type EncodedDtype = "F16" | "BF16" | "F32";
 
-/** Bytes of a value. Bytes are read as they lie: JavaScript runs on little-endian machines. */
-const BYTES: Readonly<Record<FloatDtype, number>> = {
-  F16: 2,
-  BF16: 2,
-  F32: 4,
-  F64: 8,
-};
+/** The dtypes whose values can be read as float32. */
+export type FloatDtype = EncodedDtype | "F64" | Float8Dtype;
+
+const WIDE: ReadonlySet<string> = new Set(["F16", "BF16", "F32", "F64"]);
 
 /** Values that one step reads where file order differs from logical order, or of float64. */
 const STEP_VALUES = 1 << 16;
@@ -39,14 +38,15 @@ const TILE_ROWS = 32;
  * @returns Whether {@linkcode readFloats} takes it.
  */
 export function isFloat(dtype: string): dtype is FloatDtype {
-  return Object.hasOwn(BYTES, dtype);
+  return WIDE.has(dtype) || isFloat8(dtype);
 }
 
 /**
  * Reads consecutive values of a tensor as float32.
  *
- * Row-major float32 goes straight into `out`; float16 and bfloat16 are decoded
- * there in place; float64 is rounded once, by way of half a MiB.
+ * Row-major float32 goes straight into `out`; narrower floats are decoded there
+ * in place; float64 is rounded once, by way of half a MiB. Bytes are read as
+ * they lie: JavaScript runs on little-endian machines.
  *
  * In Fortran order consecutive values lie a column apart. A range of `r` whole
  * rows of a matrix takes one read of `r` values for each column (short gaps are
@@ -72,7 +72,7 @@ export async function readFloats(
       }`,
     );
   }
-  const count = entry.byteLength / BYTES[dtype];
+  const count = entry.byteLength / dtypeBytes(dtype);
   if (!Number.isSafeInteger(first) || first < 0 || first + out.length > count) {
     throw new RangeError(
       `Cannot read values ${first} to ${first + out.length} of tensor ${
@@ -101,11 +101,13 @@ async function readInFileOrder(
   if (values.dtype === "F64") return await readF64(values, first, out);
   const { source, entry, dtype } = values;
   const raw = new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
-  // Halves go to the back of `out`: decoding forwards never overtakes them.
-  const bytes = raw.subarray(raw.length - out.length * BYTES[dtype]);
-  await source.read(entry.offset + first * BYTES[dtype], bytes);
-  if (entry.bigEndian) swapBytes(bytes, BYTES[dtype]);
+  const width = dtypeBytes(dtype);
+  // Narrow floats go to the back of `out`: decoding forwards never overtakes them.
+  const bytes = raw.subarray(raw.length - out.length * width);
+  await source.read(entry.offset + first * width, bytes);
+  if (entry.bigEndian) swapBytes(bytes, width);
   if (dtype === "F32") return;
+  if (isFloat8(dtype)) return decodeFloat8(bytes, dtype, out);
   const bits = new Uint16Array(bytes.buffer, bytes.byteOffset, out.length);
   (dtype === "F16" ? decodeF16 : decodeBf16)(bits, out);
 }
@@ -300,39 +302,6 @@ function product(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);
 }
 
-/** A stretch of values in memory. */
-export interface FloatChunk {
-  /** Index of its first value. */
-  readonly first: number;
-  /** The values; valid until the next chunk is asked for. */
-  readonly values: Float32Array;
-}
-
-/**
- * Reads a range of values in pieces as large as the buffers, ahead of the consumer.
- *
- * @param file The opened file.
- * @param entry One of its tensors.
- * @param start Index of the first value.
- * @param end Index behind the last value.
- * @param buffers The ring, all of one length.
- * @returns The chunks in order.
- */
-export async function* floatChunks(
-  file: Pick<TensorFile, "source">,
-  entry: TensorEntry,
-  start: number,
-  end: number,
-  buffers: readonly Float32Array[],
-): AsyncGenerator<FloatChunk, void, undefined> {
-  const step = ringStep(buffers);
-  yield* readAhead(steps(start, end, step), buffers, async (first, buffer) => {
-    const values = buffer.subarray(0, Math.min(step, end - first));
-    await readFloats(file, entry, first, values);
-    return { first, values };
-  });
-}
-
 /**
  * Encodes values as the bytes of a dtype, little-endian, rounded half to even.
  *
@@ -343,7 +312,7 @@ export async function* floatChunks(
  */
 export function encodeFloats(
   values: Float32Array,
-  dtype: Exclude<FloatDtype, "F64">,
+  dtype: EncodedDtype,
   into: Uint16Array = new Uint16Array(dtype === "F32" ? 0 : values.length),
 ): Uint8Array {
   if (dtype === "F32") {

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { dtypeBytes } from "../numeric/dtypes.ts";
 import type { GgufValue } from "./gguf_value.ts";
 import { GGUF_ALIGNMENT } from "./limits.ts";
 import { countElements } from "./shapes.ts";
@@ -21,14 +22,21 @@ export interface GgmlType {
   readonly blockBytes: number;
 }
 
-const table: readonly (readonly [
+type Row = readonly [
   id: number,
   name: string,
   blockSize: number,
   blockBytes: number,
-])[] = [
-  [0, "F32", 1, 4],
-  [1, "F16", 1, 2],
+];
+
+/** A type whose blocks are single elements. */
+function plain(id: number, name: string): Row {
+  return [id, name, 1, dtypeBytes(name)];
+}
+
+const table: readonly Row[] = [
+  plain(0, "F32"),
+  plain(1, "F16"),
   [2, "Q4_0", 32, 18],
   [3, "Q4_1", 32, 20],
   [6, "Q5_0", 32, 22],
@@ -49,13 +57,13 @@ const table: readonly (readonly [
   [21, "IQ3_S", 256, 110],
   [22, "IQ2_S", 256, 82],
   [23, "IQ4_XS", 256, 136],
-  [24, "I8", 1, 1],
-  [25, "I16", 1, 2],
-  [26, "I32", 1, 4],
-  [27, "I64", 1, 8],
-  [28, "F64", 1, 8],
+  plain(24, "I8"),
+  plain(25, "I16"),
+  plain(26, "I32"),
+  plain(27, "I64"),
+  plain(28, "F64"),
   [29, "IQ1_M", 256, 56],
-  [30, "BF16", 1, 2],
+  plain(30, "BF16"),
   [34, "TQ1_0", 256, 54],
   [35, "TQ2_0", 256, 66],
   [39, "MXFP4", 32, 17],

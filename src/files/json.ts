@@ -17,8 +17,6 @@ export type JsonObject = Map<string, Json>;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 /** The longest number that anyone writes; longer ones are an attack on BigInt-like parsers. */
 const NUMBER_CHARACTERS = 32;
-/** Half of a pair in UTF-16: text with one has no UTF-8. */
-export const LONE_SURROGATE: RegExp = /\p{Surrogate}/u;
 const LITERALS: readonly [string, Json][] = [["true", true], ["false", false], [
   "null",
   null,
@@ -44,15 +42,54 @@ export function parseJson(
   return value;
 }
 
+/** How to read an object field by field. */
+export interface FieldRules {
+  /** How many values a field may have at most, counting all that are nested in it. */
+  limitOf(key: string): number;
+  /** Takes a field once it is read; what it throws ends the reading. */
+  take(key: string, value: Json): void;
+  /** Makes a value from the characters of a number; throws a RangeError to refuse it. */
+  toNumber?(literal: string): number;
+}
+
+/**
+ * Parses JSON text that is one object, and hands out its fields one by one:
+ * what is wrong with the first is known before there are millions of them.
+ *
+ * @param text The text.
+ * @param rules What to do with the fields.
+ * @throws {SyntaxError} As {@linkcode parseJson} does, or if the text is no object.
+ */
+export function parseFields(text: string, rules: FieldRules): void {
+  const parser = new Parser(text, rules.toNumber ?? Number);
+  parser.space();
+  const seen = new Set<string>();
+  parser.fields(
+    (key) => {
+      if (seen.has(key)) parser.failTwice(key);
+      seen.add(key);
+      return parser.valueWithin(rules.limitOf(key));
+    },
+    rules.take,
+  );
+  parser.space();
+  if (!parser.atEnd()) parser.fail("something follows the value");
+}
+
 class Parser {
   readonly #text: string;
   readonly #toNumber: (literal: string) => number;
   #at = 0;
   #values = 0;
+  #limit = JSON_VALUES;
 
   constructor(text: string, toNumber: (literal: string) => number) {
     this.#text = text;
     this.#toNumber = toNumber;
+  }
+
+  failTwice(key: string): never {
+    this.fail(`the key ${quote(key)} comes twice, again before`);
   }
 
   fail(reason: string): never {
@@ -73,10 +110,17 @@ class Parser {
     }
   }
 
+  /** A field of the outermost object, with a limit of its own. */
+  valueWithin(limit: number): Json {
+    this.#values = 0;
+    this.#limit = limit;
+    return this.value(1);
+  }
+
   value(depth: number): Json {
     if (depth > JSON_DEPTH) this.fail(`nesting deeper than ${JSON_DEPTH}`);
-    if (++this.#values > JSON_VALUES) {
-      this.fail(`more than ${JSON_VALUES} values`);
+    if (++this.#values > this.#limit) {
+      this.fail(`more than ${this.#limit} values`);
     }
     this.space();
     switch (this.#text[this.#at]) {
@@ -106,22 +150,33 @@ class Parser {
 
   #object(depth: number): JsonObject {
     const object: JsonObject = new Map();
-    this.#at++;
-    if (this.#skip("}")) return object;
+    this.fields(
+      (key) => {
+        if (object.has(key)) this.failTwice(key);
+        return this.value(depth + 1);
+      },
+      (key, value) => void object.set(key, value),
+    );
+    return object;
+  }
+
+  /** The fields of the object that comes next: `read` gives the value of a key, `take` gets both. */
+  fields(
+    read: (key: string) => Json,
+    take: (key: string, value: Json) => void,
+  ): void {
+    if (!this.#skip("{")) this.fail("expected an object");
+    if (this.#skip("}")) return;
     do {
       this.space();
       if (this.#text[this.#at] !== '"') {
         this.fail("expected a key in double quotes");
       }
       const key = this.#string();
-      if (object.has(key)) {
-        this.fail(`the key ${quote(key)} comes twice, again before`);
-      }
       if (!this.#skip(":")) this.fail("expected a colon");
-      object.set(key, this.value(depth + 1));
+      take(key, read(key));
     } while (this.#skip(","));
     if (!this.#skip("}")) this.fail("expected a comma or }");
-    return object;
   }
 
   #array(depth: number): Json[] {
@@ -162,7 +217,7 @@ class Parser {
     } catch {
       this.fail("a string has an unknown escape before");
     }
-    if (LONE_SURROGATE.test(string)) {
+    if (!string.isWellFormed()) {
       this.fail("a string has half a surrogate pair before");
     }
     return string;

@@ -33,6 +33,20 @@ export const JSON_DEPTH = 16;
 export const JSON_VALUES = 4_194_304;
 
 /**
+ * Values of JSON in the entry of one tensor: two fields, two offsets and a shape of 64 dimensions.
+ *
+ * Stops an entry that spends the file on a shape of millions of ones.
+ */
+export const TENSOR_VALUES = 128;
+
+/**
+ * Texts in the metadata of a safetensors file; the largest published ones have some dozens.
+ *
+ * Stops a hundred megabytes of `"a":"",` from becoming gigabytes of strings.
+ */
+export const METADATA_COUNT = 65_536;
+
+/**
  * Dimensions of a tensor; numpy's own limit.
  *
  * Stops a shape of a million ones, over which every loop about shapes would run.

@@ -18,18 +18,9 @@
 import type { ByteSource } from "./bytes.ts";
 import { quote } from "./errors.ts";
 import { NPY_HEADER_BYTES } from "./limits.ts";
+import { NPY_MAGIC } from "./magic.ts";
 import { countElements } from "./shapes.ts";
 import type { TensorEntry, TensorFile } from "./tensors.ts";
-
-/** The first bytes of every `.npy` file: `\x93NUMPY`. */
-export const NPY_MAGIC: Uint8Array = Uint8Array.of(
-  0x93,
-  0x4e,
-  0x55,
-  0x4d,
-  0x50,
-  0x59,
-);
 
 /** How numpy spells the dtypes; `{width}` bytes follow the letter. */
 const DTYPE_BY_KIND: ReadonlyMap<string, string> = new Map([
@@ -132,7 +123,7 @@ function decodeHeader(bytes: Uint8Array): string {
   if (stranger >= 0) {
     throw new SyntaxError(`its header is not ASCII at byte ${stranger}`);
   }
-  return String.fromCharCode(...bytes);
+  return new TextDecoder().decode(bytes);
 }
 
 function readTensor(

@@ -9,11 +9,17 @@ import type { ByteSource } from "./bytes.ts";
 import { printable } from "./errors.ts";
 import { openFile } from "./file_source.ts";
 import { openGguf } from "./gguf_read.ts";
-import { SAFETENSORS_HEADER_BYTES } from "./limits.ts";
-import { NPY_MAGIC, openNpy } from "./npy.ts";
+import {
+  containerOf,
+  type Ends,
+  type SignedContainer,
+  START_BYTES,
+  strangerOf,
+} from "./magic.ts";
+import { openNpy } from "./npy.ts";
 import { openRaw } from "./raw.ts";
 import { openSafetensors } from "./safetensors.ts";
-import { spoolInput } from "./stdio.ts";
+import { spoolInput, STDIN } from "./stdio.ts";
 import type { TensorFile } from "./tensors.ts";
 
 /** What a caller knows that the file does not say. */
@@ -27,8 +33,6 @@ interface Container {
   readonly name: string;
   /** Endings of its files. */
   readonly endings: readonly string[];
-  /** Whether a file may start like this (twelve bytes, or all there are). */
-  matches(start: Uint8Array): boolean;
   open(
     source: ByteSource,
     name: string,
@@ -36,55 +40,26 @@ interface Container {
   ): Promise<TensorFile> | TensorFile;
 }
 
-const START_BYTES = 12;
-
-const GGUF_MAGIC = Uint8Array.of(0x47, 0x47, 0x55, 0x46);
-
-/** Those with a signature first; raw float32 has none and is known by its ending only. */
-const CONTAINERS: readonly Container[] = [
-  {
-    name: ".npy",
-    endings: [".npy"],
-    matches: (start) => startsWith(start, NPY_MAGIC),
-    open: openNpy,
-  },
-  {
+/** Those that are known by their first bytes. */
+const SIGNED: Readonly<Record<SignedContainer, Container>> = {
+  npy: { name: ".npy", endings: [".npy"], open: openNpy },
+  gguf: {
     name: "GGUF",
     endings: [".gguf"],
-    matches: (start) => startsWith(start, GGUF_MAGIC),
     open: (source) => openGguf(source),
   },
-  {
+  safetensors: {
     name: "safetensors",
     endings: [".safetensors"],
-    // No signature, but as floats this would be a tiny one, a zero, and luck.
-    matches: (start) => {
-      if (start.length < 9 || start[8] !== 0x7b) return false;
-      const length = new DataView(start.buffer).getBigUint64(0, true);
-      return length >= 2n && length <= BigInt(SAFETENSORS_HEADER_BYTES);
-    },
     open: (source) => openSafetensors(source),
   },
-];
+};
 
 const RAW: Container = {
   name: "raw float32",
   endings: [".f32", ".bin"],
-  matches: () => false,
   open: openRaw,
 };
-
-/** Files that people try, and what to tell them. */
-const STRANGERS: readonly [Uint8Array, string][] = [
-  [
-    Uint8Array.of(0x50, 0x4b, 3, 4),
-    "a zip archive (.npz or PyTorch); save its arrays as .npy",
-  ],
-  [
-    Uint8Array.of(0x80, 2, 0x8a, 10),
-    "a PyTorch pickle; save it as .safetensors",
-  ],
-];
 
 /**
  * Opens a file of tensors and checks it.
@@ -100,7 +75,9 @@ export async function openTensorFile(
   path: string,
   options: OpenOptions = {},
 ): Promise<TensorFile> {
-  const source = path === "-" ? await spoolInput() : await openFile(path);
+  const source = path === "-"
+    ? await spoolInput((start) => chooseContainer(STDIN, undefined, { start }))
+    : await openFile(path);
   try {
     return await openSource(source, path === "-" ? undefined : path, options);
   } catch (error) {
@@ -122,9 +99,8 @@ export async function openSource(
   path?: string,
   options: OpenOptions = {},
 ): Promise<TensorFile> {
-  const start = new Uint8Array(Math.min(START_BYTES, source.size));
-  await source.read(0, start);
-  const container = chooseContainer(source, path, start);
+  const ends = await readEnds(source);
+  const container = chooseContainer(source.name, path, ends);
   const dtype = options.dtype?.toUpperCase();
   if (dtype !== undefined && container.open !== openNpy) {
     throw new RangeError(
@@ -136,38 +112,38 @@ export async function openSource(
   return await container.open(source, tensorName(path), { dtype });
 }
 
+async function readEnds(source: ByteSource): Promise<Ends> {
+  const start = new Uint8Array(Math.min(START_BYTES, source.size));
+  await source.read(0, start);
+  const last = new Uint8Array(Math.min(1, source.size));
+  await source.read(source.size - last.length, last);
+  return { start, last: last[0] };
+}
+
+/** Signatures first: raw float32 has none, and is known by its ending only. */
 function chooseContainer(
-  source: ByteSource,
+  name: string,
   path: string | undefined,
-  start: Uint8Array,
+  ends: Ends,
 ): Container {
-  const byStart = CONTAINERS.find((container) => container.matches(start));
-  const byEnding = [...CONTAINERS, RAW].find(({ endings }) => {
+  const signature = containerOf(ends.start);
+  const byStart = signature && SIGNED[signature];
+  const byEnding = [...Object.values(SIGNED), RAW].find(({ endings }) => {
     return endings.some((ending) => path?.toLowerCase().endsWith(ending));
   });
-  const chosen = byStart ?? byEnding;
   if (byStart !== undefined && byEnding !== undefined && byStart !== byEnding) {
     throw new SyntaxError(
-      `Cannot read ${source.name}: it starts like ${byStart.name}, but its ending says ` +
+      `Cannot read ${name}: it starts like ${byStart.name}, but its ending says ` +
         `${byEnding.name}; rename it`,
     );
   }
-  const stranger = STRANGERS.find(([magic]) => startsWith(start, magic));
-  if (byStart === undefined && stranger !== undefined && chosen !== undefined) {
-    throw new SyntaxError(`Cannot read ${source.name}: it is ${stranger[1]}`);
-  }
-  if (chosen === undefined) {
-    const names = CONTAINERS.map(({ name }) => name).join(", ");
-    const what = stranger?.[1] ??
-      `none of ${names}, nor does it end in ${RAW.endings.join(", ")}`;
-    throw new SyntaxError(`Cannot read ${source.name}: it is ${what}`);
-  }
-  return chosen;
-}
-
-function startsWith(bytes: Uint8Array, magic: Uint8Array): boolean {
-  return bytes.length >= magic.length &&
-    magic.every((byte, index) => byte === bytes[index]);
+  const stranger = byStart ? undefined : strangerOf(ends);
+  const chosen = byStart ?? byEnding;
+  if (stranger === undefined && chosen !== undefined) return chosen;
+  const names = Object.values(SIGNED).map(({ name }) => name).join(", ");
+  const what = stranger ??
+    `none of ${names}, nor does it end in ${RAW.endings.join(", ")}`;
+  throw new SyntaxError(`Cannot read ${name}: it is ${what}`);
 }
 
 /** A bare tensor is named after its file without the ending. */

@@ -1,12 +1,12 @@
 /**
- * Rings of buffers that let reading and writing overlap with computing.
+ * Rings of buffers that let reading overlap with computing.
  *
  * With two buffers one is worked on while the other travels; a third hides
  * jitter. The caller owns the buffers, so memory use is what it chose.
  *
  * @module
  */
-import type { ByteSink, ByteSource } from "./bytes.ts";
+import type { ByteSource } from "./bytes.ts";
 
 /** A stretch of a source in memory. */
 export interface Chunk {
@@ -54,7 +54,7 @@ export async function* readAhead<J, B, R>(
 }
 
 /** The length that all buffers of a ring share. */
-export function ringStep(
+function ringStep(
   buffers: readonly { readonly length: number }[],
 ): number {
   const step = buffers[0]?.length ?? 0;
@@ -96,45 +96,4 @@ export function* steps(
   step: number,
 ): Generator<number, void> {
   for (let at = start; at < end; at += step) yield at;
-}
-
-/** A ring of buffers on their way into a sink: take one, fill it, put it. */
-export class WriteBehind<B> {
-  readonly #sink: ByteSink;
-  readonly #ring: { buffer: B; written: Promise<void> }[];
-  #turn = 0;
-
-  /** Writes to `sink` from `buffers`; with `n` buffers `n - 1` writes run behind. */
-  constructor(sink: ByteSink, buffers: readonly B[]) {
-    this.#sink = sink;
-    this.#ring = buffers.map((buffer) => ({
-      buffer,
-      written: Promise.resolve(),
-    }));
-  }
-
-  /** The next buffer of the ring, free again. Rejects when its last write failed. */
-  async take(): Promise<B> {
-    const slot = this.#ring[this.#turn];
-    await slot.written;
-    return slot.buffer;
-  }
-
-  /** Starts writing `bytes`, which lie in the buffer taken last, and moves on in the ring. */
-  put(offset: number, bytes: Uint8Array): void {
-    const slot = this.#ring[this.#turn];
-    slot.written = this.#sink.write(offset, bytes);
-    slot.written.catch(() => {}); // it surfaces at take or flush
-    this.#turn = (this.#turn + 1) % this.#ring.length;
-  }
-
-  /** Waits until everything is written; rejects with the first failure. */
-  async flush(): Promise<void> {
-    const settled = await Promise.allSettled(
-      this.#ring.map((slot) => slot.written),
-    );
-    for (const result of settled) {
-      if (result.status === "rejected") throw result.reason;
-    }
-  }
 }

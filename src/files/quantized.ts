@@ -12,8 +12,7 @@
  * @module
  */
 import { formats } from "../formats/registry.ts";
-import { allocateParts } from "../quantize.ts";
-import type { Format, PartSpec, QuantizedTensor } from "../types.ts";
+import type { Format, PartSpec } from "../types.ts";
 import { printable, quote } from "./errors.ts";
 import { type Json, type JsonObject, parseJson } from "./json.ts";
 import type { TensorPlan } from "./safetensors.ts";
@@ -244,31 +243,4 @@ function onlyKeys(
       throw new SyntaxError(`${what} has an unknown key ${quote(key)}`);
     }
   }
-}
-
-/**
- * Reads all parts of a quantized tensor into memory.
- *
- * @param file The file that {@linkcode sortTensors} found it in.
- * @param entry The tensor.
- * @returns What `dequantize` takes.
- */
-export async function readQuantized(
-  file: Pick<TensorFile, "source">,
-  entry: QuantizedEntry,
-): Promise<QuantizedTensor> {
-  const parts = allocateParts(specsOf(entry));
-  for (const [part, { offset }] of entry.parts) {
-    const { buffer, byteOffset, byteLength } = parts[part].data;
-    await file.source.read(
-      offset,
-      new Uint8Array(buffer, byteOffset, byteLength),
-    );
-  }
-  return {
-    format: entry.format.name,
-    shape: entry.shape,
-    options: entry.options,
-    parts,
-  };
 }

@@ -14,51 +14,25 @@
  *
  * @module
  */
+import { dtypes } from "../numeric/dtypes.ts";
 import type { ByteSource } from "./bytes.ts";
 import { printable, quote } from "./errors.ts";
+import { type Json, parseFields } from "./json.ts";
 import {
-  type Json,
-  type JsonObject,
-  LONE_SURROGATE,
-  parseJson,
-} from "./json.ts";
-import { SAFETENSORS_HEADER_BYTES, TENSOR_COUNT } from "./limits.ts";
+  METADATA_COUNT,
+  SAFETENSORS_HEADER_BYTES,
+  TENSOR_COUNT,
+  TENSOR_VALUES,
+} from "./limits.ts";
 import { countElements } from "./shapes.ts";
 import type { TensorEntry, TensorFile } from "./tensors.ts";
 
 const METADATA = "__metadata__";
 const LENGTH_BYTES = 8;
 
-/**
- * Bits of an element by dtype, in the library's order: its writer sorts by it,
- * last first, so that wide elements lie aligned.
- */
-const DTYPE_BITS: ReadonlyMap<string, number> = new Map([
-  ["BOOL", 8],
-  ["F4", 4],
-  ["F6_E2M3", 6],
-  ["F6_E3M2", 6],
-  ["U8", 8],
-  ["I8", 8],
-  ["F8_E5M2", 8],
-  ["F8_E4M3", 8],
-  ["F8_E8M0", 8],
-  ["F8_E4M3FNUZ", 8],
-  ["F8_E5M2FNUZ", 8],
-  ["I16", 16],
-  ["U16", 16],
-  ["F16", 16],
-  ["BF16", 16],
-  ["I32", 32],
-  ["U32", 32],
-  ["F32", 32],
-  ["C64", 64],
-  ["F64", 64],
-  ["I64", 64],
-  ["U64", 64],
-]);
+/** Where a dtype stands in the order of the library. */
 const DTYPE_RANK = new Map(
-  [...DTYPE_BITS.keys()].map((dtype, index) => [dtype, index]),
+  [...dtypes.keys()].map((dtype, index) => [dtype, index]),
 );
 
 /**
@@ -71,13 +45,9 @@ const DTYPE_RANK = new Map(
 export async function openSafetensors(source: ByteSource): Promise<TensorFile> {
   try {
     const header = await readHeader(source);
-    const root = parseJson(decodeUtf8(header), toOffset);
-    if (!(root instanceof Map)) {
-      throw new SyntaxError("the header is no JSON object");
-    }
     const dataStart = LENGTH_BYTES + header.length;
-    const metadata = takeMetadata(root);
-    const tensors = readEntries(root, dataStart, source.size - dataStart);
+    const { metadata, tensors } = parseHeader(decodeUtf8(header), dataStart);
+    placeTensors(tensors, dataStart, source.size);
     return { container: "safetensors", source, tensors, metadata };
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof RangeError)) {
@@ -138,10 +108,32 @@ function toOffset(literal: string): number {
   return value;
 }
 
-function takeMetadata(root: JsonObject): ReadonlyMap<string, string> {
-  const metadata = root.get(METADATA);
-  root.delete(METADATA);
-  if (metadata === undefined) return new Map();
+interface Header {
+  metadata: ReadonlyMap<string, string>;
+  tensors: TensorEntry[];
+}
+
+/** Every entry is checked as soon as it is read: a hostile header costs no more than its first fault. */
+function parseHeader(text: string, dataStart: number): Header {
+  const header: Header = { metadata: new Map(), tensors: [] };
+  parseFields(text, {
+    toNumber: toOffset,
+    limitOf: (key) => key === METADATA ? METADATA_COUNT + 1 : TENSOR_VALUES,
+    take(key, value) {
+      if (key === METADATA) header.metadata = readMetadata(value);
+      else if (header.tensors.length < TENSOR_COUNT) {
+        header.tensors.push(readEntry(key, value, dataStart));
+      } else {
+        throw new SyntaxError(
+          `more tensors than the limit of ${TENSOR_COUNT}`,
+        );
+      }
+    },
+  });
+  return header;
+}
+
+function readMetadata(metadata: Json): ReadonlyMap<string, string> {
   if (!(metadata instanceof Map)) {
     throw new SyntaxError(`${METADATA} is no object`);
   }
@@ -153,20 +145,12 @@ function takeMetadata(root: JsonObject): ReadonlyMap<string, string> {
   return metadata as Map<string, string>;
 }
 
-function readEntries(
-  root: JsonObject,
+/** Sorts tensors by their place and checks that they fill the file behind the header. */
+function placeTensors(
+  entries: TensorEntry[],
   dataStart: number,
-  dataBytes: number,
-): TensorEntry[] {
-  if (root.size > TENSOR_COUNT) {
-    throw new SyntaxError(
-      `${root.size} tensors are above the limit of ${TENSOR_COUNT}`,
-    );
-  }
-  const entries = Array.from(
-    root,
-    ([name, value]) => readEntry(name, value, dataStart),
-  );
+  fileBytes: number,
+): void {
   entries.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
   let end = dataStart;
   for (const { name, offset, byteLength } of entries) {
@@ -182,14 +166,13 @@ function readEntries(
     }
     end += byteLength;
   }
-  if (end - dataStart !== dataBytes) {
+  if (end !== fileBytes) {
     throw new SyntaxError(
-      `its tensors take ${
-        end - dataStart
-      } bytes, but ${dataBytes} follow the header`,
+      `its tensors take ${end - dataStart} bytes, but ${
+        fileBytes - dataStart
+      } follow the header`,
     );
   }
-  return entries;
 }
 
 function readEntry(name: string, value: Json, dataStart: number): TensorEntry {
@@ -232,7 +215,7 @@ function sizeInBytes(
   dtype: string,
   shape: readonly number[],
 ): number {
-  const bits = DTYPE_BITS.get(dtype);
+  const bits = dtypes.get(dtype)?.bits;
   if (bits === undefined) {
     throw new RangeError(`${what} has an unknown dtype ${quote(dtype)}`);
   }
@@ -279,31 +262,46 @@ export function planSafetensors(
   metadata: ReadonlyMap<string, string> = new Map(),
 ): SafetensorsPlan {
   checkPlan(entries, metadata);
-  const rank = (dtype: string) => DTYPE_RANK.get(dtype) ?? -1;
-  const ordered = [...entries].sort((a, b) =>
-    rank(b.dtype) - rank(a.dtype) || compareUtf8(a.name, b.name)
-  );
-  const fields: string[] = [];
+  const ordered = inFileOrder(entries);
+  const text = new HeaderText();
+  text.add("{");
   if (metadata.size > 0) {
-    fields.push(`${toJson(METADATA)}:${toJson(Object.fromEntries(metadata))}`);
+    text.add(`${toJson(METADATA)}:${toJson(Object.fromEntries(metadata))}`);
+    if (ordered.length > 0) text.add(",");
   }
   let end = 0;
-  const placed = ordered.map(({ name, dtype, shape }) => {
-    const begin = end;
+  const sizes = Float64Array.from(ordered, ({ name, dtype, shape }, i) => {
     const what = `Cannot write: tensor ${quote(name)}`;
-    const byteLength = sizeInBytes(what, dtype, shape);
+    const byteLength = sizeInBytes(what, dtype, shape), begin = end;
     end += byteLength;
-    fields.push(
-      `${toJson(name)}:${toJson({ dtype, shape, data_offsets: [begin, end] })}`,
-    );
-    return { name, dtype, shape, offset: begin, byteLength };
+    const entry = toJson({ dtype, shape, data_offsets: [begin, end] });
+    text.add(`${i > 0 ? "," : ""}${toJson(name)}:${entry}`);
+    return byteLength;
   });
-  const header = encodeHeader(`{${fields.join(",")}}`);
-  const tensors = placed.map((entry) => ({
-    ...entry,
-    offset: header.length + entry.offset,
-  }));
-  return { header, tensors, size: header.length + end };
+  text.add("}");
+  const header = text.finish();
+  let offset = header.length;
+  const tensors = ordered.map(({ name, dtype, shape }, i) => {
+    const byteLength = sizes[i];
+    const entry = { name, dtype, shape, offset, byteLength };
+    offset += byteLength;
+    return entry;
+  });
+  return { header, tensors, size: offset };
+}
+
+/** The widest elements first, those of one dtype by name. */
+function inFileOrder(entries: readonly TensorPlan[]): TensorPlan[] {
+  const byDtype = new Map<string, TensorPlan[]>();
+  for (const entry of entries) {
+    const alike = byDtype.get(entry.dtype);
+    if (alike) alike.push(entry);
+    else byDtype.set(entry.dtype, [entry]);
+  }
+  const rank = (dtype: string) => DTYPE_RANK.get(dtype) ?? -1;
+  return [...byDtype]
+    .sort(([a], [b]) => rank(b) - rank(a))
+    .flatMap(([_, alike]) => alike.sort((a, b) => compareUtf8(a.name, b.name)));
 }
 
 function checkPlan(
@@ -315,18 +313,10 @@ function checkPlan(
       `Cannot write ${entries.length} tensors: the limit of a file is ${TENSOR_COUNT}`,
     );
   }
-  for (
-    const text of [
-      ...entries.map(({ name }) => name),
-      ...metadata.keys(),
-      ...metadata.values(),
-    ]
-  ) {
-    if (LONE_SURROGATE.test(text)) {
-      throw new RangeError(
-        `Cannot write ${quote(text)}: half a surrogate pair is no UTF-8`,
-      );
-    }
+  for (const { name } of entries) checkText(name);
+  for (const [key, value] of metadata) {
+    checkText(key);
+    checkText(value);
   }
   const names = new Set<string>();
   for (const { name } of entries) {
@@ -340,23 +330,59 @@ function checkPlan(
   }
 }
 
+function checkText(text: string): void {
+  if (!text.isWellFormed()) {
+    throw new RangeError(
+      `Cannot write ${quote(text)}: half a surrogate pair is no UTF-8`,
+    );
+  }
+}
+
 /** JSON as the library writes it; escapes only what it must. */
 function toJson(value: unknown): string {
   return JSON.stringify(value);
 }
 
-function encodeHeader(json: string): Uint8Array {
-  const bytes = new TextEncoder().encode(json);
-  const padded = Math.ceil(bytes.length / 8) * 8;
-  if (padded > SAFETENSORS_HEADER_BYTES) {
-    throw new RangeError(
-      `Cannot write a safetensors header of ${padded} bytes: the limit is ${SAFETENSORS_HEADER_BYTES}`,
-    );
+/** Characters that are encoded together. */
+const CHUNK_CHARACTERS = 1 << 16;
+
+/** The text of a header, kept as bytes: it may be a hundred megabytes. */
+class HeaderText {
+  readonly #encoder = new TextEncoder();
+  readonly #chunks: Uint8Array[] = [];
+  #pending = "";
+  #bytes = 0;
+
+  add(text: string): void {
+    this.#pending += text;
+    if (this.#pending.length >= CHUNK_CHARACTERS) this.#encode();
   }
-  const header = new Uint8Array(LENGTH_BYTES + padded).fill(0x20);
-  new DataView(header.buffer).setBigUint64(0, BigInt(padded), true);
-  header.set(bytes, LENGTH_BYTES);
-  return header;
+
+  #encode(): void {
+    const bytes = this.#encoder.encode(this.#pending);
+    this.#pending = "";
+    this.#chunks.push(bytes);
+    this.#bytes += bytes.length;
+  }
+
+  /** The length, the text and its padding. */
+  finish(): Uint8Array {
+    this.#encode();
+    const padded = Math.ceil(this.#bytes / 8) * 8;
+    if (padded > SAFETENSORS_HEADER_BYTES) {
+      throw new RangeError(
+        `Cannot write a safetensors header of ${padded} bytes: the limit is ${SAFETENSORS_HEADER_BYTES}`,
+      );
+    }
+    const header = new Uint8Array(LENGTH_BYTES + padded).fill(0x20);
+    new DataView(header.buffer).setBigUint64(0, BigInt(padded), true);
+    let at = LENGTH_BYTES;
+    for (const chunk of this.#chunks) {
+      header.set(chunk, at);
+      at += chunk.length;
+    }
+    return header;
+  }
 }
 
 /** Order of the UTF-8 bytes, which is the order of code points; UTF-16 differs for surrogates. */

@@ -4,10 +4,11 @@
  *
  * @module
  */
-import { unlinkSync } from "node:fs";
+import { closeSync, openSync, unlinkSync } from "node:fs";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileError } from "./errors.ts";
 
 const alive = new Set<string>();
 
@@ -30,9 +31,20 @@ export async function createTemporary(
   path: string,
   mode = 0o666,
 ): Promise<TemporaryFile> {
-  const handle = await open(path, "wx+", mode); // x: never through somebody's symbolic link
+  // At once, so that no signal finds a file that is there and not yet known.
+  closeSync(openSync(path, "wx", mode)); // x: never through somebody's symbolic link
   alive.add(path);
-  return { path, handle };
+  return { path, handle: await openAlive(path) };
+}
+
+/** Opens a file that is there and known. */
+async function openAlive(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, "r+");
+  } catch (error) {
+    await removeTemporary(path);
+    throw error;
+  }
 }
 
 /** Forgets a temporary file that was renamed or is gone. */
@@ -47,7 +59,7 @@ export async function removeTemporary(path: string): Promise<void> {
 }
 
 /**
- * Removes every temporary file at once, for a handler of SIGINT or SIGTERM.
+ * Removes every temporary file at once, for a handler of a signal.
  *
  * Synchronous: the process may end as soon as it returns.
  */
@@ -72,10 +84,14 @@ export function randomSuffix(): string {
  *
  * It is unlinked while open where the system allows that, so that nothing can leave it behind.
  *
+ * @param what Whose bytes it holds: `standard input`.
  * @returns The file.
+ * @throws {Error} If it cannot be created.
  */
-export async function createSpool(): Promise<TemporaryFile> {
-  const spool = await createTemporaryAnywhere();
+export async function createSpool(what: string): Promise<TemporaryFile> {
+  const spool = await createTemporaryAnywhere().catch((error) => {
+    throw fileError(`Cannot create a temporary file for ${what}`, error);
+  });
   try {
     await unlink(spool.path);
     forgetTemporary(spool.path);
@@ -86,8 +102,7 @@ export async function createSpool(): Promise<TemporaryFile> {
 }
 
 async function createTemporaryAnywhere(): Promise<TemporaryFile> {
-  const deno =
-    (globalThis as { Deno?: { makeTempFile(): Promise<string> } }).Deno;
+  const deno = (globalThis as { Deno?: { makeTempFileSync(): string } }).Deno;
   if (deno === undefined) {
     return createTemporary(
       join(tmpdir(), `nibblewise-${randomSuffix()}.tmp`),
@@ -95,7 +110,7 @@ async function createTemporaryAnywhere(): Promise<TemporaryFile> {
     );
   }
   // Deno's tmpdir() asks for the permission to read the environment; this does not.
-  const path = await deno.makeTempFile();
+  const path = deno.makeTempFileSync();
   alive.add(path);
-  return { path, handle: await open(path, "r+") };
+  return { path, handle: await openAlive(path) };
 }

@@ -268,12 +268,14 @@ function quantizeFused(
         ...(parts.zeroPoints &&
           { zeroPoints: slice(parts.zeroPoints, from, length) }),
       };
+      // Rows may run on here, groups may not.
+      const grouped = { ...options, groupSize: groups.group };
       const shape = row === groups.count ? [n] : [n / row, row];
       const part = values.subarray(first, first + n);
       within(
         from,
         first,
-        () => generic.quantize(part, shape, options, stretchParts, context),
+        () => generic.quantize(part, shape, grouped, stretchParts, context),
       );
     },
   });
@@ -456,6 +458,10 @@ export const int4: Format<"int4", Int4Options, Int4Parts, ResolvedInt4Options> =
     errorBound: 1 / 14 + 1e-6,
     options: OPTIONS,
     check,
+    like: ({ fields, groupedBy, prepass }) => ({
+      groupSize: prepass ? "tensor" : fields[groupedBy].span.columns,
+      scaleMethod: fields.zero ? "affine" : "absmax",
+    }),
     layout,
     scheme,
     fast: (generic) => ({

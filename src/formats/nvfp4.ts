@@ -80,6 +80,7 @@ export const nvfp4: BlockFormat<"nvfp4"> = blockFormat({
   ],
   grid: E2M1,
   form: "s·g",
+  constants: { tensorScale: 1 },
   groupedBy: "scale",
   errorBound: 0.18,
   encode,

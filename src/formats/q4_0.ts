@@ -81,6 +81,7 @@ export const q4_0: BlockFormat<"q4_0"> = blockFormat({
   record: [fieldAt("scale", 0, F16), codesAt(2, halves(VALUES, VALUES))],
   grid: UINT4,
   form: "s·(c − z)",
+  constants: { zero: 8 },
   groupedBy: "scale",
   errorBound: 0.126,
   encode,

@@ -8,15 +8,22 @@ import type {
   BlockParts,
   UnweightedBlockOptions,
 } from "../model/block_format.ts";
+import type {
+  BitsandbytesOptions,
+  BitsandbytesParts,
+} from "../model/bitsandbytes.ts";
 import type { Format } from "../words/format.ts";
 import { int4, type Int4Options, type Int4Parts } from "./int4.ts";
 import { iq4_nl } from "./iq4_nl.ts";
 import { iq4_xs } from "./iq4_xs.ts";
 import { mxfp4 } from "./mxfp4.ts";
+import { nf4 } from "./nf4.ts";
 import { nvfp4 } from "./nvfp4.ts";
 import { q4_0 } from "./q4_0.ts";
 import { q4_1 } from "./q4_1.ts";
 import { q4_k } from "./q4_k.ts";
+
+export { int4, iq4_nl, iq4_xs, mxfp4, nvfp4, q4_0, q4_1, q4_k };
 
 /** What options each format takes and what parts it makes. */
 export interface FormatTypes {
@@ -36,6 +43,8 @@ export interface FormatTypes {
   mxfp4: { options: UnweightedBlockOptions; parts: BlockParts };
   /** ggml: groups of 16 E2M1 values, 8-bit float scale. */
   nvfp4: { options: UnweightedBlockOptions; parts: BlockParts };
+  /** bitsandbytes: flat blocks on quantiles of a normal distribution. */
+  nf4: { options: BitsandbytesOptions; parts: BitsandbytesParts };
 }
 
 const ALL: readonly Format[] = [
@@ -47,6 +56,7 @@ const ALL: readonly Format[] = [
   iq4_xs,
   mxfp4,
   nvfp4,
+  nf4,
 ];
 
 /**

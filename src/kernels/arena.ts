@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { KERNELS } from "./module.ts";
+import type { OwnFloats } from "../numeric/floats.ts";
 
 /** A compiled kernel: counts, pointers and numbers in, 0 or 1 out. */
 export type WasmKernel = (...operands: number[]) => number;
@@ -47,15 +47,35 @@ const MOST_BYTES = 65535 * PAGE;
 
 let compiled: WebAssembly.Module | undefined;
 
+let text: string | undefined;
+
+/**
+ * Says what the kernels are. Entry points do, and not this module, so that one
+ * which does without WebAssembly need not carry them.
+ *
+ * @param kernels The compiled module in base64.
+ */
+export function useKernels(kernels: string): void {
+  text = kernels;
+}
+
 function compile(): WebAssembly.Module {
+  if (text === undefined) {
+    throw new Error(
+      "There are no WebAssembly kernels in this entry point: import another one than ./js",
+    );
+  }
   compiled ??= new WebAssembly.Module(
-    Uint8Array.from(atob(KERNELS), (c) => c.charCodeAt(0)),
+    Uint8Array.from(atob(text), (c) => c.charCodeAt(0)),
   );
   return compiled;
 }
 
 /** The kernels' constants as the module sets them; what is between them is theirs to write before they read it. */
 let constants: Uint8Array | undefined;
+
+/** Where they start; below, nothing is. */
+const CONSTANTS_START = 1024;
 
 function instantiate(bytes: number): Instance {
   const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) });
@@ -68,14 +88,17 @@ function instantiate(bytes: number): Instance {
     env: { memory, abort },
   });
   const kernels = exports as unknown as Record<string, WasmKernel>;
-  constants ??= new Uint8Array(memory.buffer).slice(0, kernels.constants_end());
+  constants ??= new Uint8Array(memory.buffer).slice(
+    CONSTANTS_START,
+    kernels.constants_end(),
+  );
   const room = Math.ceil(kernels.scratch_start() / 64) * 64;
   return { memory, kernels, room, scratch: room + ROOM_BYTES };
 }
 
 /** Writes the kernels' constants anew, where a caller may have written over them. */
 export function restore(instance: Instance, memory: Uint8Array): void {
-  if (instance !== tiles) memory.set(constants!);
+  if (instance !== tiles) memory.set(constants!, CONSTANTS_START);
 }
 
 /** Where the room for tiles ends that an instance has at the moment. */
@@ -145,7 +168,7 @@ function arenaFor(bytes: number): Arena {
 }
 
 /** Float32Array in an arena. Throws where WebAssembly is forbidden or memory is out. */
-export function allocateInArena(length: number): Float32Array<ArrayBuffer> {
+export function allocateInArena(length: number): OwnFloats {
   const bytes = Math.ceil(length * 4 / 64) * 64;
   if (bytes + SCRATCH_BYTES > MOST_BYTES) {
     throw new RangeError(

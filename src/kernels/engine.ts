@@ -7,6 +7,7 @@
  * @module
  */
 import { oneOf, wholeNumber } from "../numeric/arguments.ts";
+import type { OwnFloats } from "../numeric/floats.ts";
 import {
   allocateInArena,
   type Instance,
@@ -155,7 +156,7 @@ export function useBackend(name: Backend): void {
  * port2.close();
  * ```
  */
-export function allocate(length: number): Float32Array<ArrayBuffer> {
+export function allocate(length: number): OwnFloats {
   const floats = wholeNumber(length, "length");
   return backend() === "wasm"
     ? allocateInArena(floats)
@@ -207,10 +208,9 @@ interface Slot {
 
 function runWasm(work: Work): void {
   const { operands, step, count } = work;
-  const instance = chooseInstance(work);
+  const { instance, stretch } = choosePlace(work);
   const memory = new Uint8Array(instance.memory.buffer);
   restore(instance, memory);
-  const { stretch } = tiling(work, memory.buffer);
   let free = instance.scratch;
   const slots = operands.map((operand): Slot => {
     const { buffer, byteOffset, byteLength } = operand.array;
@@ -250,40 +250,51 @@ function align(address: number): number {
   return Math.ceil(address / 64) * 64;
 }
 
-/** How many values go into a call, and how many bytes of tiles that takes where operands outside of `inside` are copied. */
+/** Where a work is done, and how many values go into a call. */
+interface Place {
+  readonly instance: Instance;
+  readonly stretch: number;
+}
+
+/** How many values go into a call where operands outside of `inside` are copied, and how many bytes of tiles that takes. */
 function tiling(
   { operands, step, count }: Work,
   inside: ArrayBufferLike | undefined,
 ): { stretch: number; bytes: number } {
-  const outside = operands.filter(({ array }) => array.buffer !== inside);
   const most = Math.min(count, stretchOf(LONG_STRETCH, step));
   let copied = 0;
-  for (const operand of outside) {
-    if (!isWhole(operand)) copied += byteCount(operand, most, step);
+  for (const operand of operands) {
+    if (operand.array.buffer !== inside && !isWhole(operand)) {
+      copied += byteCount(operand, most, step);
+    }
   }
   const stretch = copied <= TILE_BYTES
     ? most
     : stretchOf(TILE_BYTES * most / copied, step);
   let bytes = 0;
-  // Aligned to 64, and up to 63 further on.
-  for (const operand of outside) {
+  for (const operand of operands) {
+    if (operand.array.buffer === inside) continue;
+    // Aligned to 64, and up to 63 further on.
     bytes += byteCount(operand, stretch, step) + 128;
   }
   return { stretch, bytes };
 }
 
 /** The arena that the largest operand of any arena lives in, if what has to be copied has room there; or else the tiles. */
-function chooseInstance(work: Work): Instance {
+function choosePlace(work: Work): Place {
   let largest = -1, arena: Instance | undefined;
   for (const { array } of work.operands) {
     const instance = array.byteLength > largest ? instanceOf(array) : undefined;
     if (instance) [arena, largest] = [instance, array.byteLength];
   }
   if (arena && !work.operands.some((operand) => isBelow(operand, arena))) {
-    const { bytes } = tiling(work, arena.memory.buffer);
-    if (arena.scratch + bytes <= scratchEnd(arena)) return arena;
+    const { stretch, bytes } = tiling(work, arena.memory.buffer);
+    if (arena.scratch + bytes <= scratchEnd(arena)) {
+      return { instance: arena, stretch };
+    }
   }
-  return tileInstance(tiling(work, undefined).bytes);
+  const { stretch, bytes } = tiling(work, undefined);
+  return { instance: tileInstance(bytes), stretch };
 }
 
 /** Whether an array lies where the arena has its constants and tiles: a caller made it from the buffer of another. */

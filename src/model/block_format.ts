@@ -114,6 +114,8 @@ export interface BlockSpec<Name extends string> {
   readonly form: Form;
   /** The role of the field that tells how values are grouped. */
   readonly groupedBy: string;
+  /** See {@linkcode Scheme.constants}. */
+  readonly constants?: Readonly<Record<string, number>>;
   /** See {@linkcode Format.errorBound}; where no stored scale is subnormal or infinite. */
   readonly errorBound: number;
   /** Codes and fields of block number `block`, whose values start at index `at`. */
@@ -233,6 +235,7 @@ function schemeOf(
     grid,
     form,
     fields,
+    constants: spec.constants,
     groupedBy,
     computeDtype: "F32",
     together,

@@ -37,6 +37,8 @@ export interface FormatSpec<
   readonly convention?: Convention;
   /** What options do not say by themselves: which go together, which shapes can be held. Throws a RangeError. */
   check?(options: R, shape: readonly number[]): void;
+  /** See {@linkcode Format.like}. */
+  like?(scheme: Scheme): Partial<O>;
   /** See {@linkcode Format.layout}. */
   layout(shape: readonly number[], options: R): Layout<P>;
   /** See {@linkcode Format.scheme}. */
@@ -100,7 +102,7 @@ export function defineFormat<
 }
 
 /** The bytes of every part. */
-function bytesOf(parts: object): Record<string, Uint8Array> {
+export function bytesOf(parts: object): Record<string, Uint8Array> {
   return Object.fromEntries(
     Object.entries(parts as Record<string, Part>).map((
       [name, { data: { buffer, byteOffset, byteLength } }],

@@ -17,7 +17,7 @@ import type {
   Scheme,
 } from "../words/scheme.ts";
 import { areFinite } from "../schemes/tiles.ts";
-import { type Tile, tileOf } from "../words/tile.ts";
+import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
 import {
   areaOf,
   cut,
@@ -162,7 +162,8 @@ function encodeEmpty(
   const one = { scheme, layout: { matrix: { rows: 1, columns: 1 }, parts } };
   room.open(bytes[Object.keys(parts)[0]]);
   const tile = newTile(whole(one.layout.matrix), one);
-  scheme.encode(new Float32Array(1), tile, context);
+  const nothing = scheme.prepass?.().result();
+  scheme.encode(new Float32Array(1), tile, { ...nothing, ...context });
   packTile(one, tile, { bytes, area: tile });
 }
 
@@ -256,6 +257,7 @@ export function decodeWindow(
   for (const part of cut(window, grain, TILE_VALUES)) {
     const tile = newTile(part, tensor);
     unpackTile(tensor, tile, parts);
+    checkFields(tensor, tile);
     const first = (part.row - window.row) * window.columns + part.column -
       window.column;
     const together = part.rows === 1 || part.columns === window.columns;
@@ -301,4 +303,31 @@ function mayBeNaN({ fields }: Tile): boolean {
     }
   }
   return false;
+}
+
+/** Throws a RangeError that names part and index of a number which its library never writes. */
+function checkFields({ scheme, layout }: Tensor, tile: Tile): void {
+  for (const [role, plan] of Object.entries(scheme.fields)) {
+    if (!plan.between) continue;
+    const [min, max] = plan.between, field = tile.fields[role];
+    for (let i = 0; i < field.length; i++) {
+      if (field[i] >= min && field[i] <= max) continue;
+      throw new RangeError(
+        `Cannot dequantize part "${partOf(role, layout)}": it has ${
+          field[i]
+        } at index ${
+          numberInTensor(tile, plan, i)
+        }, it must be from ${min} to ${max}`,
+      );
+    }
+  }
+}
+
+/** Name of the part that holds a field. */
+function partOf(role: string, { parts }: Tensor["layout"]): string {
+  return Object.keys(parts).find((name) =>
+    parts[name].holds.some((item) =>
+      item.kind === "field" && item.role === role
+    )
+  ) ?? role;
 }

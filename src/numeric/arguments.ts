@@ -225,17 +225,15 @@ function numbers(array: readonly unknown[], name: string): number[] {
  *
  * @param value What the caller passed.
  * @param name The argument, for the message.
- * @throws {TypeError} For null, an array, a typed array, a function, anything but an object.
+ * @throws {TypeError} For null, an array, a Map, a function, anything but a plain object or an instance of a class of one's own.
  */
 export function plainOptions(
   value: unknown,
   name: string,
 ): Readonly<Record<string, unknown>> {
   if (value === undefined) return {};
-  if (
-    typeof value !== "object" || value === null || Array.isArray(value) ||
-    ArrayBuffer.isView(value)
-  ) {
+  // Of no realm in particular, and no array, Map, Date or the like.
+  if (Object.prototype.toString.call(value) !== "[object Object]") {
     throw wrongKind(name, "an object", value);
   }
   return value as Record<string, unknown>;
@@ -324,7 +322,7 @@ export function shapeOf(value: unknown, name = "shape"): number[] {
     );
   }
   const shape = [...numbers(value, name)];
-  checkShape(shape);
+  checkShape(shape, name);
   return shape;
 }
 
@@ -351,4 +349,18 @@ export function intervalOf(
       value.slice(0, 3)
     }]: it must be [min, max], both finite in float32, min <= max`,
   );
+}
+
+/**
+ * A format itself, not its name.
+ *
+ * @param value What the caller passed.
+ * @throws {TypeError} For anything else.
+ */
+export function formatObject<Format>(value: unknown): Format {
+  if (
+    typeof value === "object" && value !== null && "resolve" in value &&
+    "layout" in value && "quantize" in value
+  ) return value as Format;
+  throw wrongKind("format", "a format that was imported", value);
 }

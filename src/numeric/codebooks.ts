@@ -25,3 +25,63 @@ export function nearestIq4(x: number): number {
   const below = fround(x - IQ4_VALUES[upper - 1]);
   return below < fround(IQ4_VALUES[upper] - x) ? upper - 1 : upper;
 }
+
+/** The values of bitsandbytes' NF4: quantiles of a normal distribution, with a zero. */
+export const NF4_VALUES: Float32Array = new Float32Array(
+  Uint32Array.of(
+    ...[0xbf800000, 0xbf3239b1, 0xbf066b30, 0xbeca32a0],
+    ...[0xbe91a24d, 0xbe3d353f, 0xbdba7871, 0x00000000],
+    ...[0x3da2faff, 0x3e24cae3, 0x3e7c04dd, 0x3ead033a],
+    ...[0x3ee1a4b8, 0x3f1007ab, 0x3f3913b3, 0x3f800000],
+  ).buffer,
+);
+
+/**
+ * What bitsandbytes quantizes scales to: 256 values from −1 to 1 in ascending
+ * order, evenly spaced within each of seven decades, 1 to 64 of either sign.
+ */
+export function dynamicMap(): Float32Array {
+  const values = [0, 1];
+  // Written out: powers are not exactly defined in JavaScript.
+  [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1].forEach((decade, i) => {
+    for (const mean of midpoints(tenthToOne(2 ** i + 1))) {
+      const value = fround(fround(decade) * mean);
+      values.push(value, -value);
+    }
+  });
+  return Float32Array.from(values).sort();
+}
+
+/** Evenly spaced numbers from 0.1 to 1, each half counted from its own end, as torch does. */
+function tenthToOne(count: number): Float32Array {
+  const first = fround(0.1), step = fround(fround(1 - first) / (count - 1));
+  return Float32Array.from(
+    { length: count },
+    (_, k) => k < count >> 1 ? first + step * k : 1 - step * (count - 1 - k),
+  );
+}
+
+/** The float32 between each two neighbours of an ascending table. */
+export function midpoints(ascending: Float32Array): Float32Array {
+  return Float32Array.from(
+    { length: ascending.length - 1 },
+    (_, i) => fround(ascending[i] + ascending[i + 1]) / 2,
+  );
+}
+
+/**
+ * How many thresholds a number is above: the place of the nearest entry of an
+ * ascending table whose {@linkcode midpoints} they are, a tie going to the lower.
+ *
+ * @param thresholds In ascending order.
+ * @param x Any number but NaN.
+ */
+export function nearest(thresholds: Float32Array, x: number): number {
+  let low = 0, high = thresholds.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (x > thresholds[middle]) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

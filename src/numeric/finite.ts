@@ -28,7 +28,7 @@ export function rejectNonFinite(
   throw new RangeError(
     `Cannot quantize ${
       values[index]
-    } at index ${index}: pass nonFinite: "clamp" to take NaN as 0 ` +
+    } at index ${index}: nonFinite: "clamp" of quantize() takes NaN as 0 ` +
       "and an infinity as the largest magnitude of its group",
   );
 }

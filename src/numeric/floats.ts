@@ -11,6 +11,9 @@ export type FloatValues =
   | Float16Values
   | readonly number[];
 
+/** A Float32Array over an ordinary ArrayBuffer: TypeScript writes it as a generic type since 5.7, which older compilers do not know. */
+export type OwnFloats = ReturnType<Float32ArrayConstructor["of"]>;
+
 /** A Float16Array, on runtimes that have it. */
 export interface Float16Values extends ArrayLike<number> {
   /** Tells it from other arrays. */

@@ -31,19 +31,20 @@ export function apartFrom<Input extends ArrayBufferView & { slice(): Input }>(
  * Throws a RangeError that names two results that share memory: one would be
  * written over by the other.
  *
- * @param results Where results go, by name.
+ * @param results The parts where results go, by name.
  */
 export function rejectOverlap(
-  results: Readonly<Record<string, ArrayBufferView>>,
+  results: Readonly<Record<string, { readonly data: ArrayBufferView }>>,
 ): void {
   const names = Object.keys(results);
-  names.forEach((name, i) => {
-    const other = names.slice(0, i).find((earlier) =>
-      overlap(results[name], results[earlier])
-    );
-    if (other === undefined) return;
-    throw new RangeError(
-      `Cannot use into: its parts "${other}" and "${name}" share memory; give each its own`,
-    );
-  });
+  for (let i = 1; i < names.length; i++) {
+    for (let k = 0; k < i; k++) {
+      if (!overlap(results[names[k]].data, results[names[i]].data)) continue;
+      throw new RangeError(
+        `Cannot use into: its parts "${names[k]}" and "${
+          names[i]
+        }" share memory; give each its own`,
+      );
+    }
+  }
 }

@@ -23,17 +23,17 @@ export function withLastAxis(
 }
 
 /** Throws a RangeError unless every dimension is a whole number and the product is a safe integer. */
-export function checkShape(shape: readonly number[]): void {
+export function checkShape(shape: readonly number[], name = "shape"): void {
   shape.forEach((dimension, axis) => {
     if (!Number.isSafeInteger(dimension) || dimension < 0) {
       throw new RangeError(
-        `Cannot take shape [${shape}]: dimension ${axis} is ${dimension}, not a whole number of 0 or more`,
+        `Cannot take ${name} [${shape}]: dimension ${axis} is ${dimension}, not a whole number of 0 or more`,
       );
     }
   });
   if (!Number.isSafeInteger(sizeOf(shape))) {
     throw new RangeError(
-      `Cannot take shape [${shape}]: it has more than 2^53 values`,
+      `Cannot take ${name} [${shape}]: it has more than 2^53 values`,
     );
   }
 }

@@ -66,6 +66,7 @@ export function linearScheme(plan: LinearPlan): Scheme {
     grid: UINT4,
     form: offset === "bias" ? "s·c + b" : "s·(c − z)",
     fields,
+    constants: offset ? undefined : { zero: plan.zero ?? 8 },
     groupedBy: "scale",
     computeDtype,
     prepass: plan.prepass,

@@ -128,6 +128,11 @@ export interface Format<
   resolve(options: O, shape: readonly number[]): R;
   /** The options that have to be kept to read the parts back. */
   kept(options: R): object;
+  /**
+   * The options with which a tensor comes nearest to one of another format: its
+   * group size, whether it has zero points. Absent where the format has no such options.
+   */
+  like?(scheme: Scheme): Partial<O>;
   /** Where the bytes of a tensor of this shape lie. */
   layout(shape: readonly number[], options: R): Layout<P>;
   /** What its numbers mean. */

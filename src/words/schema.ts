@@ -5,6 +5,8 @@
  * @module
  */
 
+import { describe, floatValues, intervalOf } from "../numeric/arguments.ts";
+
 /** What every option says of itself. */
 interface OptionBase<T> {
   /** One line of help, without a period. */
@@ -124,14 +126,23 @@ function checkOption(
   columns: number,
 ): unknown {
   if (option.kind === "weights") return checkWeights(name, value, columns);
-  if (option.kind === "range") return checkRange(name, value);
+  if (option.kind === "range") return intervalOf(value, name);
   if (allows(option, value)) return value;
-  const seen = typeof value === "string" ? `"${value}"` : String(value);
-  const wrongKind = typeof value !== "number" && typeof value !== "string" &&
-    typeof value !== "boolean";
+  const wrongKind = !kindsOf(option).includes(typeof value);
   throw new (wrongKind ? TypeError : RangeError)(
-    `Cannot use ${name} ${seen}: it must be ${describeOption(option)}`,
+    `Cannot use ${name}: it must be ${describeOption(option)}, not ${
+      describe(value)
+    }`,
   );
+}
+
+/** What `typeof` says of the values that an option may have. */
+function kindsOf(option: Option): string[] {
+  if (option.kind === "boolean") return ["boolean"];
+  if (option.kind === "choice") return ["string"];
+  return option.kind === "number" && option.words
+    ? ["number", "string"]
+    : ["number"];
 }
 
 function allows(option: Option, value: unknown): boolean {
@@ -199,41 +210,12 @@ function anyOf(items: readonly string[]): string {
     : `${items.slice(0, -1).join(", ")} or ${items[items.length - 1]}`;
 }
 
-function checkRange(name: string, value: unknown): [number, number] {
-  if (!Array.isArray(value)) {
-    throw new TypeError(
-      `Cannot use ${name}: it must be an array [min, max]`,
-    );
-  }
-  const rounded = value.map((x) =>
-    typeof x === "number" ? Math.fround(x) : NaN
-  );
-  if (
-    rounded.length !== 2 || !rounded.every(Number.isFinite) ||
-    rounded[0] > rounded[1]
-  ) {
-    throw new RangeError(
-      `Cannot use ${name} [${value}]: it must be [min, max], both finite as float32, min <= max`,
-    );
-  }
-  return [rounded[0], rounded[1]];
-}
-
 function checkWeights(
   name: string,
   value: unknown,
   columns: number,
 ): Float32Array {
-  const isArray = Array.isArray(value) ||
-    Object.prototype.toString.call(value) === "[object Float32Array]";
-  if (
-    !isArray || (value as unknown[]).some((item) => typeof item !== "number")
-  ) {
-    throw new TypeError(
-      `Cannot use ${name}: it must be a Float32Array or an array of numbers`,
-    );
-  }
-  const weights = Float32Array.from(value as ArrayLike<number>);
+  const weights = floatValues(value, name);
   if (weights.length !== columns) {
     throw new RangeError(
       `Cannot use ${name}: it has ${weights.length} weights, the last axis has ${columns} columns`,

@@ -54,6 +54,8 @@ export interface Scheme {
   readonly form: Form;
   /** What numbers there are beside the codes. */
   readonly fields: FieldPlans;
+  /** Numbers that are the same for every tensor, by the roles that other schemes have fields for. */
+  readonly constants?: Readonly<Record<string, number>>;
   /** The role of the field that tells how values are grouped. */
   readonly groupedBy: string;
   /** The element type in which values are computed: they are rounded to it after every step that the library rounds after. */

@@ -21,6 +21,8 @@ export interface FieldPlan {
   readonly length?: number;
   /** The same numbers serve all windows: a scale of the tensor, a table, an order of the columns. */
   readonly shared?: boolean;
+  /** The smallest and largest number that its library writes; a tensor with another one is refused. */
+  readonly between?: readonly [min: number, max: number];
 }
 
 /** What fields a tensor has, by their roles. */
@@ -112,6 +114,19 @@ export function areaNumber(
   const row = Math.floor(index / columns), column = index % columns;
   return Math.floor(row / span.rows) * perRow +
     Math.floor(column / span.columns);
+}
+
+/** Index in the whole field, areas row by row, of a number of a tile's field. */
+export function numberInTensor(
+  tile: Tile,
+  { span, length = 1 }: FieldPlan,
+  index: number,
+): number {
+  const areas = areasOf(tile, span), area = Math.floor(index / length);
+  const row = areas.row + Math.floor(area / areas.columns);
+  const column = areas.column + area % areas.columns;
+  const perRow = Math.ceil(tile.matrix.columns / span.columns);
+  return (row * perRow + column) * length + index % length;
 }
 
 /** A stretch of a tile that shares the areas of a field. */

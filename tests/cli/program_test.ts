@@ -33,6 +33,40 @@ Deno.test("exit codes reach the shell, and no error is a stack trace", async () 
   }
 });
 
+Deno.test(
+  "a folder for temporary files that is not there is an error with a subject",
+  {
+    ignore: windows,
+  },
+  async () => {
+    await withFolder(async (path) => {
+      await writeNpy(path("w.npy"), weights);
+      const quantize = async (folder: string) => {
+        const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+          args: [
+            ...["run", "--no-prompt", "-RW", cli, "quantize", path("w.npy")],
+            ...["-o", "-", "-q"],
+          ],
+          env: { TMPDIR: folder },
+          stdout: "null",
+          stderr: "piped",
+        }).output();
+        return { code, err: new TextDecoder().decode(stderr) };
+      };
+      const gone = await quantize(path("gone"));
+      assertEquals(gone.code, 1);
+      assertMatch(
+        gone.err,
+        /^nibblewise: Cannot create a temporary file for standard output: [^\n]+\n$/,
+      );
+      assertEquals(await quantize(dirname(path("w.npy"))), {
+        code: 0,
+        err: "",
+      });
+    });
+  },
+);
+
 Deno.test("the demo runs with no more than -RW", async () => {
   const { code, err } = await runProgram(["demo", "-q"]);
   assertEquals([code, err], [0, ""]);
@@ -59,6 +93,47 @@ Deno.test("a standard output that is full is a failure of one line", {
     assertMatch(err, /^nibblewise: Cannot write standard output: [^\n]+\n$/);
   });
 });
+
+Deno.test(
+  "a report that cannot be printed does not undo an output that is written",
+  {
+    ignore: Deno.build.os !== "linux",
+  },
+  async () => {
+    await withFolder(async (path) => {
+      await writeNpy(path("w.npy"), weights);
+      const call = async (redirect: string, ...args: string[]) => {
+        const { code, stderr } = await new Deno.Command("sh", {
+          args: [
+            ...["-c", `"$0" "$@" ${redirect}`, Deno.execPath()],
+            ...["run", "--no-prompt", "-RW", cli, ...args],
+          ],
+        }).output();
+        return { code, err: new TextDecoder().decode(stderr) };
+      };
+      const output = path("q.safetensors");
+      const quantize = ["quantize", path("w.npy"), "-o", output, "--force"];
+      const full = await call("> /dev/full", ...quantize);
+      assertEquals(full.code, 0);
+      assertMatch(
+        full.err,
+        /the output is written, but not its report: [^\n]+\n$/,
+      );
+      assertEquals((await call("2> /dev/full", ...quantize)).code, 0);
+      // Without an output the report is the work.
+      const inspected = await call("> /dev/full", "inspect", output);
+      assertEquals(inspected.code, 1);
+      assertMatch(
+        inspected.err,
+        /^nibblewise: Cannot write standard output: [^\n]+\n$/,
+      );
+      assertEquals(await call("> /dev/null", "inspect", output), {
+        code: 0,
+        err: "",
+      });
+    });
+  },
+);
 
 Deno.test(
   "a file that may not grow leaves no output",
@@ -128,6 +203,8 @@ Deno.test(
       assertEquals(status.code, 143);
       assertEquals(await readdir(dirname(path("w.f32"))), ["w.f32"]);
       assertEquals((await interrupt(path, "SIGINT")).code, 130);
+      assertEquals(await readdir(dirname(path("w.f32"))), ["w.f32"]);
+      assertEquals((await interrupt(path, "SIGHUP")).code, 129);
       assertEquals(await readdir(dirname(path("w.f32"))), ["w.f32"]);
       await interrupt(path, "SIGKILL");
       const names = await readdir(dirname(path("w.f32")));

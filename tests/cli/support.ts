@@ -20,11 +20,20 @@ export interface Outcome {
 }
 
 /** Runs a command line in this process. */
-export async function run(...args: string[]): Promise<Outcome> {
+export function run(...args: string[]): Promise<Outcome> {
+  return runOn(undefined, ...args);
+}
+
+/** The same on a terminal of so many columns, or on none. */
+export async function runOn(
+  columns: number | undefined,
+  ...args: string[]
+): Promise<Outcome> {
   const printed = { out: "", err: "" };
   const code = await main(args, {
     out: (text) => void (printed.out += text),
     err: (text) => void (printed.err += text),
+    columns: { out: columns, err: columns },
   });
   return { code, ...printed };
 }
@@ -66,6 +75,11 @@ export const cli = new URL("../../cli.ts", import.meta.url).pathname;
 /** The path of a golden file. */
 export function vectorPath(name: string): string {
   return new URL(`../vectors/files/${name}`, import.meta.url).pathname;
+}
+
+/** The path of an input that failed once. */
+export function casePath(name: string): string {
+  return new URL(`../vectors/cases/${name}`, import.meta.url).pathname;
 }
 
 /** The bytes of a `.npy` file of float32. */

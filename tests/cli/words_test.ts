@@ -8,6 +8,7 @@ import { matches } from "../../src/cli/glob.ts";
 import { Progress } from "../../src/cli/progress.ts";
 import { closest, editDistance } from "../../src/cli/suggest.ts";
 import { columnsOf, table } from "../../src/cli/table.ts";
+import { Io } from "../../src/cli/terminal.ts";
 import { seconds } from "../../src/cli/text.ts";
 import { VERSION } from "../../src/cli/version.ts";
 import { widthOf } from "../../src/cli/width.ts";
@@ -37,6 +38,13 @@ Deno.test("flags are read by their long and short names, in any place", () => {
   assertEquals(parse("-", "-o", "-").get("output"), "-");
   assertEquals(parse("--", "--force").operands, ["--force"]);
   assertEquals(parse("12", "1e3").operands, ["12", "1e3"]);
+  assertEquals(parse("--force", "true").operands, ["true"]);
+  assertEquals(parse("-ox").get("output"), "x");
+  assertEquals(parse("-o=-x").get("output"), "-x");
+  const cluster = parse("-qo", "x", "y");
+  assert(cluster.has("quiet") && cluster.operands.join() === "y");
+  assertEquals(cluster.get("output"), "x");
+  assertEquals(parse("--tensors=__proto__").all("tensors"), ["__proto__"]);
 });
 
 Deno.test("unknown flags, missing values and repetitions are refused", () => {
@@ -50,6 +58,17 @@ Deno.test("unknown flags, missing values and repetitions are refused", () => {
       [["-o"], "Flag --output takes a value: --output OUT"],
       [["--output", "--force"], "Flag --output takes a value"],
       [["-o", "a", "-o", "b"], "Flag --output is given 2 times"],
+      [["--force=yes"], "Flag --force takes no value: give it without =yes"],
+      [["--output="], "Flag --output takes a value"],
+      [["-force"], "Unknown flag -force: did you mean --force?"],
+      [["-qx"], "Unknown flag -x"],
+      [["--new\nline"], "Unknown flag --new"],
+      ...Object.getOwnPropertyNames(Object.prototype).map((name) =>
+        [[`--${name}`], `Unknown flag --${name}`] as const
+      ),
+      [["--_", "x"], "Unknown flag --_"],
+      [["-_"], "Unknown flag -_"],
+      [["--force.x"], "Unknown flag --force.x"],
     ] as const
   ) {
     assertThrows(() => parse(...args), UsageError, message);
@@ -78,6 +97,8 @@ Deno.test("patterns match as the same regular expressions do", () => {
     assertEquals(matches(pattern, name), new RegExp(`^${source}$`).test(name));
   }));
   assert(matches("model.*.weight", "model.layers.0.mlp.weight"));
+  assert(matches("*norm*", "encoder.LayerNorm.bias", true));
+  assert(!matches("*norm*", "encoder.LayerNorm.bias"));
 });
 
 Deno.test("a pattern of many stars does not take forever", () => {
@@ -100,7 +121,7 @@ Deno.test("columns line up whatever the width of characters", () => {
     "a      1",
     "重み  22",
   ]);
-  assertEquals(table(["n", "x"], [["a", "b"]]), "n  x\n────\na  b\n");
+  assertEquals(table(["n", "x"], [["a", "b"]]), ["n  x", "────", "a  b"]);
 });
 
 Deno.test("times are short", () => {
@@ -114,9 +135,14 @@ Deno.test("times are short", () => {
 Deno.test("progress is shown on terminals only, some ten times a second, and cleared", () => {
   let now = 0;
   const lines: string[] = [];
-  const io = { out: () => {}, err: (text: string) => void lines.push(text) };
-  const silent = new Progress(io, 1000, () => now);
-  const shown = new Progress({ ...io, columns: 60 }, 1000, () => now);
+  const io = (columns?: number) =>
+    new Io({
+      out: () => {},
+      err: (text) => void lines.push(text),
+      columns: { err: columns },
+    });
+  const silent = new Progress(io(), 1000, () => now);
+  const shown = new Progress(io(60), 1000, () => now);
   for (let i = 0; i < 1000; i++) {
     now += 2;
     silent.add(1, "w");

@@ -21,7 +21,7 @@ import {
   FileSink,
   type WritableHandle,
 } from "../../src/files/file_sink.ts";
-import { abortAll } from "../../src/files/temporary.ts";
+import { abortAll, createTemporary } from "../../src/files/temporary.ts";
 import { withFolder } from "./temporary_folder.ts";
 
 const windows = Deno.build.os === "windows";
@@ -176,6 +176,38 @@ Deno.test("createFile: the longest name that the file system takes", async () =>
   });
 });
 
+Deno.test("createFile: tells what killed runs left beside the output, and nothing else", async () => {
+  await withFolder(async (path) => {
+    await writeFile(path(".out.0123abcd.tmp"), "12345");
+    const others = [".out.0123abcd.tmp.tmp", ".out2.0123abcd.tmp"];
+    for (const other of [...others, ".out.0123ABCD.tmp", "out.0123abcd.tmp"]) {
+      await writeFile(path(other), "");
+    }
+    await mkdir(path(".out.00000000.tmp"));
+    const sink = await createFile(path("out"));
+    const expected = [{ path: path(".out.0123abcd.tmp"), size: 5 }];
+    assertEquals(sink.leftovers, expected);
+    await sink.abort();
+    const other = await createFile(path("new"));
+    assertEquals(other.leftovers, []);
+    await other.abort();
+  });
+});
+
+Deno.test("abortAll: finds a file as soon as it is there", async () => {
+  await withFolder(async (path) => {
+    const creating = createTemporary(path("a"));
+    abortAll();
+    // It may be open already, nameless.
+    await creating.then(({ handle }) => handle.close(), () => {});
+    assertEquals(await names(path), []);
+    const { handle } = await createTemporary(path("b"));
+    assertEquals(await names(path), ["b"]);
+    await handle.close();
+    abortAll();
+  });
+});
+
 Deno.test("abortAll: removes what is under construction, at once", async () => {
   await withFolder(async (path) => {
     const done = await createFile(path("done"));
@@ -206,6 +238,7 @@ function fullDisk(
         bytesWritten: Math.min(length, step, room - position),
       });
     },
+    read: () => Promise.resolve({ bytesRead: 0 }),
     sync: () => Promise.resolve(),
     close: () => {
       disk.closed = true;
@@ -217,15 +250,15 @@ function fullDisk(
 
 Deno.test("FileSink: a full disk is told at the write, at every later one, and at commit", async () => {
   await withFolder(async (path) => {
-    const handle = fullDisk(100, 7);
+    const handle = fullDisk(100_000, 7_000);
     const sink = new FileSink("out", path("out"), {
       path: path("temporary"),
       handle,
     }, false);
-    await sink.write(0, new Uint8Array(100));
+    await sink.write(0, new Uint8Array(100_000));
     const expected = "Cannot write out: no space left on the device";
     const first = await assertRejects(
-      () => sink.write(90, new Uint8Array(11)),
+      () => sink.write(90_000, new Uint8Array(20_000)),
       Error,
       expected,
     );
@@ -237,4 +270,21 @@ Deno.test("FileSink: a full disk is told at the write, at every later one, and a
     assert(handle.closed);
     assertEquals(await names(path), []);
   });
+});
+
+Deno.test("FileSink: a full disk that only small writes meet is told at commit, at the latest", async () => {
+  for (const [room, fits] of [[99, false], [100, true]] as const) {
+    await withFolder(async (path) => {
+      await writeFile(path("temporary"), "");
+      const sink = new FileSink("out", path("out"), {
+        path: path("temporary"),
+        handle: fullDisk(room, 7),
+      }, false);
+      for (let i = 0; i < 100; i++) await sink.write(i, Uint8Array.of(i));
+      if (fits) return await sink.commit();
+      const expected = "Cannot write out: no space left on the device";
+      await assertRejects(() => sink.commit(), Error, expected);
+      assertEquals(await names(path), []);
+    });
+  }
 });

@@ -10,7 +10,6 @@ import type { ByteSource } from "../../src/files/bytes.ts";
 import { memorySource } from "../../src/files/file_source.ts";
 import {
   encodeFloats,
-  floatChunks,
   type FloatDtype,
   readFloats,
 } from "../../src/files/floats.ts";
@@ -18,10 +17,12 @@ import type { TensorEntry } from "../../src/files/tensors.ts";
 import { f32ToBf16 } from "../../src/numeric/bf16.ts";
 import { f32ToF16 } from "../../src/numeric/f16.ts";
 
-const WIDTH: Record<FloatDtype, number> = { F16: 2, BF16: 2, F32: 4, F64: 8 };
+/** Those that the tests can write; floats of eight bits have tests of their own. */
+type Written = Exclude<FloatDtype, `F8_${string}`>;
+const WIDTH: Record<Written, number> = { F16: 2, BF16: 2, F32: 4, F64: 8 };
 
 interface Case {
-  dtype: FloatDtype;
+  dtype: Written;
   shape: number[];
   bigEndian: boolean;
   fortranOrder: boolean;
@@ -75,7 +76,7 @@ const exact = (count: number) =>
   Float32Array.from({ length: count }, (_, i) => (i % 255 - 127) / 8);
 
 const cases = fc.record({
-  dtype: fc.constantFrom<FloatDtype>("F16", "BF16", "F32", "F64"),
+  dtype: fc.constantFrom<Written>("F16", "BF16", "F32", "F64"),
   shape: fc.array(fc.integer({ min: 1, max: 6 }), {
     minLength: 1,
     maxLength: 5,
@@ -249,27 +250,6 @@ Deno.test("readFloats: refuses ranges outside the tensor and dtypes that are no 
       RangeError,
       `Cannot read tensor "W" as floats: its dtype is "${dtype}"`,
     );
-  }
-});
-
-Deno.test("floatChunks: every value once, in order", async () => {
-  const which: Case = {
-    dtype: "BF16",
-    shape: [10, 5],
-    bigEndian: true,
-    fortranOrder: true,
-    start: 2,
-  };
-  const values = exact(50);
-  const file = fileOf(values, which);
-  for (const count of [1, 2, 3]) {
-    const buffers = Array.from({ length: count }, () => new Float32Array(8));
-    const seen: number[] = [];
-    for await (const chunk of floatChunks(file, file.entry, 3, 49, buffers)) {
-      assertEquals(chunk.first, 3 + seen.length);
-      seen.push(...chunk.values);
-    }
-    assertEquals(seen, [...values.subarray(3, 49)]);
   }
 });
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { type Json, parseJson } from "../../src/files/json.ts";
+import { type Json, parseFields, parseJson } from "../../src/files/json.ts";
 import { JSON_VALUES } from "../../src/files/limits.ts";
 
 /** The same value with plain objects, as JSON.parse makes them. */
@@ -159,4 +159,46 @@ Deno.test("parseJson: the number of values is limited", () => {
     (parseJson(zeros(JSON_VALUES - 1)) as Json[]).length,
     JSON_VALUES - 1,
   );
+});
+
+Deno.test("parseFields: hands out what parseJson gives, field by field", () => {
+  const objects = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 4 }));
+  fc.assert(
+    fc.property(objects, fc.nat(3), (object, indent) => {
+      const text = " " + JSON.stringify(object, null, indent) + "\n";
+      const fields: Record<string, unknown> = Object.create(null);
+      parseFields(text, {
+        limitOf: () => Infinity,
+        take: (key, value) => void (fields[key] = plain(value)),
+      });
+      assertEquals(
+        JSON.stringify({ ...fields }),
+        JSON.stringify({ ...JSON.parse(text) }),
+      );
+    }),
+  );
+});
+
+Deno.test("parseFields: a field that takes offence, is too large or comes twice ends it", () => {
+  const taken: string[] = [];
+  const rules = {
+    limitOf: (key: string) => key.length,
+    take(key: string) {
+      if (key === "bad") throw new RangeError("bad is refused");
+      taken.push(key);
+    },
+  };
+  const refused = [
+    ['{"a":1,"bad":1,"', RangeError, "bad is refused"],
+    ['{"bb":[1,2]}', SyntaxError, "more than 2 values"],
+    ['{"a":1,"a":2}', SyntaxError, 'the key "a" comes twice'],
+    ["[]", SyntaxError, "expected an object"],
+    ['{"a":1} {}', SyntaxError, "something follows"],
+  ] as const;
+  for (const [text, type, message] of refused) {
+    assertThrows(() => parseFields(text, rules), type, message);
+  }
+  taken.length = 0;
+  parseFields('{"aaa":[1,2],"b":1}', rules);
+  assertEquals(taken, ["aaa", "b"]);
 });

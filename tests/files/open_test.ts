@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { readFile, writeFile } from "node:fs/promises";
 import { memorySource } from "../../src/files/file_source.ts";
 import { openSource, openTensorFile } from "../../src/files/open.ts";
-import { vector } from "./support.ts";
+import { caseBytes, concat, utf8, vector } from "./support.ts";
 import { withFolder } from "./temporary_folder.ts";
 
 const npy = await vector("f4_c.npy");
@@ -27,6 +27,11 @@ const opened: [
   ["W.f32", zeros, "raw", "W"],
   ["W.bin", zeros, "raw", "W"],
   ["empty.f32", new Uint8Array(0), "raw", "empty"],
+  // Numbers that only begin like something else.
+  ["W.bin", Uint8Array.of(0x80, 2, 0x8a, 11, 0, 0, 0, 1), "raw", "W"],
+  ["W.f32", Uint8Array.of(0x1f, 0x8b, 8, 0x3f), "raw", "W"],
+  ["W.bin", float32("v", "e", 1, 2), "raw", "W"],
+  ["W.bin", float32("{", '"', 1, 2), "raw", "W"],
 ];
 
 for (const [path, bytes, container, name] of opened) {
@@ -36,6 +41,36 @@ for (const [path, bytes, container, name] of opened) {
     assertEquals(file.tensors[0]?.name ?? "", name);
   });
 }
+
+/** Bytes that float32 values may well have, the first four of them given. */
+function float32(...start: (string | number)[]): Uint8Array {
+  const bytes = start.map((x) => typeof x === "string" ? x.charCodeAt(0) : x);
+  return concat(bytes, [0x3f, 0x80, 0, 1]);
+}
+
+/** What is no container, and what to call it under any name. */
+const strangers: [bytes: Uint8Array, message: string][] = [
+  [await caseBytes("c34_lfs.safetensors"), "a Git LFS pointer"],
+  [await caseBytes("c35_html.gguf"), "a web page (HTML)"],
+  [utf8("\ufeff\n <!DOCTYPE HTML PUBLIC"), "a web page (HTML)"],
+  [utf8("<html>\n  "), "a web page (HTML)"],
+  [await caseBytes("c38_ggml-tiny.bin"), "a ggml file from before GGUF"],
+  [utf8("tjgg0000"), "a ggml file from before GGUF"],
+  [await caseBytes("c39_weights.npz"), "a zip archive"],
+  [concat(utf8("PK"), [5, 6], new Uint8Array(18)), "a zip archive"],
+  [concat([0x80, 2, 0x8a, 10], utf8("torch...")), "a Python pickle"],
+  [concat([0x80, 2], utf8("}q\0X.")), "a Python pickle"],
+  [
+    concat([0x80, 4, 0x95, 9, 0, 0, 0, 0, 0, 0, 0], [0x7d]),
+    "a Python pickle",
+  ],
+  [Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0), "compressed by gzip"],
+  [Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd), "compressed by zstd"],
+  [concat([0xfd], utf8("7zXZ"), [0, 0, 0]), "compressed by xz"],
+  [concat([0x89], utf8("HDF\r\n\x1a\n")), "an HDF5 file"],
+  [utf8('{"weight_map": {"a": "b"}}\n'), "JSON text"],
+  [utf8("[1.5, 2,\n3, 4]\n"), "JSON text"],
+];
 
 const refused: [
   path: string | undefined,
@@ -60,8 +95,15 @@ const refused: [
   [undefined, zeros, "it is none of .npy, GGUF, safetensors"],
   [undefined, new Uint8Array(0), "it is none of .npy, GGUF, safetensors"],
   ["W.f32", zeros.subarray(1), "its 11 bytes are no multiple of 4"],
-  ["W.bin", Uint8Array.of(0x50, 0x4b, 3, 4, 0, 0, 0, 0), "it is a zip archive"],
-  ["W.npz", Uint8Array.of(0x50, 0x4b, 3, 4), "it is a zip archive"],
+  ...strangers.flatMap(([bytes, message]) =>
+    [".bin", ".f32", ".safetensors", ".gguf", ".npy", ".dat", undefined].map((
+      ending,
+    ): [string | undefined, Uint8Array, string] => [
+      ending && `W${ending}`,
+      bytes,
+      `it is ${message}`,
+    ])
+  ),
 ];
 
 for (const [path, bytes, message] of refused) {

@@ -1,7 +1,6 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { ByteSink } from "../../src/files/bytes.ts";
+import { assertEquals, assertRejects } from "@std/assert";
 import { memorySource } from "../../src/files/file_source.ts";
-import { chunks, readAhead, WriteBehind } from "../../src/files/pipeline.ts";
+import { chunks, readAhead } from "../../src/files/pipeline.ts";
 
 const bytes = Uint8Array.from({ length: 50 }, (_, i) => i);
 
@@ -82,48 +81,4 @@ Deno.test("readAhead: leaving early waits for the reads under way", async () => 
     if (index === 1) break;
   }
   assertEquals(running, 0);
-});
-
-/** A sink that keeps what it gets, later. */
-function slowSink(failAt = Infinity): ByteSink & { bytes: Uint8Array } {
-  return {
-    name: "slow",
-    bytes: new Uint8Array(50),
-    async write(offset, bytes) {
-      await new Promise((resolve) => setTimeout(resolve, 1));
-      if (offset >= failAt) throw new Error(`full at ${offset}`);
-      this.bytes.set(bytes, offset);
-    },
-    commit: () => Promise.resolve(),
-    abort: () => Promise.resolve(),
-  };
-}
-
-Deno.test("WriteBehind: a buffer is handed out again only when it is written", async () => {
-  for (const count of [1, 2, 3]) {
-    const sink = slowSink();
-    const ring = new WriteBehind(
-      sink,
-      Array.from({ length: count }, () => new Uint8Array(10)),
-    );
-    for (let offset = 0; offset < 50; offset += 10) {
-      const buffer = await ring.take();
-      buffer.set(bytes.subarray(offset, offset + 10));
-      ring.put(offset, buffer);
-    }
-    await ring.flush();
-    assertEquals(sink.bytes, bytes);
-  }
-});
-
-Deno.test("WriteBehind: a failed write surfaces at take or at flush", async () => {
-  const ring = new WriteBehind(slowSink(10), [
-    new Uint8Array(10),
-    new Uint8Array(10),
-  ]);
-  for (const offset of [0, 10]) ring.put(offset, await ring.take());
-  assert(await ring.take());
-  await assertRejects(() => ring.flush(), Error, "full at 10");
-  ring.put(0, new Uint8Array(10));
-  await assertRejects(() => ring.take(), Error, "full at 10");
 });

@@ -6,9 +6,9 @@ import {
   planParts,
   QUANTIZED_KEY,
   type QuantizedPlan,
-  readQuantized,
   sortTensors,
 } from "../../src/files/quantized.ts";
+import { readQuantized } from "./read_quantized.ts";
 import {
   openSafetensors,
   planSafetensors,
@@ -252,7 +252,7 @@ const twins: [what: string, bad: string, message: string, good?: string][] = [
   [
     "an option with a line break",
     good.replace("affine", "a\\n\\u001b[2J"),
-    'scaleMethod "a\\u{a}\\u{1b}[2J"',
+    'scaleMethod "a\\n\\u001b[2J"',
   ],
   [
     "options that make other parts",

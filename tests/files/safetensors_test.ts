@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { memorySource } from "../../src/files/file_source.ts";
 import { isFloat, readFloats } from "../../src/files/floats.ts";
+import { METADATA_COUNT, TENSOR_COUNT } from "../../src/files/limits.ts";
 import {
   openSafetensors,
   planSafetensors,
@@ -95,6 +96,11 @@ const good = safetensors(
   `{"a":${entry("[2]", 0, 8)},"b":${entry("[1]", 8, 12)}}`,
   12,
 );
+/** So many fields of JSON, each an empty text. */
+function texts(count: number): string {
+  return Array.from({ length: count }, (_, i) => `"${i}":""`).join();
+}
+
 const twins: [
   what: string,
   bad: Uint8Array,
@@ -250,6 +256,35 @@ const twins: [
     "no shape",
     safetensors('{"a":{"dtype":"F32","data_offsets":[0,4]}}', 4),
     "has no shape",
+  ],
+  [
+    "an empty entry, long before the header goes wrong",
+    safetensors('{"0":{},"1":{},"2'),
+    'tensor "0" has no dtype',
+  ],
+  [
+    "an entry of more values than any tensor has",
+    safetensors(`{"a":${entry(`[${Array(200).fill(1)}]`, 0, 4)}}`, 4),
+    "more than 128 values",
+    safetensors(`{"a":${entry(`[${Array(64).fill(1)}]`, 0, 4)}}`, 4),
+  ],
+  [
+    "metadata of more texts than anybody writes",
+    safetensors(`{"__metadata__":{${texts(METADATA_COUNT + 1)}}}`),
+    `more than ${METADATA_COUNT + 1} values`,
+    safetensors(`{"__metadata__":{${texts(METADATA_COUNT)}}}`),
+  ],
+  [
+    "more tensors than the limit, each of them right",
+    safetensors(
+      `{${
+        Array.from(
+          { length: TENSOR_COUNT + 1 },
+          (_, i) => `"${i}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`,
+        )
+      }}`,
+    ),
+    `more tensors than the limit of ${TENSOR_COUNT}`,
   ],
   [
     "65 dimensions",

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EventEmitter } from "node:events";
 import { spoolInput, spoolOutput } from "../../src/files/stdio.ts";
 
@@ -6,8 +6,41 @@ async function* pieces(...all: number[][]) {
   for (const piece of all) yield Uint8Array.from(piece);
 }
 
+const anything = () => {};
+
+Deno.test("spoolInput: first bytes that are refused end an endless stream", async () => {
+  let taken = 0, ended = false;
+  const endless = async function* () {
+    try {
+      for (;; taken++) yield new Uint8Array(100);
+    } finally {
+      ended = true;
+    }
+  };
+  const seen: number[] = [];
+  const check = (start: Uint8Array) => {
+    seen.push(start.length);
+    throw new SyntaxError("no such magic");
+  };
+  await assertRejects(
+    () => spoolInput(check, endless()),
+    SyntaxError,
+    "no such magic",
+  );
+  assertEquals([seen.length, ended], [1, true]);
+  assert(taken < 10, `${taken} pieces were read`);
+});
+
+Deno.test("spoolInput: a short stream is checked and taken whole, in small pieces too", async () => {
+  const seen: number[][] = [];
+  const check = (start: Uint8Array) => void seen.push([...start]);
+  const source = await spoolInput(check, pieces([1], [2], [3]));
+  assertEquals([seen, source.size], [[[1, 2, 3]], 3]);
+  await source.close();
+});
+
 Deno.test("spoolInput: a stream becomes a source of ranges", async () => {
-  const source = await spoolInput(pieces([1, 2, 3], [], [4, 5]));
+  const source = await spoolInput(anything, pieces([1, 2, 3], [], [4, 5]));
   assertEquals(source.size, 5);
   const into = new Uint8Array(3);
   await source.read(2, into);
@@ -23,14 +56,18 @@ Deno.test("spoolInput: a stream becomes a source of ranges", async () => {
 
 Deno.test("spoolInput: a terminal is refused, a broken stream told", async () => {
   const terminal = Object.assign(pieces([1]), { isTTY: true });
-  await assertRejects(() => spoolInput(terminal), Error, "it is a terminal");
+  await assertRejects(
+    () => spoolInput(anything, terminal),
+    Error,
+    "it is a terminal",
+  );
   // deno-lint-ignore require-yield -- it breaks before the first piece
   const broken = (async function* (): AsyncGenerator<Uint8Array> {
     await Promise.resolve();
     throw new Error("the cable was cut");
   })();
   await assertRejects(
-    () => spoolInput(broken),
+    () => spoolInput(anything, broken),
     Error,
     "Cannot read standard input",
   );

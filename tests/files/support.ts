@@ -10,6 +10,16 @@ export async function vector(name: string): Promise<Uint8Array> {
   return new Uint8Array(await readFile(join(vectors, name)));
 }
 
+/** The path of a file as people have them. */
+export function casePath(name: string): string {
+  return join(vectors, "..", "cases", name);
+}
+
+/** The bytes of a file as people have them. */
+export async function caseBytes(name: string): Promise<Uint8Array> {
+  return new Uint8Array(await readFile(casePath(name)));
+}
+
 /** What the golden arrays hold at each logical index. */
 export function ramp(length: number): number[] {
   return Array.from({ length }, (_, i) => (i % 97 - 48) / 4);
@@ -22,7 +32,14 @@ export function utf8(text: string): Uint8Array {
 
 /** Joins arrays of bytes. */
 export function concat(...pieces: (Uint8Array | number[])[]): Uint8Array {
-  return Uint8Array.from(pieces.flatMap((piece) => [...piece]));
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const joined = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    joined.set(piece, at);
+    at += piece.length;
+  }
+  return joined;
 }
 
 /** A source that fails the test when anybody reads beyond `limit` bytes in all. */

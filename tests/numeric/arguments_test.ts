@@ -150,7 +150,9 @@ Deno.test("a typed array is one of the kinds asked for, and no subclass", () => 
 
 Deno.test("options, words, numbers, shapes and intervals", () => {
   assertEquals(plainOptions(undefined, "options"), {});
-  for (const wrong of [null, [], "x", 3, new Uint8Array(1), () => 1]) {
+  for (
+    const wrong of [null, [], "x", 3, new Uint8Array(1), () => 1, new Map()]
+  ) {
     assertThrows(() => plainOptions(wrong, "options"), TypeError, "options");
   }
   assertEquals(oneOf("js", ["wasm", "js"], "backend"), "js");

@@ -90,20 +90,31 @@ const refusals: readonly (readonly [code: number, args: readonly string[]])[] =
     [2, ["quantize", "IN.npy", "-o", "new.safetensors", "--unknown-flag"]],
   ];
 
-const DENO = [Deno.execPath(), "run", "--quiet", "-RW", join(root, "cli.ts")];
+const DENO: Runtime = {
+  program: [Deno.execPath(), "run", "--quiet", "-RW", join(root, "cli.ts")],
+};
+
+/** A program with its first arguments, and the environment that it runs in. */
+export interface Runtime {
+  readonly program: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
 
 /** Runs one command line in a folder. */
 function call(
-  [program, ...first]: readonly string[],
+  { program: [program, ...first], env }: Runtime,
   args: readonly string[],
   cwd: string,
 ): Promise<Finished> {
-  return execute(program, [...first, ...args], { cwd, env: { NO_COLOR: "1" } });
+  return execute(program, [...first, ...args], {
+    cwd,
+    env: { NO_COLOR: "1", ...env },
+  });
 }
 
 /** Runs all commands under one runtime in a folder of its own; returns what the reports print. */
 async function runAll(
-  runtime: readonly string[],
+  runtime: Runtime,
   folder: string,
 ): Promise<string[]> {
   await Deno.mkdir(folder);
@@ -117,23 +128,27 @@ async function runAll(
     assertEquals(
       code,
       0,
-      `${runtime[0]}: ${args.join(" ")}\n${stdout}${stderr}`,
+      `${runtime.program[0]}: ${args.join(" ")}\n${stdout}${stderr}`,
     );
     if (reports.includes(args)) printed.push(stdout);
   }
   for (const [expected, args] of refusals) {
     const { code, stderr } = await call(runtime, args, folder);
-    assertEquals(code, expected, `${runtime[0]}: ${args.join(" ")}\n${stderr}`);
+    assertEquals(
+      code,
+      expected,
+      `${runtime.program[0]}: ${args.join(" ")}\n${stderr}`,
+    );
     assert(!stderr.includes("    at "), `a stack trace:\n${stderr}`);
   }
   return printed;
 }
 
-/** Fails unless the packed command line under `runtime` does what the sources do under Deno. */
+/** Fails unless the command line under `runtime` does what it does under Deno. */
 export async function assertSameFiles(
   folder: string,
   label: string,
-  runtime: readonly string[],
+  runtime: Runtime,
 ): Promise<void> {
   const own = join(folder, `files-deno-for-${label}`),
     theirs = join(folder, `files-${label}`);

@@ -1,29 +1,29 @@
 /**
  * The packed module, installed from its tarball into Node and Bun: the same
- * bytes, the command line, and the types.
+ * bytes, the command line where there is no Deno, and what the package says.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { assertSameFiles } from "./command_line.ts";
+import {
+  assertNoDeno,
+  bunIn,
+  install,
+  packInto,
+  pinned,
+  programOn,
+  type Project,
+  withoutNpm,
+} from "./project.ts";
 import type { SmokeResult } from "./smoke.ts";
 import {
   assertSameHashes,
-  available,
   bundle,
-  execute,
   expectedResults,
-  noteSkip,
+  readmeExample,
   root,
   succeed,
 } from "./workshop.ts";
-
-/** Pinned, so that a release of either cannot turn this suite red overnight. */
-const developmentPackages = ["bun@1.4.5", "typescript@5.9.3"];
-
-const withoutNpm = noteSkip(
-  !(await available("npm", ["--version"])),
-  "npm is not installed",
-);
 
 /** Loads the installed module and prints what both backends compute. */
 const runner = `
@@ -40,80 +40,28 @@ const { smoke } = await import("./smoke.js");
 console.log(JSON.stringify([smoke(nibblewise)]));
 `;
 
-/** Strict, without the types of any runtime: the declarations have to stand on their own. */
-const tsconfig = {
-  compilerOptions: {
-    strict: true,
-    noEmit: true,
-    module: "nodenext",
-    target: "es2023",
-    lib: ["es2023", "dom"],
-    types: [],
-  },
-  files: ["consumer.ts"],
-};
+/** The entry points of the module, from the one list of them. */
+const entries: string[] = Object.keys(
+  JSON.parse(await Deno.readTextFile(join(root, "deno.json"))).exports,
+);
 
-/** What a TypeScript user writes; it has to check against the packed declarations. */
-const consumer = `
-import { backend, compare, dequantize, formats, quantize, quantizeToInt4 } from "nibblewise";
-const values = Float32Array.of(1, -2, 3);
-const quantized = quantize(values, { format: "int4", groupSize: 32, scaleMethod: "absmax" });
-const restored: Float32Array = dequantize(quantized);
-const basic: { quantized: Int8Array; scale: number; zeroPoint: number } = quantizeToInt4(values);
-const error: number = compare(values, restored).rmse;
-const name: "wasm" | "js" = backend();
-const count: number = formats.size;
-console.log(basic, error, name, count);
-`;
-
-/** The installed package and how to start the runtimes in it. */
-interface Installation {
-  readonly folder: string;
-  readonly bun: string;
-}
-
-async function install(): Promise<Installation> {
+async function prepare(): Promise<Project> {
   const folder = await Deno.makeTempDir({ prefix: "nibblewise-packed-" });
-  await succeed(Deno.execPath(), [
-    "run",
-    "-A",
-    ".ci/pack.ts",
-    "-o",
-    join(folder, "nibblewise.tgz"),
-  ], { cwd: root });
   await bundle("tests/runtimes/smoke.ts", join(folder, "smoke.js"));
-  await Deno.writeTextFile(
-    join(folder, "package.json"),
-    JSON.stringify({ private: true, type: "module" }),
-  );
   await Deno.writeTextFile(join(folder, "run.js"), runner);
-  await Deno.writeTextFile(
-    join(folder, "tsconfig.json"),
-    JSON.stringify(tsconfig),
-  );
   await Deno.writeTextFile(
     join(folder, "run_without_wasm.js"),
     runnerWithoutWasm,
   );
-  await Deno.writeTextFile(join(folder, "consumer.ts"), consumer);
-  await succeed("npm", [
-    "install",
-    "--no-audit",
-    "--no-fund",
-    "./nibblewise.tgz",
-    ...developmentPackages,
-  ], {
-    cwd: folder,
-  });
-  // bun's package names its program the same on every system.
-  return { folder, bun: join(folder, "node_modules", "bun", "bin", "bun.exe") };
+  return await install(folder, [await packInto(folder), pinned.bun]);
 }
 
 Deno.test({ name: "the packed module", ignore: withoutNpm }, async (t) => {
-  const { folder, bun } = await install();
+  const project = await prepare();
+  const { folder, env } = project;
   const expected = expectedResults();
-  const options = { cwd: folder };
-  const runtimes = { node: "node", bun };
+  const options = { cwd: folder, env };
+  const runtimes = { node: programOn(env.PATH, "node"), bun: bunIn(project) };
   try {
     await t.step(
       "computes the same hashes on both backends of this runtime",
@@ -151,41 +99,125 @@ Deno.test({ name: "the packed module", ignore: withoutNpm }, async (t) => {
       await t.step(
         `writes the same files from the command line under ${name}`,
         async () => {
-          await assertSameFiles(folder, name, [program, cliOf(folder)]);
+          await assertSameFiles(folder, name, {
+            program: [program, cliOf(folder)],
+            env,
+          });
         },
       );
     }
 
-    await t.step("installs a command", async () => {
-      const { code } = await execute("npx", [
-        "--no-install",
-        "nibblewise",
-        "--help",
-      ], options);
-      assertEquals(code, 0);
+    await t.step("starts where there is no Deno, by npx and bunx", async () => {
+      await assertNoDeno(env);
+      const version = `nibblewise ${(await manifestOf(folder)).version}\n`;
+      for (
+        const starter of [
+          [programOn(env.PATH, "npx"), "--no-install"],
+          [bunIn(project), "x", "--no-install"],
+        ]
+      ) {
+        const [program, ...args] = [...starter, "nibblewise", "--version"];
+        assertEquals(await succeed(program, args, options), version);
+      }
     });
 
-    await t.step("carries declarations that TypeScript accepts", async () => {
-      const tsc = join(folder, "node_modules", "typescript", "bin", "tsc");
-      await succeed("node", [tsc], options);
+    await t.step("runs the README's example as it is pasted", async () => {
+      const file = join(folder, "try.mjs");
+      await Deno.writeTextFile(file, await readmeExample("Sixty seconds"));
+      const starters = [
+        [runtimes.node],
+        [runtimes.bun],
+        [Deno.execPath(), "run", "--no-prompt"],
+      ];
+      for (const [program, ...args] of starters) {
+        const printed = await succeed(program, [...args, file], options);
+        assertMatch(printed, /^[\d.]+ dB, at most [\d.]+ off, .*\n294912\n$/);
+      }
     });
 
-    await t.step("has a core without dependencies", async () => {
-      await assertCoreStandsAlone(join(folder, "node_modules", "nibblewise"));
+    await t.step("says what npm shows, and depends on nothing", async () => {
+      const manifest = await manifestOf(folder);
+      for (
+        const field of [
+          "description",
+          "keywords",
+          "author",
+          "license",
+          "repository",
+          "homepage",
+          "bugs",
+          "engines",
+          "sideEffects",
+          "types",
+        ]
+      ) assert(manifest[field], `package.json has no ${field}`);
+      for (const kind of ["", "peer", "optional", "bundled"]) {
+        const field = kind ? `${kind}Dependencies` : "dependencies";
+        assertEquals(manifest[field], undefined, field);
+      }
+      const installed = await Array.fromAsync(
+        Deno.readDir(join(folder, "node_modules")),
+        ({ name }) => name,
+      );
+      assert(!installed.includes("deno-std"), installed.join(" "));
     });
+
+    await t.step("has every entry point of deno.json", async () => {
+      const { exports } = await manifestOf(folder);
+      assertEquals(Object.keys(exports), entries);
+      for (const { types, default: code } of Object.values(exports)) {
+        for (const path of [types, code]) {
+          assert((await Deno.stat(join(packageOf(folder), path))).isFile);
+        }
+      }
+    });
+
+    await t.step(
+      "imports nothing but its own files, and Node's own in the command line",
+      async () => {
+        const core = await importsFrom(join(packageOf(folder), "mod.js"));
+        assertEquals(core.outside, []);
+        assert(core.files > 5, `only ${core.files} modules were found`);
+        const program = await importsFrom(join(packageOf(folder), "cli.js"));
+        assertEquals(
+          program.outside.filter((name) => !name.startsWith("node:")),
+          [],
+        );
+        assert(program.outside.length > 0, "the pattern finds no import");
+      },
+    );
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 });
 
-function cliOf(folder: string): string {
-  return join(folder, "node_modules", "nibblewise", "cli.js");
+function packageOf(folder: string): string {
+  return join(folder, "node_modules", "nibblewise");
 }
 
-/** Follows the imports of the packed mod.js: relative ones only. */
-async function assertCoreStandsAlone(packageFolder: string): Promise<void> {
-  const seen = new Set<string>();
-  const queue = [join(packageFolder, "mod.js")];
+function cliOf(folder: string): string {
+  return join(packageOf(folder), "cli.js");
+}
+
+/** What of package.json is looked at by name; the rest only has to be there, or not. */
+interface Manifest {
+  readonly version: string;
+  readonly exports: Record<string, { types: string; default: string }>;
+  readonly [field: string]: unknown;
+}
+
+async function manifestOf(folder: string): Promise<Manifest> {
+  return JSON.parse(
+    await Deno.readTextFile(join(packageOf(folder), "package.json")),
+  );
+}
+
+/** Follows the imports of a packed module: how many files it takes, and what else it names. */
+async function importsFrom(
+  entry: string,
+): Promise<{ files: number; outside: string[] }> {
+  const seen = new Set<string>(), outside = new Set<string>();
+  const queue = [entry];
   for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
     if (seen.has(path)) continue;
     seen.add(path);
@@ -196,9 +228,9 @@ async function assertCoreStandsAlone(packageFolder: string): Promise<void> {
       )
     ) {
       const specifier = from ?? alone;
-      assert(specifier.startsWith("."), `${path} imports ${specifier}`);
-      queue.push(join(path, "..", specifier));
+      if (specifier.startsWith(".")) queue.push(join(path, "..", specifier));
+      else outside.add(specifier);
     }
   }
-  assert(seen.size > 5, `only ${seen.size} modules were found`);
+  return { files: seen.size, outside: [...outside] };
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
+import { join } from "node:path";
 import * as nibblewise from "../../mod.ts";
 import { smokeBoth, type SmokeResult } from "./smoke.ts";
 
@@ -134,4 +135,13 @@ export function assertSameHashes(
     [],
     `${runtime} (${actual.backend}): ${different.length} hashes differ`,
   );
+}
+
+/** The first TypeScript example of a section of the README, as a reader copies it. */
+export async function readmeExample(section: string): Promise<string> {
+  const text = await Deno.readTextFile(join(root, "README.md"));
+  const start = text.indexOf(`\n## ${section}\n`);
+  const [, code] = /^```ts\n([\s\S]*?)^```$/m.exec(text.slice(start)) ?? [];
+  assert(start >= 0 && code !== undefined, `README.md: ${section}`);
+  return code;
 }

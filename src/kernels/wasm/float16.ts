@@ -33,8 +33,14 @@ const SMALLEST_NORMAL: i32 = 0x38800000;
 
 // Whether a binary16 is an infinity or NaN.
 @inline export function isOdd(address: usize): bool {
-  return (<u32>load<u16>(address) & INFINITY_BITS) == INFINITY_BITS;
+  return anyOdd(oddness(address));
 }
+
+// The same for many, joined by OR: cheaper in a loop than a branch for each.
+@inline export function oddness(address: usize): u32 {
+  return (<u32>load<u16>(address) & 0x7fff) + (0x8000 - INFINITY_BITS);
+}
+@inline export function anyOdd(joined: u32): bool { return (joined & 0x8000) != 0; }
 
 // A binary16 in four lanes, exactly. Small scales are subnormal often: selected,
 // not branched to, and by a difference of normal floats, since processors take

@@ -351,11 +351,11 @@ export function int4_quantize_groups(
     nibble ^= 1;
     out += 4;
   }
-  if (!isFinite32(s)) settleNaNs(end - ((<usize>n) << 2), end);
 }
 
 export function int4_dequantize(n: i32, codes: usize, out: usize, scale: f32, zeroPoint: i32): i32 {
   dequantizeRun(codes, 0, n, out, scale, zeroPoint);
+  if (!isFinite32(scale)) settleNaNs(out, out + ((<usize>n) << 2));
   return 0;
 }
 
@@ -363,9 +363,12 @@ export function int4_dequantize(n: i32, codes: usize, out: usize, scale: f32, ze
 export function int4_dequantize_groups(
   n: i32, codes: usize, scales: usize, zeroPoints: usize, out: usize, row: i32, group: i32, affine: i32,
 ): i32 {
+  const first = out;
+  let odd: u32 = 0; // negative where the exponent of a scale is that of infinities and NaN
   while (n > 0) {
     const columns = min(n, row);
     for (let at = 0; at < columns; at += group) {
+      odd |= (load<u32>(scales) & 0x7fffffff) + 0x00800000;
       const zeroPoint = affine ? <i32>load<i8>(zeroPoints) : 0;
       dequantizeRun(codes, at, min(group, columns - at), out + ((<usize>at) << 2), load<f32>(scales), zeroPoint);
       scales += 4;
@@ -375,5 +378,6 @@ export function int4_dequantize_groups(
     out += (<usize>columns) << 2;
     n -= columns;
   }
+  if (<i32>odd < 0) settleNaNs(first, out);
   return 0;
 }

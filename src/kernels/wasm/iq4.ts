@@ -2,7 +2,7 @@
 // IQ4_XS: [f16 scale][u16 high bits][4 bytes of low bits][8 * 16 bytes of codes] for 256.
 
 import { bytesHigh, bytesLow, lowNibbles, pin, roundMagic, settleNaNs, wordsHigh, wordsLow, workspace, zero } from "./common";
-import { halvesOf, isOdd, loadHalf, overflowed } from "./float16";
+import { anyOdd, halvesOf, isOdd, loadHalf, oddness, overflowed } from "./float16";
 import { sumsOfSquares } from "./groups";
 import {
   allFinite, gridValues, inverseOrZero, loadValues, search, storeCodes, weighByImportance, weighBySquares,
@@ -172,11 +172,13 @@ const SHRINK: f32 = 5.9604644775390625e-8; // 2^-24
 
 export function iq4_nl_dequantize(n: i32, blocks: usize, out: usize): i32 {
   const grid = gridValues(), mask = lowNibbles(), z = zero(), shrink = pin(SHRINK);
+  let odd: u32 = 0;
   for (const end = out + ((<usize>n) << 2); out < end; out += GROUP_BYTES) {
     dequantizeGroup(blocks + 2, out, f32x4.mul(loadHalf(blocks), shrink), grid, mask, z);
-    if (isOdd(blocks)) settleNaNs(out, out + GROUP_BYTES);
+    odd |= oddness(blocks);
     blocks += NL_BYTES;
   }
+  if (anyOdd(odd)) settleNaNs(out - ((<usize>n) << 2), out);
   return 0;
 }
 

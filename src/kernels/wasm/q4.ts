@@ -4,7 +4,7 @@
 //   q4_1: f16 d, f16 m, code = trunc((x - m) / d + 0.5); value = code * d + m
 
 import { lowNibbles, maxOfEach, minOfEach, settleNaNs, zero } from "./common";
-import { halvesOf, isOdd, loadHalf, overflowed } from "./float16";
+import { anyOdd, halvesOf, loadHalf, oddness, overflowed } from "./float16";
 import { storeScaled, storeScaledAndShifted } from "./lookup";
 
 // Bytes of a block.
@@ -99,11 +99,6 @@ const EXTREMES: usize = memory.data(128, 16);
 @inline function firstSmallest(a: usize, b: usize, c: usize, d: usize): v128 {
   const low = smallest(), none = f32x4.eq(low, zero());
   return v128.any_true(none) ? firstInstead(low, none, a, b, c, d) : low;
-}
-
-// 1 / d, or 0 for 0.
-@inline function reciprocals(d: v128): v128 {
-  return v128.and(f32x4.div(f32x4.splat(1), d), f32x4.ne(d, zero()));
 }
 
 @inline function storeHalves(halves: v128, a: usize, b: usize, c: usize, d: usize): void {
@@ -251,24 +246,28 @@ export function q4_1_quantize(n: i32, src: usize, dst: usize): i32 {
 
 export function q4_0_dequantize(n: i32, src: usize, out: usize): i32 {
   const u = v128.load(Q4_0_VALUES), l = v128.load(Q4_0_VALUES, 16), mask = lowNibbles(), z = zero();
+  let odd: u32 = 0;
   for (const end = out + (<usize>n << 2); out < end; out += 128) {
     const d = loadHalf(src), codes = v128.load(src, 2);
+    odd |= oddness(src);
     storeScaled(out, v128.and(codes, mask), u, l, d, z);
     storeScaled(out + 64, v128.and(i16x8.shr_u(codes, 4), mask), u, l, d, z);
-    if (isOdd(src)) settleNaNs(out, out + 128);
     src += Q4_0;
   }
+  if (anyOdd(odd)) settleNaNs(out - (<usize>n << 2), out);
   return 0;
 }
 
 export function q4_1_dequantize(n: i32, src: usize, out: usize): i32 {
   const u = v128.load(Q4_1_VALUES), l = v128.load(Q4_1_VALUES, 16), mask = lowNibbles(), z = zero();
+  let odd: u32 = 0;
   for (const end = out + (<usize>n << 2); out < end; out += 128) {
     const d = loadHalf(src), m = loadHalf(src + 2), codes = v128.load(src, 4);
+    odd |= oddness(src) | oddness(src + 2);
     storeScaledAndShifted(out, v128.and(codes, mask), u, l, d, m, z);
     storeScaledAndShifted(out + 64, v128.and(i16x8.shr_u(codes, 4), mask), u, l, d, m, z);
-    if (isOdd(src) || isOdd(src + 2)) settleNaNs(out, out + 128);
     src += Q4_1;
   }
+  if (anyOdd(odd)) settleNaNs(out - (<usize>n << 2), out);
   return 0;
 }

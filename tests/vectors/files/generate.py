@@ -119,3 +119,14 @@ save("mixed.safetensors", {
     "ids": ("int64", [2], np.arange(2, dtype="<i8").tobytes()),
 }, {"format": "np"})
 save("none.safetensors", {}, None)
+
+# ---- eight-bit floats: every byte, and what ml_dtypes makes of it as float32 ----
+
+FLOAT8 = {"F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu"}
+BYTES = np.arange(256, dtype=np.uint8)
+float8 = {}
+for name, spelled in FLOAT8.items():
+    decoded = BYTES.view(getattr(ml_dtypes, spelled)).astype("<f4")
+    float8[name] = (spelled, [256], BYTES.tobytes())
+    float8[f"{name} as F32"] = ("float32", [256], decoded.tobytes())
+save("float8.safetensors", float8, None)

@@ -1,6 +1,7 @@
-// Types of the few functions of the Deno standard library that this project
-// uses. The package that carries it on npm is JavaScript without types; point
-// the import map at JSR (see CONTRIBUTING.md) and this file can go.
+// Types of the few functions of the Deno standard library that are imported by
+// name: by the tests, the benchmarks and src/cli/std/names.ts. The package that
+// carries it on npm is JavaScript without types; point the import map at JSR
+// (see CONTRIBUTING.md) and this file can go.
 
 declare module "@std/assert" {
   type ErrorClass<E extends Error> = new (...args: never[]) => E;
@@ -100,27 +101,5 @@ declare module "@std/cli/parse-args" {
 }
 
 declare module "@std/fmt/bytes" {
-  export function format(
-    bytes: number,
-    options?: { binary?: boolean; bits?: boolean; signed?: boolean },
-  ): string;
-}
-
-declare module "@std/fmt/colors" {
-  export function bold(text: string): string;
-  export function dim(text: string): string;
-  export function red(text: string): string;
-  export function green(text: string): string;
-  export function yellow(text: string): string;
-  export function cyan(text: string): string;
-  export function stripAnsiCode(text: string): string;
-  export function setColorEnabled(enabled: boolean): void;
-  export function getColorEnabled(): boolean;
-}
-
-declare module "@std/fmt/duration" {
-  export function format(
-    milliseconds: number,
-    options?: { style?: "narrow" | "digital" | "full"; ignoreZero?: boolean },
-  ): string;
+  export const format: typeof import("../src/cli/std/bundle.d.ts").formatBytes;
 }

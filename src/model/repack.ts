@@ -1,0 +1,227 @@
+/**
+ * Repacking: from one layout to another, without a look at what the numbers mean.
+ * It moves numbers and changes none, or refuses with the reason.
+ *
+ * @module
+ */
+import type { Scheme } from "../words/scheme.ts";
+import { grainOf } from "../words/layout.ts";
+import {
+  areaNumber,
+  fieldLength,
+  type FieldPlan,
+  type Fields,
+  type Span,
+  type Tile,
+} from "../words/tile.ts";
+import {
+  areaOf,
+  cut,
+  type Matrix,
+  whole,
+  type Window,
+} from "../words/window.ts";
+import {
+  packTile,
+  type Tensor,
+  type TensorBytes,
+  unpackTile,
+} from "./tensor.ts";
+
+/** Values in a window: with what is written of them it stays in the first caches. */
+const WINDOW_VALUES = 16384;
+
+/**
+ * Why a tensor cannot be repacked whatever its numbers are; undefined where it can be tried.
+ *
+ * @param from What it is.
+ * @param to What it should become.
+ */
+export function whyNotRepack(from: Tensor, to: Tensor): string | undefined {
+  const a = from.scheme, b = to.scheme;
+  if (a.grid.name !== b.grid.name) {
+    return `its codes stand for ${a.grid.name}, not ${b.grid.name}`;
+  }
+  if (a.form !== b.form || a.form === "other") {
+    return `its values are ${describeForm(a)}, not ${describeForm(b)}`;
+  }
+  const { matrix } = from.layout;
+  if (
+    matrix.rows !== to.layout.matrix.rows ||
+    matrix.columns !== to.layout.matrix.columns
+  ) return "its groups run across rows on one side only";
+  const [spanA, spanB] = [groupOf(a), groupOf(b)];
+  if (!sameAreas(spanA, spanB, matrix)) {
+    return `its groups have ${sizeText(spanA)}, not ${sizeText(spanB)}`;
+  }
+  const missing = Object.keys(b.fields).find((role) => !hasRole(a, role));
+  if (missing !== undefined) return `it has no ${missing}`;
+  return undefined;
+}
+
+function describeForm({ form }: Scheme): string {
+  return form === "other" ? "of a form of its own" : form;
+}
+
+function sizeText({ rows, columns }: Span): string {
+  return rows === 1 ? `${columns} values` : `${rows} × ${columns} values`;
+}
+
+function groupOf({ fields, groupedBy }: Scheme): Span {
+  return fields[groupedBy].span;
+}
+
+/** Whether two spans cut a matrix in the same areas. */
+function sameAreas(a: Span, b: Span, { rows, columns }: Matrix): boolean {
+  return Math.min(a.rows, rows) === Math.min(b.rows, rows) &&
+    Math.min(a.columns, columns) === Math.min(b.columns, columns);
+}
+
+function hasRole({ fields, constants = {} }: Scheme, role: string): boolean {
+  return role in fields || role in constants || role === "order";
+}
+
+/**
+ * Repacks a window.
+ *
+ * @param from What the tensor is.
+ * @param source Its bytes, or as much of them as the window needs.
+ * @param to What it becomes: {@linkcode whyNotRepack} had nothing against it.
+ * @param target Where it goes.
+ * @param window The window; starts at the grain of `to`.
+ * @throws {RangeError} Names the first group and field that does not fit.
+ */
+export function repackWindow(
+  from: Tensor,
+  source: TensorBytes,
+  to: Tensor,
+  target: TensorBytes,
+  window: Window,
+): void {
+  const grain = grainOf(to.layout, to.scheme.fields);
+  for (const part of cut(window, grain, WINDOW_VALUES)) {
+    const read = newTile(from, part);
+    unpackTile(from, read, source);
+    const written: Tile = { ...read, fields: {} };
+    const fields: Record<string, Float32Array> = {};
+    for (const [role, plan] of Object.entries(to.scheme.fields)) {
+      fields[role] = fieldFor(role, plan, from.scheme, to.scheme, read);
+    }
+    checkDropped(from.scheme, to.scheme, read);
+    packTile(to, { ...written, fields }, target);
+    const back = newTile(to, part);
+    unpackTile(to, back, target);
+    checkSame(fields, back, to.scheme);
+  }
+}
+
+/** Repacks a whole tensor. */
+export function repackTensor(
+  from: Tensor,
+  source: TensorBytes["bytes"],
+  to: Tensor,
+  target: TensorBytes["bytes"],
+): void {
+  const area = whole(to.layout.matrix);
+  repackWindow(
+    from,
+    { bytes: source, area },
+    to,
+    { bytes: target, area },
+    area,
+  );
+}
+
+function newTile({ scheme, layout: { matrix } }: Tensor, window: Window): Tile {
+  const fields: Record<string, Float32Array> = {};
+  for (const [role, plan] of Object.entries(scheme.fields)) {
+    fields[role] = new Float32Array(fieldLength(window, plan));
+  }
+  return { ...window, matrix, fields, codes: new Uint8Array(areaOf(window)) };
+}
+
+/** The numbers of a field: those that were read, a constant of the source, or the natural order of columns. */
+function fieldFor(
+  role: string,
+  plan: FieldPlan,
+  { constants = {} }: Scheme,
+  target: Scheme,
+  read: Tile,
+): Float32Array {
+  const own = read.fields[role];
+  if (own) return own;
+  const field = new Float32Array(fieldLength(read, plan));
+  if (role === "order") {
+    const { columns } = groupOf(target);
+    return field.map((_, i) => Math.floor((read.column + i) / columns));
+  }
+  return field.fill(constants[role]);
+}
+
+/** What the target has no field for has to be what the target takes it for. */
+function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
+  for (const [role, plan] of Object.entries(from.fields)) {
+    if (role in to.fields) continue;
+    const { columns } = groupOf(from);
+    const expected = (i: number) =>
+      role === "order"
+        ? Math.floor((read.column + i) / columns)
+        : to.constants?.[role];
+    const bad = read.fields[role].findIndex((x, i) => x !== expected(i));
+    if (bad < 0) continue;
+    throw misfit(
+      role,
+      read.fields[role][bad],
+      `it can only be ${expected(bad)} there`,
+      plan,
+      read,
+      bad,
+    );
+  }
+}
+
+/** What was written has to read back as it was, to the bit. */
+function checkSame(
+  fields: Fields,
+  back: Tile,
+  { fields: plans }: Scheme,
+): void {
+  for (const [role, values] of Object.entries(fields)) {
+    const bad = values.findIndex((x, i) => !Object.is(x, back.fields[role][i]));
+    if (bad < 0) continue;
+    throw misfit(
+      role,
+      values[bad],
+      `it would become ${back.fields[role][bad]}`,
+      plans[role],
+      back,
+      bad,
+    );
+  }
+}
+
+function misfit(
+  role: string,
+  value: number,
+  why: string,
+  { span, length = 1 }: FieldPlan,
+  tile: Tile,
+  index: number,
+): RangeError {
+  const group = Math.floor(index / length);
+  const perRow = Math.ceil(
+    (tile.column % span.columns + tile.columns) / span.columns,
+  );
+  const row = tile.row + Math.floor(group / perRow) * span.rows;
+  const column = tile.column - tile.column % span.columns +
+    group % perRow * span.columns;
+  const number = areaNumber(
+    tile.matrix,
+    span,
+    row * tile.matrix.columns + column,
+  );
+  return new RangeError(
+    `Cannot repack: ${role} ${value} of group ${number} does not fit: ${why}; ` +
+      "quantize anew from the dequantized values instead",
+  );
+}

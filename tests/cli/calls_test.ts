@@ -1,0 +1,483 @@
+// What a call means: which files it reads and never writes, which tensors it
+// is about, what it prints for programs.
+
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { link, readFile, symlink, writeFile } from "node:fs/promises";
+import { relative } from "node:path";
+import { located } from "../../src/cli/failure.ts";
+import { COMMANDS } from "../../src/cli/main.ts";
+import { formats } from "../../src/formats/registry.ts";
+import { ScaleOverflow } from "../../src/numeric/finite.ts";
+import { withFolder } from "../files/temporary_folder.ts";
+import {
+  casePath,
+  cli,
+  type Given,
+  run,
+  runOn,
+  safetensorsBytes,
+  weightLike,
+  writeNpy,
+} from "./support.ts";
+
+const windows = Deno.build.os === "windows";
+const weights = weightLike(64, 256);
+
+/** Runs a call that must succeed, and returns its JSON. */
+async function json(...args: string[]) {
+  const { code, out, err } = await run(...args, "--json");
+  assertEquals([code, err], [0, ""], args.join(" "));
+  return JSON.parse(out);
+}
+
+/** A model with a matrix, a norm and a bias in the letters of BERT, and integers. */
+const MODEL: readonly Given[] = [
+  { name: "encoder.weight", dtype: "F32", shape: [64, 256], data: weights },
+  {
+    ...{ name: "LayerNorm.weight", dtype: "F32", shape: [256] },
+    data: weights.slice(0, 256),
+  },
+  {
+    ...{ name: "LayerNorm.bias", dtype: "F32", shape: [256] },
+    data: weights.slice(256, 512),
+  },
+  { name: "scale", dtype: "F32", shape: [], data: weights.slice(0, 1) },
+];
+
+type Names = readonly { name: string }[];
+const namesOf = (tensors: Names) => tensors.map(({ name }) => name).sort();
+
+Deno.test("no file that a call reads is written, however it is named there", {
+  ignore: windows,
+}, async () => {
+  await withFolder(async (path) => {
+    await writeNpy(path("k.npy"), weights, [64, 256]);
+    const call = ["quantize", path("k.npy"), "--format", "q4_0"];
+    const base = path("base.gguf");
+    const meta = ["--meta", "general.architecture=llama"];
+    assertEquals((await run(...call, "-q", "-o", base, ...meta)).code, 0);
+    await symlink(base, path("soft.gguf"));
+    await link(base, path("hard.gguf"));
+    await writeFile(path("names.json"), '{"k": "weights"}');
+    await link(path("names.json"), path("names.gguf"));
+    const before = await readFile(base),
+      names = await readFile(path("names.json"));
+    const from = (file: string) => ["--meta-from", file, ...meta];
+    for (
+      const [output, ...args] of [
+        [base, ...from(base)],
+        [base, ...from(relative(Deno.cwd(), base))],
+        [base, ...from(path("./x/../base.gguf"))],
+        [base, ...from(path("hard.gguf"))],
+        [base, ...from(path("soft.gguf"))],
+        [path("hard.gguf"), ...from(base)],
+        [path("soft.gguf"), ...from(base)],
+        [path("names.gguf"), ...meta, "--rename", path("names.json")],
+      ]
+    ) {
+      const { code, out, err } = await run(
+        ...[...call, "--force", "-o", output, ...args],
+      );
+      assertEquals([code, out], [1, ""], args.join(" "));
+      assertStringIncludes(err, "it is the input");
+      assertEquals(await readFile(base), before);
+      assertEquals(await readFile(path("names.json")), names);
+    }
+    const twin = path("twin.gguf");
+    await writeFile(twin, before);
+    await json(...call, "--force", "-o", twin, ...from(base));
+    await json(
+      ...[...call, "--force", "-o", twin, ...meta],
+      ...["--rename", path("names.json")],
+    );
+    await json(
+      ...call,
+      "--force",
+      "-o",
+      path("w.gguf"),
+      ...meta,
+      "--rename",
+      "k=w",
+    );
+  });
+});
+
+Deno.test("the file that a shell opens for standard input is an input", {
+  ignore: windows,
+}, async () => {
+  await withFolder(async (path) => {
+    await writeFile(path("m.safetensors"), safetensorsBytes(MODEL));
+    const before = await readFile(path("m.safetensors"));
+    const from = async (output: string) => {
+      const { code, stderr } = await new Deno.Command("sh", {
+        args: [
+          ...["-c", `file=$1; shift; exec "$0" "$@" < "$file"`],
+          ...[Deno.execPath(), path("m.safetensors")],
+          ...["run", "--no-prompt", "-RW", cli, "quantize", "-", "--force"],
+          ...["-q", "-o", output],
+        ],
+      }).output();
+      return { code, err: new TextDecoder().decode(stderr) };
+    };
+    const refused = await from(path("m.safetensors"));
+    assertEquals(refused.code, 1);
+    assertStringIncludes(refused.err, "it is the input on standard input");
+    assertEquals(await readFile(path("m.safetensors")), before);
+    await writeFile(path("other.safetensors"), before);
+    assertEquals(await from(path("other.safetensors")), { code: 0, err: "" });
+  });
+});
+
+Deno.test("every flag that names a file says so, where inputs are protected", () => {
+  const files = COMMANDS.flatMap(({ flags }) => flags)
+    .filter(({ takes }) => takes === "FILE" || takes === "MAP");
+  assert(files.length > 0);
+  for (const { name, reads } of files) {
+    assertEquals(reads?.("x.json"), "x.json", `--${name}`);
+  }
+});
+
+Deno.test("tensors of one axis are kept among others, in every format, unless they are chosen", async () => {
+  await withFolder(async (path) => {
+    const model = path("m.safetensors");
+    await writeFile(model, safetensorsBytes(MODEL));
+    for (const format of formats.keys()) {
+      const call = [
+        ...["quantize", model, "--format", format, "--force", "--strict"],
+        ...["-o", path("q.safetensors")],
+      ];
+      const { tensors, copied } = await json(...call);
+      assertEquals(namesOf(tensors), ["encoder.weight"], format);
+      for (const { name, reason } of copied) {
+        assertStringIncludes(reason, name === "scale" ? "no axis" : "one axis");
+      }
+      assertEquals(copied.length, 3);
+      const chosen = await json(...call, "--tensors", "LayerNorm.*");
+      assertEquals(
+        namesOf(chosen.tensors),
+        ["LayerNorm.bias", "LayerNorm.weight"],
+      );
+    }
+    const special = await json(
+      ...["quantize", model, "-o", path("s.safetensors")],
+      ...["--format", "int4", "--format", "q4_0:LayerNorm.bias"],
+    );
+    assertEquals(namesOf(special.tensors), [
+      "LayerNorm.bias",
+      "encoder.weight",
+    ]);
+  });
+});
+
+Deno.test("a file of one tensor is the choice, and what was quantized is converted", async () => {
+  await withFolder(async (path) => {
+    await writeNpy(path("v.npy"), weights.slice(0, 256));
+    await writeFile(path("v.safetensors"), safetensorsBytes([MODEL[1]]));
+    for (const file of ["v.npy", "v.safetensors"]) {
+      const to = ["-o", path("q.safetensors"), "--force", "--strict"];
+      const { tensors } = await json("quantize", path(file), ...to);
+      assertEquals(tensors.length, 1);
+    }
+    await writeFile(path("m.safetensors"), safetensorsBytes(MODEL));
+    await json(
+      ...["quantize", path("m.safetensors"), "-o", path("a.safetensors")],
+      ...["--tensors", "*.*"],
+    );
+    const { tensors, copied } = await json(
+      ...["convert", path("a.safetensors"), "-o", path("b.safetensors")],
+      ...["--format", "q4_0"],
+    );
+    assertEquals(tensors.length, 3);
+    assertEquals(namesOf(copied), ["scale"]);
+  });
+});
+
+Deno.test("strict refuses what a format cannot hold and a dtype without floats, not what is kept", async () => {
+  await withFolder(async (path) => {
+    const ids = BigInt64Array.of(1n, 2n);
+    await writeFile(
+      path("m.safetensors"),
+      safetensorsBytes([
+        ...MODEL,
+        { name: "ids", dtype: "I64", shape: [2], data: ids },
+      ]),
+    );
+    const call = ["quantize", path("m.safetensors"), "--strict"];
+    const to = ["-o", path("q.safetensors")];
+    const { code, err } = await run(...call, ...to);
+    assertEquals(code, 1);
+    assertStringIncludes(err, '"ids": its I64 values are no floats');
+    await json(...call, ...to, "--skip", "ids");
+  });
+});
+
+Deno.test("the summary tells what was kept, and why, in one line for each reason", async () => {
+  await withFolder(async (path) => {
+    const many = Array.from({ length: 40 }, (_, i): Given => ({
+      ...{ name: `norm.${i}`, dtype: "F32", shape: [2] },
+      data: weights.slice(0, 2),
+    }));
+    await writeFile(
+      path("m.safetensors"),
+      safetensorsBytes([MODEL[0], ...many]),
+    );
+    const { out } = await run(
+      ...["quantize", path("m.safetensors"), "-o", path("q.safetensors")],
+    );
+    assertMatch(
+      out,
+      /^copied 40 tensors \(norm\.0, norm\.1, .* and 35 more\): one axis, .*--tensors.*$/m,
+    );
+    assertEquals(out.match(/^copied/gm)!.length, 1);
+    await writeFile(path("n.safetensors"), safetensorsBytes(many));
+    const nothing = await run(
+      ...["quantize", path("n.safetensors"), "-o", path("o.safetensors")],
+    );
+    assertEquals(nothing.code, 1);
+    assertMatch(
+      nothing.err,
+      /Nothing to quantize in .*: one axis, .*--tensors/,
+    );
+  });
+});
+
+Deno.test("patterns ignore case when asked to, and say so when that would help", async () => {
+  await withFolder(async (path) => {
+    await writeFile(path("m.safetensors"), safetensorsBytes(MODEL));
+    const to = ["-o", path("q.safetensors"), "--force"];
+    const call = ["quantize", path("m.safetensors"), ...to];
+    for (
+      const args of [
+        ["--skip", "*norm*"],
+        ["--tensors", "*NORM*"],
+        ["--format", "int4:*NORM*"],
+      ]
+    ) {
+      const { code, err } = await run(...call, ...args);
+      assertEquals(code, 2);
+      assertMatch(err, /"LayerNorm\.(weight|bias)" does with --ignore-case/);
+      await json(...call, ...args, "--tensors", "*", "--ignore-case");
+    }
+    const { copied } = await json(
+      ...[...call, "--tensors", "*", "--skip", "*norm*", "--ignore-case"],
+    );
+    assertEquals(namesOf(copied), ["LayerNorm.bias", "LayerNorm.weight"]);
+    const compared = await json(
+      ...["compare", path("m.safetensors"), path("q.safetensors")],
+      ...["--tensors", "layernorm*", "--ignore-case"],
+    );
+    assertEquals(compared.tensors.length, 2);
+  });
+});
+
+Deno.test("a format of others is told as one, never as a slip of the finger", async () => {
+  const refusal = async (format: string) => {
+    const { code, err } = await run(
+      ...["quantize", "w.npy", "-o", "w.gguf", "--format", format],
+    );
+    assertEquals(code, 2);
+    return err;
+  };
+  for (
+    const [format, message] of [
+      ["q8_0", "Q8_0 is a type of ggml that this program does not write"],
+      ["Q6_K", "Q6_K is a type of ggml"],
+      ["f16", "F16 is a type of ggml"],
+      ["q4_2", "Q4_2 is a type that ggml has no more"],
+      ["Q4_K_M", "--format q4_k and --format FORMAT:GLOB"],
+      ["iq3_m", "IQ3_M is a mixture"],
+      ["int8", "the formats are int4"],
+      ["q9_0", "the formats are int4"],
+    ]
+  ) {
+    const err = await refusal(format);
+    assertStringIncludes(err, message);
+    assertNotMatch(err, /did you mean/, format);
+  }
+  assertStringIncludes(await refusal("q40"), "did you mean q4_0?");
+  assertStringIncludes(await refusal("mxfp_4"), "did you mean mxfp4?");
+});
+
+Deno.test("values that cannot be quantized are told by tensor, place and way on", async () => {
+  await withFolder(async (path) => {
+    const bad = weights.slice();
+    bad[256 * 3 + 17] = Infinity;
+    await writeNpy(path("w.npy"), bad, [64, 256]);
+    const call = ["quantize", path("w.npy"), "-o", path("q.safetensors")];
+    const { code, err } = await run(...call, "--format", "q4_0");
+    assertEquals(code, 1);
+    assertMatch(
+      err,
+      /tensor "w": Infinity at index 785 .*--non-finite clamp.*; nothing is written\n$/,
+    );
+    assertEquals((await run(...call, "--non-finite", "clamp")).code, 0);
+  });
+});
+
+Deno.test("a group whose scale is refused is told by its number in the tensor", () => {
+  const shape = [8, 64], values = new Float32Array(256).fill(1);
+  const message = (format: string, options: object, clamp = false) => {
+    const layout = {
+      ...{ format: formats.get(format)!, shape },
+      options: formats.get(format)!.resolve(options, shape),
+    };
+    const failure = {
+      ...{ name: "a\x1b", layout, values, clamp },
+      piece: { first: 128, count: 256, shape: [4, 64] },
+      error: overflow(5),
+      attempt: (stretch: Float32Array) => {
+        if (stretch.includes(9)) throw overflow(0);
+      },
+    };
+    return (located(failure) as Error).message;
+  };
+  // As the library tells it: by the group in what it was given.
+  const overflow = (group: number) =>
+    new ScaleOverflow(group, 32 * group, "float16");
+  const start = 'Cannot quantize tensor "a\\u{1b}": ';
+  const end = "; pass --non-finite clamp to cut its values to what that " +
+    "can hold; nothing is written";
+  const why = "its scale overflows float16";
+  values[64 + 32] = 9;
+  assertEquals(
+    message("q4_0", {}),
+    `${start}group 7, from index 224 ([3, 32]): ${why}${end}`,
+  );
+  assertEquals(
+    message("q4_0", {}, true),
+    `${start}group 7, from index 224 ([3, 32]): ${why}; nothing is written`,
+  );
+  assertEquals(
+    message("int4", { groupSize: "row" }),
+    `${start}group 3, from index 192 ([3, 0]): ${why}${end}`,
+  );
+  assertEquals(
+    message("int4", { groupSize: "tensor" }),
+    `${start}group 0, from index 128 ([2, 0]): ${why}${end}`,
+  );
+});
+
+Deno.test("errors that are not about values are left as they are", () => {
+  const format = formats.get("q4_0")!;
+  const failure = {
+    ...{ name: "a", values: new Float32Array(32), clamp: false },
+    layout: { format, shape: [32], options: {} },
+    piece: { first: 0, count: 32, shape: [32] },
+    attempt: () => {},
+  };
+  const other = new TypeError("no matter of values");
+  assertEquals(located({ ...failure, error: other }), other);
+  const unknown = located({ ...failure, error: new RangeError("of a kind") });
+  assertEquals(
+    (unknown as Error).message,
+    'Cannot quantize tensor "a": of a kind; nothing is written',
+  );
+});
+
+Deno.test(
+  "finite weights whose scale overflows are refused, and clamped when asked",
+  async () => {
+    await withFolder(async (path) => {
+      const call = [
+        ...["quantize", casePath("c20c_7e5.safetensors"), "--format", "q4_0"],
+        ...["-o", path("q.safetensors")],
+      ];
+      const { code, out, err } = await run(...call);
+      assertEquals([code, out], [1, ""]);
+      assertMatch(
+        err,
+        /tensor "blk\.0\.ffn_down\.weight": group \d+, from index/,
+      );
+      assertMatch(err, /--non-finite clamp .*; nothing is written\n$/);
+      const { tensors } = await json(...call, "--non-finite", "clamp");
+      assert(Number.isFinite(tensors[0].sqnr));
+    });
+  },
+);
+
+Deno.test("--json has one shape in every command, and tells a failure on standard output", async () => {
+  await withFolder(async (path) => {
+    await writeFile(path("m.safetensors"), safetensorsBytes(MODEL));
+    await writeNpy(path("w.npy"), weights, [64, 256]);
+    const model = path("m.safetensors"), q = path("q.safetensors");
+    const calls: Record<string, [args: string[], keys: string[]]> = {
+      quantize: [[model, "-o", q], [
+        ...["input", "output", "bytesBefore", "bytesAfter", "seconds"],
+        ...["tensors", "copied", "warnings"],
+      ]],
+      inspect: [[q], ["file", "container", "bytes", "metadata", "tensors"]],
+      dequantize: [[q, "-o", path("d.safetensors")], [
+        ...["input", "output", "bytesBefore", "bytesAfter", "seconds"],
+        ...["tensors", "copied", "warnings"],
+      ]],
+      convert: [[q, "-o", path("c.safetensors"), "--format", "q4_0"], [
+        ...["input", "output", "bytesBefore", "bytesAfter", "seconds"],
+        ...["tensors", "copied", "warnings"],
+      ]],
+      compare: [[model, q], ["expected", "actual", "tensors", "problems"]],
+      formats: [[], ["formats"]],
+      demo: [[], ["steps", "formats"]],
+      bench: [[], ["values", "memcpyBytesPerSecond", "formats"]],
+    };
+    assertEquals(
+      Object.keys(calls).sort(),
+      COMMANDS.map(({ name }) => name).sort(),
+    );
+    for (const [name, [args, keys]] of Object.entries(calls)) {
+      const { code, out } = await run(name, ...args, "--json");
+      assertEquals(code, 0, name);
+      const document = JSON.parse(out);
+      assertEquals(Object.keys(document), ["version", ...keys], name);
+      assertEquals(document.version, 1);
+      const wrong = await run(name, ...args, "--frob", "--json");
+      assertEquals(wrong.code, 2, name);
+      assertStringIncludes(JSON.parse(wrong.out).error, "Unknown flag --frob");
+      assertMatch(wrong.err, /^nibblewise: [^\n]+\n$/);
+    }
+    const none = await run("inspect", path("none.npy"), "--json");
+    assertEquals(none.code, 1);
+    const { version, error } = JSON.parse(none.out);
+    assertEquals(version, 1);
+    assertStringIncludes(error, "no such file");
+    const apart = await run("compare", model, path("w.npy"), "--json");
+    assertEquals(apart.code, 1);
+    assertStringIncludes(JSON.parse(apart.out).error, "is in");
+    assertEquals((await run("inspect", path("none.npy"))).out, "");
+    assertEquals((await run("inspect", "--", "--json")).out, "");
+  });
+});
+
+Deno.test("how many times smaller is told where that is a number", async () => {
+  await withFolder(async (path) => {
+    await writeFile(path("empty.f32"), "");
+    await writeNpy(path("w.npy"), weights);
+    const to = ["--force", "-o", path("q.safetensors")];
+    const empty = await run("quantize", path("empty.f32"), ...to);
+    assertEquals(empty.code, 0);
+    assertMatch(empty.out, /1 tensor quantized; 0 B → [^,]+, in /);
+    const { out } = await run("quantize", path("w.npy"), ...to);
+    assertMatch(out, /, \d\.\d\d times smaller, in /);
+  });
+});
+
+Deno.test("bytes are not written to a terminal", async () => {
+  await withFolder(async (path) => {
+    await writeNpy(path("w.npy"), weights, [64, 256]);
+    const { code, out, err } = await runOn(
+      ...[80, "quantize", path("w.npy"), "-o", "-"] as const,
+    );
+    assertEquals([code, out], [2, ""]);
+    assertStringIncludes(err, "Standard output is a terminal");
+    const file = path("q.safetensors");
+    assertEquals(
+      (await runOn(80, "quantize", path("w.npy"), "-o", file)).code,
+      0,
+    );
+  });
+});
