@@ -48,6 +48,16 @@ export {
 } from "./src/kernels/engine.ts";
 export type { Int4Options, Int4Parts } from "./src/formats/int4.ts";
 export type {
+  GptqOptions,
+  GptqParts,
+  ResolvedGptqOptions,
+} from "./src/formats/gptq.ts";
+export type {
+  MatMulNBitsOptions,
+  MatMulNBitsParts,
+  ResolvedMatMulNBitsOptions,
+} from "./src/formats/matmul_nbits.ts";
+export type {
   BlockOptions,
   BlockParts,
   ResolvedBlockOptions,

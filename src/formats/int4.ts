@@ -458,9 +458,9 @@ export const int4: Format<"int4", Int4Options, Int4Parts, ResolvedInt4Options> =
     errorBound: 1 / 14 + 1e-6,
     options: OPTIONS,
     check,
-    like: ({ fields, groupedBy, prepass }) => ({
+    like: ({ fields, groupedBy, prepass, constants }) => ({
       groupSize: prepass ? "tensor" : fields[groupedBy].span.columns,
-      scaleMethod: fields.zero ? "affine" : "absmax",
+      scaleMethod: constants?.zero === undefined ? "affine" : "absmax",
     }),
     layout,
     scheme,

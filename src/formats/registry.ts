@@ -13,9 +13,15 @@ import type {
   BitsandbytesParts,
 } from "../model/bitsandbytes.ts";
 import type { Format } from "../words/format.ts";
+import { gptq, type GptqOptions, type GptqParts } from "./gptq.ts";
 import { int4, type Int4Options, type Int4Parts } from "./int4.ts";
 import { iq4_nl } from "./iq4_nl.ts";
 import { iq4_xs } from "./iq4_xs.ts";
+import {
+  matmul_nbits,
+  type MatMulNBitsOptions,
+  type MatMulNBitsParts,
+} from "./matmul_nbits.ts";
 import { mxfp4 } from "./mxfp4.ts";
 import { nf4 } from "./nf4.ts";
 import { nvfp4 } from "./nvfp4.ts";
@@ -43,6 +49,10 @@ export interface FormatTypes {
   mxfp4: { options: UnweightedBlockOptions; parts: BlockParts };
   /** ggml: groups of 16 E2M1 values, 8-bit float scale. */
   nvfp4: { options: UnweightedBlockOptions; parts: BlockParts };
+  /** GPTQ checkpoints: groups along the inputs, float16 scales, zero points. */
+  gptq: { options: GptqOptions; parts: GptqParts };
+  /** onnxruntime's MatMulNBits: blocks with scales, and zero points where asymmetric. */
+  matmul_nbits: { options: MatMulNBitsOptions; parts: MatMulNBitsParts };
   /** bitsandbytes: flat blocks on quantiles of a normal distribution. */
   nf4: { options: BitsandbytesOptions; parts: BitsandbytesParts };
 }
@@ -56,6 +66,8 @@ const ALL: readonly Format[] = [
   iq4_xs,
   mxfp4,
   nvfp4,
+  gptq,
+  matmul_nbits,
   nf4,
 ];
 

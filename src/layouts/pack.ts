@@ -11,7 +11,7 @@ import {
   unitsOf,
 } from "../words/layout.ts";
 import {
-  areasOf,
+  fieldAreas,
   type FieldPlan,
   type FieldPlans,
   type Tile,
@@ -172,18 +172,40 @@ function unpackCodes(
 
 function packCodes(
   { bytes, plan: { unit } }: PartBytes,
-  { at, nibbles, flip = 0, padding = 0 }: CodesItem,
+  item: CodesItem,
   unitAt: number,
   row: number,
   column: number,
   tile: Tile,
 ): void {
+  const { at, nibbles, flip = 0 } = item;
   for (let k = 0; k < nibbles.length; k++) {
     const from = valueIndex(k, unit, row, column, tile), nibble = nibbles[k];
-    const code = from < 0 ? padding : tile.codes[from] ^ flip;
+    const code = from < 0
+      ? paddingAt(k, item, unit, row, column, tile)
+      : tile.codes[from] ^ flip;
     const byte = unitAt + at + (nibble >> 1), shift = 4 * (nibble & 1);
     bytes[byte] = bytes[byte] & ~(15 << shift) | code << shift;
   }
+}
+
+/** What is stored where the tile has no value: see {@linkcode CodesItem.padding} and {@linkcode CodesItem.stale}. */
+function paddingAt(
+  k: number,
+  { padding = 0, stale, flip = 0 }: CodesItem,
+  unit: { columns: number },
+  unitRow: number,
+  unitColumn: number,
+  tile: Tile,
+): number {
+  const { columns } = tile.matrix, column = unitColumn + k % unit.columns;
+  const last = columns - 1;
+  if (stale === undefined || column !== columns || columns % 2 === 0) {
+    return padding;
+  }
+  if (last % stale === 0) return 0;
+  const row = unitRow + Math.floor(k / unit.columns) - tile.row;
+  return tile.codes[row * tile.columns + last - 1 - tile.column] ^ flip;
 }
 
 // ---- fields ----
@@ -211,7 +233,7 @@ function unpackFields(
   const { role, at, codec } = item, { bytes } = part;
   const field = tile.fields[role];
   if (codec.loadRun && isUnitArea(part, item, plan)) {
-    const band = bandOf(part, matrix, areasOf(tile, plan.span));
+    const band = bandOf(part, matrix, fieldAreas(tile, plan));
     for (let r = 0; r < band.rows; r++) {
       const from = band.at + at + r * band.rowStride, to = r * band.count;
       codec.loadRun(bytes, from, band.stride, field, to, band.count);
@@ -236,7 +258,7 @@ function packFields(
   const { role, at, codec } = item, { bytes } = part;
   const field = tile.fields[role];
   if (codec.storeRun && isUnitArea(part, item, plan)) {
-    const band = bandOf(part, matrix, areasOf(tile, plan.span));
+    const band = bandOf(part, matrix, fieldAreas(tile, plan));
     for (let r = 0; r < band.rows; r++) {
       const to = band.at + at + r * band.rowStride, from = r * band.count;
       codec.storeRun(field, from, band.count, bytes, to, band.stride);
@@ -265,13 +287,13 @@ function eachEntry(
   part: PartBytes,
   matrix: Matrix,
   { codec }: FieldItem,
-  { span, length = 1 }: FieldPlan,
+  plan: FieldPlan,
   tile: Tile,
   visitor: EntryVisitor,
 ): void {
+  const { span, length = 1 } = plan, areas = fieldAreas(tile, plan);
   const { unit } = part.plan, { rows, columns } = codec.areas;
   const units = bandOf(part, matrix, unitsOf(part.plan, matrix, tile));
-  const areas = areasOf(tile, span);
   for (let r = 0; r < units.rows; r++) {
     const row = Math.floor((units.row + r) * unit.rows / span.rows) - areas.row;
     for (let c = 0; c < units.count; c++) {

@@ -22,11 +22,14 @@ export interface PackedRows {
   readonly flip?: number;
   /** See {@linkcode CodesItem.padding}. */
   readonly padding?: number;
+  /** See {@linkcode CodesItem.stale}. */
+  readonly stale?: number;
 }
 
 /** Codes of neighbours in a row, two to a byte. */
 export function packedRows(
-  { dtype, shape, columns = 2, first = "low", flip, padding }: PackedRows,
+  { dtype, shape, columns = 2, first = "low", flip, padding, stale }:
+    PackedRows,
 ): PartPlan {
   const nibbles = first === "low" ? lowFirst(columns) : highFirst(columns);
   return {
@@ -34,7 +37,7 @@ export function packedRows(
     shape,
     unit: { rows: 1, columns, bytes: columns / 2 },
     order: "rows",
-    holds: [{ kind: "codes", at: 0, nibbles, flip, padding }],
+    holds: [{ kind: "codes", at: 0, nibbles, flip, padding, stale }],
   };
 }
 

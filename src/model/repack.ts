@@ -13,18 +13,17 @@ import {
   type Fields,
   type Span,
   type Tile,
+  tileOf,
 } from "../words/tile.ts";
+import { cut, type Matrix, whole, type Window } from "../words/window.ts";
 import {
-  areaOf,
-  cut,
-  type Matrix,
-  whole,
-  type Window,
-} from "../words/window.ts";
-import {
+  newTile,
+  openRoom,
   packTile,
+  tallGrain,
   type Tensor,
   type TensorBytes,
+  unpackFields,
   unpackTile,
 } from "./tensor.ts";
 
@@ -98,19 +97,30 @@ export function repackWindow(
   target: TensorBytes,
   window: Window,
 ): void {
-  const grain = grainOf(to.layout, to.scheme.fields);
-  for (const part of cut(window, grain, WINDOW_VALUES)) {
-    const read = newTile(from, part);
+  const grain = grainOf(
+    to.layout,
+    to.scheme.fields,
+    false,
+    from.scheme.together,
+  );
+  openRoom(new Uint8Array(0));
+  for (const part of cut(window, tallGrain(to.layout, grain), WINDOW_VALUES)) {
+    const read = newTile(part, from);
     unpackTile(from, read, source);
-    const written: Tile = { ...read, fields: {} };
     const fields: Record<string, Float32Array> = {};
     for (const [role, plan] of Object.entries(to.scheme.fields)) {
       fields[role] = fieldFor(role, plan, from.scheme, to.scheme, read);
     }
     checkDropped(from.scheme, to.scheme, read);
-    packTile(to, { ...written, fields }, target);
-    const back = newTile(to, part);
-    unpackTile(to, back, target);
+    packTile(to, { ...read, fields }, target);
+    const back = tileOf(
+      read.matrix,
+      part,
+      to.scheme.fields,
+      read.codes,
+      read.memory,
+    );
+    unpackFields(to, back, target);
     checkSame(fields, back, to.scheme);
   }
 }
@@ -132,14 +142,6 @@ export function repackTensor(
   );
 }
 
-function newTile({ scheme, layout: { matrix } }: Tensor, window: Window): Tile {
-  const fields: Record<string, Float32Array> = {};
-  for (const [role, plan] of Object.entries(scheme.fields)) {
-    fields[role] = new Float32Array(fieldLength(window, plan));
-  }
-  return { ...window, matrix, fields, codes: new Uint8Array(areaOf(window)) };
-}
-
 /** The numbers of a field: those that were read, a constant of the source, or the natural order of columns. */
 function fieldFor(
   role: string,
@@ -150,10 +152,13 @@ function fieldFor(
 ): Float32Array {
   const own = read.fields[role];
   if (own) return own;
-  const field = new Float32Array(fieldLength(read, plan));
+  const field = read.memory(fieldLength(read, plan));
   if (role === "order") {
     const { columns } = groupOf(target);
-    return field.map((_, i) => Math.floor((read.column + i) / columns));
+    for (let i = 0; i < field.length; i++) {
+      field[i] = Math.floor((read.column + i) / columns);
+    }
+    return field;
   }
   return field.fill(constants[role]);
 }
@@ -163,10 +168,9 @@ function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
   for (const [role, plan] of Object.entries(from.fields)) {
     if (role in to.fields) continue;
     const { columns } = groupOf(from);
+    const constant = to.constants?.[role];
     const expected = (i: number) =>
-      role === "order"
-        ? Math.floor((read.column + i) / columns)
-        : to.constants?.[role];
+      role === "order" ? Math.floor((read.column + i) / columns) : constant;
     const bad = read.fields[role].findIndex((x, i) => x !== expected(i));
     if (bad < 0) continue;
     throw misfit(

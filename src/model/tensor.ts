@@ -54,14 +54,20 @@ const TILE_ROWS = 16;
 /** Memory for tiles, used again and again. */
 const room = new Room();
 
-function newTile(window: Window, { scheme, layout }: Tensor): Tile {
+/** Moves tiles to where kernels reach an array, or to where it can be copied to. */
+export function openRoom(array: ArrayBufferView): void {
+  room.open(array);
+}
+
+/** A tile for a window, in place of the one before. */
+export function newTile(window: Window, { scheme, layout }: Tensor): Tile {
   room.clear();
   const codes = room.bytes(areaOf(window));
   return tileOf(layout.matrix, window, scheme.fields, codes, room.floats);
 }
 
 /** The grain, with rows enough for parts whose columns lie together. */
-function tallGrain(
+export function tallGrain(
   { matrix, parts }: Tensor["layout"],
   grain: Grain,
 ): Grain {
@@ -178,6 +184,19 @@ export function packTile(
   }
 }
 
+/** Takes the fields of a tile out of the parts, and not its codes. */
+export function unpackFields(
+  { scheme, layout: { matrix, parts } }: Tensor,
+  tile: Tile,
+  { bytes, area }: TensorBytes,
+): void {
+  for (const [name, plan] of Object.entries(parts)) {
+    const holds = plan.holds.filter(({ kind }) => kind !== "codes");
+    const part = { plan: { ...plan, holds }, bytes: bytes[name], area };
+    unpackPart(part, matrix, scheme.fields, tile);
+  }
+}
+
 /** Takes a tile out of the parts. */
 export function unpackTile(
   { scheme, layout: { matrix, parts } }: Tensor,
@@ -216,8 +235,8 @@ function measureGroups(
       const first = r * matrix.columns + column, i = r - firstRow;
       const [low, high] = extremes(values, first, first + columns);
       if (!Number.isFinite(low - high)) rejectNonFinite(values);
-      min[i] = Math.min(min[i] ?? Infinity, low);
-      max[i] = Math.max(max[i] ?? -Infinity, high);
+      if (!(min[i] <= low)) min[i] = low;
+      if (!(max[i] >= high)) max[i] = high;
     }
   }
   return { min: Float32Array.from(min), max: Float32Array.from(max) };
@@ -230,8 +249,8 @@ function extremes(
 ): [min: number, max: number] {
   let min = Infinity, max = -Infinity;
   for (let i = from; i < to; i++) {
-    min = Math.min(min, values[i]);
-    max = Math.max(max, values[i]);
+    if (values[i] < min) min = values[i];
+    if (values[i] > max) max = values[i];
   }
   return [min, max];
 }

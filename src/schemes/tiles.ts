@@ -66,7 +66,7 @@ export function areFinite(values: Float32Array): boolean {
     : firstNonFinite(values) < 0;
 }
 
-/** Smallest and largest value of every group. Of zeros the negative one is the smaller. */
+/** Smallest and largest value of every group, compared as C does: of zeros that differ in sign, the first is taken. */
 export function rangesOfGroups(
   values: Float32Array,
   tile: Tile,
@@ -79,13 +79,15 @@ export function rangesOfGroups(
   ) {
     return;
   }
-  mins.fill(Infinity);
-  maxs.fill(-Infinity);
+  mins.fill(NaN);
+  maxs.fill(NaN);
   for (const { first, count, area } of runs(tile, span)) {
     let min = mins[area], max = maxs[area];
+    if (min !== min) min = max = values[first];
     for (let i = first; i < first + count; i++) {
-      min = Math.min(min, values[i]);
-      max = Math.max(max, values[i]);
+      const x = values[i];
+      if (x < min) min = x;
+      if (x > max) max = x;
     }
     mins[area] = min;
     maxs[area] = max;
@@ -161,6 +163,11 @@ function codesBy(
       return (x) => clamp(roundHalfToEven(fround(x / scale)) + offset, 0, 15);
     case "shift":
     case "shiftByBias": {
+      // Where the scale underflowed, every value is no step from the offset.
+      if (scale === 0) {
+        const code = rounding === "shift" ? clamp(offset, 0, 15) : 0;
+        return () => code;
+      }
       const shift = rounding === "shift" ? fround(offset * scale) : -offset;
       return (x) =>
         clamp(roundHalfToEven(fround(fround(x + shift) / scale)), 0, 15);

@@ -51,6 +51,12 @@ export interface CodesItem {
   readonly flip?: number;
   /** The nibble stored for values beyond the end of a row or column; 0 by default. */
   readonly padding?: number;
+  /**
+   * How many columns a loop over pairs goes through without clearing the pair: at
+   * the end of an odd row, the high nibble is then that of the byte before, and 0
+   * where there is none.
+   */
+  readonly stale?: number;
 }
 
 /** How numbers of a field become bytes. */
@@ -213,11 +219,13 @@ export function grainOf(
     grain.columns = common(grain.columns, span.columns, matrix.columns);
   };
   for (const { unit, holds, wholeRows } of Object.values(parts)) {
-    const cut = holds.some((item) =>
-      item.kind === "codes" ||
-      item.kind === "field" && !measured && !fields[item.role].shared
+    const codes = holds.some(({ kind }) => kind === "codes");
+    const numbers = holds.some((item) =>
+      item.kind === "field" && !fields[item.role].shared
     );
-    if (cut && !wholeRows) keep(unit);
+    if (codes || numbers && !measured && !wholeRows) keep(unit);
+    // Every window along its row writes such a unit anew: with all that is in it.
+    else if (numbers) keep({ rows: unit.rows, columns: 1 });
   }
   for (const { span, shared } of Object.values(fields)) {
     if (!measured && !shared) keep(span);

@@ -21,6 +21,11 @@ export interface FieldPlan {
   readonly length?: number;
   /** The same numbers serve all windows: a scale of the tensor, a table, an order of the columns. */
   readonly shared?: boolean;
+  /**
+   * How many columns a row has, where a window has the numbers of whole rows:
+   * which of them its values take is in its data.
+   */
+  readonly wholeRows?: number;
   /** The smallest and largest number that its library writes; a tensor with another one is refused. */
   readonly between?: readonly [min: number, max: number];
 }
@@ -64,9 +69,22 @@ export function areasOf(window: Window, span: Span): Window {
   };
 }
 
+/** The areas of a field that a window has numbers for. */
+export function fieldAreas(
+  window: Window,
+  { span, wholeRows }: FieldPlan,
+): Window {
+  return areasOf(
+    wholeRows === undefined
+      ? window
+      : { ...window, column: 0, columns: wholeRows },
+    span,
+  );
+}
+
 /** How many numbers of a field a window has. */
 export function fieldLength(window: Window, plan: FieldPlan): number {
-  const { rows, columns } = areasOf(window, plan.span);
+  const { rows, columns } = fieldAreas(window, plan);
   return rows * columns * (plan.length ?? 1);
 }
 
@@ -119,10 +137,11 @@ export function areaNumber(
 /** Index in the whole field, areas row by row, of a number of a tile's field. */
 export function numberInTensor(
   tile: Tile,
-  { span, length = 1 }: FieldPlan,
+  plan: FieldPlan,
   index: number,
 ): number {
-  const areas = areasOf(tile, span), area = Math.floor(index / length);
+  const { span, length = 1 } = plan;
+  const areas = fieldAreas(tile, plan), area = Math.floor(index / length);
   const row = areas.row + Math.floor(area / areas.columns);
   const column = areas.column + area % areas.columns;
   const perRow = Math.ceil(tile.matrix.columns / span.columns);

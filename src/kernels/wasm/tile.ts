@@ -33,12 +33,10 @@ export function tile_check(n: i32, src: usize): i32 {
   return f32x4.extract_lane(f32x4.pmax(w, v128.shuffle<i32>(w, w, 1, 0, 3, 2)), 0);
 }
 
-// Zero with the sign that the scalar way gives it: it takes -0 to be less than 0.
-@noinline function signedZero(src: usize, end: usize, sought: u32): f32 {
-  for (; src < end; src += 4) {
-    if (load<u32>(src) == sought) return reinterpret<f32>(sought);
-  }
-  return reinterpret<f32>(sought ^ 0x80000000);
+// The first zero of either sign: the scalar way keeps it where others compare equal.
+@noinline function firstZero(src: usize): f32 {
+  while (load<f32>(src) != 0) src += 4;
+  return load<f32>(src);
 }
 
 // Smallest and largest value of every group; values are finite.
@@ -60,8 +58,8 @@ export function tile_ranges(
         if (x < low) low = x;
         if (x > high) high = x;
       }
-      if (low == 0) low = signedZero(src, end, 0x80000000);
-      if (high == 0) high = signedZero(src, end, 0);
+      if (low == 0) low = firstZero(src);
+      if (high == 0) high = firstZero(src);
       store<f32>(mins + at, low);
       store<f32>(maxs + at, high);
       at += 4;
@@ -99,7 +97,7 @@ export function tile_magnitudes(
 // Ways to round, as src/schemes/steps.ts numbers them.
 const DIVIDE: i32 = 0;
 const SHIFT: i32 = 1;
-const SHIFT_BY_BIAS: i32 = 2;
+const RECIPROCAL: i32 = 3;
 
 // The nearest whole number from `low` to `high`, plus zi, as a word; a NaN goes to `low`.
 @inline function divided(src: usize, pre: v128, s: v128, low: v128, high: v128, zi: v128, magic: v128): v128 {
@@ -186,9 +184,9 @@ export function tile_encode_steps(
     let at: usize = 0;
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
       const n = min(size, rest), scale = load<f32>(scales + at), offset = load<f32>(offsets + at);
-      if (!isFinite32(scale) || !isFinite32(offset)) return 1;
+      if (!isFinite32(scale) || !isFinite32(offset) || scale == 0 && way != RECIPROCAL) return 1;
       if (way == DIVIDE && !(abs(offset) < 4096 && nearest(offset) == offset)) return 1;
-      if (way <= SHIFT_BY_BIAS) encodeDividing(src, codes, n, scale, offset, way);
+      if (way != RECIPROCAL) encodeDividing(src, codes, n, scale, offset, way);
       else encodeMultiplying(src, codes, n, scale, offset);
       at += 4;
       src += <usize>n << 2;
