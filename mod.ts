@@ -57,6 +57,17 @@ export type {
   MatMulNBitsParts,
   ResolvedMatMulNBitsOptions,
 } from "./src/formats/matmul_nbits.ts";
+  MlxMode,
+  MlxOptions,
+  MlxParts,
+  ResolvedMlxOptions,
+} from "./src/formats/mlx.ts";
+export type {
+  Nvfp4ModeloptOptions,
+  Nvfp4ModeloptParts,
+  ResolvedNvfp4ModeloptOptions,
+} from "./src/formats/nvfp4_modelopt.ts";
+export type { ComputeDtype } from "./src/words/scheme.ts";
 export type {
   BlockOptions,
   BlockParts,

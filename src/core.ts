@@ -116,6 +116,7 @@ export function dequantizeWith(
       `Cannot use into: it has room for ${out.length} values, shape [${shape}] takes ${size}`,
     );
   }
+  format.checkNumbers?.(parts, options);
   format.dequantize(partsApart(parts, out), shape, options, out);
   return (into ?? out) as DtypeArrays["F32"];
 }

@@ -22,9 +22,15 @@ import {
   type MatMulNBitsOptions,
   type MatMulNBitsParts,
 } from "./matmul_nbits.ts";
+import { mlx, type MlxOptions, type MlxParts } from "./mlx.ts";
 import { mxfp4 } from "./mxfp4.ts";
 import { nf4 } from "./nf4.ts";
 import { nvfp4 } from "./nvfp4.ts";
+import {
+  nvfp4_modelopt,
+  type Nvfp4ModeloptOptions,
+  type Nvfp4ModeloptParts,
+} from "./nvfp4_modelopt.ts";
 import { q4_0 } from "./q4_0.ts";
 import { q4_1 } from "./q4_1.ts";
 import { q4_k } from "./q4_k.ts";
@@ -55,6 +61,13 @@ export interface FormatTypes {
   matmul_nbits: { options: MatMulNBitsOptions; parts: MatMulNBitsParts };
   /** bitsandbytes: flat blocks on quantiles of a normal distribution. */
   nf4: { options: BitsandbytesOptions; parts: BitsandbytesParts };
+  /** MLX: signed scales and biases per group, or E2M1 values. */
+  mlx: { options: MlxOptions; parts: MlxParts };
+  /** ModelOpt: groups of 16 E2M1 values, 8-bit float scales, a scale for the tensor. */
+  nvfp4_modelopt: {
+    options: Nvfp4ModeloptOptions;
+    parts: Nvfp4ModeloptParts;
+  };
 }
 
 const ALL: readonly Format[] = [
@@ -69,6 +82,8 @@ const ALL: readonly Format[] = [
   gptq,
   matmul_nbits,
   nf4,
+  mlx,
+  nvfp4_modelopt,
 ];
 
 /**
