@@ -57,6 +57,7 @@ export type {
   MatMulNBitsParts,
   ResolvedMatMulNBitsOptions,
 } from "./src/formats/matmul_nbits.ts";
+export type {
   MlxMode,
   MlxOptions,
   MlxParts,
@@ -67,7 +68,6 @@ export type {
   Nvfp4ModeloptParts,
   ResolvedNvfp4ModeloptOptions,
 } from "./src/formats/nvfp4_modelopt.ts";
-export type { ComputeDtype } from "./src/words/scheme.ts";
 export type {
   BlockOptions,
   BlockParts,

@@ -325,14 +325,18 @@ function scheme(
     decode(tile, out): void {
       if (symmetric) rejectOtherZeros(tile, fields);
       rejectScales(tile, fields);
-      if (actOrder) rejectGroups(tile, groups);
-      else rejectOrder(tile, group.columns);
-      decode(tile, fields, roundTo(computeDtype), out);
+      if (actOrder) {
+        rejectGroups(tile, groups);
+        return decodeInOrder(tile, fields, roundTo(computeDtype), out);
+      }
+      rejectOrder(tile, group.columns);
+      free.decode(tile, out);
     },
   };
 }
 
-function decode(
+/** The value of each input by the numbers of the group that it is said to be in. */
+function decodeInOrder(
   tile: Tile,
   { scale: plan }: FieldPlans,
   round: (x: number) => number,

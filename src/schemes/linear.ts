@@ -176,7 +176,7 @@ function decode(
     ? tile.fields[offset]
     : tile.memory(scale.length).fill(zero);
   decodeGroups(tile, group, scale, offsets, {
-    grid: UINT4,
+    values: UINT4.values,
     offset,
     computeDtype,
   }, out);

@@ -10,8 +10,9 @@ import type { Instance, WasmKernel } from "../kernels/arena.ts";
 import { sharedInstance } from "../kernels/room.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { firstNonFinite } from "../numeric/finite.ts";
+import { settleNaNs } from "../numeric/nan.ts";
 import { clamp, roundHalfAway, roundHalfToEven } from "../numeric/rounding.ts";
-import type { ComputeDtype, Grid } from "../words/scheme.ts";
+import type { ComputeDtype } from "../words/scheme.ts";
 import { areasOf, runs, type Span, type Tile } from "../words/tile.ts";
 
 const { fround } = Math;
@@ -185,9 +186,9 @@ function codesBy(
 /** Fifteen ascending thresholds, and the code of what exceeds none, one … all of them. */
 export interface Thresholds {
   /** A value that equals one does not exceed it. */
-  readonly at: readonly number[];
+  readonly at: ArrayLike<number>;
   /** Codes by how many are exceeded. */
-  readonly codes: readonly number[];
+  readonly codes: ArrayLike<number>;
   /** What of a value is compared: its product with the factor of its group, or its quotient. */
   readonly of: "product" | "quotient";
 }
@@ -251,8 +252,8 @@ function rankOf(x: number, asked: Float32Array): number {
 
 /** How codes become values: `(g − o)·s`, or `g·s + o`, rounded to the dtype after the product and after the sum. */
 export interface Lookup {
-  /** What codes stand for; each value is a float32. */
-  readonly grid: Grid;
+  /** What codes stand for, in float32. */
+  readonly values: ArrayLike<number>;
   /** What the offset is; without one it is 0. */
   readonly offset?: "zero" | "bias";
   /** In which dtype values are computed. */
@@ -262,22 +263,22 @@ export interface Lookup {
 /** The numbers by which kernels know element types: src/kernels/wasm/tile.ts. */
 const COMPUTE_DTYPES: readonly ComputeDtype[] = ["F32", "F16", "BF16"];
 
-/** Looks up the values of every group. */
+/** Looks up the values of every group; all NaNs have the bits of numeric/nan.ts. */
 export function decodeGroups(
   tile: Tile,
   span: Span,
   scales: Float32Array,
   offsets: Float32Array,
-  { grid, offset, computeDtype }: Lookup,
+  { values: grid, offset, computeDtype }: Lookup,
   out: Float32Array,
 ): void {
   const { codes } = tile, table = tile.memory(16), biased = offset === "bias";
-  table.set(grid.values);
+  table.set(grid);
   const arrays = [codes, scales, offsets, table, out];
   const numbers = [biased ? 1 : 0, COMPUTE_DTYPES.indexOf(computeDtype)];
   if (done("tile_decode", tile, span, arrays, numbers)) return;
-  const round = roundTo(computeDtype);
-  const values = new Float32Array(16);
+  const round = roundTo(computeDtype), values = new Float32Array(16);
+  let sum = 0;
   for (const { first, count, area } of runs(tile, span)) {
     const scale = scales[area], offset = offsets[area];
     for (let code = 0; code < 16; code++) {
@@ -285,7 +286,10 @@ export function decodeGroups(
       values[code] = biased
         ? round(fround(round(fround(g * scale)) + offset))
         : round(fround(fround(g - offset) * scale));
+      sum += values[code] * 0;
     }
     for (let i = first; i < first + count; i++) out[i] = values[codes[i]];
   }
+  // What is not finite shows in the sum.
+  if (sum !== 0) settleNaNs(out);
 }
