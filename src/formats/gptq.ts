@@ -293,6 +293,7 @@ function scheme(
       offset: "zero",
       rounding: "shift",
       fit: fitOf(symmetric, least),
+      rule: symmetric ? "symmetric" : least === 0 ? "fromZero" : "fromOne",
       stored: "F16",
       limit: LIMIT,
       computeDtype,

@@ -24,7 +24,7 @@
  *
  * @module
  */
-import { E4M3, F32 } from "../layouts/codecs.ts";
+import { byte, F32 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { isObject, memberOf, shownValue } from "../model/config.ts";
 import { defineFormat } from "../model/define.ts";
@@ -68,12 +68,10 @@ export interface Nvfp4ModeloptParts {
 }
 
 /** E4M3 whose NaN is 0xFF: what the library stores for 0 / 0 on x86-64. */
-const SCALE: Codec = {
-  ...E4M3,
-  store(from, bytes, at): void {
-    bytes[at] = Number.isNaN(from[0]) ? 0xff : encodeE4M3(from[0]);
-  },
-};
+const SCALE: Codec = byte(
+  decodeE4M3,
+  (x) => Number.isNaN(x) ? 0xff : encodeE4M3(x),
+);
 
 function layout(shape: readonly number[]): Layout<Nvfp4ModeloptParts> {
   const matrix = matrixOf(shape), columns = rowLength(shape);

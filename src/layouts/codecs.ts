@@ -67,8 +67,13 @@ export const F16: Codec = sixteenBits(f16ToF32, f32ToF16);
 /** One bfloat16. */
 export const BF16: Codec = sixteenBits(bf16ToF32, f32ToBf16);
 
-/** One byte. */
-function byte(
+/**
+ * One byte that stands for a number.
+ *
+ * @param decode The number.
+ * @param encode Its byte.
+ */
+export function byte(
   decode: (byte: number) => number,
   encode: (x: number) => number,
 ): Codec {

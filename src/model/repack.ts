@@ -28,7 +28,7 @@ import {
 } from "./tensor.ts";
 
 /** Values in a window: with what is written of them it stays in the first caches. */
-const WINDOW_VALUES = 16384;
+const WINDOW_VALUES = 32768;
 
 /**
  * Why a tensor cannot be repacked whatever its numbers are; undefined where it can be tried.

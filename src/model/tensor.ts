@@ -29,8 +29,8 @@ import {
   type Window,
 } from "../words/window.ts";
 
-/** Values in a tile: what is worked on fits in the first caches. */
-const TILE_VALUES = 16384;
+/** Values in a tile: what is worked on stays in the second cache, and calls are rare. */
+const TILE_VALUES = 32768;
 
 /** A tensor: what its numbers mean and where its bytes lie. */
 export interface Tensor {

@@ -15,6 +15,7 @@ import type {
 } from "../words/scheme.ts";
 import { everywhere, runs, type Span, type Tile } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
+import { measureMagnitude } from "../kernels/grouped.ts";
 import { E2M1 } from "./grids.ts";
 import {
   decodeGroups,
@@ -194,7 +195,7 @@ export function wholeAbsmax(): Prepass {
   let absmax = 0;
   return {
     add(values): void {
-      absmax = max(absmax, absmaxOf(values));
+      absmax = max(absmax, measureMagnitude(values));
     },
     result: () => ({ known: { absmax } }),
   };

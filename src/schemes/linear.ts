@@ -25,8 +25,12 @@ import { UINT4 } from "./grids.ts";
 import {
   decodeGroups,
   encodeSteps,
+  fitGroups,
+  type FitRule,
+  numbersOfGroups,
   rangesOfGroups,
   type Rounding as TileRounding,
+  SURELY_HELD,
 } from "./tiles.ts";
 
 /** How a value becomes a code; with a bias, `"shift"` takes it off in place of adding the zero point. */
@@ -42,6 +46,8 @@ export interface LinearPlan {
   readonly zero?: number;
   /** Scale and offset of a group, in float32. */
   fit(min: number, max: number): readonly [scale: number, offset: number];
+  /** The same in the kernels, which leave to it what `stored` may not hold. */
+  readonly rule?: FitRule;
   /** How a value becomes a code. */
   readonly rounding: LinearRounding;
   /** The type that scale and bias are stored in; F32 by default. */
@@ -86,13 +92,18 @@ function encode(
 ): void {
   const { group, offset } = plan, { scale } = tile.fields;
   const offsets = offset ? tile.fields[offset] : tile.memory(scale.length);
-  const mins = tile.memory(scale.length), maxs = tile.memory(scale.length);
+  const mins = numbersOfGroups(tile, scale.length);
+  const maxs = numbersOfGroups(tile, scale.length);
   if (ranges) takeRanges(ranges, tile, group, mins, maxs);
   else rangesOfGroups(values, tile, group, mins, maxs);
-  for (let area = 0; area < scale.length; area++) {
-    const found = fitGroup(plan, mins[area], maxs[area], overflow, area, tile);
-    scale[area] = found[0];
-    offsets[area] = found[1];
+  const { rule, stored = "F32" } = plan;
+  if (!rule || !fitGroups(rule, stored, mins, maxs, scale, offsets)) {
+    for (let area = 0; area < scale.length; area++) {
+      const [min, max] = [mins[area], maxs[area]];
+      const found = fitGroup(plan, min, max, overflow, area, tile);
+      scale[area] = found[0];
+      offsets[area] = found[1];
+    }
   }
   encodeSteps(values, tile, group, scale, offsets, roundingOf(plan));
 }
@@ -137,13 +148,6 @@ function fitGroup(
   const number = areaNumber(tile.matrix, plan.group, index);
   throw new ScaleOverflow(number, index, STORED[stored]);
 }
-
-/** Magnitudes that a type holds, whichever way its last bits are rounded: to look closer is for others. */
-const SURELY_HELD: Readonly<Record<ComputeDtype, number>> = {
-  F32: 3.4e38,
-  F16: 65504,
-  BF16: 3.3e38,
-};
 
 function isHeld(x: number, dtype: ComputeDtype): boolean {
   return Math.abs(x) <= SURELY_HELD[dtype] ||

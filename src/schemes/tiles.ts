@@ -115,6 +115,61 @@ export function magnitudesOfGroups(
   }
 }
 
+// ---- scales and offsets ----
+
+/** Rules for scales and offsets that kernels know; what each computes is in the `fit` beside it. */
+export type FitRule =
+  | "symmetric"
+  | "fromZero"
+  | "fromOne"
+  | "signed"
+  | "affine"
+  | "edge";
+
+/** The numbers by which kernels know them: src/kernels/wasm/tile.ts. */
+const FIT_RULES: readonly FitRule[] = [
+  "symmetric",
+  "fromZero",
+  "fromOne",
+  "signed",
+  "affine",
+  "edge",
+];
+
+/** Magnitudes that a type holds, whichever way its last bits are rounded. */
+export const SURELY_HELD: Readonly<Record<ComputeDtype, number>> = {
+  F32: 3.4e38,
+  F16: 65504,
+  BF16: 3.3e38,
+};
+
+/** Memory for one number of each group, and for those that fill up the last vector: zeros. */
+export function numbersOfGroups(tile: Tile, count: number): Float32Array {
+  const numbers = tile.memory(Math.ceil(count / 4) * 4);
+  numbers.fill(0, count);
+  return numbers;
+}
+
+/** Fits scales and offsets to ranges; false where there is no kernel, or a number may not be held by the type that it is stored in. */
+export function fitGroups(
+  rule: FitRule,
+  stored: ComputeDtype,
+  mins: Float32Array,
+  maxs: Float32Array,
+  scales: Float32Array,
+  offsets: Float32Array,
+): boolean {
+  const arrays = [mins, maxs, scales, offsets];
+  const instance = sharedInstance(...arrays);
+  return instance !== undefined && instance.kernels.tile_fit(
+        scales.length,
+        ...arrays.map(({ byteOffset }) => byteOffset),
+        FIT_RULES.indexOf(rule),
+        COMPUTE_DTYPES.indexOf(stored),
+        SURELY_HELD[stored],
+      ) === 0;
+}
+
 // ---- codes on an even grid ----
 
 /** How a value x becomes a code, given scale s and offset o of its group; clamped to 0 … 15 at the end. */

@@ -4,7 +4,7 @@
 // off at the end of the row; the numbers of a row's groups lie `stride` bytes
 // beyond those of the row before (0 where all rows share them).
 
-import { bytesHigh, bytesLow, isFinite32, lowNibbleOfWord, lowNibbles, magnitudeBits, maxLaneI32, roundMagic, wordsHigh, wordsLow, zero } from "./common";
+import { bytesHigh, bytesLow, isFinite32, lowNibbleOfWord, lowNibbles, magnitudeBits, maxLaneI32, roundMagic, settleNaNs, wordsHigh, wordsLow, zero } from "./common";
 import { maxMagnitude } from "./reduce";
 
 const INFINITY_BITS: i32 = 0x7f800000;
@@ -90,6 +90,84 @@ export function tile_magnitudes(
     maxs += <usize>stride;
   }
   return 0;
+}
+
+// ---- scales and offsets ----
+
+// Rules, as src/schemes/tiles.ts numbers them.
+const SYMMETRIC: i32 = 0;
+const FROM_ZERO: i32 = 1;
+const FROM_ONE: i32 = 2;
+const SIGNED: i32 = 3;
+const AFFINE: i32 = 4;
+
+@inline function halfAwayOf(t: v128): v128 {
+  const whole = f32x4.floor(t);
+  return f32x4.add(whole, v128.and(f32x4.ge(f32x4.sub(t, whole), f32x4.splat(0.5)), f32x4.splat(1)));
+}
+
+// Scales and offsets of groups by their ranges, four at a time: arrays have room
+// for a whole number of vectors. 1 where a number is beyond `most`.
+@inline function fit(n: i32, mins: usize, maxs: usize, scales: usize, offsets: usize, rule: i32, stored: i32, most: f32): i32 {
+  const z = zero(), fifteen = f32x4.splat(15), one = f32x4.splat(1), eight = f32x4.splat(8), k = magnitudeBits();
+  const limit = f32x4.splat(most);
+  let held = i32x4.splat(-1);
+  for (; n > 0; n -= 4) {
+    const least = v128.load(mins), largest = v128.load(maxs);
+    let scale: v128, offset: v128;
+    if (rule == SIGNED) {
+      const byLargest = f32x4.gt(v128.and(largest, k), v128.and(least, k));
+      scale = computed(f32x4.div(v128.bitselect(largest, least, byLargest), f32x4.splat(-8)), stored);
+      offset = eight;
+    } else if (rule == AFFINE) {
+      let low = f32x4.min(least, z), high = f32x4.max(largest, z);
+      scale = f32x4.div(f32x4.sub(high, low), fifteen);
+      const t = f32x4.pmin(f32x4.pmax(z, f32x4.sub(z, f32x4.div(low, scale))), fifteen);
+      offset = halfAwayOf(v128.andnot(t, f32x4.eq(scale, z)));
+      scale = computed(scale, stored);
+    } else if (rule <= FROM_ONE) {
+      let low = f32x4.min(least, z), high = f32x4.max(largest, z);
+      if (rule == SYMMETRIC) {
+        high = f32x4.max(f32x4.neg(low), high);
+        low = v128.bitselect(f32x4.neg(high), low, f32x4.lt(low, z));
+      }
+      const empty = v128.and(f32x4.eq(low, z), f32x4.eq(high, z));
+      low = v128.bitselect(f32x4.neg(one), low, empty);
+      high = v128.bitselect(one, high, empty);
+      scale = f32x4.div(f32x4.sub(high, low), fifteen);
+      const steps = f32x4.nearest(f32x4.div(f32x4.neg(low), scale));
+      offset = rule == SYMMETRIC ? eight
+        : f32x4.max(v128.andnot(steps, f32x4.eq(scale, z)), rule == FROM_ONE ? one : z);
+    } else {
+      const width = f32x4.div(f32x4.sub(largest, least), fifteen);
+      const step = f32x4.pmax(f32x4.splat(1e-7), width);
+      const byLeast = f32x4.gt(v128.and(least, k), v128.and(largest, k));
+      const edge = v128.bitselect(least, largest, byLeast);
+      scale = v128.bitselect(step, f32x4.neg(step), byLeast);
+      const steps = f32x4.nearest(f32x4.div(edge, scale)), none = f32x4.eq(steps, z);
+      scale = v128.bitselect(scale, f32x4.div(edge, steps), none);
+      offset = v128.andnot(edge, none);
+    }
+    held = v128.and(held, v128.and(f32x4.le(v128.and(scale, k), limit), f32x4.le(v128.and(offset, k), limit)));
+    v128.store(scales, scale);
+    v128.store(offsets, offset);
+    mins += 16;
+    maxs += 16;
+    scales += 16;
+    offsets += 16;
+  }
+  return i32x4.all_true(held) ? 0 : 1;
+}
+
+export function tile_fit(n: i32, mins: usize, maxs: usize, scales: usize, offsets: usize, rule: i32, stored: i32, most: f32): i32 {
+  switch (rule) {
+    case SYMMETRIC: return fit(n, mins, maxs, scales, offsets, SYMMETRIC, stored, most);
+    case FROM_ZERO: return fit(n, mins, maxs, scales, offsets, FROM_ZERO, stored, most);
+    case FROM_ONE: return fit(n, mins, maxs, scales, offsets, FROM_ONE, stored, most);
+    case SIGNED: return fit(n, mins, maxs, scales, offsets, SIGNED, stored, most);
+    case AFFINE: return fit(n, mins, maxs, scales, offsets, AFFINE, stored, most);
+    default: return fit(n, mins, maxs, scales, offsets, 5, stored, most);
+  }
 }
 
 // ---- encoding on an even grid ----
@@ -299,7 +377,7 @@ const BF16: i32 = 2;
 }
 
 // Four entries of a group's table: (g - offset) * scale, or g * scale + offset.
-@inline function entries(grid: usize, s: v128, o: v128, biased: i32, dtype: i32): v128 {
+@inline function entries(grid: usize, s: v128, o: v128, biased: bool, dtype: i32): v128 {
   const g = v128.load(grid);
   const x = biased
     ? f32x4.add(computed(f32x4.mul(g, s), dtype), o)
@@ -308,54 +386,132 @@ const BF16: i32 = 2;
   return v128.bitselect(i32x4.splat(0x7fc00000), y, f32x4.ne(y, y));
 }
 
-@inline function storeLooked(out: usize, c: v128, p0: v128, p1: v128, p2: v128, p3: v128): void {
-  const a = i8x16.swizzle(p0, c), b = i8x16.swizzle(p1, c), d = i8x16.swizzle(p2, c), e = i8x16.swizzle(p3, c);
-  const low = bytesLow(a, b), high = bytesLow(d, e), low2 = bytesHigh(a, b), high2 = bytesHigh(d, e);
-  v128.store(out, wordsLow(low, high));
-  v128.store(out, wordsHigh(low, high), 16);
-  v128.store(out, wordsLow(low2, high2), 32);
-  v128.store(out, wordsHigh(low2, high2), 48);
+// The planes of bytes of a table of sixteen floats: byte k of each in plane k.
+@inline function planesBelow(a: v128, b: v128): v128 {
+  return v128.shuffle<i8>(a, b, 0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+}
+@inline function planesAbove(a: v128, b: v128): v128 {
+  return v128.shuffle<i8>(a, b, 2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31);
+}
+@inline function evenPlane(a: v128, b: v128): v128 { return v128.shuffle<i64>(a, b, 0, 2); }
+@inline function oddPlane(a: v128, b: v128): v128 { return v128.shuffle<i64>(a, b, 1, 3); }
+
+// Words of sixteen codes, four in each of `k` = 0 ... 3; tables without lower halves have two planes.
+@inline function lower(c: v128, p0: v128, p1: v128, k: i32): v128 {
+  return k < 2
+    ? bytesLow(i8x16.swizzle(p0, c), i8x16.swizzle(p1, c))
+    : bytesHigh(i8x16.swizzle(p0, c), i8x16.swizzle(p1, c));
+}
+
+@inline function scaled(g: v128, s: v128, o: v128, biased: bool): v128 {
+  return biased ? f32x4.add(f32x4.mul(g, s), o) : f32x4.mul(f32x4.sub(g, o), s);
+}
+
+// Codes of a group whose table is that of all groups, in float32.
+@inline function decodeScaled(
+  codes: usize, n: i32, out: usize, grid: usize, sc: f32, shift: f32,
+  p0: v128, p1: v128, p2: v128, p3: v128, z: v128, biased: bool, full: bool,
+): void {
+  const s = f32x4.splat(sc), o = f32x4.splat(shift), end = out + (<usize>n << 2);
+  for (const body = out + (<usize>(n & ~15) << 2); out < body; out += 64) {
+    const c = v128.load(codes);
+    const d = i8x16.swizzle(p2, c), e = i8x16.swizzle(p3, c);
+    const high = bytesLow(d, e), high2 = bytesHigh(d, e);
+    const low = full ? lower(c, p0, p1, 0) : z, low2 = full ? lower(c, p0, p1, 2) : z;
+    v128.store(out, scaled(wordsLow(low, high), s, o, biased));
+    v128.store(out, scaled(wordsHigh(low, high), s, o, biased), 16);
+    v128.store(out, scaled(wordsLow(low2, high2), s, o, biased), 32);
+    v128.store(out, scaled(wordsHigh(low2, high2), s, o, biased), 48);
+    codes += 16;
+  }
+  for (; out < end; out += 4) {
+    const g = load<f32>(grid + (<usize>load<u8>(codes) << 2));
+    store<f32>(out, biased ? g * sc + shift : (g - shift) * sc);
+    codes++;
+  }
+  if (!isFinite32(sc) || !isFinite32(shift)) settleNaNs(end - (<usize>n << 2), end);
+}
+
+// Codes of a group with a table of its own, in a type of 16 bits: made once, in all its roundings.
+@inline function decodeRounded(
+  codes: usize, n: i32, out: usize, grid: usize, sc: f32, shift: f32, biased: bool, dtype: i32, z: v128,
+): void {
+  const s = f32x4.splat(sc), o = f32x4.splat(shift), end = out + (<usize>n << 2);
+  const t0 = entries(grid, s, o, biased, dtype), t1 = entries(grid + 16, s, o, biased, dtype);
+  const t2 = entries(grid + 32, s, o, biased, dtype), t3 = entries(grid + 48, s, o, biased, dtype);
+  const c = planesAbove(t0, t1), d = planesAbove(t2, t3), p2 = evenPlane(c, d), p3 = oddPlane(c, d);
+  const p1 = dtype == F16 ? oddPlane(planesBelow(t0, t1), planesBelow(t2, t3)) : z;
+  for (const body = out + (<usize>(n & ~15) << 2); out < body; out += 64) {
+    const c = v128.load(codes);
+    const d = i8x16.swizzle(p2, c), e = i8x16.swizzle(p3, c);
+    const high = bytesLow(d, e), high2 = bytesHigh(d, e);
+    const b = dtype == F16 ? i8x16.swizzle(p1, c) : z;
+    const low = dtype == F16 ? bytesLow(z, b) : z, low2 = dtype == F16 ? bytesHigh(z, b) : z;
+    v128.store(out, wordsLow(low, high));
+    v128.store(out, wordsHigh(low, high), 16);
+    v128.store(out, wordsLow(low2, high2), 32);
+    v128.store(out, wordsHigh(low2, high2), 48);
+    codes += 16;
+  }
+  if (out == end) return;
+  v128.store(TABLE, t0);
+  v128.store(TABLE, t1, 16);
+  v128.store(TABLE, t2, 32);
+  v128.store(TABLE, t3, 48);
+  for (; out < end; out += 4) {
+    store<u32>(out, load<u32>(TABLE + (<usize>load<u8>(codes) << 2)));
+    codes++;
+  }
 }
 
 const TABLE: usize = memory.data(64, 16);
 
-// Every group has a table of sixteen values, made in the type that the library
-// computes in; codes are looked up in its four planes of bytes.
-export function tile_decode(
+@inline function decodeAll(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: i32, dtype: i32,
-): i32 {
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: bool, dtype: i32, full: bool,
+): void {
+  const z = zero();
+  const a = planesBelow(v128.load(grid), v128.load(grid, 16)), b = planesBelow(v128.load(grid, 32), v128.load(grid, 48));
+  const c = planesAbove(v128.load(grid), v128.load(grid, 16)), d = planesAbove(v128.load(grid, 32), v128.load(grid, 48));
+  const p0 = evenPlane(a, b), p1 = oddPlane(a, b), p2 = evenPlane(c, d), p3 = oddPlane(c, d);
   for (; rows > 0; rows--) {
     let at: usize = 0;
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
-      const n = min(size, rest), s = v128.load32_splat(scales + at), o = v128.load32_splat(offsets + at);
-      const t0 = entries(grid, s, o, biased, dtype), t1 = entries(grid + 16, s, o, biased, dtype);
-      const t2 = entries(grid + 32, s, o, biased, dtype), t3 = entries(grid + 48, s, o, biased, dtype);
-      const a = v128.shuffle<i8>(t0, t1, 0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
-      const b = v128.shuffle<i8>(t2, t3, 0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
-      const c = v128.shuffle<i8>(t0, t1, 2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31);
-      const d = v128.shuffle<i8>(t2, t3, 2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31);
-      const p0 = v128.shuffle<i64>(a, b, 0, 2), p1 = v128.shuffle<i64>(a, b, 1, 3);
-      const p2 = v128.shuffle<i64>(c, d, 0, 2), p3 = v128.shuffle<i64>(c, d, 1, 3);
-      const end = out + (<usize>n << 2);
-      for (const body = out + (<usize>(n & ~15) << 2); out < body; out += 64) {
-        storeLooked(out, v128.load(codes), p0, p1, p2, p3);
-        codes += 16;
-      }
-      if (out < end) {
-        v128.store(TABLE, t0);
-        v128.store(TABLE, t1, 16);
-        v128.store(TABLE, t2, 32);
-        v128.store(TABLE, t3, 48);
-        for (; out < end; out += 4) {
-          store<u32>(out, load<u32>(TABLE + (<usize>load<u8>(codes) << 2)));
-          codes++;
-        }
-      }
+      const n = min(size, rest), s = load<f32>(scales + at), o = load<f32>(offsets + at);
+      if (dtype) decodeRounded(codes, n, out, grid, s, o, biased, dtype, z);
+      else decodeScaled(codes, n, out, grid, s, o, p0, p1, p2, p3, z, biased, full);
+      codes += <usize>n;
+      out += <usize>n << 2;
       at += 4;
     }
     scales += <usize>stride;
     offsets += <usize>stride;
+  }
+}
+
+// Whether an entry of a grid is no bfloat16.
+function isFull(grid: usize): bool {
+  let bits: u32 = 0;
+  for (let k: usize = 0; k < 64; k += 4) bits |= load<u32>(grid + k);
+  return (bits & 0xffff) != 0;
+}
+
+export function tile_decode(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: i32, dtype: i32,
+): i32 {
+  if (dtype == F16) {
+    if (biased) decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, true, F16, false);
+    else decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, false, F16, false);
+  } else if (dtype == BF16) {
+    if (biased) decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, true, BF16, false);
+    else decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, false, BF16, false);
+  } else if (biased) {
+    decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, true, 0, true);
+  } else if (isFull(grid)) {
+    decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, false, 0, true);
+  } else {
+    decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, false, 0, false);
   }
   return 0;
 }
