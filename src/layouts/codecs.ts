@@ -3,9 +3,14 @@
  *
  * @module
  */
-import { bf16ToF32, f32ToBf16 } from "../numeric/bf16.ts";
+import {
+  bf16ToF32,
+  decodeBf16,
+  encodeBf16,
+  f32ToBf16,
+} from "../numeric/bf16.ts";
 import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
-import { f16ToF32, f32ToF16 } from "../numeric/f16.ts";
+import { decodeF16, encodeF16, f16ToF32, f32ToF16 } from "../numeric/f16.ts";
 import { decodeUE4M3Half } from "../numeric/ue4m3.ts";
 import type { Codec } from "../words/layout.ts";
 
@@ -36,14 +41,48 @@ function single(
   };
 }
 
-/** One float32, little-endian. */
-export const F32: Codec = single(4, (bytes, at) => {
+/** Numbers of neighbours, where they lie together at whole elements of a type: all at once. */
+function inRuns<A extends Uint16Array | Float32Array>(
+  codec: Codec,
+  view: new (buffer: ArrayBufferLike, at: number, count: number) => A,
+  load: (from: A, to: Float32Array) => void,
+  store: (from: Float32Array, to: A) => void,
+): Codec {
+  const { bytes: width, loadRun, storeRun } = codec;
+  const viewOf = (bytes: Uint8Array, at: number, stride: number, n: number) =>
+    stride === width && (bytes.byteOffset + at) % width === 0
+      ? new view(bytes.buffer, bytes.byteOffset + at, n)
+      : undefined;
+  return {
+    ...codec,
+    loadRun(bytes, at, stride, to, first, count): void {
+      const from = viewOf(bytes, at, stride, count);
+      if (from) load(from, to.subarray(first, first + count));
+      else loadRun!(bytes, at, stride, to, first, count);
+    },
+    storeRun(from, first, count, bytes, at, stride): void {
+      const to = viewOf(bytes, at, stride, count);
+      if (to) store(from.subarray(first, first + count), to);
+      else storeRun!(from, first, count, bytes, at, stride);
+    },
+  };
+}
+
+const float32: Codec = single(4, (bytes, at) => {
   for (let k = 0; k < 4; k++) wordBytes[k] = bytes[at + k];
   return word[0];
 }, (x, bytes, at) => {
   word[0] = x;
   for (let k = 0; k < 4; k++) bytes[at + k] = wordBytes[k];
 });
+
+/** One float32, little-endian. */
+export const F32: Codec = inRuns(
+  float32,
+  Float32Array,
+  (from, to) => to.set(from),
+  (from, to) => to.set(from),
+);
 
 /** A 16-bit float, little-endian. */
 function sixteenBits(
@@ -62,10 +101,20 @@ function sixteenBits(
 }
 
 /** One binary16. */
-export const F16: Codec = sixteenBits(f16ToF32, f32ToF16);
+export const F16: Codec = inRuns(
+  sixteenBits(f16ToF32, f32ToF16),
+  Uint16Array,
+  decodeF16,
+  encodeF16,
+);
 
 /** One bfloat16. */
-export const BF16: Codec = sixteenBits(bf16ToF32, f32ToBf16);
+export const BF16: Codec = inRuns(
+  sixteenBits(bf16ToF32, f32ToBf16),
+  Uint16Array,
+  decodeBf16,
+  encodeBf16,
+);
 
 /**
  * One byte that stands for a number.
@@ -77,11 +126,19 @@ export function byte(
   decode: (byte: number) => number,
   encode: (x: number) => number,
 ): Codec {
-  return single(
-    1,
-    (bytes, at) => decode(bytes[at]),
-    (x, bytes, at) => void (bytes[at] = encode(x)),
-  );
+  const numbers = Float32Array.from({ length: 256 }, (_, byte) => decode(byte));
+  return {
+    ...single(
+      1,
+      (bytes, at) => numbers[bytes[at]],
+      (x, bytes, at) => void (bytes[at] = encode(x)),
+    ),
+    loadRun(bytes, at, stride, to, first, count): void {
+      for (let i = first; i < first + count; i++, at += stride) {
+        to[i] = numbers[bytes[at]];
+      }
+    },
+  };
 }
 
 /** One byte, as a whole number of 0 … 255: an exponent, an 8-bit code. */

@@ -5,6 +5,7 @@
  * @module
  */
 import { backend } from "../kernels/engine.ts";
+import { measureMagnitude } from "../kernels/grouped.ts";
 import { Room } from "../kernels/room.ts";
 import { packPart, type PartBytes, unpackPart } from "../layouts/pack.ts";
 import { rejectNonFinite } from "../numeric/finite.ts";
@@ -215,7 +216,7 @@ function prepassOf(
   given: EncodeContext,
 ): Pick<EncodeContext, "ranges" | "known"> {
   if (!scheme.prepass || given.ranges || given.known) return {};
-  rejectNonFinite(values);
+  measureMagnitude(values); // throws where one is not finite
   const prepass: Prepass = scheme.prepass();
   prepass.add(values.subarray(0, matrix.rows * matrix.columns));
   return prepass.result();
