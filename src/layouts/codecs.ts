@@ -42,7 +42,7 @@ function single(
 }
 
 /** Numbers of neighbours, where they lie together at whole elements of a type: all at once. */
-function inRuns<A extends Uint16Array | Float32Array>(
+function inRuns<A extends Uint16Array | Int32Array | Float32Array>(
   codec: Codec,
   view: new (buffer: ArrayBufferLike, at: number, count: number) => A,
   load: (from: A, to: Float32Array) => void,
@@ -160,12 +160,22 @@ export function signedByte(offset = 0): Codec {
 }
 
 /** One int32, little-endian, as a whole number. */
-export const I32: Codec = single(
-  4,
-  (bytes, at) =>
-    bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24,
-  (x, bytes, at) => {
-    for (let k = 0; k < 4; k++) bytes[at + k] = x >> 8 * k;
+export const I32: Codec = inRuns(
+  single(
+    4,
+    (bytes, at) =>
+      bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 |
+      bytes[at + 3] << 24,
+    (x, bytes, at) => {
+      for (let k = 0; k < 4; k++) bytes[at + k] = x >> 8 * k;
+    },
+  ),
+  Int32Array,
+  (from, to) => {
+    for (let i = 0; i < to.length; i++) to[i] = from[i];
+  },
+  (from, to) => {
+    for (let i = 0; i < to.length; i++) to[i] = from[i];
   },
 );
 

@@ -32,7 +32,12 @@ import {
   type Tile,
 } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
-import { decodeGroups, encodeRanks, magnitudesOfGroups } from "./tiles.ts";
+import {
+  decodeGroups,
+  encodeRanks,
+  magnitudesOfGroups,
+  type Thresholds,
+} from "./tiles.ts";
 
 const { fround } = Math;
 
@@ -106,7 +111,12 @@ export interface CodebookPlan {
  * (for each {@linkcode NestedPlan.blocks}) and `offset` make a scale of what stands there.
  */
 export function codebookScheme(plan: CodebookPlan): Scheme {
-  const { grid, computeDtype, nested } = plan;
+  const { grid, computeDtype, nested, codebook } = plan;
+  const thresholds: Thresholds = {
+    at: codebook.thresholds,
+    codes: codebook.ascending,
+    of: "product",
+  };
   return {
     grid,
     form: "s·g",
@@ -114,7 +124,8 @@ export function codebookScheme(plan: CodebookPlan): Scheme {
     groupedBy: nested ? "scaleCode" : "scale",
     computeDtype,
     prepass: nested && (() => meanScale(plan.blockSize)),
-    encode: (values, tile, context) => encode(plan, values, tile, context),
+    encode: (values, tile, context) =>
+      encode(plan, thresholds, values, tile, context),
     decode: (tile, out) => decode(plan, tile, out),
   };
 }
@@ -147,6 +158,7 @@ function fieldsOf({ matrix, blockSize, nested }: CodebookPlan): FieldPlans {
 
 function encode(
   plan: CodebookPlan,
+  thresholds: Thresholds,
   values: Float32Array,
   tile: Tile,
   { known }: EncodeContext,
@@ -160,11 +172,7 @@ function encode(
   for (let i = 0; i < scales.length; i++) {
     inverses[i] = 1 / Math.max(scales[i], LEAST_SCALE);
   }
-  encodeRanks(values, tile, span, inverses, {
-    at: codebook.thresholds,
-    codes: codebook.ascending,
-    of: "product",
-  });
+  encodeRanks(values, tile, span, inverses, thresholds);
   const short = values.length % blockSize;
   if (short > 0) {
     const at = values.length - short, block = values.subarray(at);

@@ -272,25 +272,73 @@ const ASKED = [
   14,
 ];
 
-/** The codes of values by thresholds; a NaN gets the first code. */
+/** Bytes of a kernel's table: what is asked, codes, ranks of cells, planes of thresholds. */
+const TABLE_BYTES = 192;
+
+/** The table of src/kernels/wasm/tile.ts for some thresholds, and whether it has cells. */
+interface RankTable {
+  readonly bytes: Uint8Array;
+  readonly asked: Float32Array;
+  readonly byCells: boolean;
+}
+
+const rankTables = new WeakMap<Thresholds, RankTable>();
+
+function rankTableOf(thresholds: Thresholds): RankTable {
+  const known = rankTables.get(thresholds);
+  if (known) return known;
+  const { at, codes, of } = thresholds;
+  const bytes = new Uint8Array(TABLE_BYTES), asked = new Float32Array(20);
+  ASKED.forEach((rank, i) => asked[i] = at[rank]);
+  bytes.set(new Uint8Array(asked.buffer));
+  bytes.set(codes, 80);
+  const byCells = of === "product" && setCells(at, bytes);
+  const table = { bytes, asked, byCells };
+  rankTables.set(thresholds, table);
+  return table;
+}
+
+/** How near fifteen times a threshold may be to the edge of a cell: many times further than products are off. */
+const EDGE = 1e-3;
+
+/** Writes ranks of cells and planes of thresholds; false where two thresholds share a cell, or one lies at the edge of one. */
+function setCells(at: Thresholds["at"], bytes: Uint8Array): boolean {
+  const scaled = Array.from(at, (threshold) => 15 * threshold);
+  const cells = scaled.map(Math.round);
+  const apart = cells.every((cell, i) =>
+    Math.abs(cell) <= 15 && (i === 0 || cell > cells[i - 1]) &&
+    Math.abs(scaled[i] - cell) < 0.5 - EDGE
+  );
+  for (let cell = -15; cell <= 15; cell++) {
+    bytes[96 + cell + 15] = cells.filter((other) => other < cell).length;
+  }
+  const words = new Uint8Array(
+    Float32Array.of(...Array.from(at), Infinity).buffer,
+  );
+  words.forEach((byte, i) => bytes[128 + 16 * (i & 3) + (i >> 2)] = byte);
+  return apart;
+}
+
+/** The codes of values by thresholds; a NaN gets the first code. By products, values are at most 1. */
 export function encodeRanks(
   values: Float32Array,
   tile: Tile,
   span: Span,
   factors: Float32Array,
-  { at, codes: codesOf, of }: Thresholds,
+  thresholds: Thresholds,
 ): void {
-  const { codes } = tile, table = tile.memory(24);
-  ASKED.forEach((rank, i) => table[i] = at[rank]);
-  new Uint8Array(table.buffer, table.byteOffset + 80, 16).set(codesOf);
+  const { codes } = tile, { codes: codesOf, of } = thresholds;
+  const { bytes, asked, byCells } = rankTableOf(thresholds);
+  const table = tile.memory(TABLE_BYTES / 4);
+  new Uint8Array(table.buffer, table.byteOffset, TABLE_BYTES).set(bytes);
   const arrays = [values, codes, factors, table];
-  const numbers = [of === "product" ? 0 : 1];
+  const numbers = [byCells ? 2 : of === "product" ? 0 : 1];
   if (done("tile_encode_ranks", tile, span, arrays, numbers)) return;
   for (const { first, count, area } of runs(tile, span)) {
     const factor = factors[area];
     for (let i = first; i < first + count; i++) {
       const x = of === "product" ? values[i] * factor : values[i] / factor;
-      codes[i] = codesOf[rankOf(fround(x), table)];
+      codes[i] = codesOf[rankOf(fround(x), asked)];
     }
   }
 }
