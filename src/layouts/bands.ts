@@ -45,9 +45,11 @@ export function unpackBand(
       unpackPairs(bytes, at, n, halves.first, flip, tile.codes, first);
       continue;
     }
+    const words = wordsOfCodes(halves, tile, first, unit);
     for (let u = 0; u < band.count; u++) {
       const from = at + u * band.stride, to = first + u * unit.columns;
-      unpackUnit(bytes, from, halves, flip, tile.codes, to);
+      if (words) unpackFours(bytes, from, halves, flip, words, to);
+      else unpackUnit(bytes, from, halves, flip, tile.codes, to);
     }
   }
 }
@@ -70,9 +72,11 @@ export function packBand(
       packPairs(tile.codes, first, n, halves.first, flip, bytes, at);
       continue;
     }
+    const words = wordsOfCodes(halves, tile, first, unit);
     for (let u = 0; u < band.count; u++) {
       const to = at + u * band.stride, from = first + u * unit.columns;
-      packUnit(tile.codes, from, halves, flip, bytes, to);
+      if (words) packFours(words, from, halves, flip, bytes, to);
+      else packUnit(tile.codes, from, halves, flip, bytes, to);
     }
   }
 }
@@ -103,6 +107,8 @@ interface Halves {
   readonly high: Uint16Array;
   /** Which of two neighbours is in the low half, where that says it all. */
   readonly first?: "low" | "high";
+  /** Whether values lie in fours: those of four bytes follow each other, in the low halves and in the high ones. */
+  readonly inFours: boolean;
 }
 
 const known = new WeakMap<readonly number[], Halves>();
@@ -121,7 +127,12 @@ function invert(nibbles: readonly number[]): Halves {
     : nibbles.every((nibble, k) => nibble === (k ^ 1))
     ? "high"
     : undefined;
-  return { low, high, first };
+  const inFours = low.length % 4 === 0 &&
+    [low, high].every((half) =>
+      half.every((k, byte) => k === half[byte & ~3] + (byte & 3)) &&
+      half.every((k, byte) => byte % 4 !== 0 || k % 4 === 0)
+    );
+  return { low, high, first, inFours };
 }
 
 // ---- plain JS ----
@@ -153,6 +164,60 @@ function packUnit(
   for (let b = 0; b < low.length; b++) {
     bytes[at + b] = (codes[first + low[b]] | codes[first + high[b]] << 4) ^
       flips;
+  }
+}
+
+/** Codes as words of four; undefined where units do not start at whole ones. */
+function wordsOfCodes(
+  { inFours }: Halves,
+  { codes: { buffer, byteOffset, length } }: Tile,
+  first: number,
+  unit: Unit,
+): Int32Array | undefined {
+  const aligned = (byteOffset | first | unit.columns) % 4 === 0;
+  return inFours && aligned
+    ? new Int32Array(buffer, byteOffset, length >> 2)
+    : undefined;
+}
+
+/** The low half of each byte of a word. */
+const LOW_HALVES = 0x0f0f0f0f;
+/** Copies a byte to all bytes of a word. */
+const EACH_BYTE = 0x01010101;
+
+function unpackFours(
+  bytes: Uint8Array,
+  at: number,
+  { low, high }: Halves,
+  flip: number,
+  words: Int32Array,
+  first: number,
+): void {
+  const flips = flip * EACH_BYTE;
+  for (let b = 0; b < low.length; b += 4) {
+    const word = bytes[at + b] | bytes[at + b + 1] << 8 |
+      bytes[at + b + 2] << 16 | bytes[at + b + 3] << 24;
+    words[first + low[b] >> 2] = word & LOW_HALVES ^ flips;
+    words[first + high[b] >> 2] = word >>> 4 & LOW_HALVES ^ flips;
+  }
+}
+
+function packFours(
+  words: Int32Array,
+  first: number,
+  { low, high }: Halves,
+  flip: number,
+  bytes: Uint8Array,
+  at: number,
+): void {
+  const flips = flip * 17 * EACH_BYTE;
+  for (let b = 0; b < low.length; b += 4) {
+    const word = words[first + low[b] >> 2] ^
+      words[first + high[b] >> 2] << 4 ^ flips;
+    bytes[at + b] = word;
+    bytes[at + b + 1] = word >> 8;
+    bytes[at + b + 2] = word >> 16;
+    bytes[at + b + 3] = word >> 24;
   }
 }
 

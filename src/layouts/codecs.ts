@@ -219,11 +219,17 @@ export function repeated(codec: Codec, count: number): Codec {
     bytes: codec.bytes * count,
     areas: { rows: 1, columns: count },
     load(bytes, at, to): void {
+      if (codec.loadRun) {
+        return codec.loadRun(bytes, at, codec.bytes, to, 0, count);
+      }
       for (let k = 0; k < count; k++) {
         codec.load(bytes, at + k * codec.bytes, to.subarray(k));
       }
     },
     store(from, bytes, at): void {
+      if (codec.storeRun) {
+        return codec.storeRun(from, 0, count, bytes, at, codec.bytes);
+      }
       for (let k = 0; k < count; k++) {
         codec.store(from.subarray(k), bytes, at + k * codec.bytes);
       }

@@ -240,12 +240,42 @@ function unpackFields(
     }
     return;
   }
+  if (codec.areas.rows === 1 && !plan.length && tile.rows > 0) {
+    return unpackRows(part, matrix, item, plan, tile);
+  }
   eachEntry(part, matrix, item, plan, tile, {
     before: (unitAt) => codec.load(bytes, unitAt + at, entries),
     visit(entry, index): void {
       if (index >= 0) field[index] = entries[entry];
     },
   });
+}
+
+/** Numbers of units that are one row of areas high, unit after unit. */
+function unpackRows(
+  part: PartBytes,
+  matrix: Matrix,
+  { role, at, codec }: FieldItem,
+  plan: FieldPlan,
+  tile: Tile,
+): void {
+  const { unit } = part.plan, { span } = plan, field = tile.fields[role];
+  const units = bandOf(part, matrix, unitsOf(part.plan, matrix, tile));
+  const areas = fieldAreas(tile, plan), perUnit = codec.areas.columns;
+  for (let r = 0; r < units.rows; r++) {
+    const row = Math.floor((units.row + r) * unit.rows / span.rows) - areas.row;
+    if (row < 0 || row >= areas.rows) continue;
+    const first = row * areas.columns, end = first + areas.columns;
+    for (let c = 0; c < units.count; c++) {
+      const column = (units.column + c) * unit.columns / span.columns;
+      const from = units.at + r * units.rowStride + c * units.stride;
+      codec.load(part.bytes, from + at, entries);
+      let to = first + Math.floor(column) - areas.column;
+      for (let k = 0; k < perUnit; k++, to++) {
+        if (to >= first && to < end) field[to] = entries[k];
+      }
+    }
+  }
 }
 
 function packFields(
