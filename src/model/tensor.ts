@@ -30,14 +30,8 @@ import {
   type Window,
 } from "../words/window.ts";
 
-/** Values in a tile for kernels: what is worked on stays in the second cache, and calls are rare. */
-const KERNEL_TILE = 32768;
-/** For plain JS: codes are in the first cache when they are read again. */
-const PLAIN_TILE = 4096;
-
-function tileValues(): number {
-  return backend() === "wasm" ? KERNEL_TILE : PLAIN_TILE;
-}
+/** Values in a tile: what is worked on stays in the second cache, and calls are rare. */
+const TILE_VALUES = 32768;
 
 /** A tensor: what its numbers mean and where its bytes lie. */
 export interface Tensor {
@@ -139,7 +133,7 @@ export function encodeTensor(
   if (areaOf(whole(matrix)) === 0) return encodeEmpty(tensor, parts, context);
   const known = { ...prepassOf(tensor, values, context), ...context };
   room.open(values);
-  for (const { windows, measured } of stages(tensor, tileValues())) {
+  for (const { windows, measured } of stages(tensor, TILE_VALUES)) {
     const ranges = measured
       ? measureGroups(tensor, values, windows())
       : known.ranges;
@@ -280,7 +274,7 @@ export function decodeWindow(
   const { columns } = grainOf(layout, scheme.fields);
   const grain = tallGrain(layout, { rows: 1, columns });
   room.open(out);
-  for (const part of cut(window, grain, tileValues())) {
+  for (const part of cut(window, grain, TILE_VALUES)) {
     const tile = newTile(part, tensor);
     unpackTile(tensor, tile, parts);
     checkFields(tensor, tile);
