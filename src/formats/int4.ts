@@ -101,12 +101,12 @@ const QUANTIZE_GROUPS: Kernel = {
 const DEQUANTIZE: Kernel = {
   name: "int4_dequantize",
   js: dequantizeInt4,
-  race: new Race(),
+  race: /* @__PURE__ */ new Race(),
 };
 const DEQUANTIZE_GROUPS: Kernel = {
   name: "int4_dequantize_groups",
   js: dequantizeInt4Groups,
-  race: new Race(),
+  race: /* @__PURE__ */ new Race(),
 };
 
 // ---- the scale rules ----

@@ -14,8 +14,8 @@ import { decodeF16, encodeF16, f16ToF32, f32ToF16 } from "../numeric/f16.ts";
 import { decodeUE4M3Half } from "../numeric/ue4m3.ts";
 import type { Codec } from "../words/layout.ts";
 
-const word = new Float32Array(1);
-const wordBytes = new Uint8Array(word.buffer);
+const word = /* @__PURE__ */ new Float32Array(1);
+const wordBytes = /* @__PURE__ */ new Uint8Array(word.buffer);
 
 /** A codec of one number, from what is done with its first byte. */
 function single(
@@ -68,7 +68,7 @@ function inRuns<A extends Uint16Array | Int32Array | Float32Array>(
   };
 }
 
-const float32: Codec = single(4, (bytes, at) => {
+const float32: Codec = /* @__PURE__ */ single(4, (bytes, at) => {
   for (let k = 0; k < 4; k++) wordBytes[k] = bytes[at + k];
   return word[0];
 }, (x, bytes, at) => {
@@ -77,7 +77,7 @@ const float32: Codec = single(4, (bytes, at) => {
 });
 
 /** One float32, little-endian. */
-export const F32: Codec = inRuns(
+export const F32: Codec = /* @__PURE__ */ inRuns(
   float32,
   Float32Array,
   (from, to) => to.set(from),
@@ -101,16 +101,16 @@ function sixteenBits(
 }
 
 /** One binary16. */
-export const F16: Codec = inRuns(
-  sixteenBits(f16ToF32, f32ToF16),
+export const F16: Codec = /* @__PURE__ */ inRuns(
+  /* @__PURE__ */ sixteenBits(f16ToF32, f32ToF16),
   Uint16Array,
   decodeF16,
   encodeF16,
 );
 
 /** One bfloat16. */
-export const BF16: Codec = inRuns(
-  sixteenBits(bf16ToF32, f32ToBf16),
+export const BF16: Codec = /* @__PURE__ */ inRuns(
+  /* @__PURE__ */ sixteenBits(bf16ToF32, f32ToBf16),
   Uint16Array,
   decodeBf16,
   encodeBf16,
@@ -142,13 +142,16 @@ export function byte(
 }
 
 /** One byte, as a whole number of 0 … 255: an exponent, an 8-bit code. */
-export const U8: Codec = byte((x) => x, (x) => x);
+export const U8: Codec = /* @__PURE__ */ byte((x) => x, (x) => x);
 
 /** One E4M3 without a sign, as ggml reads it: 0x7F is 0. */
-export const UE4M3: Codec = byte((x) => 2 * decodeUE4M3Half(x), encodeE4M3);
+export const UE4M3: Codec = /* @__PURE__ */ byte(
+  (x) => 2 * decodeUE4M3Half(x),
+  encodeE4M3,
+);
 
 /** One E4M3 without infinities. */
-export const E4M3: Codec = byte(decodeE4M3, encodeE4M3);
+export const E4M3: Codec = /* @__PURE__ */ byte(decodeE4M3, encodeE4M3);
 
 /**
  * One signed byte that stands for a number less by `offset`.
@@ -160,8 +163,8 @@ export function signedByte(offset = 0): Codec {
 }
 
 /** One int32, little-endian, as a whole number. */
-export const I32: Codec = inRuns(
-  single(
+export const I32: Codec = /* @__PURE__ */ inRuns(
+  /* @__PURE__ */ single(
     4,
     (bytes, at) =>
       bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 |

@@ -211,7 +211,7 @@ function paddingAt(
 // ---- fields ----
 
 /** Numbers of one unit: those of a table of 256 are the most. */
-const entries = new Float32Array(256);
+const entries = /* @__PURE__ */ new Float32Array(256);
 
 /** Whether a unit is an area of the field with one number: then units and areas lie alike. */
 function isUnitArea(

@@ -24,7 +24,6 @@ import {
   cut,
   type Grain,
   leastCommonMultiple,
-  type Matrix,
   valuesOf,
   whole,
   type Window,
@@ -53,7 +52,7 @@ export interface TensorBytes {
 const TILE_ROWS = 16;
 
 /** Memory for tiles, used again and again. */
-const room = new Room();
+const room = /* @__PURE__ */ new Room();
 
 /** Moves tiles to where kernels reach an array, or to where it can be copied to. */
 export function openRoom(array: ArrayBufferView): void {

@@ -9,10 +9,10 @@ import { roundHalfToEven } from "./rounding.ts";
 /** The largest value. */
 export const LARGEST_E4M3 = 448;
 
-const scratch = new Float32Array(1);
-const scratchBits = new Int32Array(scratch.buffer);
+const scratch = /* @__PURE__ */ new Float32Array(1);
+const scratchBits = /* @__PURE__ */ new Int32Array(scratch.buffer);
 
-const VALUES = Float32Array.from({ length: 256 }, (_, byte) => {
+const VALUES = /* @__PURE__ */ Float32Array.from({ length: 256 }, (_, byte) => {
   const sign = byte & 0x80 ? -1 : 1;
   const exponent = byte >> 3 & 15, mantissa = byte & 7;
   if (exponent === 15 && mantissa === 7) return NaN;

@@ -27,7 +27,7 @@ import {
 const { abs, fround, max } = Math;
 
 /** The values of codes where 8 is +0. */
-const UNSIGNED_ZERO = E2M1.values.map((x) => x + 0);
+const UNSIGNED_ZERO = /* @__PURE__ */ E2M1.values.map((x) => x + 0);
 
 /** Halfway between neighbours. */
 const TIES = [0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5];
@@ -65,10 +65,13 @@ function thresholdsOf(
 }
 
 /** Ties go toward zero, and code 8 is not written. */
-export const TOWARD_ZERO: Thresholds = thresholdsOf("zero", false);
+export const TOWARD_ZERO: Thresholds = /* @__PURE__ */ thresholdsOf(
+  "zero",
+  false,
+);
 
 /** Ties go to the even code, and what is below zero keeps its sign. */
-export const TO_EVEN: Thresholds = thresholdsOf("even", true);
+export const TO_EVEN: Thresholds = /* @__PURE__ */ thresholdsOf("even", true);
 
 /** What makes one scheme of E2M1 values different from another. */
 export interface E2M1Plan {
