@@ -11,7 +11,7 @@ import {
   quantizeWith,
   repackWith,
 } from "./core.ts";
-import { formats, type FormatTypes } from "./formats/registry.ts";
+import { formats, type FormatTypes } from "./formats.ts";
 import { formatObject, oneOf, plainOptions } from "./numeric/arguments.ts";
 import type { FloatValues } from "./numeric/floats.ts";
 import type { DtypeArrays } from "./words/dtypes.ts";
@@ -184,6 +184,11 @@ function formatOf(format: unknown): Format {
   return typeof format === "object" && format !== null
     ? formatObject<Format>(format)
     : formatNamed(format);
+}
+
+/** The format of this name, if there is one. */
+export function findFormat(name: string): Format | undefined {
+  return formats.get(name as FormatName);
 }
 
 /** The format of this name. Throws a RangeError that lists the names there are. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { formats } from "../formats/registry.ts";
+import { formats } from "../formats.ts";
 import { type Call, type Command, DONE, show } from "./command.ts";
 import { table } from "./table.ts";
 import type { Io } from "./terminal.ts";
@@ -27,8 +27,24 @@ function run(call: Call, io: Io): Promise<number> {
     io.out,
     () => ({
       formats: all.map((
-        { name, groupSize, bitsPerValue, errorBound, summary, source },
-      ) => ({ name, groupSize, bitsPerValue, errorBound, summary, source })),
+        {
+          name,
+          groupSize,
+          bitsPerValue,
+          errorBound,
+          summary,
+          source,
+          options,
+        },
+      ) => ({
+        name,
+        groupSize,
+        bitsPerValue,
+        errorBound,
+        summary,
+        source,
+        options,
+      })),
     }),
     (columns) =>
       table(

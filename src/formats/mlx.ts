@@ -45,6 +45,7 @@ import { decodeE4M3 } from "../numeric/e4m3.ts";
 import { f16ToF32, LARGEST_F16 } from "../numeric/f16.ts";
 import { matrixOf, rowLength, sizeOf, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
+import { E2M1 } from "../schemes/grids.ts";
 import { linearScheme } from "../schemes/linear.ts";
 import { fitAffine, mxfp4Rules, nvfp4Rules } from "../schemes/mlx.ts";
 import type {
@@ -168,7 +169,7 @@ function check(
   if (!GROUP_SIZES[mode].includes(groupSize)) {
     const sizes = GROUP_SIZES[mode].join(", ");
     throw new RangeError(
-      `Cannot use groupSize ${groupSize} in mode "${mode}": it takes ${sizes}`,
+      `Cannot use groupSize: in mode "${mode}" it must be ${sizes}, not the number ${groupSize}`,
     );
   }
   if (globalScale && mode !== "nvfp4") {
@@ -224,7 +225,7 @@ function layout(
     : fieldPart("scale", group, "U8", groups, E4M3);
   const ofTensor = everywhere(matrix);
   const global_scale = globalScale &&
-    fieldPart("tensorScale", ofTensor, "F32", [], F32);
+    fieldPart("tensorAbsmax", ofTensor, "F32", [], F32);
   return {
     matrix,
     parts: { weight, scales, ...(global_scale && { global_scale }) },
@@ -246,7 +247,7 @@ function scheme(
     ...rules,
     matrix: matrixOf(shape),
     group: groupSize,
-    negativeZero: true,
+    grid: E2M1,
     computeDtype: globalScale ? "F32" : computeDtype,
   });
 }
@@ -272,6 +273,27 @@ function affine(
     limit: LIMITS[scaleDtype],
     computeDtype,
   });
+}
+
+/**
+ * Options for numbers of another format. Scales and biases are stored in float16
+ * where values are computed in float32: those of ggml are.
+ */
+function like({ form, fields, groupedBy, computeDtype }: Scheme): MlxOptions {
+  const mode = form === "s·c + b"
+    ? "affine"
+    : groupedBy === "exponent"
+    ? "mxfp4"
+    : "nvfp4";
+  const { columns } = fields[groupedBy].span;
+  return {
+    mode,
+    computeDtype,
+    ...(mode === "affine" &&
+      { scaleDtype: computeDtype === "F32" ? "F16" : computeDtype }),
+    ...("tensorAbsmax" in fields && { globalScale: true }),
+    ...(GROUP_SIZES[mode].includes(columns) && { groupSize: columns }),
+  };
 }
 
 // ---- numbers that MLX does not write ----
@@ -494,6 +516,7 @@ export const mlx: Format<"mlx", MlxOptions, MlxParts, ResolvedMlxOptions> =
     complete,
     check,
     checkNumbers,
+    like,
     layout,
     scheme,
     convention: CONVENTION,

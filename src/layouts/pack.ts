@@ -5,9 +5,11 @@
  * @module
  */
 import {
+  type BitsItem,
   type CodesItem,
   type FieldItem,
   type PartPlan,
+  type Unit,
   unitsOf,
 } from "../words/layout.ts";
 import {
@@ -42,6 +44,14 @@ export function unpackPart(
       item.read(new TextDecoder().decode(part.bytes), tile.fields);
     } else if (item.kind === "field") {
       unpackFields(part, matrix, item, plans[item.role], tile);
+    } else if (item.kind === "bits") {
+      atEdges(
+        part,
+        matrix,
+        tile,
+        undefined,
+        (at, row, column) => unpackBits(part, item, at, row, column, tile),
+      );
     } else {
       const band = wholeUnits(part, matrix, tile);
       if (band) unpackBand(part.bytes, band, unit, item, tile);
@@ -69,6 +79,14 @@ export function packPart(
       part.bytes.set(new TextEncoder().encode(item.write(tile.fields)));
     } else if (item.kind === "field") {
       packFields(part, matrix, item, plans[item.role], tile);
+    } else if (item.kind === "bits") {
+      atEdges(
+        part,
+        matrix,
+        tile,
+        undefined,
+        (at, row, column) => packBits(part, item, at, row, column, tile),
+      );
     } else {
       const band = wholeUnits(part, matrix, tile);
       if (band) packBand(part.bytes, band, unit, item, tile);
@@ -206,6 +224,60 @@ function paddingAt(
   if (last % stale === 0) return 0;
   const row = unitRow + Math.floor(k / unit.columns) - tile.row;
   return tile.codes[row * tile.columns + last - 1 - tile.column] ^ flip;
+}
+
+// ---- codes of other widths ----
+
+/** Index in the tile of the first value of a unit that the tile has whole, in one row; −1 for others. */
+function wholeUnitIndex(
+  unit: Unit,
+  unitRow: number,
+  unitColumn: number,
+  tile: Tile,
+): number {
+  const row = unitRow - tile.row, column = unitColumn - tile.column;
+  const whole = unit.rows === 1 && row >= 0 && row < tile.rows &&
+    column >= 0 && column + unit.columns <= tile.columns;
+  return whole ? row * tile.columns + column : -1;
+}
+
+function unpackBits(
+  { bytes, plan: { unit } }: PartBytes,
+  { at, width, places, above, flip = 0 }: BitsItem,
+  unitAt: number,
+  row: number,
+  column: number,
+  tile: Tile,
+): void {
+  const { codes } = tile, start = unitAt + at;
+  const mask = (1 << width) - 1, below = (1 << above) - 1;
+  const first = wholeUnitIndex(unit, row, column, tile);
+  for (let k = 0; k < places.length; k++) {
+    const to = first < 0 ? valueIndex(k, unit, row, column, tile) : first + k;
+    if (to < 0) continue;
+    const bit = places[k] * width;
+    const bits = bytes[start + (bit >> 3)] >> (bit & 7) & mask;
+    codes[to] = codes[to] & below | (bits ^ flip) << above;
+  }
+}
+
+function packBits(
+  { bytes, plan: { unit } }: PartBytes,
+  { at, width, places, above, flip = 0 }: BitsItem,
+  unitAt: number,
+  row: number,
+  column: number,
+  tile: Tile,
+): void {
+  const { codes } = tile, start = unitAt + at, mask = (1 << width) - 1;
+  const first = wholeUnitIndex(unit, row, column, tile);
+  for (let k = 0; k < places.length; k++) {
+    const from = first < 0 ? valueIndex(k, unit, row, column, tile) : first + k;
+    const bits = from < 0 ? 0 : codes[from] >> above & mask ^ flip;
+    const bit = places[k] * width, byte = start + (bit >> 3);
+    const shift = bit & 7;
+    bytes[byte] = bytes[byte] & ~(mask << shift) | bits << shift;
+  }
 }
 
 // ---- fields ----

@@ -11,17 +11,18 @@ import {
   fieldLength,
   type FieldPlan,
   type Fields,
+  indexInTensor,
   type Span,
   type Tile,
   tileOf,
 } from "../words/tile.ts";
 import { cut, type Matrix, whole, type Window } from "../words/window.ts";
+import type { Tensor } from "./stages.ts";
 import {
   newTile,
   openRoom,
   packTile,
-  tallGrain,
-  type Tensor,
+  tallness,
   type TensorBytes,
   unpackFields,
   unpackTile,
@@ -35,13 +36,18 @@ const WINDOW_VALUES = 32768;
  *
  * @param from What it is.
  * @param to What it should become.
+ * @param sameFormat Whether only options differ: then any form will do.
  */
-export function whyNotRepack(from: Tensor, to: Tensor): string | undefined {
+export function whyNotRepack(
+  from: Tensor,
+  to: Tensor,
+  sameFormat = false,
+): string | undefined {
   const a = from.scheme, b = to.scheme;
   if (a.grid.name !== b.grid.name) {
     return `its codes stand for ${a.grid.name}, not ${b.grid.name}`;
   }
-  if (a.form !== b.form || a.form === "other") {
+  if (a.form !== b.form || a.form === "other" && !sameFormat) {
     return `its values are ${describeForm(a)}, not ${describeForm(b)}`;
   }
   const { matrix } = from.layout;
@@ -104,7 +110,9 @@ export function repackWindow(
     from.scheme.together,
   );
   openRoom(new Uint8Array(0));
-  for (const part of cut(window, tallGrain(to.layout, grain), WINDOW_VALUES)) {
+  const rows = Math.max(grain.rows, tallness(from), tallness(to));
+  const tall = { ...grain, rows: Math.ceil(rows / grain.rows) * grain.rows };
+  for (const part of cut(window, tall, WINDOW_VALUES)) {
     const read = newTile(part, from);
     unpackTile(from, read, source);
     const fields: Record<string, Float32Array> = {};
@@ -112,6 +120,7 @@ export function repackWindow(
       fields[role] = fieldFor(role, plan, from.scheme, to.scheme, read);
     }
     checkDropped(from.scheme, to.scheme, read);
+    checkCodes(from.scheme, to.scheme, read);
     packTile(to, { ...read, fields }, target);
     const back = tileOf(
       read.matrix,
@@ -168,9 +177,10 @@ function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
   for (const [role, plan] of Object.entries(from.fields)) {
     if (role in to.fields) continue;
     const { columns } = groupOf(from);
-    const constant = to.constants?.[role];
     const expected = (i: number) =>
-      role === "order" ? Math.floor((read.column + i) / columns) : constant;
+      role === "order"
+        ? Math.floor((read.column + i) / columns)
+        : to.constants?.[role];
     const bad = read.fields[role].findIndex((x, i) => x !== expected(i));
     if (bad < 0) continue;
     throw misfit(
@@ -182,6 +192,23 @@ function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
       bad,
     );
   }
+}
+
+/** Codes have to stand for the same in the target: libraries differ in the sign of a zero. */
+function checkCodes(from: Scheme, to: Scheme, read: Tile): void {
+  const a = from.grid.values, b = to.grid.values;
+  if (a === b) return;
+  const bad = read.codes.findIndex((code) => !Object.is(a[code], b[code]));
+  if (bad < 0) return;
+  const shown = (x: number) => Object.is(x, -0) ? "-0" : x;
+  const code = read.codes[bad];
+  throw new RangeError(
+    `Cannot repack: code ${code} at index ${
+      indexInTensor(read, bad)
+    } does not fit: it stands for ${shown(a[code])}, there for ${
+      shown(b[code])
+    }; quantize anew from the dequantized values instead`,
+  );
 }
 
 /** What was written has to read back as it was, to the bit. */

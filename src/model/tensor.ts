@@ -10,35 +10,26 @@ import { Room } from "../kernels/room.ts";
 import { packPart, type PartBytes, unpackPart } from "../layouts/pack.ts";
 import { rejectNonFinite } from "../numeric/finite.ts";
 import { settleNaNs } from "../numeric/nan.ts";
-import { grainOf, type Layout, type PartPlan } from "../words/layout.ts";
-import type {
-  EncodeContext,
-  Prepass,
-  Ranges,
-  Scheme,
-} from "../words/scheme.ts";
 import { areFinite } from "../schemes/tiles.ts";
+import { grainOf } from "../words/layout.ts";
+import type { EncodeContext, Prepass } from "../words/scheme.ts";
 import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
+import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
+import { GroupRanges } from "./ranges.ts";
 import {
-  areaOf,
-  cut,
-  type Grain,
-  leastCommonMultiple,
-  valuesOf,
-  whole,
-  type Window,
-} from "../words/window.ts";
+  cuttingOf,
+  fits,
+  type Stage,
+  stages,
+  type Tensor,
+  windows,
+} from "./stages.ts";
 
 /** Values in a tile: what is worked on stays in the second cache, and calls are rare. */
 const TILE_VALUES = 32768;
 
-/** A tensor: what its numbers mean and where its bytes lie. */
-export interface Tensor {
-  /** What the numbers mean. */
-  readonly scheme: Scheme;
-  /** Where the bytes lie. */
-  readonly layout: Layout<Record<string, PartPlan>>;
-}
+/** Rows of a tile where units of a column lie together, so that more than a few bytes are touched at a time. */
+const TILE_ROWS = 16;
 
 /** Bytes of the parts of a tensor, or of a window of it. */
 export interface TensorBytes {
@@ -47,9 +38,6 @@ export interface TensorBytes {
   /** What they were taken for. */
   readonly area: Window;
 }
-
-/** Rows of a tile where units of a column lie together, so that more than a few bytes are touched at a time. */
-const TILE_ROWS = 16;
 
 /** Memory for tiles, used again and again. */
 const room = /* @__PURE__ */ new Room();
@@ -66,59 +54,12 @@ export function newTile(window: Window, { scheme, layout }: Tensor): Tile {
   return tileOf(layout.matrix, window, scheme.fields, codes, room.floats);
 }
 
-/** The grain, with rows enough for parts whose columns lie together. */
-export function tallGrain(
-  { matrix, parts }: Tensor["layout"],
-  grain: Grain,
-): Grain {
-  const tall = Object.values(parts).some(({ order, holds }) =>
+/** How many rows a tile should have: more than one where units of a column lie together. */
+export function tallness({ layout: { parts } }: Tensor): number {
+  const inColumns = Object.values(parts).some(({ order, holds }) =>
     order === "columns" && holds.some(({ kind }) => kind === "codes")
   );
-  return tall
-    ? {
-      ...grain,
-      rows: Math.min(
-        matrix.rows,
-        leastCommonMultiple(grain.rows, TILE_ROWS),
-      ),
-    }
-    : grain;
-}
-
-/** An area that is quantized after all of it was measured, or needs no measuring. */
-export interface Stage {
-  /** Its windows, in order. */
-  windows(): Iterable<Window>;
-  /** Whether the range of the area's groups has to be measured first: they are longer than a window. */
-  readonly measured: boolean;
-}
-
-/**
- * How a tensor is quantized in windows of at most `capacity` values: groups that
- * fit in a window are kept whole, longer ones are stages of their own.
- *
- * @param tensor The tensor.
- * @param capacity Values in a window.
- */
-export function* stages(
-  { scheme, layout }: Tensor,
-  capacity: number,
-): Generator<Stage, void> {
-  const { matrix } = layout;
-  const grain = grainOf(layout, scheme.fields, false, scheme.together);
-  if (!scheme.byRange || grain.rows * grain.columns <= capacity) {
-    const tall = tallGrain(layout, grain);
-    const fits = tall.rows * tall.columns <= capacity;
-    yield {
-      measured: false,
-      windows: () => cut(whole(matrix), fits ? tall : grain, capacity),
-    };
-    return;
-  }
-  const fine = grainOf(layout, scheme.fields, true, scheme.together);
-  for (const group of cut(whole(matrix), grain, 0)) {
-    yield { measured: true, windows: () => cut(group, fine, capacity) };
-  }
+  return inColumns ? TILE_ROWS : 1;
 }
 
 /** Quantizes the values of a whole tensor into its parts. */
@@ -131,28 +72,83 @@ export function encodeTensor(
   const { scheme, layout: { matrix } } = tensor;
   if (areaOf(whole(matrix)) === 0) return encodeEmpty(tensor, parts, context);
   const known = { ...prepassOf(tensor, values, context), ...context };
-  room.open(values);
-  for (const { windows, measured } of stages(tensor, TILE_VALUES)) {
-    const ranges = measured
-      ? measureGroups(tensor, values, windows())
-      : known.ranges;
-    for (const window of windows()) {
+  const cutting = cuttingOf(tensor),
+    bytes = { bytes: parts, area: whole(matrix) };
+  for (const stage of stages(matrix, cutting, TILE_VALUES, tallness(tensor))) {
+    const groups = stage.measured
+      ? measureGroups(tensor, values, stage)
+      : undefined;
+    room.open(values);
+    for (const window of stage.windows()) {
+      const ranges = groups?.ranges(window) ?? known.ranges;
       const tile = newTile(window, tensor);
-      const input = inputOf(values, tile);
+      const input = inputOf(
+        valuesOf(values, matrix, window, room.floats),
+        tile,
+      );
       if (!context.checked && !areFinite(input)) rejectNonFinite(values);
       scheme.encode(input, tile, { ...known, ranges });
-      packTile(tensor, tile, { bytes: parts, area: whole(matrix) });
+      packTile(tensor, tile, bytes);
     }
   }
 }
 
 /** The values of a tile where its codes are, so that kernels reach both. */
 function inputOf(values: Float32Array, tile: Tile): Float32Array {
-  const input = valuesOf(values, tile.matrix, tile, room.floats);
-  if (isWithCodes(input, tile)) return input;
-  const copy = room.floats(input.length);
-  copy.set(input);
+  if (isWithCodes(values, tile)) return values;
+  const copy = room.floats(values.length);
+  copy.set(values);
   return copy;
+}
+
+/** Whether kernels reach both, or none of them. */
+function isWithCodes(values: Float32Array, { codes }: Tile): boolean {
+  return backend() === "js" || values.buffer === codes.buffer ||
+    !room.holds(codes);
+}
+
+/**
+ * Quantizes one window.
+ *
+ * @param tensor The tensor.
+ * @param values The values of the window, row by row; all finite.
+ * @param window The window: one of a {@linkcode Stage}.
+ * @param parts Where the bytes go: those of the window at least.
+ * @param context Ranges are those of the groups that the window touches.
+ */
+export function encodeWindow(
+  tensor: Tensor,
+  values: Float32Array,
+  window: Window,
+  parts: TensorBytes,
+  context: EncodeContext,
+): void {
+  room.open(values);
+  for (const part of piecesOf(tensor, window, context)) {
+    const tile = newTile(part, tensor);
+    const place = {
+      ...part,
+      row: part.row - window.row,
+      column: part.column - window.column,
+    };
+    const input = valuesOf(values, window, place, room.floats);
+    tensor.scheme.encode(inputOf(input, tile), tile, context);
+    packTile(tensor, tile, parts);
+  }
+}
+
+/** A window in pieces of the size of tiles, or whole where ranges are those of its groups. */
+function piecesOf(
+  tensor: Tensor,
+  window: Window,
+  { ranges }: EncodeContext,
+): Iterable<Window> {
+  if (areaOf(window) <= TILE_VALUES || ranges && ranges.min.length > 1) {
+    return [window];
+  }
+  const cutting = cuttingOf(tensor);
+  if (!fits(cutting, TILE_VALUES)) return [window];
+  return windows(window, cutting, TILE_VALUES, tallness(tensor));
 }
 
 /** A tensor without values still has the numbers that are there once: those of a single zero. */
@@ -184,19 +180,6 @@ export function packTile(
   }
 }
 
-/** Takes the fields of a tile out of the parts, and not its codes. */
-export function unpackFields(
-  { scheme, layout: { matrix, parts } }: Tensor,
-  tile: Tile,
-  { bytes, area }: TensorBytes,
-): void {
-  for (const [name, plan] of Object.entries(parts)) {
-    const holds = plan.holds.filter(({ kind }) => kind !== "codes");
-    const part = { plan: { ...plan, holds }, bytes: bytes[name], area };
-    unpackPart(part, matrix, scheme.fields, tile);
-  }
-}
-
 /** Takes a tile out of the parts. */
 export function unpackTile(
   { scheme, layout: { matrix, parts } }: Tensor,
@@ -205,6 +188,21 @@ export function unpackTile(
 ): void {
   for (const [name, plan] of Object.entries(parts)) {
     const part: PartBytes = { plan, bytes: bytes[name], area };
+    unpackPart(part, matrix, scheme.fields, tile);
+  }
+}
+
+/** Takes the fields of a tile out of the parts, and not its codes. */
+export function unpackFields(
+  { scheme, layout: { matrix, parts } }: Tensor,
+  tile: Tile,
+  { bytes, area }: TensorBytes,
+): void {
+  for (const [name, plan] of Object.entries(parts)) {
+    const holds = plan.holds.filter(({ kind }) =>
+      kind === "field" || kind === "text"
+    );
+    const part = { plan: { ...plan, holds }, bytes: bytes[name], area };
     unpackPart(part, matrix, scheme.fields, tile);
   }
 }
@@ -221,45 +219,25 @@ function prepassOf(
   return prepass.result();
 }
 
-/** The range of each row of an area, whose windows come row by row. */
+/** Measures the groups of a stage. */
 function measureGroups(
-  { layout: { matrix } }: Tensor,
+  { scheme: { fields, groupedBy }, layout: { matrix } }: Tensor,
   values: Float32Array,
-  windows: Iterable<Window>,
-): Ranges {
-  const min: number[] = [], max: number[] = [];
-  let firstRow: number | undefined;
-  for (const { row, rows, column, columns } of windows) {
-    firstRow ??= row;
-    for (let r = row; r < row + rows; r++) {
-      const first = r * matrix.columns + column, i = r - firstRow;
-      const [low, high] = extremes(values, first, first + columns);
-      if (!Number.isFinite(low - high)) rejectNonFinite(values);
-      if (!(min[i] <= low)) min[i] = low;
-      if (!(max[i] >= high)) max[i] = high;
-    }
+  { area, windows }: Stage,
+): GroupRanges {
+  const groups = new GroupRanges(area, fields[groupedBy].span);
+  for (const window of windows()) {
+    room.open(values);
+    groups.add(valuesOf(values, matrix, window, room.floats), window);
   }
-  return { min: Float32Array.from(min), max: Float32Array.from(max) };
-}
-
-function extremes(
-  values: Float32Array,
-  from: number,
-  to: number,
-): [min: number, max: number] {
-  let min = Infinity, max = -Infinity;
-  for (let i = from; i < to; i++) {
-    if (values[i] < min) min = values[i];
-    if (values[i] > max) max = values[i];
-  }
-  return [min, max];
+  return groups;
 }
 
 /**
  * Dequantizes a window.
  *
  * @param tensor The tensor.
- * @param parts Its parts, or as much of them as the window needs.
+ * @param parts Its parts, or as much of them as the window needs: whole units of codes.
  * @param window The window.
  * @param out One float32 for each value of the window, row by row.
  */
@@ -270,44 +248,42 @@ export function decodeWindow(
   out: Float32Array,
 ): void {
   const { scheme, layout } = tensor;
-  const { columns } = grainOf(layout, scheme.fields);
-  const grain = tallGrain(layout, { rows: 1, columns });
+  const grain = grainOf(layout, scheme.fields).columns;
+  const unit = grainOf(layout, scheme.fields, true).columns;
+  const tall = { rows: tallness(tensor), columns: grain };
   room.open(out);
-  for (const part of cut(window, grain, TILE_VALUES)) {
-    const tile = newTile(part, tensor);
+  for (const piece of cut(window, tall, TILE_VALUES)) {
+    const around = wholeUnits(piece, unit, layout.matrix.columns);
+    const tile = newTile(around, tensor);
     unpackTile(tensor, tile, parts);
     checkFields(tensor, tile);
-    const first = (part.row - window.row) * window.columns + part.column -
+    const first = (piece.row - window.row) * window.columns + piece.column -
       window.column;
-    const together = part.rows === 1 || part.columns === window.columns;
-    const place = out.subarray(first, first + areaOf(part));
+    const together = areaOf(around) === areaOf(piece) &&
+      (piece.rows === 1 || piece.columns === window.columns);
+    const place = out.subarray(first, first + areaOf(piece));
     const values = together && isWithCodes(place, tile)
       ? place
-      : room.floats(areaOf(part));
+      : room.floats(areaOf(around));
     scheme.decode(tile, values);
     if (mayBeNaN(tile)) settleNaNs(values);
     if (values === place) continue;
     if (together) place.set(values);
-    else copyRows(values, part, out, first, window.columns);
+    else copyRows(values, around, piece, out.subarray(first), window.columns);
   }
 }
 
-/** Whether kernels reach both, or none of them. */
-function isWithCodes(values: Float32Array, { codes }: Tile): boolean {
-  return backend() === "js" || values.buffer === codes.buffer ||
-    !room.holds(codes);
-}
-
+/** Copies a piece of a tile into rows of `stride` values. */
 function copyRows(
   values: Float32Array,
-  { rows, columns }: Window,
+  tile: Window,
+  { rows, column, columns }: Window,
   out: Float32Array,
-  first: number,
   stride: number,
 ): void {
   for (let r = 0; r < rows; r++) {
-    const row = values.subarray(r * columns, (r + 1) * columns);
-    out.set(row, first + r * stride);
+    const first = r * tile.columns + column - tile.column;
+    out.set(values.subarray(first, first + columns), r * stride);
   }
 }
 
@@ -322,6 +298,17 @@ function mayBeNaN({ fields }: Tile): boolean {
     }
   }
   return false;
+}
+
+/** Schemes of records decode whole ones: what a window touches of a row. */
+function wholeUnits(window: Window, unit: number, columns: number): Window {
+  const first = Math.floor(window.column / unit) * unit;
+  const end = Math.ceil((window.column + window.columns) / unit) * unit;
+  return {
+    ...window,
+    column: first,
+    columns: Math.min(end, columns) - first,
+  };
 }
 
 /** Throws a RangeError that names part and index of a number which its library never writes. */

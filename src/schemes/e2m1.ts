@@ -7,16 +7,16 @@
  *
  * @module
  */
+import { measureMagnitude } from "../kernels/grouped.ts";
 import type {
   ComputeDtype,
   EncodeContext,
+  Grid,
   Prepass,
   Scheme,
 } from "../words/scheme.ts";
 import { everywhere, runs, type Span, type Tile } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
-import { measureMagnitude } from "../kernels/grouped.ts";
-import { E2M1 } from "./grids.ts";
 import {
   decodeGroups,
   encodeRanks,
@@ -25,9 +25,6 @@ import {
 } from "./tiles.ts";
 
 const { abs, fround, max } = Math;
-
-/** The values of codes where 8 is +0. */
-const UNSIGNED_ZERO = /* @__PURE__ */ E2M1.values.map((x) => x + 0);
 
 /** Halfway between neighbours. */
 const TIES = [0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5];
@@ -81,8 +78,15 @@ export interface E2M1Plan {
   readonly group: number;
   /** What is stored for a group: a scale, or the E8M0 byte of one. */
   readonly stored: "scale" | "exponent";
-  /** The scale of the tensor by its largest magnitude; absent where it has none, and 1 is passed in its place. */
-  tensorScale?(absmax: number): number;
+  /**
+   * The scale of the tensor: its role and how it comes of the largest magnitude.
+   * The role is `tensorScale` only where values are multiplied by it as it is.
+   * Absent where there is none; 1 is passed in its place.
+   */
+  readonly ofTensor?: {
+    readonly role: string;
+    find(absmax: number): number;
+  };
   /** What is stored for a group, as it will be read back. */
   fit(absmax: number, tensorScale: number): number;
   /** The code of a value. */
@@ -96,30 +100,34 @@ export interface E2M1Plan {
   };
   /** What the values of codes are multiplied by. */
   scale(stored: number, tensorScale: number): number;
-  /** Whether code 8 stands for −0, or for +0. */
-  readonly negativeZero: boolean;
+  /** E2M1, with code 8 as −0 or +0. */
+  readonly grid: Grid;
   /** The type that values are rounded to. */
   readonly computeDtype: ComputeDtype;
 }
 
 /** Makes a scheme. */
 export function e2m1Scheme(plan: E2M1Plan): Scheme {
-  const { matrix, stored, computeDtype } = plan;
+  const { matrix, stored, ofTensor, grid, computeDtype } = plan;
   return {
-    grid: E2M1,
+    grid,
     form: "s·g",
     fields: {
       [stored]: { span: spanOf(plan) },
-      ...(plan.tensorScale &&
-        { tensorScale: { span: everywhere(matrix), shared: true } }),
+      ...(ofTensor &&
+        { [ofTensor.role]: { span: everywhere(matrix), shared: true } }),
     },
+    constants: ofTensor ? undefined : { tensorScale: 1 },
     groupedBy: stored,
     computeDtype,
-    prepass: plan.tensorScale && wholeAbsmax,
+    prepass: ofTensor && wholeAbsmax,
     encode: (values, tile, context) => encode(plan, values, tile, context),
     decode: (tile, out) => decode(plan, tile, out),
   };
 }
+
+/** No scale of the tensor. */
+const NONE: NonNullable<E2M1Plan["ofTensor"]> = { role: "", find: () => 1 };
 
 function spanOf({ group }: E2M1Plan): Span {
   return { rows: 1, columns: group };
@@ -131,10 +139,9 @@ function encode(
   tile: Tile,
   { known }: EncodeContext,
 ): void {
-  const ofTensor = plan.tensorScale
-    ? fround(plan.tensorScale(known?.absmax ?? absmaxOf(values)))
-    : 1;
-  if (plan.tensorScale) tile.fields.tensorScale[0] = ofTensor;
+  const { role, find } = plan.ofTensor ?? NONE;
+  const ofTensor = fround(find(known?.absmax ?? absmaxOf(values)));
+  if (plan.ofTensor) tile.fields[role][0] = ofTensor;
   const stored = tile.fields[plan.stored], span = spanOf(plan);
   const absmax = tile.memory(stored.length);
   magnitudesOfGroups(values, tile, span, absmax);
@@ -175,14 +182,14 @@ function encodeByRanks(
 
 function decode(plan: E2M1Plan, tile: Tile, out: Float32Array): void {
   const { fields } = tile, stored = fields[plan.stored];
-  const ofTensor = plan.tensorScale ? fields.tensorScale[0] : 1;
+  const ofTensor = plan.ofTensor ? fields[plan.ofTensor.role][0] : 1;
   const scales = tile.memory(stored.length);
   for (let i = 0; i < scales.length; i++) {
     scales[i] = plan.scale(stored[i], ofTensor);
   }
   const offsets = tile.memory(stored.length).fill(0);
   decodeGroups(tile, spanOf(plan), scales, offsets, {
-    values: plan.negativeZero ? E2M1.values : UNSIGNED_ZERO,
+    values: plan.grid.values,
     computeDtype: plan.computeDtype,
   }, out);
 }

@@ -112,7 +112,7 @@ function roundingOf({ rounding, offset }: LinearPlan): TileRounding {
   return rounding === "shift" && offset === "bias" ? "shiftByBias" : rounding;
 }
 
-/** The ranges that were measured before: of the tensor, or of the rows that the groups lie in. */
+/** The ranges that were measured before: of the tensor, or of each group. */
 function takeRanges(
   { min, max }: Ranges,
   tile: Tile,
@@ -120,8 +120,8 @@ function takeRanges(
   mins: Float32Array,
   maxs: Float32Array,
 ): void {
-  for (const { first, area } of runs(tile, group)) {
-    const i = min.length === 1 ? 0 : Math.floor(first / tile.columns);
+  for (const { area } of runs(tile, group)) {
+    const i = min.length === 1 ? 0 : area;
     mins[area] = min[i];
     maxs[area] = max[i];
   }

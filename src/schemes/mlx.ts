@@ -31,7 +31,7 @@ export function fitAffine(
 /** The part of a plan that differs between the modes of E2M1 values. */
 export type E2M1Rules = Pick<
   E2M1Plan,
-  "stored" | "tensorScale" | "fit" | "code" | "ranks" | "scale"
+  "stored" | "ofTensor" | "fit" | "code" | "ranks" | "scale"
 >;
 
 /**
@@ -74,7 +74,9 @@ export function nvfp4Rules(
     globalScale ? fround(6 * LARGEST_E4M3 / ofTensor) : 1;
   return {
     stored: "scale",
-    ...(globalScale && { tensorScale: (absmax: number) => absmax }),
+    // A magnitude, no scale: values are not multiplied by it as it is.
+    ...(globalScale &&
+      { ofTensor: { role: "tensorAbsmax", find: (absmax: number) => absmax } }),
     fit(absmax, ofTensor): number {
       const scale = fround(ofWeights(fround(absmax / 6)) * encoded(ofTensor));
       // 0 · ∞, in a tensor of zeros: on x86-64 that is a NaN with its sign set, and

@@ -67,7 +67,7 @@ export function areFinite(values: Float32Array): boolean {
     : firstNonFinite(values) < 0;
 }
 
-/** Smallest and largest value of every group, compared as C does: of zeros that differ in sign, the first is taken. */
+/** Smallest and largest value of every group. Of zeros the negative one is the smaller. */
 export function rangesOfGroups(
   values: Float32Array,
   tile: Tile,
@@ -80,15 +80,13 @@ export function rangesOfGroups(
   ) {
     return;
   }
-  mins.fill(NaN);
-  maxs.fill(NaN);
+  mins.fill(Infinity);
+  maxs.fill(-Infinity);
   for (const { first, count, area } of runs(tile, span)) {
     let min = mins[area], max = maxs[area];
-    if (min !== min) min = max = values[first];
     for (let i = first; i < first + count; i++) {
-      const x = values[i];
-      if (x < min) min = x;
-      if (x > max) max = x;
+      min = Math.min(min, values[i]);
+      max = Math.max(max, values[i]);
     }
     mins[area] = min;
     maxs[area] = max;

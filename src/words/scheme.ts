@@ -6,7 +6,7 @@
 import type { Overflow } from "../numeric/finite.ts";
 import type { FieldPlans, Span, Tile } from "./tile.ts";
 
-/** What the sixteen codes stand for: their names are unique, and equal grids have equal names. */
+/** What the codes stand for, sixteen but for ggml's types beside four bits: their names are unique, and equal grids have equal names. */
 export interface Grid {
   /** Tells grids apart. */
   readonly name: string;
@@ -20,7 +20,7 @@ export interface Grid {
  */
 export type Form = "s·g" | "s·(c − z)" | "s·c + b" | "other";
 
-/** Smallest and largest values, one pair for each area that was measured. */
+/** Smallest and largest values: one pair for the whole tensor, or one for each group that a window touches, row by row. */
 export interface Ranges {
   /** The smallest. */
   readonly min: Float32Array;

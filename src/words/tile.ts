@@ -40,7 +40,7 @@ export type Fields = Readonly<Record<string, Float32Array>>;
 export interface Tile extends Window {
   /** The tensor that it is a window of. */
   readonly matrix: Matrix;
-  /** Indices into the grid, 0 … 15. */
+  /** Indices into the grid: 0 … 15, but for ggml's types beside four bits. */
   readonly codes: Uint8Array;
   /** The fields. */
   readonly fields: Fields;
@@ -117,7 +117,10 @@ export function tileOf(
 }
 
 /** Index in the whole tensor of a value of a tile. */
-export function indexInTensor(tile: Tile, index: number): number {
+export function indexInTensor(
+  tile: Window & { readonly matrix: Matrix },
+  index: number,
+): number {
   const row = tile.row + Math.floor(index / tile.columns);
   return row * tile.matrix.columns + tile.column + index % tile.columns;
 }

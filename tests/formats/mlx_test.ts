@@ -8,7 +8,7 @@ import {
   assertNotEquals,
   assertThrows,
 } from "@std/assert";
-import { dequantize, quantize } from "../../mod.ts";
+import { dequantize, quantize, repack } from "../../mod.ts";
 import { mlx, type MlxOptions } from "../../src/formats/mlx.ts";
 import { roundTo } from "../../src/numeric/compute.ts";
 import type { PartSpec } from "../../src/words/layout.ts";
@@ -210,14 +210,71 @@ Deno.test("mlx reads back all that it writes", () => {
   }
 });
 
+Deno.test("mlx repacks from ggml's q4_1 and mxfp4 and back, every bit", () => {
+  for (
+    const [from, options] of [
+      ["q4_1", { mode: "affine", groupSize: 32, scaleDtype: "F16" }],
+      ["mxfp4", { mode: "mxfp4", groupSize: 32 }],
+    ] as const
+  ) {
+    const ggml = quantize(gauss, { format: from, shape });
+    const q = repack(ggml, "mlx");
+    for (const [name, value] of Object.entries(options)) {
+      assertEquals(q.options[name as keyof MlxOptions], value);
+    }
+    assertSameBytes(dequantize(q), dequantize(ggml), from);
+    assertEquals(repack(q, from), ggml);
+  }
+});
+
+Deno.test("mlx does not repack what would change", () => {
+  const q = quantize(gauss, { format: "mlx", shape, mode: "mxfp4" });
+  repack(q, "mxfp4");
+  // GPU kernels of MLX write code 8, and MLX reads −0 where ggml reads 0.
+  q.parts.weight.data[1] = 0x88888888;
+  assertThrows(
+    () => repack(q, "mxfp4"),
+    RangeError,
+    "code 8 at index 8 does not fit: it stands for -0, there for 0",
+  );
+  const bf16 = quantize(gauss, { format: "mlx", shape });
+  assertEquals(repack(bf16, "mlx"), bf16);
+  // A magnitude of the tensor is no scale of it.
+  const global = { format: "mlx", shape, mode: "nvfp4" } as const;
+  repack(quantize(gauss, global), "nvfp4_modelopt");
+  assertThrows(
+    () =>
+      repack(
+        quantize(gauss, { ...global, globalScale: true }),
+        "nvfp4_modelopt",
+      ),
+    RangeError,
+    "it has no tensorScale",
+  );
+  const magnitude = quantize(gauss, { ...global, globalScale: true });
+  assertEquals(repack(magnitude, "mlx").parts, magnitude.parts);
+});
+
 // ---- bad input, each with a twin that is taken ----
 
 Deno.test("mlx refuses options that do not go together", () => {
   const refused: [MlxOptions, number[], string][] = [
-    [{ mode: "mxfp4", groupSize: 64 }, [1, 64], 'groupSize 64 in mode "mxfp4"'],
-    [{ mode: "nvfp4", groupSize: 32 }, [1, 64], 'groupSize 32 in mode "nvfp4"'],
-    [{ groupSize: 16 }, [1, 64], 'groupSize 16 in mode "affine"'],
-    [{ groupSize: 48 }, [1, 64], "Cannot use groupSize 48"],
+    [
+      { mode: "mxfp4", groupSize: 64 },
+      [1, 64],
+      'in mode "mxfp4" it must be 32, not the number 64',
+    ],
+    [
+      { mode: "nvfp4", groupSize: 32 },
+      [1, 64],
+      'in mode "nvfp4" it must be 16, not the number 32',
+    ],
+    [
+      { groupSize: 16 },
+      [1, 64],
+      'in mode "affine" it must be 64, 32, 128, not the number 16',
+    ],
+    [{ groupSize: 48 }, [1, 64], "Cannot use groupSize: it must be"],
     [{ globalScale: true }, [1, 64], 'globalScale in mode "affine"'],
     [{}, [2, 96], "must be a multiple of 64"],
     [{ mode: "nvfp4" }, [3, 16], "multiples of 32"],

@@ -3,7 +3,7 @@
  * `tests/vectors/nvfp4_modelopt`, what its rules do at the edges, and bad input.
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { dequantize, quantize } from "../../mod.ts";
+import { dequantize, quantize, repack } from "../../mod.ts";
 import { nvfp4_modelopt as format } from "../../src/formats/nvfp4_modelopt.ts";
 import type { PartSpec } from "../../src/words/layout.ts";
 import { adversarial } from "../adversarial.ts";
@@ -121,6 +121,24 @@ Deno.test(`${NAME} reads back all that it writes`, () => {
     if (zeros || set === "smallestSubnormals") continue;
     assert(back.every(Number.isFinite), set);
   }
+});
+
+Deno.test(`${NAME} repacks from ggml's nvfp4 and back, every bit`, () => {
+  const ggml = quantize(adversarial(1024).gauss, {
+    format: "nvfp4",
+    shape: [4, 256],
+  });
+  const q = repack(ggml, NAME);
+  assertEquals(q.parts.weight_scale_2.data[0], 1);
+  assertSameBytes(dequantize(q), dequantize(ggml));
+  assertEquals(repack(q, "nvfp4"), ggml);
+  // ggml has no scale of the tensor: only 1 goes there.
+  q.parts.weight_scale_2.data[0] = 0.5;
+  assertThrows(
+    () => repack(q, "nvfp4"),
+    RangeError,
+    "tensorScale 0.5 of group 0 does not fit: it can only be 1 there",
+  );
 });
 
 // ---- bad input, each with a twin that is taken ----

@@ -2,6 +2,7 @@
 // IQ4_XS: that they do ordinary data themselves, decide exactly at the
 // boundaries of every candidate, and manage any number of blocks and columns.
 
+import "../../src/kernels/install.ts";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { BlockFormat } from "../../src/model/block_format.ts";
@@ -16,11 +17,10 @@ import {
   quantizeBy,
 } from "../formats/ggml_cases.ts";
 import { importanceData } from "../formats/ggml_data.ts";
-import type { GgmlName } from "../peers/ggml.ts";
 
 const { fround } = Math;
 const COLUMNS = 512;
-const formats: readonly BlockFormat<GgmlName>[] = [iq4_nl, iq4_xs];
+const formats: readonly BlockFormat[] = [iq4_nl, iq4_xs];
 
 /** What the kernels themselves return: 1 where the reference has to look. */
 function flags(

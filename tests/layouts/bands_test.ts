@@ -2,11 +2,11 @@
 // one by one. Both have to agree, on both backends, and in both directions.
 
 import "../../src/kernels/install.ts";
-import { formats } from "../../src/formats/registry.ts";
+import { formats } from "../../src/formats.ts";
 import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { Room } from "../../src/kernels/room.ts";
 import { packPart, unpackPart } from "../../src/layouts/pack.ts";
-import type { PartPlan } from "../../src/words/layout.ts";
+import type { Layout, PartPlan } from "../../src/words/layout.ts";
 import { partBytes } from "../../src/words/layout.ts";
 import { tileOf } from "../../src/words/tile.ts";
 import {
@@ -49,7 +49,7 @@ for (const [name, format] of formats) {
       const options = format.resolve(given, shape);
       const { matrix, parts } = format.layout(shape, options);
       if (matrix.rows * matrix.columns === 0) continue;
-      for (const plan of Object.values(parts).map(codesOf)) {
+      for (const plan of Object.values(parts as Layout["parts"]).map(codesOf)) {
         if (plan.holds.length === 0) continue;
         const next = random(1), bytes = new Uint8Array(partBytes(plan));
         bytes.forEach((_, i) => bytes[i] = 256 * next());

@@ -33,10 +33,12 @@ export function tile_check(n: i32, src: usize): i32 {
   return f32x4.extract_lane(f32x4.pmax(w, v128.shuffle<i32>(w, w, 1, 0, 3, 2)), 0);
 }
 
-// The first zero of either sign: the scalar way keeps it where others compare equal.
-@noinline function firstZero(src: usize): f32 {
-  while (load<f32>(src) != 0) src += 4;
-  return load<f32>(src);
+// Zero with the sign that the scalar way gives it: it takes -0 to be less than 0.
+@noinline function signedZero(src: usize, end: usize, sought: u32): f32 {
+  for (; src < end; src += 4) {
+    if (load<u32>(src) == sought) return reinterpret<f32>(sought);
+  }
+  return reinterpret<f32>(sought ^ 0x80000000);
 }
 
 // Smallest and largest value of every group; values are finite.
@@ -58,8 +60,8 @@ export function tile_ranges(
         if (x < low) low = x;
         if (x > high) high = x;
       }
-      if (low == 0) low = firstZero(src);
-      if (high == 0) high = firstZero(src);
+      if (low == 0) low = signedZero(src, end, 0x80000000);
+      if (high == 0) high = signedZero(src, end, 0);
       store<f32>(mins + at, low);
       store<f32>(maxs + at, high);
       at += 4;
