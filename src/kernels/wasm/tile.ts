@@ -110,7 +110,9 @@ const AFFINE: i32 = 4;
 
 // Scales and offsets of groups by their ranges, four at a time: arrays have room
 // for a whole number of vectors. 1 where a number is beyond `most`.
-@inline function fit(n: i32, mins: usize, maxs: usize, scales: usize, offsets: usize, rule: i32, stored: i32, most: f32): i32 {
+export function tile_fit(
+  n: i32, mins: usize, maxs: usize, scales: usize, offsets: usize, rule: i32, stored: i32, most: f32,
+): i32 {
   const z = zero(), fifteen = f32x4.splat(15), one = f32x4.splat(1), eight = f32x4.splat(8), k = magnitudeBits();
   const limit = f32x4.splat(most);
   let held = i32x4.splat(-1);
@@ -159,17 +161,6 @@ const AFFINE: i32 = 4;
     offsets += 16;
   }
   return i32x4.all_true(held) ? 0 : 1;
-}
-
-export function tile_fit(n: i32, mins: usize, maxs: usize, scales: usize, offsets: usize, rule: i32, stored: i32, most: f32): i32 {
-  switch (rule) {
-    case SYMMETRIC: return fit(n, mins, maxs, scales, offsets, SYMMETRIC, stored, most);
-    case FROM_ZERO: return fit(n, mins, maxs, scales, offsets, FROM_ZERO, stored, most);
-    case FROM_ONE: return fit(n, mins, maxs, scales, offsets, FROM_ONE, stored, most);
-    case SIGNED: return fit(n, mins, maxs, scales, offsets, SIGNED, stored, most);
-    case AFFINE: return fit(n, mins, maxs, scales, offsets, AFFINE, stored, most);
-    default: return fit(n, mins, maxs, scales, offsets, 5, stored, most);
-  }
 }
 
 // ---- encoding on an even grid ----
@@ -418,12 +409,12 @@ const BF16: i32 = 2;
   return v128.bitselect(x, rounded, f32x4.ne(x, x));
 }
 
-@inline function computed(x: v128, dtype: i32): v128 {
+@noinline function computed(x: v128, dtype: i32): v128 {
   return dtype == F16 ? toF16(x) : dtype == BF16 ? toBF16(x) : x;
 }
 
 // Four entries of a group's table: (g - offset) * scale, or g * scale + offset.
-@inline function entries(grid: usize, s: v128, o: v128, biased: bool, dtype: i32): v128 {
+@noinline function entries(grid: usize, s: v128, o: v128, biased: bool, dtype: i32): v128 {
   const g = v128.load(grid);
   const x = biased
     ? f32x4.add(computed(f32x4.mul(g, s), dtype), o)
@@ -547,11 +538,9 @@ export function tile_decode(
   codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: i32, dtype: i32,
 ): i32 {
   if (dtype == F16) {
-    if (biased) decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, true, F16, false);
-    else decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, false, F16, false);
+    decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, biased != 0, F16, false);
   } else if (dtype == BF16) {
-    if (biased) decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, true, BF16, false);
-    else decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, false, BF16, false);
+    decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, biased != 0, BF16, false);
   } else if (biased) {
     decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, true, 0, true);
   } else if (isFull(grid)) {
