@@ -7,7 +7,6 @@
 import { measureRange } from "../kernels/grouped.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
-import { clamp, roundHalfAway, roundHalfToEven } from "../numeric/rounding.ts";
 import type {
   ComputeDtype,
   EncodeContext,
@@ -19,23 +18,24 @@ import {
   areaNumber,
   type FieldPlans,
   indexInTensor,
-  type Run,
   runs,
   type Span,
   type Tile,
 } from "../words/tile.ts";
 import { UINT4 } from "./grids.ts";
+import {
+  decodeGroups,
+  encodeSteps,
+  fitGroups,
+  type FitRule,
+  numbersOfGroups,
+  rangesOfGroups,
+  type Rounding as TileRounding,
+  SURELY_HELD,
+} from "./tiles.ts";
 
-const { fround } = Math;
-
-/** How a value becomes a code, given scale and offset of its group; clamped to 0 … 15 at the end. */
-export type Rounding =
-  /** RNE(x / s) + z */
-  | "divide"
-  /** RNE((x + z·s) / s); with a bias RNE((x − b) / s) */
-  | "shift"
-  /** round half away(x · (1 / s) + z) */
-  | "reciprocal";
+/** How a value becomes a code; with a bias, `"shift"` takes it off in place of adding the zero point. */
+export type LinearRounding = Exclude<TileRounding, "shiftByBias">;
 
 /** What makes one linear scheme different from another. */
 export interface LinearPlan {
@@ -47,8 +47,10 @@ export interface LinearPlan {
   readonly zero?: number;
   /** Scale and offset of a group, in float32. */
   fit(min: number, max: number): readonly [scale: number, offset: number];
+  /** The same in the kernels, which leave to it what `stored` may not hold. */
+  readonly rule?: FitRule;
   /** How a value becomes a code. */
-  readonly rounding: Rounding;
+  readonly rounding: LinearRounding;
   /** The type that scale and bias are stored in; F32 by default. */
   readonly stored?: ComputeDtype;
   /** The largest magnitude of values whose scale and bias that type can hold. */
@@ -89,36 +91,41 @@ function encode(
   tile: Tile,
   { ranges, overflow = "throw" }: EncodeContext,
 ): void {
-  for (const run of runs(tile, plan.group)) {
-    const [min, max] = ranges ? rangeAt(ranges, run) : rangeOf(values, run);
-    const [scale, offset] = fitGroup(plan, min, max, overflow, run, tile);
-    tile.fields.scale[run.area] = scale;
-    if (plan.offset) tile.fields[plan.offset][run.area] = offset;
-    for (let i = run.first; i < run.first + run.count; i++) {
-      tile.codes[i] = codeOf(plan, values[i], scale, offset);
+  const { group, offset } = plan, { scale } = tile.fields;
+  const offsets = offset ? tile.fields[offset] : tile.memory(scale.length);
+  const mins = numbersOfGroups(tile, scale.length);
+  const maxs = numbersOfGroups(tile, scale.length);
+  if (ranges) takeRanges(ranges, tile, group, mins, maxs);
+  else rangesOfGroups(values, tile, group, mins, maxs);
+  const { rule, stored = "F32" } = plan;
+  if (!rule || !fitGroups(rule, stored, mins, maxs, scale, offsets)) {
+    for (let area = 0; area < scale.length; area++) {
+      const [min, max] = [mins[area], maxs[area]];
+      const found = fitGroup(plan, min, max, overflow, area, tile);
+      scale[area] = found[0];
+      offsets[area] = found[1];
     }
   }
+  encodeSteps(values, tile, group, scale, offsets, roundingOf(plan));
 }
 
-/** The range that was measured before: of the tensor, or of the run's group. */
-function rangeAt(
+function roundingOf({ rounding, offset }: LinearPlan): TileRounding {
+  return rounding === "shift" && offset === "bias" ? "shiftByBias" : rounding;
+}
+
+/** The ranges that were measured before: of the tensor, or of each group. */
+function takeRanges(
   { min, max }: Ranges,
-  { area }: Run,
-): [min: number, max: number] {
-  const i = min.length === 1 ? 0 : area;
-  return [min[i], max[i]];
-}
-
-function rangeOf(
-  values: Float32Array,
-  { first, count }: Run,
-): [min: number, max: number] {
-  let min = values[first], max = values[first];
-  for (let i = first + 1; i < first + count; i++) {
-    min = Math.min(min, values[i]);
-    max = Math.max(max, values[i]);
+  tile: Tile,
+  group: Span,
+  mins: Float32Array,
+  maxs: Float32Array,
+): void {
+  for (const { area } of runs(tile, group)) {
+    const i = min.length === 1 ? 0 : area;
+    mins[area] = min[i];
+    maxs[area] = max[i];
   }
-  return [min, max];
 }
 
 /** Scale and offset of a group, dealing with what cannot be stored. */
@@ -127,20 +134,33 @@ function fitGroup(
   min: number,
   max: number,
   overflow: Overflow,
-  { first }: Run,
+  area: number,
   tile: Tile,
 ): readonly [scale: number, offset: number] {
-  const { fit, limit, stored = "F32" } = plan, round = roundTo(stored);
+  const { fit, limit, stored = "F32" } = plan;
   const found = fit(min, max);
-  const fits = Number.isFinite(round(found[0])) &&
-    (plan.offset !== "bias" || Number.isFinite(round(found[1])));
+  const fits = isHeld(found[0], stored) &&
+    (plan.offset !== "bias" || isHeld(found[1], stored));
   if (fits || overflow === "keep") return found;
   if (overflow === "clamp") {
     return fit(Math.max(min, -limit), Math.min(max, limit));
   }
-  const index = indexInTensor(tile, first);
+  const index = firstOf(area, plan.group, tile);
   const number = areaNumber(tile.matrix, plan.group, index);
   throw new ScaleOverflow(number, index, STORED[stored]);
+}
+
+function isHeld(x: number, dtype: ComputeDtype): boolean {
+  return Math.abs(x) <= SURELY_HELD[dtype] ||
+    Number.isFinite(roundTo(dtype)(x));
+}
+
+/** Index in the whole tensor of the first value of a group. */
+function firstOf(area: number, group: Span, tile: Tile): number {
+  for (const run of runs(tile, group)) {
+    if (run.area === area) return indexInTensor(tile, run.first);
+  }
+  throw new Error(`A tile has no group ${area}`);
 }
 
 const STORED: Readonly<Record<ComputeDtype, string>> = {
@@ -149,53 +169,22 @@ const STORED: Readonly<Record<ComputeDtype, string>> = {
   BF16: "bfloat16",
 };
 
-function numbersOf(
-  { offset, zero = 8 }: LinearPlan,
-  { fields }: Tile,
-  area: number,
-): { scale: number; offset: number } {
-  return {
-    scale: fields.scale[area],
-    offset: offset ? fields[offset][area] : zero,
-  };
-}
-
-/** The code of one value. */
-function codeOf(
-  { rounding, offset }: LinearPlan,
-  x: number,
-  scale: number,
-  shift: number,
-): number {
-  switch (rounding) {
-    case "divide":
-      return clamp(roundHalfToEven(fround(x / scale)) + shift, 0, 15);
-    case "shift": {
-      // Where the scale underflowed, every value is no step from the offset.
-      if (scale === 0) return offset === "bias" ? 0 : clamp(shift, 0, 15);
-      const bias = offset === "bias" ? -shift : fround(shift * scale);
-      return clamp(roundHalfToEven(fround(fround(x + bias) / scale)), 0, 15);
-    }
-    case "reciprocal": {
-      const inverse = scale === 0 ? 0 : fround(1 / scale);
-      return clamp(roundHalfAway(fround(fround(x * inverse) + shift)), 0, 15);
-    }
-  }
-}
-
 // ---- dequantizing ----
 
-function decode(plan: LinearPlan, tile: Tile, out: Float32Array): void {
-  const round = roundTo(plan.computeDtype ?? "F32");
-  for (const run of runs(tile, plan.group)) {
-    const { scale, offset } = numbersOf(plan, tile, run.area);
-    for (let i = run.first; i < run.first + run.count; i++) {
-      const code = tile.codes[i];
-      out[i] = plan.offset === "bias"
-        ? round(fround(round(fround(code * scale)) + offset))
-        : round(fround(fround(code - offset) * scale));
-    }
-  }
+function decode(
+  { group, offset, zero = 8, computeDtype = "F32" }: LinearPlan,
+  tile: Tile,
+  out: Float32Array,
+): void {
+  const { scale } = tile.fields;
+  const offsets = offset
+    ? tile.fields[offset]
+    : tile.memory(scale.length).fill(zero);
+  decodeGroups(tile, group, scale, offsets, {
+    values: UINT4.values,
+    offset,
+    computeDtype,
+  }, out);
 }
 
 /** A prepass that finds the range of a whole tensor. */

@@ -181,7 +181,7 @@ Deno.test("nf4: nested, windows of 256 blocks give what the whole tensor gives",
       window,
       scheme.fields,
       new Uint8Array(areaOf(window)),
-      (role) => new Float32Array(fieldLength(window, scheme.fields[role])),
+      (length) => new Float32Array(length),
     );
     const { column, columns } = window;
     const input = values.subarray(column, column + columns);
