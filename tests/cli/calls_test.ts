@@ -333,7 +333,7 @@ function failureIn(
   const name = "a\x1b";
   const plan = { name, format: layout.format, shape, options: {} };
   const source = { name, shape, dtype: "F32", byteLength: 2048, entries: [] };
-  const task = { tensor: source, plan, layout, bytes: 0 };
+  const task = { tensor: source, plan, layout, bytes: 0, repacked: false };
   return { ...{ tensor, window, task, values, clamp }, error: undefined };
 }
 
