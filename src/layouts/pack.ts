@@ -163,7 +163,14 @@ function paddingAt(
   return tile.codes[row * tile.columns + last - 1 - tile.column] ^ flip;
 }
 
-const entries = new Float32Array(256);
+let scratch = new Float32Array(256);
+
+/** Memory for the numbers of a codec. */
+function entriesOf({ codec }: FieldItem, length: number): Float32Array {
+  const count = codec.areas.rows * codec.areas.columns * length;
+  if (scratch.length < count) scratch = new Float32Array(count);
+  return scratch;
+}
 
 /** Index in the tile's field of entry `k` of a codec, or −1 where the tile does not have it. */
 function fieldIndex(
@@ -191,6 +198,7 @@ function unpackField(
   tile: Tile,
 ): void {
   const { role, at, codec } = item, length = plan.length ?? 1;
+  const entries = entriesOf(item, length);
   codec.load(bytes, place.at + at, entries);
   for (let k = 0; k < codec.areas.rows * codec.areas.columns; k++) {
     const to = fieldIndex(k, item, place, plan, tile) * length;
@@ -210,6 +218,7 @@ function packField(
   tile: Tile,
 ): void {
   const { role, at, codec } = item, length = plan.length ?? 1;
+  const entries = entriesOf(item, length);
   for (let k = 0; k < codec.areas.rows * codec.areas.columns; k++) {
     const from = fieldIndex(k, item, place, plan, tile) * length;
     for (let i = 0; i < length; i++) {

@@ -24,6 +24,7 @@ import {
   type Tile,
 } from "../words/tile.ts";
 import { UINT4 } from "./grids.ts";
+import { checkScales, type ScaleCheck } from "./numbers.ts";
 
 const { fround } = Math;
 
@@ -34,12 +35,16 @@ export type Rounding =
   /** RNE((x + z·s) / s); with a bias RNE((x − b) / s) */
   | "shift"
   /** round half away(x · (1 / s) + z) */
-  | "reciprocal";
+  | "reciprocal"
+  /** A rule of its own; what is no number becomes 0. */
+  | ((x: number, scale: number, offset: number) => number);
 
 /** What makes one linear scheme different from another. */
 export interface LinearPlan {
   /** The area that shares a scale. */
   readonly group: Span;
+  /** Whether what values are multiplied by is stored, or (`"divisor"`) what they are divided by; `"scale"` by default. */
+  readonly scale?: "scale" | "divisor";
   /** The role of the offset: a zero point in codes, or a bias in values. Absent where it is always the same zero point. */
   readonly offset?: "zero" | "bias";
   /** The zero point where there is no field for it; 8 by default. */
@@ -52,31 +57,43 @@ export interface LinearPlan {
   readonly stored?: ComputeDtype;
   /** The largest magnitude of values whose scale and bias that type can hold. */
   readonly limit: number;
+  /** The type of the values: they are rounded to it first; F32 by default. */
+  readonly inputDtype?: ComputeDtype;
+  /** A group that the end of a row cuts short counts as if zeros filled it up. */
+  readonly padded?: boolean;
   /** In which dtype values are computed; F32 by default. */
   readonly computeDtype?: ComputeDtype;
+  /** The value of a code, where it is not (c − z)·s, rounded once, or c·s + b. */
+  value?(code: number, scale: number, offset: number): number;
+  /** What scales a reader takes, and the name of their part; not looked at by default. */
+  readonly scales?: ScaleCheck;
   /** Whether one range for the whole tensor is needed first. */
   readonly prepass?: () => Prepass;
 }
 
 /** Makes a scheme. */
 export function linearScheme(plan: LinearPlan): Scheme {
-  const { group, offset, computeDtype = "F32" } = plan;
+  const { group, scale = "scale", offset, computeDtype = "F32" } = plan;
+  const field = { span: group, shared: plan.prepass !== undefined };
   const fields: FieldPlans = {
-    scale: { span: group, shared: plan.prepass !== undefined },
-    ...(offset &&
-      { [offset]: { span: group, shared: plan.prepass !== undefined } }),
+    [scale]: field,
+    ...(offset && { [offset]: field }),
   };
   return {
     grid: UINT4,
     form: offset === "bias" ? "s·c + b" : "s·(c − z)",
     fields,
     constants: offset ? undefined : { zero: plan.zero ?? 8 },
-    groupedBy: "scale",
+    groupedBy: scale,
     computeDtype,
     prepass: plan.prepass,
-    byRange: true,
+    // Ranges are measured along rows.
+    byRange: group.rows === 1 || plan.prepass !== undefined,
     encode: (values, tile, context) => encode(plan, values, tile, context),
-    decode: (tile, out) => decode(plan, tile, out),
+    decode(tile, out): void {
+      if (plan.scales) checkScales(tile, fields, scale, plan.scales);
+      decode(plan, tile, out);
+    },
   };
 }
 
@@ -88,17 +105,85 @@ function encode(
   tile: Tile,
   { ranges, overflow = "throw" }: EncodeContext,
 ): void {
-  for (const run of runs(tile, plan.group)) {
-    const [min, max] = ranges
-      ? rangeAt(ranges, run, tile)
-      : rangeOf(values, run);
-    const [scale, offset] = fitGroup(plan, min, max, overflow, run, tile);
-    tile.fields.scale[run.area] = scale;
-    if (plan.offset) tile.fields[plan.offset][run.area] = offset;
-    for (let i = run.first; i < run.first + run.count; i++) {
-      tile.codes[i] = codeOf(plan, values[i], scale, offset);
+  const { scale: scales, offset: offsets } = fieldsOf(plan, tile);
+  const input = roundTo(plan.inputDtype ?? "F32");
+  for (const area of measure(plan, values, tile, ranges)) {
+    const [scale, offset] = fitGroup(plan, area, overflow, tile);
+    scales[area.index] = scale;
+    if (offsets) offsets[area.index] = offset;
+    for (const { first, count } of area.runs) {
+      for (let i = first; i < first + count; i++) {
+        tile.codes[i] = codeOf(plan, input(values[i]), scale, offset);
+      }
     }
   }
+}
+
+/** The field of scales, and that of offsets where there is one. */
+function fieldsOf(
+  { scale = "scale", offset }: LinearPlan,
+  { fields }: Tile,
+): { scale: Float32Array; offset: Float32Array | undefined } {
+  return { scale: fields[scale], offset: offset && fields[offset] };
+}
+
+/** A group, as much of it as the tile has. */
+interface Area {
+  /** Its index in the fields. */
+  readonly index: number;
+  /** Where its values lie. */
+  readonly runs: readonly Run[];
+  /** The smallest value. */
+  readonly min: number;
+  /** The largest value. */
+  readonly max: number;
+}
+
+/** The groups of a tile with their ranges. */
+function* measure(
+  plan: LinearPlan,
+  values: Float32Array,
+  tile: Tile,
+  ranges: Ranges | undefined,
+): Generator<Area, void> {
+  for (const area of runsByArea(tile, plan.group)) {
+    const known = ranges && rangeAt(ranges, area[0], tile);
+    const [min, max] = (known ?? rangeOf(values, area)).map(
+      roundTo(plan.inputDtype ?? "F32"),
+    );
+    const fill = plan.padded && isCutShort(plan, area[0], tile);
+    yield {
+      index: area[0].area,
+      runs: area,
+      min: fill && min > 0 ? 0 : min,
+      max: fill && max < 0 ? 0 : max,
+    };
+  }
+}
+
+function runsByArea(tile: Tile, group: Span): Iterable<readonly Run[]> {
+  if (group.rows === 1) return singly(runs(tile, group));
+  const areas = new Map<number, Run[]>();
+  for (const run of runs(tile, group)) {
+    const area = areas.get(run.area);
+    if (area) area.push(run);
+    else areas.set(run.area, [run]);
+  }
+  return areas.values();
+}
+
+function* singly(all: Iterable<Run>): Generator<readonly Run[], void> {
+  for (const run of all) yield [run];
+}
+
+/** Whether the matrix ends before the group does. */
+function isCutShort(
+  { group: { columns } }: LinearPlan,
+  { first }: Run,
+  tile: Tile,
+): boolean {
+  const column = tile.column + first % tile.columns;
+  return column - column % columns + columns > tile.matrix.columns;
 }
 
 /** The range that was measured before: of the tensor, or of the row that the run lies in. */
@@ -113,13 +198,15 @@ function rangeAt(
 
 function rangeOf(
   values: Float32Array,
-  { first, count }: Run,
+  area: readonly Run[],
 ): [min: number, max: number] {
   // Compared as C does: of zeros that differ in sign, the first is taken.
-  let min = values[first], max = values[first];
-  for (let i = first + 1; i < first + count; i++) {
-    if (values[i] < min) min = values[i];
-    if (values[i] > max) max = values[i];
+  let min = values[area[0].first], max = min;
+  for (const { first, count } of area) {
+    for (let i = first; i < first + count; i++) {
+      if (values[i] < min) min = values[i];
+      if (values[i] > max) max = values[i];
+    }
   }
   return [min, max];
 }
@@ -127,10 +214,8 @@ function rangeOf(
 /** Scale and offset of a group, dealing with what cannot be stored. */
 function fitGroup(
   plan: LinearPlan,
-  min: number,
-  max: number,
+  { min, max, runs: [{ first }] }: Area,
   overflow: Overflow,
-  { first }: Run,
   tile: Tile,
 ): readonly [scale: number, offset: number] {
   const { fit, limit, stored = "F32" } = plan, round = roundTo(stored);
@@ -139,7 +224,8 @@ function fitGroup(
     (plan.offset !== "bias" || Number.isFinite(round(found[1])));
   if (fits || overflow === "keep") return found;
   if (overflow === "clamp") {
-    return fit(Math.max(min, -limit), Math.min(max, limit));
+    const [low, high] = [min, max].map((x) => clamp(x, -limit, limit));
+    return fit(low, high);
   }
   const index = indexInTensor(tile, first);
   const number = areaNumber(tile.matrix, plan.group, index);
@@ -151,17 +237,6 @@ const STORED: Readonly<Record<ComputeDtype, string>> = {
   F16: "float16",
   BF16: "bfloat16",
 };
-
-function numbersOf(
-  { offset, zero = 8 }: LinearPlan,
-  { fields }: Tile,
-  area: number,
-): { scale: number; offset: number } {
-  return {
-    scale: fields.scale[area],
-    offset: offset ? fields[offset][area] : zero,
-  };
-}
 
 /** The code of one value. */
 function codeOf(
@@ -183,22 +258,36 @@ function codeOf(
       const inverse = scale === 0 ? 0 : fround(1 / scale);
       return clamp(roundHalfAway(fround(fround(x * inverse) + shift)), 0, 15);
     }
+    default:
+      return clamp(rounding(x, scale, shift), 0, 15);
   }
 }
 
 // ---- dequantizing ----
 
 function decode(plan: LinearPlan, tile: Tile, out: Float32Array): void {
-  const round = roundTo(plan.computeDtype ?? "F32");
+  const { scale: scales, offset: offsets } = fieldsOf(plan, tile);
+  const value = plan.value ?? valueOf(plan);
   for (const run of runs(tile, plan.group)) {
-    const { scale, offset } = numbersOf(plan, tile, run.area);
+    const scale = scales[run.area];
+    const offset = offsets ? offsets[run.area] : plan.zero ?? 8;
     for (let i = run.first; i < run.first + run.count; i++) {
-      const code = tile.codes[i];
-      out[i] = plan.offset === "bias"
-        ? round(fround(round(fround(code * scale)) + offset))
-        : round(fround(fround(code - offset) * scale));
+      out[i] = value(tile.codes[i], scale, offset);
     }
   }
+}
+
+/** The value of a code. */
+function valueOf(
+  { offset, scale, computeDtype = "F32" }: LinearPlan,
+): (code: number, s: number, o: number) => number {
+  const round = roundTo(computeDtype);
+  if (offset === "bias") {
+    return (code, s, bias) => round(fround(round(fround(code * s)) + bias));
+  }
+  return scale === "divisor"
+    ? (code, s, zero) => round(fround(fround(code - zero) * fround(1 / s)))
+    : (code, s, zero) => round(fround(fround(code - zero) * s));
 }
 
 /** A prepass that finds the range of a whole tensor. */
