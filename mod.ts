@@ -33,51 +33,13 @@ export {
   type QuantizeOptions,
   repack,
 } from "./src/quantize.ts";
-export type {
-  AnyQuantized,
-  CommonOptions,
-  DequantizeOptions,
-} from "./src/core.ts";
-export { compare, type Comparison } from "./src/compare.ts";
-export { formats, type FormatTypes } from "./src/formats/registry.ts";
+export { compare } from "./src/compare.ts";
+export { formats, type FormatTypes } from "./src/formats.ts";
+export * from "./src/formats/registry.ts";
 export {
   allocate,
   type Backend,
   backend,
   useBackend,
 } from "./src/kernels/engine.ts";
-export type { Int4Options, Int4Parts } from "./src/formats/int4.ts";
-export type {
-  GptqOptions,
-  GptqParts,
-  ResolvedGptqOptions,
-} from "./src/formats/gptq.ts";
-export type {
-  MatMulNBitsOptions,
-  MatMulNBitsParts,
-  ResolvedMatMulNBitsOptions,
-} from "./src/formats/matmul_nbits.ts";
-export type {
-  BlockOptions,
-  BlockParts,
-  ResolvedBlockOptions,
-  UnweightedBlockOptions,
-} from "./src/model/block_format.ts";
-export type {
-  BitsandbytesOptions,
-  BitsandbytesParts,
-  PackedDtype,
-  ResolvedBitsandbytesOptions,
-} from "./src/model/bitsandbytes.ts";
-export type { ComputeDtype } from "./src/words/scheme.ts";
-export type { GroupSize, ScaleMethod } from "./src/kernels/grouped.ts";
-export type { Float16Values, FloatValues } from "./src/numeric/floats.ts";
-export type { Dtype, DtypeArrays } from "./src/words/dtypes.ts";
-export type {
-  Coder,
-  Convention,
-  Format,
-  Part,
-  Parts,
-  QuantizedTensor,
-} from "./src/words/format.ts";
+export type * from "./src/entries/types.ts";

@@ -9,6 +9,7 @@
  * @module
  */
 import { random } from "../tests/adversarial.ts";
+import { type OptionSet, optionSets } from "../tests/option_sets.ts";
 
 /** A revision of the module. */
 export type Nibblewise = typeof import("../mod.ts");
@@ -81,11 +82,6 @@ function shapeOf(length: number): number[] {
   const columns = Math.min(length, 4096);
   return [length / columns, columns];
 }
-
-/** Options worth a line of their own; every other format runs with its defaults. */
-const variants: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
-  int4: [{}, { groupSize: 32 }, { groupSize: 128 }, { scaleMethod: "affine" }],
-};
 
 /** What a case is named after. */
 type Subject = Pick<Case, "format" | "backend" | "memory" | "values">;
@@ -165,6 +161,29 @@ function basicCases(lib: Nibblewise, where: Omit<Subject, "format">): Case[] {
   }));
 }
 
+/** Options worth a line of their own: notable group sizes and rules; what only names a type of storage is not. */
+function variantsOf(lib: Nibblewise, name: string): OptionSet[] {
+  const format = lib.formats.get(name as "int4")!;
+  // A base revision from before schemas has none.
+  const schema = format.options ?? {};
+  return optionSets(schema).filter((options) =>
+    Object.keys(options).every((option) => /size|method|mode/i.test(option)) &&
+    takes(format, options)
+  );
+}
+
+function takes(
+  format: { resolve(options: object, shape: readonly number[]): unknown },
+  options: object,
+): boolean {
+  try {
+    format.resolve(options, shapeOf(4096));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Every case of a selection. Plain JS knows no memory of its own, so it runs on the heap only. */
 export function* cases(
   lib: Nibblewise,
@@ -179,7 +198,7 @@ export function* cases(
         if (backend === "js" && memory === "allocated") continue;
         for (const known of lib.formats.keys()) {
           if (!known.includes(format)) continue;
-          for (const variant of variants[known] ?? [{}]) {
+          for (const variant of variantsOf(lib, known)) {
             yield* formatCases(lib, known, variant, {
               backend,
               memory,

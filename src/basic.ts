@@ -19,7 +19,7 @@ import {
   wholeNumber,
 } from "./numeric/arguments.ts";
 import type { FloatValues } from "./numeric/floats.ts";
-import { scaleOf } from "./formats/int4.ts";
+import { scaleOf } from "./schemes/int4_scale.ts";
 
 const QUANTIZE: Kernel = { name: "int8_quantize", js: quantizeInt8 };
 const DEQUANTIZE: Kernel = { name: "int8_dequantize", js: dequantizeInt8 };

@@ -116,6 +116,7 @@ export function dequantizeWith(
       `Cannot use into: it has room for ${out.length} values, shape [${shape}] takes ${size}`,
     );
   }
+  format.checkNumbers?.(parts, options);
   format.dequantize(partsApart(parts, out), shape, options, out);
   return (into ?? out) as DtypeArrays["F32"];
 }
@@ -231,6 +232,11 @@ function checkPart(
   };
 }
 
+function sameShape(given: unknown, shape: readonly number[]): boolean {
+  return Array.isArray(given) && given.length === shape.length &&
+    shape.every((dimension, axis) => given[axis] === dimension);
+}
+
 function checkInto(
   into: AnyQuantized,
   { name }: Format,
@@ -238,7 +244,7 @@ function checkInto(
   layout: AnyLayout,
 ): Parts {
   plainOptions(into, "into");
-  if (into.format !== name || String(into.shape) !== String(shape)) {
+  if (into.format !== name || !sameShape(into.shape, shape)) {
     throw new RangeError(
       `Cannot use into: its format and shape are ${describe(into.format)} and ${
         describe(into.shape)

@@ -11,7 +11,7 @@ import {
   quantizeWith,
   repackWith,
 } from "./core.ts";
-import { formats, type FormatTypes } from "./formats/registry.ts";
+import { formats, type FormatTypes } from "./formats.ts";
 import { formatObject, oneOf, plainOptions } from "./numeric/arguments.ts";
 import type { FloatValues } from "./numeric/floats.ts";
 import type { DtypeArrays } from "./words/dtypes.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import "../src/kernels/install.ts";
 import { allocateInArena } from "../src/kernels/arena.ts";
 
 type AnyArray = ArrayBufferView & {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { formats } from "../src/formats/registry.ts";
+import { formats } from "../src/formats.ts";
 import type { Format } from "../src/words/format.ts";
 import { casesOf } from "./format_cases.ts";
 

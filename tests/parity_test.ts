@@ -1,7 +1,8 @@
 // Every format on every backend against its scalar reference, bit for bit, over
 // lengths, offsets and option sets. A format is tested the moment it is registered.
 
-import { formats } from "../src/formats/registry.ts";
+import "../src/kernels/install.ts";
+import { formats } from "../src/formats.ts";
 import { allocateParts } from "../src/core.ts";
 import {
   allocate,

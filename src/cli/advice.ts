@@ -8,7 +8,7 @@ import { compare, type Noise } from "../compare.ts";
 import { printable, quote } from "../files/errors.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { firstNonFinite } from "../numeric/finite.ts";
-import { formats } from "../formats/registry.ts";
+import { formats } from "../formats.ts";
 import { dequantize } from "../quantize.ts";
 import type { Format } from "../types.ts";
 import { cut, layoutBytes, roomFor } from "./pieces.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { formats } from "../formats/registry.ts";
+import { formats } from "../formats.ts";
 import {
   allocate,
   type Backend,

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { compare } from "../compare.ts";
 import { createFile } from "../files/file_sink.ts";
 import { npyHeader } from "../files/npy.ts";
-import { formats } from "../formats/registry.ts";
+import { formats } from "../formats.ts";
 import { dequantize } from "../quantize.ts";
 import type { Format } from "../types.ts";
 import { type Call, type Command, DONE, show } from "./command.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { formats } from "../formats/registry.ts";
+import { formats } from "../formats.ts";
 import { type Call, type Command, DONE, show } from "./command.ts";
 import { table } from "./table.ts";
 import type { Io } from "./terminal.ts";

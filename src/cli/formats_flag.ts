@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { formats } from "../formats/registry.ts";
+import { formats } from "../formats.ts";
 import { printable, quote } from "../files/errors.ts";
 import { ggmlTypes, removedGgmlTypes } from "../files/gguf_types.ts";
 import type { Format } from "../types.ts";

@@ -15,7 +15,7 @@ import { GgufValue } from "../files/gguf_value.ts";
 import { planGguf, writeGgufFrame } from "../files/gguf_write.ts";
 import { openTensorFile } from "../files/open.ts";
 import type { TensorFile } from "../files/tensors.ts";
-import { formats } from "../formats/registry.ts";
+import { formats } from "../formats.ts";
 import type { Format } from "../types.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import type { OutputPlan, OutputTensor } from "./output.ts";

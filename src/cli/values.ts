@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { formats } from "../formats/registry.ts";
+import { formats } from "../formats.ts";
 import { isFloat, readFloats } from "../files/floats.ts";
 import { type QuantizedEntry, sortTensors } from "../files/quantized.ts";
 import type { TensorEntry, TensorFile } from "../files/tensors.ts";

@@ -20,12 +20,7 @@ export {
   quantizeToInt4,
   unpackInt8ToInt4,
 } from "../basic.ts";
-export { compare, type Comparison } from "../compare.ts";
-export type {
-  AnyQuantized,
-  CommonOptions,
-  DequantizeOptions,
-} from "../core.ts";
+export { compare } from "../compare.ts";
 export { dequantize, quantize, repack } from "../by_format.ts";
 export {
   allocate,
@@ -33,4 +28,4 @@ export {
   backend,
   useBackend,
 } from "../kernels/engine.ts";
-export type { Format, Part, Parts, QuantizedTensor } from "../words/format.ts";
+export type * from "./types.ts";

@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { formats } from "../formats/registry.ts";
+import { formats } from "../formats.ts";
 import type { Format, PartSpec } from "../types.ts";
 import { printable, quote } from "./errors.ts";
 import { type Json, type JsonObject, parseJson } from "./json.ts";

@@ -325,14 +325,18 @@ function scheme(
     decode(tile, out): void {
       if (symmetric) rejectOtherZeros(tile, fields);
       rejectScales(tile, fields);
-      if (actOrder) rejectGroups(tile, groups);
-      else rejectOrder(tile, group.columns);
-      decode(tile, fields, roundTo(computeDtype), out);
+      if (!actOrder) {
+        rejectOrder(tile, group.columns);
+        return free.decode(tile, out);
+      }
+      rejectGroups(tile, groups);
+      decodeInOrder(tile, fields, roundTo(computeDtype), out);
     },
   };
 }
 
-function decode(
+/** Decodes columns of which each says what group it is in. */
+function decodeInOrder(
   tile: Tile,
   { scale: plan }: FieldPlans,
   round: (x: number) => number,

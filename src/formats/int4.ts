@@ -50,8 +50,8 @@ import {
   ScaleOverflow,
   within,
 } from "../numeric/finite.ts";
-import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
+import { scaleOf } from "../schemes/int4_scale.ts";
 import { linearScheme, wholeRange } from "../schemes/linear.ts";
 import type { Coder, Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
@@ -103,26 +103,6 @@ const DEQUANTIZE_GROUPS: Kernel = {
   js: dequantizeInt4Groups,
 };
 
-// ---- the scale rules ----
-
-/** Scale and zero point of a group by its smallest and largest value. */
-export function scaleOf(
-  method: ScaleMethod,
-  min: number,
-  max: number,
-): [scale: number, zeroPoint: number] {
-  if (method === "absmax") {
-    return [orOne(Math.fround(Math.max(-min, max) / 7)), 0];
-  }
-  if (method === "minmax") {
-    return [orOne(Math.fround(Math.fround(max - min) / 15)), 0];
-  }
-  const low = Math.min(min, 0), high = Math.max(max, 0);
-  const scale = orOne(Math.fround(Math.fround(high - low) / 15));
-  const zeroPoint = roundHalfToEven(Math.fround(-8 - Math.fround(low / scale)));
-  return [scale, clamp(zeroPoint, -8, 7) + 0];
-}
-
 /** Half of the largest float32: a range between this and its negative has a width that is finite. */
 const HALF_OF_LARGEST = 1.7014117331926443e38;
 
@@ -143,10 +123,6 @@ function finiteScaleOf(
     Math.max(min, -HALF_OF_LARGEST),
     Math.min(max, HALF_OF_LARGEST),
   );
-}
-
-function orOne(scale: number): number {
-  return scale === 0 ? 1 : scale;
 }
 
 // ---- the fast way ----

@@ -6,6 +6,7 @@
  */
 import {
   type CodesItem,
+  type ConstantItem,
   type FieldItem,
   type PartPlan,
   unitsOf,
@@ -75,7 +76,8 @@ export function unpackPart(
       continue;
     }
     for (const place of places(part, matrix, tile)) {
-      if (item.kind === "codes") unpackCodes(part, item, place, tile);
+      if (item.kind === "constant") checkConstant(part, item, place);
+      else if (item.kind === "codes") unpackCodes(part, item, place, tile);
       else unpackField(part, item, place, plans[item.role], tile);
     }
   }
@@ -94,10 +96,21 @@ export function packPart(
       continue;
     }
     for (const place of places(part, matrix, tile)) {
-      if (item.kind === "codes") packCodes(part, item, place, tile);
+      if (item.kind === "constant") {
+        part.bytes.set(item.bytes, place.at + item.at);
+      } else if (item.kind === "codes") packCodes(part, item, place, tile);
       else packField(part, item, place, plans[item.role], tile);
     }
   }
+}
+
+function checkConstant(
+  { bytes }: PartBytes,
+  { at, bytes: expected, otherwise }: ConstantItem,
+  place: UnitPlace,
+): void {
+  if (expected.every((byte, k) => bytes[place.at + at + k] === byte)) return;
+  throw new RangeError(`Cannot read ${otherwise}`);
 }
 
 /** Index in the tile of value `k` of a unit, or −1 where the tile does not have it. */

@@ -35,10 +35,14 @@ export interface FormatSpec<
   readonly options: Schema<O>;
   /** See {@linkcode Format.convention}. */
   readonly convention?: Convention;
+  /** Fills in the options whose default depends on others. */
+  complete?(options: R): R;
   /** What options do not say by themselves: which go together, which shapes can be held. Throws a RangeError. */
   check?(options: R, shape: readonly number[]): void;
   /** See {@linkcode Format.like}. */
   like?(scheme: Scheme): Partial<O>;
+  /** See {@linkcode Format.checkNumbers}. */
+  checkNumbers?(parts: P, options: R): void;
   /** See {@linkcode Format.layout}. */
   layout(shape: readonly number[], options: R): Layout<P>;
   /** See {@linkcode Format.scheme}. */
@@ -59,7 +63,7 @@ export function defineFormat<
   P extends object,
   R extends object,
 >(spec: FormatSpec<Name, O, P, R>): Format<Name, O, P, R> {
-  const { check, fast, scheme, layout, ...described } = spec;
+  const { check, complete, fast, scheme, layout, ...described } = spec;
   const schema = spec.options as unknown as Schema<Record<string, unknown>>;
   const tensor = (shape: readonly number[], options: R): Tensor => ({
     scheme: scheme(shape, options),
@@ -85,12 +89,13 @@ export function defineFormat<
     scheme,
     resolve(options, shape): R {
       const given = options as Record<string, unknown>;
-      const resolved = resolveOptions(
+      const checked = resolveOptions(
         spec.name,
         schema,
         given,
         rowLength(shape),
       ) as R;
+      const resolved = complete ? complete(checked) : checked;
       check?.(resolved, shape);
       return resolved;
     },

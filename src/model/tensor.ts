@@ -15,14 +15,7 @@ import type {
   Scheme,
 } from "../words/scheme.ts";
 import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
-import {
-  areaOf,
-  cut,
-  type Grain,
-  valuesOf,
-  whole,
-  type Window,
-} from "../words/window.ts";
+import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
 
 /** Values in a tile: what is worked on fits in the first caches. */
 const TILE_VALUES = 16384;
@@ -200,8 +193,8 @@ function measureGroups(
     for (let r = row; r < row + rows; r++) {
       const first = r * matrix.columns + column, i = r - firstRow;
       const [low, high] = extremes(values, first, first + columns);
-      if (!(min[i] <= low)) min[i] = low;
-      if (!(max[i] >= high)) max[i] = high;
+      min[i] = Math.min(min[i] ?? Infinity, low);
+      max[i] = Math.max(max[i] ?? -Infinity, high);
     }
   }
   return { min: Float32Array.from(min), max: Float32Array.from(max) };
@@ -214,8 +207,8 @@ function extremes(
 ): [min: number, max: number] {
   let min = Infinity, max = -Infinity;
   for (let i = from; i < to; i++) {
-    if (values[i] < min) min = values[i];
-    if (values[i] > max) max = values[i];
+    min = Math.min(min, values[i]);
+    max = Math.max(max, values[i]);
   }
   return [min, max];
 }

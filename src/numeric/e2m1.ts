@@ -32,3 +32,22 @@ export function nearestE2M1(x: number, halfScale: number): number {
   }
   return best;
 }
+
+/** Halfway between the magnitudes of neighbouring codes. */
+const TIES: readonly number[] = [0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5];
+
+/**
+ * The code whose value is nearest to a magnitude: ties go to the even code, what
+ * is beyond 6 becomes 6.
+ *
+ * @param magnitude A number that is not negative.
+ * @returns The code, 0 … 7; 7 for NaN.
+ */
+export function evenE2M1(magnitude: number): number {
+  let code = 0;
+  while (
+    code < 7 &&
+    !(code % 2 === 0 ? magnitude <= TIES[code] : magnitude < TIES[code])
+  ) code++;
+  return code;
+}

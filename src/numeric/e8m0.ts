@@ -85,3 +85,20 @@ export function floorLog2f(x: number): number {
 export function encodeE8M0(magnitude: number): number {
   return magnitude > 0 ? (floorLog2f(magnitude) + 125) & 255 : 0;
 }
+
+/** The value of an E8M0 byte, 2^(b − 127). 255 is no NaN here, it gives 2^128. */
+export function decodeE8M0(byte: number): number {
+  return 2 ** (byte - 127);
+}
+
+/**
+ * The byte of the smallest power of two that is not less than a number.
+ *
+ * @param x A positive finite float32.
+ * @returns The byte; 0, that is 2^-127, for what is smaller yet.
+ */
+export function ceilE8M0(x: number): number {
+  scratch[0] = x;
+  const exponent = exponentOf(scratchBits[0]);
+  return max(0, exponent + 127 + (2 ** exponent < scratch[0] ? 1 : 0));
+}

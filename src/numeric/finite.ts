@@ -35,21 +35,23 @@ export function rejectNonFinite(
 
 /** Finite values whose scale is not finite in the type that it is stored in. */
 export class ScaleOverflow extends RangeError {
-  /**
-   * @param group Index of the group.
-   * @param first Index of its first value.
-   * @param stored The type of the scale, in words.
-   */
-  constructor(
-    readonly group: number,
-    readonly first: number,
-    readonly stored: string,
-  ) {
+  /** Index of the group. */
+  readonly group: number;
+  /** Index of its first value. */
+  readonly first: number;
+  /** The type of the scale, in words. */
+  readonly stored: string;
+
+  /** Tells which group, from which value on, has a scale that this type cannot hold. */
+  constructor(group: number, first: number, stored: string) {
     super(
       `Cannot quantize group ${group}, from index ${first} on: its scale overflows ${stored}; ` +
         'pass nonFinite: "clamp" to cut its values to what it can hold',
     );
     this.name = "RangeError";
+    this.group = group;
+    this.first = first;
+    this.stored = stored;
   }
 }
 

@@ -200,12 +200,11 @@ function rangeOf(
   values: Float32Array,
   area: readonly Run[],
 ): [min: number, max: number] {
-  // Compared as C does: of zeros that differ in sign, the first is taken.
   let min = values[area[0].first], max = min;
   for (const { first, count } of area) {
     for (let i = first; i < first + count; i++) {
-      if (values[i] < min) min = values[i];
-      if (values[i] > max) max = values[i];
+      min = Math.min(min, values[i]);
+      max = Math.max(max, values[i]);
     }
   }
   return [min, max];

@@ -41,7 +41,9 @@ export function checkField(
   const group = areas.column + bad % areas.columns;
   const row = areas.row + Math.floor(bad / areas.columns);
   throw new RangeError(
-    `Cannot dequantize: part "${part}" has ${field[bad] - offset} for group [${row}, ${group}]; ` +
+    `Cannot dequantize: part "${part}" has ${
+      field[bad] - offset
+    } for group [${row}, ${group}]; ` +
       `it must be ${wanted}: the part is damaged or of another format`,
   );
 }

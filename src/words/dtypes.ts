@@ -8,8 +8,10 @@
 // What a call of these constructors gives: `Uint8Array<ArrayBuffer>` to compilers
 // that know typed arrays by their buffer (TypeScript 5.7 and later), `Uint8Array`
 // to older ones, which know no such type.
-type Bytes = ReturnType<Uint8ArrayConstructor["of"]>;
-type Shorts = ReturnType<Uint16ArrayConstructor["of"]>;
+/** Bytes in memory of their own. */
+export type Bytes = ReturnType<Uint8ArrayConstructor["of"]>;
+/** 16-bit words in memory of their own. */
+export type Shorts = ReturnType<Uint16ArrayConstructor["of"]>;
 
 /** The typed array that carries each {@linkcode Dtype} of a part. */
 export interface DtypeArrays {

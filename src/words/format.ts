@@ -59,9 +59,11 @@ export interface Coder<P extends object, R extends object> {
 export interface Candidate {
   /** What each part looks like, by the part's name. */
   readonly parts: Readonly<Record<string, PartSpec>>;
+  /** What `{stem}` stands for in the names of the entries; absent where they have none. */
+  readonly stem?: string;
   /** The text of a part that is one, such as JSON in bytes; undefined where it is none. */
   text(part: string): string | undefined;
-  /** The quantization settings of the checkpoint: what its config file says, parsed. */
+  /** The config file of the checkpoint, or the settings of quantization in it, parsed. */
   readonly config?: unknown;
 }
 
@@ -135,6 +137,12 @@ export interface Format<
   like?(scheme: Scheme): Partial<O>;
   /** Where the bytes of a tensor of this shape lie. */
   layout(shape: readonly number[], options: R): Layout<P>;
+  /**
+   * Throws a RangeError that names part and index where a number is one that no
+   * writer of the format puts there, such as a NaN for a scale: the part is
+   * damaged or means something else. Takes parts of windows, too.
+   */
+  checkNumbers?(parts: P, options: R): void;
   /** What its numbers mean. */
   scheme(shape: readonly number[], options: R): Scheme;
   /** The same two operations done tile by tile, by scheme and layout: written to be read, and to judge the fast ones by. */

@@ -8,13 +8,7 @@
  * @module
  */
 import { bytesPerElement, type Dtype } from "./dtypes.ts";
-import {
-  areasOf,
-  type FieldPlans,
-  type Fields,
-  type Span,
-  type Tile,
-} from "./tile.ts";
+import { areasOf, type FieldPlans, type Fields, type Span } from "./tile.ts";
 import {
   type Grain,
   leastCommonMultiple,
@@ -95,14 +89,26 @@ export interface TextItem {
   read(text: string, fields: Fields): void;
 }
 
-/** One part: its units and what lies in them. */
+/** Bytes that are the same in every tensor of a shape. */
+export interface ConstantItem {
+  /** Tells it from the others. */
+  readonly kind: "constant";
+  /** Offset of the first byte in the unit. */
+  readonly at: number;
+  /** The bytes. */
+  readonly bytes: Uint8Array;
+  /** What a part with other bytes is told, to go after "Cannot read". */
+  readonly otherwise: string;
+}
+
+/** One part: its units and what lies in them. The end of the part may cut the last unit short. */
 export interface PartPlan<D extends Dtype = Dtype> extends PartSpec<D> {
   /** Its units. */
   readonly unit: Unit;
   /** Which units lie together: those of a row, or those of a column. */
   readonly order: "rows" | "columns";
   /** What lies in a unit. */
-  readonly holds: readonly (CodesItem | FieldItem | TextItem)[];
+  readonly holds: readonly (CodesItem | FieldItem | TextItem | ConstantItem)[];
   /** A window takes all columns of the part: which of them it needs is in its data. */
   readonly wholeRows?: boolean;
   /** The length in the file may be another one: it is a text. */
@@ -165,15 +171,18 @@ export function rangeOf(
     stride: perMajor * bytes,
     count: majors,
   };
-  // Runs that touch are one.
-  return range.length === range.stride || range.count === 1
-    ? {
-      ...range,
-      length: range.length * range.count,
-      stride: range.length * range.count,
-      count: range.length * range.count === 0 ? 0 : 1,
-    }
-    : range;
+  if (range.length !== range.stride && range.count !== 1) return range;
+  // Runs that touch are one; the last unit may be cut short.
+  const length = Math.min(
+    range.length * range.count,
+    partBytes(part) - range.offset,
+  );
+  return {
+    offset: range.offset,
+    length,
+    stride: length,
+    count: length === 0 ? 0 : 1,
+  };
 }
 
 /** Bytes of a part. */

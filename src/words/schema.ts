@@ -8,7 +8,7 @@
 import { describe, floatValues, intervalOf } from "../numeric/arguments.ts";
 
 /** What every option says of itself. */
-interface OptionBase<T> {
+export interface OptionBase<T> {
   /** One line of help, without a period. */
   readonly help: string;
   /** What holds where the option is not given; absent where nothing does. */

@@ -12,7 +12,7 @@ import { link, readFile, symlink, writeFile } from "node:fs/promises";
 import { relative } from "node:path";
 import { located } from "../../src/cli/failure.ts";
 import { COMMANDS } from "../../src/cli/main.ts";
-import { formats } from "../../src/formats/registry.ts";
+import { formats } from "../../src/formats.ts";
 import { ScaleOverflow } from "../../src/numeric/finite.ts";
 import { withFolder } from "../files/temporary_folder.ts";
 import {

@@ -12,7 +12,7 @@ import { dirname } from "node:path";
 import { compare } from "../../src/compare.ts";
 import { openTensorFile } from "../../src/files/open.ts";
 import { sortTensors } from "../../src/files/quantized.ts";
-import { formats } from "../../src/formats/registry.ts";
+import { formats } from "../../src/formats.ts";
 import { dequantize, quantize } from "../../src/quantize.ts";
 import { readQuantized } from "../files/read_quantized.ts";
 import { withFolder } from "../files/temporary_folder.ts";

@@ -9,11 +9,12 @@ type Done = (error?: Error | null) => void;
 /** A stream that breaks at its first write in one of the ways that runtimes have, or never. */
 class Stream extends EventEmitter {
   written = "";
-  constructor(
-    readonly code?: string,
-    readonly how: "throws" | "calls" | "emits" = "calls",
-  ) {
+  readonly code: string | undefined;
+  readonly how: "throws" | "calls" | "emits";
+  constructor(code?: string, how: "throws" | "calls" | "emits" = "calls") {
     super();
+    this.code = code;
+    this.how = how;
   }
   write(text: string, done: Done): void {
     if (this.code === undefined) {

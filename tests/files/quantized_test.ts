@@ -13,7 +13,7 @@ import {
   openSafetensors,
   planSafetensors,
 } from "../../src/files/safetensors.ts";
-import { formats } from "../../src/formats/registry.ts";
+import { formats } from "../../src/formats.ts";
 import { dequantize, type FormatName, quantize } from "../../src/quantize.ts";
 import type { QuantizedTensor } from "../../src/types.ts";
 

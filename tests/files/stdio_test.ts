@@ -76,8 +76,12 @@ Deno.test("spoolInput: a terminal is refused, a broken stream told", async () =>
 /** A pipe that breaks: by an exception, or as streams do, callback first and then the event. */
 class Pipe extends EventEmitter {
   readonly received: number[] = [];
-  constructor(readonly room = Infinity, readonly throws = false) {
+  readonly room: number;
+  readonly throws: boolean;
+  constructor(room = Infinity, throws = false) {
     super();
+    this.room = room;
+    this.throws = throws;
   }
   write(bytes: Uint8Array, done: (error?: Error | null) => void): boolean {
     if (this.received.length + bytes.length > this.room) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import "../../src/kernels/install.ts";
 import type { BlockFormat, BlockParts } from "../../src/model/block_format.ts";
 import { iq4_nl } from "../../src/formats/iq4_nl.ts";
 import { iq4_xs } from "../../src/formats/iq4_xs.ts";

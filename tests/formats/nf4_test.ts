@@ -513,7 +513,7 @@ Deno.test("nf4: block sizes are powers of two from 32 to 4096", () => {
     assertThrows(
       () => quantize([1], { format: "nf4", blockSize }),
       RangeError,
-      `Cannot use blockSize ${blockSize}: it must be a power of two from 32 to 4096`,
+      `Cannot use blockSize: it must be a power of two from 32 to 4096, not the number ${blockSize}`,
     );
   }
 });

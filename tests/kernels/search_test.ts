@@ -1,6 +1,7 @@
 // What the loops over all formats cannot see of the kernels that search: that
 // they do ordinary data themselves, and that the rest is found among it.
 
+import "../../src/kernels/install.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { q4_k } from "../../src/formats/q4_k.ts";

@@ -1,0 +1,51 @@
+/**
+ * The map of all formats, and their types by name: made from what the registry
+ * exports.
+ *
+ * @module
+ */
+import * as registry from "./formats/registry.ts";
+import type { Format } from "./words/format.ts";
+
+type Registry = typeof registry;
+
+/** The exports of the registry that are formats: other modules export types and values beside theirs. */
+type FormatExport = {
+  [K in keyof Registry]: Registry[K] extends { readonly name: K } ? K : never;
+}[keyof Registry];
+
+type TypesOf<F> = F extends Format<string, infer O, infer P, infer _R>
+  ? { options: O; parts: P }
+  : never;
+
+// deno-lint-ignore no-empty-interface -- an interface, so that a generic name can index it
+export interface FormatTypes extends FormatTypesByName {}
+
+/** What options each format takes and what parts it makes. */
+export type FormatTypesByName = {
+  [K in FormatExport]: TypesOf<Registry[K]>;
+};
+
+function isFormat(value: unknown): value is Format {
+  return typeof value === "object" && value !== null && "resolve" in value &&
+    "layout" in value && "scheme" in value;
+}
+
+/**
+ * Every format by its name, with its group size, bits per value, error bound and
+ * source.
+ *
+ * @example
+ * ```ts
+ * import { formats } from "@nibblewise/nibblewise";
+ *
+ * for (const { name, bitsPerValue, summary } of formats.values()) {
+ *   console.log(`${name}: ${bitsPerValue} bits, ${summary}`);
+ * }
+ * ```
+ */
+export const formats: ReadonlyMap<keyof FormatTypes, Format> = new Map(
+  Object.values(registry).filter(isFormat).map((
+    format,
+  ) => [format.name as keyof FormatTypes, format as Format]),
+);

@@ -1,0 +1,493 @@
+/**
+ * `mlx`: the quantized weights of Apple's MLX, in its three modes of 4 bits.
+ *
+ * ```
+ * weight        U32           [..., columns / 8]          eight codes to a word, the first in the lowest nibble
+ * scales        F32 F16 BF16  [..., columns / groupSize]  affine; may be negative
+ *               U8                                        mxfp4: E8M0, nvfp4: E4M3
+ * biases        like scales                               affine only
+ * global_scale  F32           []                          nvfp4 with globalScale only
+ * ```
+ *
+ * Quantized in float32 (W is the type of the weights, `scaleDtype`, A a largest
+ * magnitude; RNE rounds half to even):
+ *
+ * - `affine`: s = max((max − min) / 15, 1e-7), negated unless |min| > |max|; edge is
+ *   the larger end, n = RNE(edge / s); where n is not 0, s = edge / n and b = edge,
+ *   otherwise b = 0. code = clamp(RNE((x − b) / s), 0, 15) with s and b as they are
+ *   before they are stored.
+ * - `mxfp4`: s = the least power of two ≥ W(A / 6), at least 2^-127, where MLX lets
+ *   the byte wrap around; 1 where that is 0. code = E2M1(x / s).
+ * - `nvfp4`: s = E4M3(W(A / 6) · e), e = 2688 / global_scale or 1;
+ *   code = E2M1(W(x / s) · e), 0 where s is 0. global_scale is A of the tensor.
+ *
+ * E2M1 is the first of the codes with the least |value − x|, in float32: ties go
+ * toward zero, code 8 is not written, and among magnitudes so large that all
+ * differences are equal the code is 0.
+ *
+ * Dequantized in `computeDtype` C, with C rounding every step: `affine`
+ * C(C(code · s) + b), the others C(E2M1[code] · C(s)); with a global scale in
+ * float32, E2M1[code] · (s · (global_scale / 2688)), whatever C is.
+ *
+ * Source: ml-explore/mlx 0.32.4 on the CPU, `mx.quantize` and `mx.dequantize`
+ * (mlx/ops.cpp, mlx/backend/cpu/quantized.cpp); before 0.32.2 `mxfp4` rounded
+ * log2(A / 6) to even. Its kernels for GPUs round some ties otherwise.
+ *
+ * @module
+ */
+import { BF16, E4M3, F16, F32, U8 } from "../layouts/codecs.ts";
+import { fieldPart, packedRows } from "../layouts/parts.ts";
+import { isObject, memberOf, shownValue } from "../model/config.ts";
+import { defineFormat } from "../model/define.ts";
+import { badNumber } from "../model/numbers.ts";
+import { bf16ToF32 } from "../numeric/bf16.ts";
+import { decodeE4M3 } from "../numeric/e4m3.ts";
+import { f16ToF32, LARGEST_F16 } from "../numeric/f16.ts";
+import { matrixOf, rowLength, sizeOf, withLastAxis } from "../numeric/shape.ts";
+import { e2m1Scheme } from "../schemes/e2m1.ts";
+import { linearScheme } from "../schemes/linear.ts";
+import { fitAffine, mxfp4Rules, nvfp4Rules } from "../schemes/mlx.ts";
+import type {
+  Candidate,
+  Convention,
+  Format,
+  Part,
+  Recognized,
+} from "../words/format.ts";
+import type { Layout } from "../words/layout.ts";
+import type { Schema } from "../words/schema.ts";
+import type { ComputeDtype, Scheme } from "../words/scheme.ts";
+import { everywhere } from "../words/tile.ts";
+
+const NAME = "mlx";
+
+/** What the numbers of an `mlx` tensor are: even steps with a bias, or E2M1 values under a scale. */
+export type MlxMode = "affine" | "mxfp4" | "nvfp4";
+
+/** Options of the format `mlx`. */
+export interface MlxOptions {
+  /** `"affine"` (the default): a scale and a bias for each group; `"mxfp4"` and `"nvfp4"`: E2M1 values. */
+  readonly mode?: MlxMode;
+  /** How many values of a row share a scale: 32, 64 (the default) or 128; `mxfp4` has 32, `nvfp4` 16. */
+  readonly groupSize?: number;
+  /**
+   * The type that the weights have in MLX. In mode `"affine"` scales and biases are
+   * stored in it: `"BF16"` by default, since mlx-lm leaves weights in the type of
+   * their checkpoint, which nowadays is that. The other modes find their scales in
+   * it: `computeDtype` by default where that is given, `"F32"` otherwise.
+   */
+  readonly scaleDtype?: ComputeDtype;
+  /** In which type values are computed from codes: that of the scales in mode `"affine"`, `"BF16"` in the others. */
+  readonly computeDtype?: ComputeDtype;
+  /** Whether an `nvfp4` tensor has a scale of its own, found from its largest magnitude; its values are always float32. */
+  readonly globalScale?: boolean;
+}
+
+/** `mlx` options with everything filled in. */
+export interface ResolvedMlxOptions {
+  /** What the numbers are. */
+  readonly mode: MlxMode;
+  /** How many values of a row share a scale. */
+  readonly groupSize: number;
+  /** The type of the weights. */
+  readonly scaleDtype: ComputeDtype;
+  /** In which type values are computed. */
+  readonly computeDtype: ComputeDtype;
+  /** Whether the tensor has a scale of its own. */
+  readonly globalScale: boolean;
+}
+
+/** The arrays of an `mlx` tensor. */
+export interface MlxParts {
+  /** Eight codes to a word, the first in the lowest nibble. */
+  readonly weight: Part<"U32">;
+  /** One scale for each group: a float, or a byte in the modes of E2M1 values. */
+  readonly scales: Part<ComputeDtype | "U8">;
+  /** One bias for each group; only in mode `"affine"`. */
+  readonly biases?: Part<ComputeDtype>;
+  /** The scale of the tensor; only with `globalScale`. */
+  readonly global_scale?: Part<"F32">;
+}
+
+/** The group sizes of each mode, its default first. */
+const GROUP_SIZES: Readonly<Record<MlxMode, readonly number[]>> = {
+  affine: [64, 32, 128],
+  mxfp4: [32],
+  nvfp4: [16],
+};
+
+const OPTIONS: Schema<MlxOptions> = {
+  mode: {
+    kind: "choice",
+    choices: ["affine", "mxfp4", "nvfp4"],
+    default: "affine",
+    kept: true,
+    help: "scale and bias for each group, or E2M1 values",
+  },
+  groupSize: {
+    kind: "number",
+    min: 16,
+    max: 128,
+    choices: [16, 32, 64, 128],
+    kept: true,
+    help: "values that share a scale: 64 by default; 32 in mxfp4, 16 in nvfp4",
+  },
+  scaleDtype: {
+    kind: "choice",
+    choices: ["F32", "F16", "BF16"],
+    kept: true,
+    help: "type of the weights in MLX, and of affine scales (BF16 by default)",
+  },
+  computeDtype: {
+    kind: "choice",
+    choices: ["F32", "F16", "BF16"],
+    kept: true,
+    help: "type that values are computed in: that of affine scales, else BF16",
+  },
+  globalScale: {
+    kind: "boolean",
+    default: false,
+    kept: true,
+    help: "a scale for the whole tensor, in nvfp4",
+  },
+};
+
+function complete(options: ResolvedMlxOptions): ResolvedMlxOptions {
+  const { mode, groupSize = GROUP_SIZES[mode][0] } = options;
+  const affine = mode === "affine";
+  const scaleDtype = options.scaleDtype ??
+    (affine ? "BF16" : options.computeDtype ?? "F32");
+  const computeDtype = options.computeDtype ?? (affine ? scaleDtype : "BF16");
+  return { ...options, groupSize, scaleDtype, computeDtype };
+}
+
+function check(
+  { mode, groupSize, globalScale }: ResolvedMlxOptions,
+  shape: readonly number[],
+): void {
+  if (!GROUP_SIZES[mode].includes(groupSize)) {
+    const sizes = GROUP_SIZES[mode].join(", ");
+    throw new RangeError(
+      `Cannot use groupSize ${groupSize} in mode "${mode}": it takes ${sizes}`,
+    );
+  }
+  if (globalScale && mode !== "nvfp4") {
+    throw new RangeError(
+      `Cannot use globalScale in mode "${mode}": it is for mode "nvfp4"`,
+    );
+  }
+  const columns = rowLength(shape);
+  if (columns % groupSize !== 0) {
+    throw new RangeError(
+      `Cannot lay out shape [${shape}] as ${NAME}: the last axis is ${columns}, ` +
+        `it must be a multiple of ${groupSize}`,
+    );
+  }
+  if (sizeOf(shape) % 32 !== 0) {
+    throw new RangeError(
+      `Cannot lay out shape [${shape}] as ${NAME}: it has ${
+        sizeOf(shape)
+      } values, ` +
+        "MLX takes multiples of 32",
+    );
+  }
+}
+
+// ---- where bytes lie ----
+
+const CODECS = { F32, F16, BF16 };
+
+function layout(
+  shape: readonly number[],
+  { mode, groupSize, scaleDtype, globalScale }: ResolvedMlxOptions,
+): Layout<MlxParts> {
+  const matrix = matrixOf(shape), columns = rowLength(shape);
+  const group = { rows: 1, columns: groupSize };
+  const groups = withLastAxis(shape, columns / groupSize);
+  const numbers = (role: string) =>
+    fieldPart(role, group, scaleDtype, groups, CODECS[scaleDtype]);
+  const weight = packedRows({
+    dtype: "U32",
+    shape: withLastAxis(shape, columns / 8),
+    columns: 8,
+  });
+  if (mode === "affine") {
+    const parts = {
+      weight,
+      scales: numbers("scale"),
+      biases: numbers("bias"),
+    };
+    return { matrix, parts };
+  }
+  const scales = mode === "mxfp4"
+    ? fieldPart("exponent", group, "U8", groups, U8)
+    : fieldPart("scale", group, "U8", groups, E4M3);
+  const ofTensor = everywhere(matrix);
+  const global_scale = globalScale &&
+    fieldPart("tensorScale", ofTensor, "F32", [], F32);
+  return {
+    matrix,
+    parts: { weight, scales, ...(global_scale && { global_scale }) },
+  };
+}
+
+// ---- what numbers mean ----
+
+function scheme(
+  shape: readonly number[],
+  options: ResolvedMlxOptions,
+): Scheme {
+  const { mode, groupSize, scaleDtype, computeDtype, globalScale } = options;
+  if (mode === "affine") return affine(options);
+  const rules = mode === "mxfp4"
+    ? mxfp4Rules(scaleDtype, computeDtype)
+    : nvfp4Rules(scaleDtype, globalScale);
+  return e2m1Scheme({
+    ...rules,
+    matrix: matrixOf(shape),
+    group: groupSize,
+    negativeZero: true,
+    computeDtype: globalScale ? "F32" : computeDtype,
+  });
+}
+
+/** The largest magnitude of which the scale of a group and its bias are finite. */
+const LIMITS: Readonly<Record<ComputeDtype, number>> = {
+  F16: LARGEST_F16,
+  // Half of the largest float32: the width between this and its negative is finite.
+  BF16: 1.7014117331926443e38,
+  F32: 1.7014117331926443e38,
+};
+
+function affine(
+  { groupSize, scaleDtype, computeDtype }: ResolvedMlxOptions,
+): Scheme {
+  return linearScheme({
+    group: { rows: 1, columns: groupSize },
+    offset: "bias",
+    rounding: "shift",
+    fit: fitAffine,
+    stored: scaleDtype,
+    limit: LIMITS[scaleDtype],
+    computeDtype,
+  });
+}
+
+// ---- numbers that MLX does not write ----
+
+const DECODE: Readonly<Record<ComputeDtype, (bits: number) => number>> = {
+  F32: (x) => x,
+  F16: f16ToF32,
+  BF16: bf16ToF32,
+};
+
+function checkNumbers(
+  { scales, biases, global_scale }: MlxParts,
+  { mode, scaleDtype }: ResolvedMlxOptions,
+): void {
+  if (biases) return checkAffine(scales, biases, DECODE[scaleDtype]);
+  const ofTensor = global_scale?.data[0] ?? 1;
+  if (!(ofTensor >= 0 && ofTensor < Infinity)) {
+    const wanted = "finite and not negative";
+    throw badNumber(NAME, "global_scale", 0, ofTensor, wanted);
+  }
+  const index = scales.data.findIndex((byte) =>
+    // On x86-64 MLX saturates the NaN of a tensor of zeros to −448.
+    mode === "mxfp4" ? byte === 255 : byte >= 0x7f &&
+      !(ofTensor === 0 && byte === 0xfe)
+  );
+  if (index < 0) return;
+  const seen = mode === "mxfp4" ? NaN : decodeE4M3(scales.data[index]);
+  throw badNumber(NAME, "scales", index, seen, "a number and not negative");
+}
+
+/** From here on the constant value of a group, over 1e-7, is beyond float32, and its scale 0. */
+const SCALELESS = 3e31;
+
+function checkAffine(
+  scales: Part,
+  biases: Part,
+  decode: (bits: number) => number,
+): void {
+  for (let i = 0; i < scales.data.length; i++) {
+    const scale = decode(scales.data[i] as number);
+    const bias = decode(biases.data[i] as number);
+    if (!Number.isFinite(bias)) {
+      throw badNumber(NAME, "biases", i, bias, "finite");
+    }
+    if (
+      !Number.isFinite(scale) || scale === 0 && Math.abs(bias) < SCALELESS
+    ) throw badNumber(NAME, "scales", i, scale, "finite and not 0");
+  }
+}
+
+// ---- in checkpoints ----
+
+const CONVENTION: Convention = {
+  entries: {
+    weight: "{stem}.weight",
+    scales: "{stem}.scales",
+    biases: "{stem}.biases",
+    global_scale: "{stem}.global_scale",
+  },
+  needed: ["weight", "scales"],
+  recognize,
+  config(options): Readonly<Record<string, unknown>> {
+    const { mode, groupSize } = options as ResolvedMlxOptions;
+    const settings = { group_size: groupSize, bits: 4, mode };
+    // mlx-lm writes both and reads the first; others look for the second.
+    return { quantization: settings, quantization_config: settings };
+  },
+};
+
+/** What the config says of a tensor. */
+interface Settings {
+  readonly group_size?: unknown;
+  readonly bits?: unknown;
+  readonly mode?: unknown;
+}
+
+function recognize(candidate: Candidate): Recognized | undefined {
+  const { parts: { weight }, stem } = candidate;
+  if (weight.dtype !== "U32" || weight.shape.length === 0) return undefined;
+  const fail = (fault: string): never => {
+    const name = stem === undefined ? "" : ` ${stem}`;
+    throw new RangeError(`Cannot read${name} as ${NAME}: ${fault}`);
+  };
+  const settings = settingsOf(candidate, fail);
+  if (settings?.bits !== undefined && settings.bits !== 4) return undefined;
+  const group = groupOf(candidate, fail);
+  const mode = modeOf(candidate, settings, group, fail);
+  if (mode === undefined) return undefined;
+  const said = settings?.group_size;
+  if (said !== undefined && said !== group) {
+    fail(
+      `the config says group_size ${shownValue(said)}, its parts make ${group}`,
+    );
+  }
+  if (!GROUP_SIZES[mode].includes(group)) {
+    fail(`its parts make groups of ${group}, ${mode} has ${GROUP_SIZES[mode]}`);
+  }
+  return {
+    shape: withLastAxis(weight.shape, 8 * rowLength(weight.shape)),
+    options: optionsOf(candidate, mode, group),
+  };
+}
+
+function optionsOf(
+  { parts: { scales, global_scale } }: Candidate,
+  mode: MlxMode,
+  groupSize: number,
+): MlxOptions {
+  return mode === "affine"
+    ? { mode, groupSize, scaleDtype: scales.dtype as ComputeDtype }
+    : { mode, groupSize, globalScale: global_scale !== undefined };
+}
+
+/** The settings of one tensor: its own, or those of all. */
+function settingsOf(
+  { config, stem = "" }: Candidate,
+  fail: (fault: string) => never,
+): Settings | undefined {
+  const all = memberOf(config, "quantization") ??
+    memberOf(config, "quantization_config") ?? config;
+  const own = memberOf(all, stem);
+  if (own === false) fail("the config says that it is not quantized");
+  const settings = isObject(own) ? own : all;
+  return isObject(settings) ? settings : undefined;
+}
+
+/** Values that share a scale, if codes have 4 bits. */
+function groupOf(
+  { parts: { weight, scales, biases } }: Candidate,
+  fail: (fault: string) => never,
+): number {
+  const group = 8 * rowLength(weight.shape) / rowLength(scales.shape);
+  const expected = withLastAxis(weight.shape, rowLength(scales.shape));
+  if (!Number.isInteger(group) || String(expected) !== String(scales.shape)) {
+    fail(
+      `its weight [${weight.shape}] and scales [${scales.shape}] make no whole groups`,
+    );
+  }
+  const alike = !biases || biases.dtype === scales.dtype &&
+      String(biases.shape) === String(scales.shape);
+  if (alike) return group;
+  return fail(
+    `its scales are ${scales.dtype} [${scales.shape}], its biases ` +
+      `${biases.dtype} [${biases.shape}]`,
+  );
+}
+
+/** The mode by parts and config; undefined where codes do not have 4 bits. */
+function modeOf(
+  { parts: { scales, biases, global_scale } }: Candidate,
+  settings: Settings | undefined,
+  group: number,
+  fail: (fault: string) => never,
+): MlxMode | undefined {
+  const isFloat = scales.dtype in CODECS;
+  if (!isFloat && scales.dtype !== "U8") {
+    fail(`its scales are ${scales.dtype}, not F32, F16, BF16 or U8`);
+  }
+  if (isFloat && !biases) fail("it has scales that are floats and no biases");
+  if (!isFloat && biases) fail("it has biases beside scales that are bytes");
+  const said = settings && (settings.mode ?? "affine");
+  const mode = isFloat ? "affine" : group === 16 ? "nvfp4" : "mxfp4";
+  if (said === undefined) {
+    if (isFloat) {
+      fail(
+        `its weight may hold 4 bits in groups of ${group} or 8 bits in groups of ` +
+          `${group / 2}: put the config.json that says it beside the file`,
+      );
+    }
+    // Bytes as scales of 64 nibbles are those of mxfp8: 32 codes of 8 bits.
+    if (group === 64) return undefined;
+  } else if (said !== mode) {
+    fail(
+      `the config says mode ${
+        shownValue(said)
+      }, its parts are those of ${mode}`,
+    );
+  }
+  const fits = !global_scale || mode === "nvfp4" &&
+      global_scale.dtype === "F32" && global_scale.shape.length === 0;
+  if (!fits) {
+    fail(
+      `its global_scale is ${global_scale.dtype} [${global_scale.shape}] in mode ${mode}`,
+    );
+  }
+  return mode;
+}
+
+/**
+ * MLX's quantized weights; see the head of this file for layout and arithmetic.
+ *
+ * @example
+ * ```ts
+ * import { dequantize, quantize } from "@nibblewise/nibblewise";
+ *
+ * const weights = Float32Array.from({ length: 4 * 64 }, (_, i) => Math.sin(i));
+ * const q = quantize(weights, { format: "mlx", shape: [4, 64], groupSize: 32 });
+ * console.log(q.parts.weight.shape, q.parts.scales.shape); // [4, 8] [4, 2]
+ * console.log(dequantize(q).length); // 256
+ * ```
+ */
+export const mlx: Format<"mlx", MlxOptions, MlxParts, ResolvedMlxOptions> =
+  defineFormat({
+    name: NAME,
+    summary:
+      "Apple MLX: signed scales and biases per group, or E2M1 values in mxfp4 and nvfp4",
+    source: "ml-explore/mlx 0.32.4 mx.quantize on the CPU",
+    groupSize: 64,
+    bitsPerValue: 4.5,
+    // The end beside the edge may be a whole step beyond code 15: 1 / 8 of the
+    // largest magnitude where 7.5 steps became 8. The rest is bfloat16's roundings.
+    errorBound: 0.137,
+    options: OPTIONS,
+    complete,
+    check,
+    checkNumbers,
+    layout,
+    scheme,
+    convention: CONVENTION,
+  });

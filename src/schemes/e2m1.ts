@@ -1,0 +1,118 @@
+/**
+ * Schemes of E2M1 values in groups along a row: `s·g`, where `s` is a number or a
+ * power of two for the group, and maybe one more for the tensor.
+ *
+ * How scales are found and what a value is divided by differs from library to
+ * library, down to the order of roundings: a plan says it in a few functions.
+ *
+ * @module
+ */
+import { roundTo } from "../numeric/compute.ts";
+import type {
+  ComputeDtype,
+  EncodeContext,
+  Prepass,
+  Scheme,
+} from "../words/scheme.ts";
+import { everywhere, runs, type Span, type Tile } from "../words/tile.ts";
+import type { Matrix } from "../words/window.ts";
+import { E2M1 } from "./grids.ts";
+
+const { abs, fround, max } = Math;
+
+/** What makes one scheme of E2M1 values different from another. */
+export interface E2M1Plan {
+  /** The tensor. */
+  readonly matrix: Matrix;
+  /** How many values of a row share a scale. */
+  readonly group: number;
+  /** What is stored for a group: a scale, or the E8M0 byte of one. */
+  readonly stored: "scale" | "exponent";
+  /** The scale of the tensor by its largest magnitude; absent where it has none, and 1 is passed in its place. */
+  tensorScale?(absmax: number): number;
+  /** What is stored for a group, as it will be read back. */
+  fit(absmax: number, tensorScale: number): number;
+  /** The code of a value. */
+  code(x: number, stored: number, tensorScale: number): number;
+  /** What the values of codes are multiplied by. */
+  scale(stored: number, tensorScale: number): number;
+  /** Whether code 8 stands for −0, or for +0. */
+  readonly negativeZero: boolean;
+  /** The type that values are rounded to. */
+  readonly computeDtype: ComputeDtype;
+}
+
+/** Makes a scheme. */
+export function e2m1Scheme(plan: E2M1Plan): Scheme {
+  const { matrix, stored, computeDtype } = plan;
+  return {
+    grid: E2M1,
+    form: "s·g",
+    fields: {
+      [stored]: { span: spanOf(plan) },
+      ...(plan.tensorScale &&
+        { tensorScale: { span: everywhere(matrix), shared: true } }),
+    },
+    groupedBy: stored,
+    computeDtype,
+    prepass: plan.tensorScale && wholeAbsmax,
+    encode: (values, tile, context) => encode(plan, values, tile, context),
+    decode: (tile, out) => decode(plan, tile, out),
+  };
+}
+
+function spanOf({ group }: E2M1Plan): Span {
+  return { rows: 1, columns: group };
+}
+
+function encode(
+  plan: E2M1Plan,
+  values: Float32Array,
+  tile: Tile,
+  { known }: EncodeContext,
+): void {
+  const ofTensor = plan.tensorScale
+    ? fround(plan.tensorScale(known?.absmax ?? absmaxOf(values)))
+    : 1;
+  if (plan.tensorScale) tile.fields.tensorScale[0] = ofTensor;
+  for (const { first, count, area } of runs(tile, spanOf(plan))) {
+    const absmax = absmaxOf(values.subarray(first, first + count));
+    const stored = plan.fit(absmax, ofTensor);
+    tile.fields[plan.stored][area] = stored;
+    for (let i = first; i < first + count; i++) {
+      tile.codes[i] = plan.code(values[i], stored, ofTensor);
+    }
+  }
+}
+
+function decode(plan: E2M1Plan, tile: Tile, out: Float32Array): void {
+  const round = roundTo(plan.computeDtype);
+  const { codes, fields } = tile;
+  const ofTensor = plan.tensorScale ? fields.tensorScale[0] : 1;
+  for (const { first, count, area } of runs(tile, spanOf(plan))) {
+    const scale = plan.scale(fields[plan.stored][area], ofTensor);
+    for (let i = first; i < first + count; i++) {
+      const value = codes[i] === 8 && !plan.negativeZero
+        ? 0
+        : E2M1.values[codes[i]];
+      out[i] = round(fround(value * scale));
+    }
+  }
+}
+
+function absmaxOf(values: Float32Array): number {
+  let largest = 0;
+  for (const x of values) largest = max(largest, abs(x));
+  return largest;
+}
+
+/** A prepass that finds the largest magnitude of a whole tensor. */
+export function wholeAbsmax(): Prepass {
+  let absmax = 0;
+  return {
+    add(values): void {
+      absmax = max(absmax, absmaxOf(values));
+    },
+    result: () => ({ known: { absmax } }),
+  };
+}
