@@ -82,7 +82,7 @@ const COLUMNS = [
   ...[1000, 1280, 2048, 2560, 4099, 9001, 20000],
 ];
 /** Leading axes. */
-const LEADING = [[], [1], [2], [3, 2], [8], [16], [0]];
+const LEADING = [[], [1], [2], [3, 2], [8], [16], [32], [0]];
 
 /** Longer rows are tried alone: the scalar reference takes its time. */
 const MOST_COLUMNS = 600;

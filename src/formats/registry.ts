@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from "./awq.ts";
 export * from "./gptq.ts";
 export * from "./int4.ts";
 export * from "./iq4_nl.ts";

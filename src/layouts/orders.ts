@@ -26,3 +26,6 @@ export function halves(n: number, run: number): number[] {
     return at < half ? start + 2 * at : start + 2 * (at - half) + 1;
   });
 }
+
+/** AutoAWQ's order of eight values in a word. */
+export const AWQ_ORDER: readonly number[] = [0, 4, 1, 5, 2, 6, 3, 7];
