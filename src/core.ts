@@ -132,21 +132,42 @@ export function repackWith(
   const kept = plainOptions(quantized.options, "quantized.options");
   const source = tensorOf(from, shape, from.resolve(kept, shape));
   const parts = checkParts(quantized, source.layout);
-  const options = to.resolve(
-    { ...to.like?.(source.scheme), ...plainOptions(given, "options") },
-    shape,
+  const refused = (reason: string, cause?: unknown) =>
+    new RangeError(`Cannot repack ${from.name} as ${to.name}: ${reason}`, {
+      cause,
+    });
+  const options = orRefused(
+    () =>
+      to.resolve(
+        { ...to.like?.(source.scheme), ...plainOptions(given, "options") },
+        shape,
+      ),
+    refused,
   );
   const target = tensorOf(to, shape, options);
-  const reason = whyNotRepack(source, target);
+  const reason = whyNotRepack(source, target, from.name === to.name);
   if (reason !== undefined) {
-    throw new RangeError(
-      `Cannot repack ${from.name} as ${to.name}: ${reason}; ` +
-        "quantize anew from the dequantized values instead",
+    throw refused(
+      `${reason}; quantize anew from the dequantized values instead`,
     );
   }
   const result = allocateParts(target.layout.parts);
   repackTensor(source, bytesOf(parts), target, bytesOf(result));
+  orRefused(() => to.checkNumbers?.(result, options), refused);
   return { format: to.name, shape, options: to.kept(options), parts: result };
+}
+
+/** Does something, and tells of a RangeError in other words. */
+function orRefused<T>(
+  work: () => T,
+  refused: (reason: string, cause: unknown) => RangeError,
+): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw refused(error.message, error);
+  }
 }
 
 /** What the numbers of a tensor mean and where they lie. */
@@ -185,6 +206,9 @@ export function allocateParts(plans: AnyLayout["parts"]): Parts {
   );
 }
 
+/** What the parts of a result to be written over are called: a text in them cannot have another length. */
+const INTO = "into.parts";
+
 /**
  * Throws a RangeError unless the tensor has just these parts, each with the right
  * type and length.
@@ -200,7 +224,7 @@ export function checkParts(
   const parts = plainOptions(given, name) as Parts;
   const checked = Object.entries(plans).map(([part, plan]) => {
     const given = Object.hasOwn(parts, part) ? parts[part] : undefined;
-    return [part, checkPart(format, part, given, plan)];
+    return [part, checkPart(format, part, given, plan, name === INTO)];
   });
   for (const part of Object.keys(parts)) {
     if (Object.hasOwn(plans, part)) continue;
@@ -216,9 +240,12 @@ function checkPart(
   name: string,
   part: Part | undefined,
   { dtype, shape, anyLength }: PartPlan,
+  written: boolean,
 ): Part {
   const kind = ARRAYS[dtype].name, data: unknown = part?.data;
-  const length = anyLength && data ? part!.data.length : sizeOf(shape);
+  const length = anyLength && !written && data
+    ? part!.data.length
+    : sizeOf(shape);
   if (typedArrayKind(data) !== kind || part!.data.length !== length) {
     throw new RangeError(
       `Cannot use part "${name}" of a ${format} tensor: it takes ${kind} of ` +
@@ -227,7 +254,7 @@ function checkPart(
   }
   return {
     dtype,
-    shape: anyLength ? [length] : shape,
+    shape: length === sizeOf(shape) ? shape : [length],
     data: typedArray(data, [kind as "Uint8Array"], `part "${name}"`) as never,
   };
 }
@@ -251,7 +278,7 @@ function checkInto(
       }, not ${name} [${shape}]; pass a result of the same format and shape`,
     );
   }
-  const parts = checkParts(into, layout, "into.parts");
+  const parts = checkParts(into, layout, INTO);
   rejectOverlap(parts);
   return parts;
 }

@@ -2,7 +2,7 @@
 // reference, NaN and infinities included: of what is quantized, and of garbage.
 
 import "../src/kernels/install.ts";
-import { assert } from "@std/assert";
+import { assert, assertThrows } from "@std/assert";
 import { allocateParts } from "../src/core.ts";
 import { dequantize, quantize } from "../src/quantize.ts";
 import {
@@ -64,6 +64,25 @@ function garbage(
 
 function kept({ format, shape, options }: OptionCase): object {
   return format.kept(format.resolve(options, shape));
+}
+
+/** Whether the reference dequantizes these parts; where it refuses them, `dequantize` has to say the same. */
+function isRead(test: OptionCase, parts: Parts): boolean {
+  const { format, shape, options } = test;
+  const out = new Float32Array(sizeOf(shape));
+  try {
+    const resolved = format.resolve(options, shape);
+    format.reference.dequantize(parts, shape, resolved, out);
+    return true;
+  } catch (error) {
+    assertThrows(
+      () =>
+        dequantize({ format: format.name, shape, options: kept(test), parts }),
+      RangeError,
+      (error as Error).message,
+    );
+    return false;
+  }
 }
 
 function assertDequantizesAlike(
@@ -128,7 +147,9 @@ Deno.test(`every format, option set, memory and backend gives the bits of the re
         expected,
         { overflow: "clamp" },
       );
-      const parts = garbage(test, next), floats = new Float32Array(n);
+      const floats = new Float32Array(n), random = garbage(test, next);
+      // Some formats refuse numbers that their library never writes.
+      const parts = isRead(test, random) ? random : expected;
       format.reference.dequantize(parts, shape, resolved, floats);
       for (const x of floats) nans += Number(Number.isNaN(x));
       for (const backend of BACKENDS) {

@@ -115,6 +115,14 @@ export function casesOf(format: Format, most = MOST): Case[] {
   );
 }
 
+/** The first shape of so many values that a format takes: in one row, or in several. */
+export function shapeFor(format: Format, values: number): number[] {
+  const shapes = [[values], ...[2, 32, 16, 8].map((n) => [n, values / n])];
+  const shape = shapes.find((shape) => takes(format, shape, {}));
+  if (shape) return shape;
+  throw new Error(`No shape of ${values} values for ${format.name}`);
+}
+
 function takes(
   format: Format,
   shape: number[],

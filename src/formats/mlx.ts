@@ -273,6 +273,19 @@ function affine(
   });
 }
 
+/** The options with which a tensor of MLX comes nearest to one of another format. */
+function like({ form, fields, groupedBy }: Scheme): Partial<MlxOptions> {
+  if (form === "s·c + b") {
+    return {
+      mode: "affine",
+      groupSize: fields[groupedBy].span.columns as MlxOptions["groupSize"],
+    };
+  }
+  return "exponent" in fields
+    ? { mode: "mxfp4" }
+    : { mode: "nvfp4", globalScale: "tensorScale" in fields };
+}
+
 // ---- numbers that MLX does not write ----
 
 const DECODE: Readonly<Record<ComputeDtype, (bits: number) => number>> = {
@@ -488,6 +501,7 @@ export const mlx: Format<"mlx", MlxOptions, MlxParts, ResolvedMlxOptions> =
     check,
     checkNumbers,
     layout,
+    like,
     scheme,
     convention: CONVENTION,
   });

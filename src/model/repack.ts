@@ -36,13 +36,18 @@ const WINDOW_VALUES = 16384;
  *
  * @param from What it is.
  * @param to What it should become.
+ * @param sameFormat Whether only options differ: then any form will do.
  */
-export function whyNotRepack(from: Tensor, to: Tensor): string | undefined {
+export function whyNotRepack(
+  from: Tensor,
+  to: Tensor,
+  sameFormat = false,
+): string | undefined {
   const a = from.scheme, b = to.scheme;
   if (a.grid.name !== b.grid.name) {
     return `its codes stand for ${a.grid.name}, not ${b.grid.name}`;
   }
-  if (a.form !== b.form || a.form === "other") {
+  if (a.form !== b.form || a.form === "other" && !sameFormat) {
     return `its values are ${describeForm(a)}, not ${describeForm(b)}`;
   }
   const { matrix } = from.layout;

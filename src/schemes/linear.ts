@@ -87,8 +87,7 @@ export function linearScheme(plan: LinearPlan): Scheme {
     groupedBy: scale,
     computeDtype,
     prepass: plan.prepass,
-    // Ranges are measured along rows.
-    byRange: group.rows === 1 || plan.prepass !== undefined,
+    byRange: true,
     encode: (values, tile, context) => encode(plan, values, tile, context),
     decode(tile, out): void {
       if (plan.scales) checkScales(tile, fields, scale, plan.scales);
@@ -147,7 +146,7 @@ function* measure(
   ranges: Ranges | undefined,
 ): Generator<Area, void> {
   for (const area of runsByArea(tile, plan.group)) {
-    const known = ranges && rangeAt(ranges, area[0], tile);
+    const known = ranges && rangeAt(ranges, area[0]);
     const [min, max] = (known ?? rangeOf(values, area)).map(
       roundTo(plan.inputDtype ?? "F32"),
     );
@@ -186,13 +185,12 @@ function isCutShort(
   return column - column % columns + columns > tile.matrix.columns;
 }
 
-/** The range that was measured before: of the tensor, or of the row that the run lies in. */
+/** The range that was measured before: of the tensor, or of the run's group. */
 function rangeAt(
   { min, max }: Ranges,
-  { first }: Run,
-  { columns }: Tile,
+  { area }: Run,
 ): [min: number, max: number] {
-  const i = min.length === 1 ? 0 : Math.floor(first / columns);
+  const i = min.length === 1 ? 0 : area;
   return [min[i], max[i]];
 }
 
