@@ -4,6 +4,7 @@
  * @module
  */
 export * from "./awq.ts";
+export * from "./compressed_tensors.ts";
 export * from "./gptq.ts";
 export * from "./int4.ts";
 export * from "./iq4_nl.ts";

@@ -99,9 +99,19 @@ export async function goldenEntries(
     return {
       tensor,
       parts,
-      candidate: candidateOf(parts, config),
+      candidate: { ...candidateOf(parts, config), numbers: numbersOf(parts) },
       expected: floatsOf(expected),
       values: floatsOf(inputs.get(tensor)!),
     };
   });
+}
+
+/** Looks into parts of a few whole numbers, as a reader of checkpoints does. */
+export function numbersOf(
+  parts: Parts,
+): (part: string) => readonly number[] | undefined {
+  return (part) =>
+    parts[part]?.dtype === "I64"
+      ? Array.from(parts[part].data as BigInt64Array, Number)
+      : undefined;
 }
