@@ -292,12 +292,12 @@ function scheme(
     decode(tile, out): void {
       if (symmetric) rejectOtherZeros(tile, fields);
       rejectScales(tile, fields);
-      if (!actOrder) {
-        rejectOrder(tile, group.columns);
-        return free.decode(tile, out);
+      if (actOrder) {
+        checkGroups(tile, groups, "g_idx");
+        return decodeInOrder(tile, free, fields, out);
       }
-      checkGroups(tile, groups, "g_idx");
-      decodeInOrder(tile, free, fields, out);
+      rejectOrder(tile, group.columns);
+      free.decode(tile, out);
     },
   };
 }
