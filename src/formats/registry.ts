@@ -5,6 +5,7 @@
  */
 export * from "./awq.ts";
 export * from "./compressed_tensors.ts";
+export * from "./gather_blocks.ts";
 export * from "./gptq.ts";
 export * from "./int4.ts";
 export * from "./iq4_nl.ts";
@@ -15,6 +16,8 @@ export * from "./mxfp4.ts";
 export * from "./nf4.ts";
 export * from "./nvfp4.ts";
 export * from "./nvfp4_modelopt.ts";
+export * from "./onnx_int4.ts";
+export * from "./onnx_uint4.ts";
 export * from "./q4_0.ts";
 export * from "./q4_1.ts";
 export * from "./q4_k.ts";
