@@ -20,6 +20,7 @@ export * from "./nvfp4.ts";
 export * from "./nvfp4_modelopt.ts";
 export * from "./onnx_int4.ts";
 export * from "./onnx_uint4.ts";
+export * from "./openvino.ts";
 export * from "./q4_0.ts";
 export * from "./q4_1.ts";
 export * from "./q4_k.ts";

@@ -39,8 +39,8 @@ export interface E2M1Plan {
   };
   /** What is stored for a group, as it will be read back. */
   fit(absmax: number, tensorScale: number): number;
-  /** The code of a value. */
-  code(x: number, stored: number, tensorScale: number): number;
+  /** The code of a value; `absmax` is the largest magnitude of its group. */
+  code(x: number, stored: number, tensorScale: number, absmax: number): number;
   /** What the values of codes are multiplied by. */
   scale(stored: number, tensorScale: number): number;
   /** E2M1, with code 8 as −0 or +0. */
@@ -90,7 +90,7 @@ function encode(
     const stored = plan.fit(absmax, ofTensor);
     tile.fields[plan.stored][area] = stored;
     for (let i = first; i < first + count; i++) {
-      tile.codes[i] = plan.code(values[i], stored, ofTensor);
+      tile.codes[i] = plan.code(values[i], stored, ofTensor, absmax);
     }
   }
 }

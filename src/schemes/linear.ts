@@ -10,6 +10,8 @@ import { clamp, roundHalfAway, roundHalfToEven } from "../numeric/rounding.ts";
 import type {
   ComputeDtype,
   EncodeContext,
+  Form,
+  Grid,
   Prepass,
   Ranges,
   Scheme,
@@ -43,8 +45,13 @@ export type Rounding =
 export interface LinearPlan {
   /** The area that shares a scale. */
   readonly group: Span;
-  /** Whether what values are multiplied by is stored, or (`"divisor"`) what they are divided by; `"scale"` by default. */
-  readonly scale?: "scale" | "divisor";
+  /**
+   * What is stored for a group: what codes are multiplied by (`"scale"`, the
+   * default), what they are divided by, or the E8M0 byte of a power of two.
+   */
+  readonly scale?: "scale" | "divisor" | "exponent";
+  /** What codes stand for, where it is not 0 … 15: values are grid times scale, by {@linkcode LinearPlan.value}. */
+  readonly grid?: Grid;
   /** The role of the offset: a zero point in codes, or a bias in values. Absent where it is always the same zero point. */
   readonly offset?: "zero" | "bias";
   /** The zero point where there is no field for it; 8 by default. */
@@ -80,10 +87,10 @@ export function linearScheme(plan: LinearPlan): Scheme {
     ...(offset && { [offset]: field }),
   };
   return {
-    grid: UINT4,
-    form: offset === "bias" ? "s·c + b" : "s·(c − z)",
+    grid: plan.grid ?? UINT4,
+    form: formOf(plan),
     fields,
-    constants: offset ? undefined : { zero: plan.zero ?? 8 },
+    constants: offset || plan.grid ? undefined : { zero: plan.zero ?? 8 },
     groupedBy: scale,
     computeDtype,
     prepass: plan.prepass,
@@ -94,6 +101,11 @@ export function linearScheme(plan: LinearPlan): Scheme {
       decode(plan, tile, out);
     },
   };
+}
+
+function formOf({ grid, offset }: LinearPlan): Form {
+  if (grid) return "s·g";
+  return offset === "bias" ? "s·c + b" : "s·(c − z)";
 }
 
 // ---- quantizing ----
