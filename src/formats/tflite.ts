@@ -221,12 +221,13 @@ export const tflite: Format<
   errorBound: 1 / 14 + 1e-6,
   options: OPTIONS,
   check,
-  like({ fields, groupedBy, prepass, constants }): TfliteOptions {
+  like({ fields, groupedBy, prepass, constants }, shape): TfliteOptions {
     const { columns } = fields[groupedBy].span;
     const block = BLOCKS.find((size) => size === columns);
     const symmetric = constants?.zero !== undefined;
     if (prepass) return { granularity: "tensor", symmetric };
-    return block && symmetric
+    // One block a row is a channel, too, whose float32 scale holds any other.
+    return block && symmetric && columns < matrixOf(shape).columns
       ? { granularity: block, symmetric }
       : { granularity: "channel", symmetric };
   },

@@ -10,7 +10,8 @@ import { keptOptions, resolveOptions, type Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import { rowLength } from "../numeric/shape.ts";
 import { whole } from "../words/window.ts";
-import { decodeWindow, encodeTensor, type Tensor } from "./tensor.ts";
+import type { Tensor } from "./stages.ts";
+import { decodeWindow, encodeTensor } from "./tensor.ts";
 
 /** What makes one format different from another. */
 export interface FormatSpec<
@@ -40,7 +41,7 @@ export interface FormatSpec<
   /** What options do not say by themselves: which go together, which shapes can be held. Throws a RangeError. */
   check?(options: R, shape: readonly number[]): void;
   /** See {@linkcode Format.like}. */
-  like?(scheme: Scheme): Partial<O>;
+  like?(scheme: Scheme, shape: readonly number[]): Partial<O>;
   /** See {@linkcode Format.checkNumbers}. */
   checkNumbers?(parts: P, options: R): void;
   /** See {@linkcode Format.layout}. */

@@ -22,12 +22,8 @@ import {
   whole,
   type Window,
 } from "../words/window.ts";
-import {
-  packTile,
-  type Tensor,
-  type TensorBytes,
-  unpackTile,
-} from "./tensor.ts";
+import type { Tensor } from "./stages.ts";
+import { packTile, type TensorBytes, unpackTile } from "./tensor.ts";
 
 /** Values in a window: with what is written of them it stays in the first caches. */
 const WINDOW_VALUES = 16384;
@@ -62,7 +58,11 @@ export function whyNotRepack(
   }
   const missing = Object.keys(b.fields).find((role) => !hasRole(a, role));
   if (missing !== undefined) return `it has no ${missing}`;
-  return undefined;
+  const other = Object.entries(a.constants ?? {}).find(([role, value]) =>
+    (b.constants?.[role] ?? value) !== value
+  );
+  return other &&
+    `its ${other[0]} is ${other[1]}, not ${b.constants![other[0]]}`;
 }
 
 function describeForm({ form }: Scheme): string {

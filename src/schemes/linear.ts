@@ -90,7 +90,7 @@ export function linearScheme(plan: LinearPlan): Scheme {
     grid: plan.grid ?? UINT4,
     form: formOf(plan),
     fields,
-    constants: offset || plan.grid ? undefined : { zero: plan.zero ?? 8 },
+    constants: constantsOf(plan),
     groupedBy: scale,
     computeDtype,
     prepass: plan.prepass,
@@ -101,6 +101,13 @@ export function linearScheme(plan: LinearPlan): Scheme {
       decode(plan, tile, out);
     },
   };
+}
+
+function constantsOf(
+  { grid, offset, zero = 8 }: LinearPlan,
+): Scheme["constants"] {
+  if (grid) return { tensorScale: 1 };
+  return offset ? undefined : { zero };
 }
 
 function formOf({ grid, offset }: LinearPlan): Form {

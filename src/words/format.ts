@@ -136,7 +136,7 @@ export interface Format<
    * The options with which a tensor comes nearest to one of another format: its
    * group size, whether it has zero points. Absent where the format has no such options.
    */
-  like?(scheme: Scheme): Partial<O>;
+  like?(scheme: Scheme, shape: readonly number[]): Partial<O>;
   /** Where the bytes of a tensor of this shape lie. */
   layout(shape: readonly number[], options: R): Layout<P>;
   /**
