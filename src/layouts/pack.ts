@@ -10,6 +10,7 @@ import {
   type ConstantItem,
   type FieldItem,
   type PartPlan,
+  type Unit,
   unitsOf,
 } from "../words/layout.ts";
 import {
@@ -179,19 +180,33 @@ function paddingAt(
   return tile.codes[row * tile.columns + last - 1 - tile.column] ^ flip;
 }
 
+/** Index in the tile of the first value of a unit that the tile has whole, in one row; −1 for others. */
+function wholeUnitIndex(
+  unit: Unit,
+  place: UnitPlace,
+  tile: Tile,
+): number {
+  const row = place.row - tile.row, column = place.column - tile.column;
+  const whole = unit.rows === 1 && row >= 0 && row < tile.rows &&
+    column >= 0 && column + unit.columns <= tile.columns;
+  return whole ? row * tile.columns + column : -1;
+}
+
 function unpackBits(
   { bytes, plan: { unit } }: PartBytes,
   { at, width, places, above, flip = 0 }: BitsItem,
   place: UnitPlace,
   tile: Tile,
 ): void {
+  const { codes } = tile, start = place.at + at;
   const mask = (1 << width) - 1, below = (1 << above) - 1;
+  const first = wholeUnitIndex(unit, place, tile);
   for (let k = 0; k < places.length; k++) {
-    const to = valueIndex(k, unit, place, tile);
+    const to = first < 0 ? valueIndex(k, unit, place, tile) : first + k;
     if (to < 0) continue;
     const bit = places[k] * width;
-    const bits = bytes[place.at + at + (bit >> 3)] >> (bit & 7) & mask;
-    tile.codes[to] = tile.codes[to] & below | (bits ^ flip) << above;
+    const bits = bytes[start + (bit >> 3)] >> (bit & 7) & mask;
+    codes[to] = codes[to] & below | (bits ^ flip) << above;
   }
 }
 
@@ -201,11 +216,12 @@ function packBits(
   place: UnitPlace,
   tile: Tile,
 ): void {
-  const mask = (1 << width) - 1;
+  const { codes } = tile, start = place.at + at, mask = (1 << width) - 1;
+  const first = wholeUnitIndex(unit, place, tile);
   for (let k = 0; k < places.length; k++) {
-    const from = valueIndex(k, unit, place, tile);
-    const bits = from < 0 ? 0 : tile.codes[from] >> above & mask ^ flip;
-    const bit = places[k] * width, byte = place.at + at + (bit >> 3);
+    const from = first < 0 ? valueIndex(k, unit, place, tile) : first + k;
+    const bits = from < 0 ? 0 : codes[from] >> above & mask ^ flip;
+    const bit = places[k] * width, byte = start + (bit >> 3);
     const shift = bit & 7;
     bytes[byte] = bytes[byte] & ~(mask << shift) | bits << shift;
   }

@@ -13,7 +13,7 @@ import {
 import { matrixOf } from "../numeric/shape.ts";
 import type { ByteReader } from "./bytes.ts";
 import type { ByteMemory, Slot } from "./memory.ts";
-import { readRange, type totalOf } from "./strided.ts";
+import { readRange } from "./strided.ts";
 import type { StreamTensor } from "./tensor.ts";
 
 /** Values of one tensor. */

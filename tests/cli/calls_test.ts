@@ -430,6 +430,14 @@ Deno.test("--json has one shape in every command, and tells a failure on standar
         ...["tensors", "copied", "warnings"],
       ]],
       compare: [[model, q], ["expected", "actual", "tensors", "problems"]],
+      index: [[path("w.npy"), "-o", path("i.safetensors")], [
+        ...["input", "output", "vectors", "dimension", "bytesBefore"],
+        ...["bytesAfter", "seconds", "warnings"],
+      ]],
+      search: [[path("i.safetensors"), "--query", path("w.npy")], ["queries"]],
+      recall: [[path("w.npy"), "--queries", path("w.npy")], [
+        ...["input", "queries", "metric", "choices", "warnings"],
+      ]],
       formats: [[], ["formats"]],
       demo: [[], ["steps", "formats"]],
       bench: [[], ["values", "memcpyBytesPerSecond", "formats"]],
