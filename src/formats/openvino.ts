@@ -44,6 +44,7 @@ import { roundTo } from "../numeric/compute.ts";
 import { evenE2M1 } from "../numeric/e2m1.ts";
 import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
 import { ceilLog2f, decodeE8M0 } from "../numeric/e8m0.ts";
+import { ScaleOverflow } from "../numeric/finite.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
@@ -54,7 +55,15 @@ import type { Format, Part } from "../words/format.ts";
 import type { Codec, Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
-import { everywhere } from "../words/tile.ts";
+import {
+  areaNumber,
+  everywhere,
+  indexInTensor,
+  runs,
+  type Span,
+  type Tile,
+} from "../words/tile.ts";
+import type { Matrix } from "../words/window.ts";
 
 const { abs, fround, max: larger, min: smaller } = Math;
 
@@ -272,14 +281,24 @@ function scheme(
   { mode, groupSize }: ResolvedOpenvinoOptions,
 ): Scheme {
   const { groups: _, ...group } = rowGroups(shape, groupSize);
-  if (mode !== "nvfp4") return linearScheme({ ...RULES[mode], group });
-  return e2m1Scheme({
-    matrix: matrixOf(shape),
+  return mode === "nvfp4"
+    ? twoScales(matrixOf(shape), group)
+    : linearScheme({ ...RULES[mode], group });
+}
+
+/** The largest magnitude in a group whose two scales make a float16. */
+const MOST = 65519 * 6;
+
+/** The scheme of mode nvfp4. */
+function twoScales(matrix: Matrix, group: Span): Scheme {
+  const scheme = e2m1Scheme({
+    matrix,
     group: group.columns,
     stored: "scale",
     ofTensor: {
       role: "tensorScale",
-      find: (absmax) => larger(fround(sixth(absmax) / 448), LEAST),
+      find: (absmax) =>
+        larger(fround(sixth(smaller(absmax, MOST)) / 448), LEAST),
     },
     fit: (absmax, second) =>
       decodeE4M3(encodeE4M3(fround(sixth(absmax) / second))),
@@ -289,6 +308,28 @@ function scheme(
     grid: E2M1,
     computeDtype: "F32",
   });
+  return {
+    ...scheme,
+    encode(values, tile, context): void {
+      const { overflow = "throw" } = context;
+      const within = overflow === "clamp"
+        ? values.map((x) => clamp(x, -MOST, MOST))
+        : values;
+      if (overflow === "throw") rejectLarge(values, tile, group);
+      scheme.encode(within, tile, context);
+    },
+  };
+}
+
+function rejectLarge(values: Float32Array, tile: Tile, group: Span): void {
+  for (const { first, count } of runs(tile, group)) {
+    for (let i = first; i < first + count; i++) {
+      if (abs(values[i]) <= MOST) continue;
+      const index = indexInTensor(tile, first);
+      const number = areaNumber(tile.matrix, group, index);
+      throw new ScaleOverflow(number, index, "float16");
+    }
+  }
 }
 
 /** The mode that comes nearest to a scheme. */

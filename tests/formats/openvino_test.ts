@@ -99,9 +99,12 @@ Deno.test("openvino: scales that no writer makes are refused", () => {
 Deno.test("openvino: a group whose scale overflows float16 is refused, or cut", () => {
   const large = values.slice();
   large[40] = 1e7;
-  for (const mode of ["int4_sym", "int4_asym", "nf4", "fp4"] as const) {
-    const options = { format: "openvino", shape, groupSize: 32, mode } as const;
-    assertThrows(() => quantize(large, options), RangeError, "group 1,");
+  const modes = ["int4_sym", "int4_asym", "nf4", "fp4", "nvfp4"] as const;
+  for (const mode of modes) {
+    const groupSize = mode === "nvfp4" ? 16 : 32;
+    const options = { format: "openvino", shape, groupSize, mode } as const;
+    const group = Math.floor(40 / groupSize);
+    assertThrows(() => quantize(large, options), RangeError, `group ${group},`);
     const cut = dequantize(quantize(large, { ...options, nonFinite: "clamp" }));
     assert(cut.every(Number.isFinite) && cut[40] > 60000, mode);
   }
