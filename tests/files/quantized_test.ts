@@ -11,6 +11,7 @@ import {
   QUANTIZED_KEY,
   sortTensors,
 } from "../../src/files/quantized.ts";
+import { shapeFor } from "../format_cases.ts";
 import { readQuantized } from "./read_quantized.ts";
 import {
   openSafetensors,
