@@ -11,7 +11,7 @@ import { packTile } from "../../src/model/tensor.ts";
 import { dynamicMap } from "../../src/numeric/codebooks.ts";
 import type { Part, Parts } from "../../src/words/format.ts";
 import { grainOf } from "../../src/words/layout.ts";
-import { type fieldLength, tileOf } from "../../src/words/tile.ts";
+import { tileOf } from "../../src/words/tile.ts";
 import { areaOf, cut, whole } from "../../src/words/window.ts";
 import { adversarial } from "../adversarial.ts";
 import { assertSameBytes } from "../same_bytes.ts";
