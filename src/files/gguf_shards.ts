@@ -17,6 +17,13 @@ import { padTo } from "./gguf_types.ts";
 import { GGUF_SHARDS } from "./limits.ts";
 import type { TensorEntry } from "./tensors.ts";
 
+/** What says that a file is a part of another. */
+const SPLIT_KEYS: readonly string[] = [
+  "split.no",
+  "split.count",
+  "split.tensors.count",
+];
+
 const SHARD_NAME = /-(\d{5})-of-(\d{5})\.gguf$/;
 
 /** A whole number of the metadata; undefined where there is none. */
@@ -173,7 +180,7 @@ function joined(
     size += shard.source.size;
   }
   const values = new Map(
-    [...shards[0].values].filter(([key]) => !key.startsWith("split.")),
+    [...shards[0].values].filter(([key]) => !SPLIT_KEYS.includes(key)),
   );
   const sources = shards.map(({ source }) => source);
   const source = new JoinedSource(file.source.name, size, sources, starts);
@@ -208,7 +215,7 @@ class JoinedSource implements ByteSource {
     let filled = 0;
     while (filled < into.length) {
       const at = offset + filled;
-      const index = this.#starts.findLastIndex((start) => start <= at);
+      const index = this.shardAt(at);
       const from = at - this.#starts[index];
       const source = this.#sources[index];
       const end = Math.min(into.length, filled + source.size - from);
@@ -217,9 +224,25 @@ class JoinedSource implements ByteSource {
     }
   }
 
+  /** The number of the source that the byte at `offset` is in. */
+  shardAt(offset: number): number {
+    return this.#starts.findLastIndex((start) => start <= offset);
+  }
+
   async close(): Promise<void> {
     for (const source of this.#sources) await source.close();
   }
+}
+
+/**
+ * The shard that a tensor of a joined file is in.
+ *
+ * @param file What {@linkcode joinShards} returned.
+ * @param tensor One of its tensors.
+ * @returns The shard's number, from 0.
+ */
+export function shardOf({ source }: GgufFile, tensor: TensorEntry): number {
+  return source instanceof JoinedSource ? source.shardAt(tensor.offset) : 0;
 }
 
 /** How many files an input consists of, for people; empty where it is one. */

@@ -116,3 +116,10 @@ export const GGUF_SHARDS = 1000;
  * Stops metadata that, once copied, pads each tensor of an output by gigabytes.
  */
 export const GGUF_ALIGNMENT = 2 * 1024 * 1024;
+
+/**
+ * Bytes of an importance file; those of the largest models take some hundred megabytes.
+ *
+ * Stops a file of any size from being read into memory as a whole.
+ */
+export const IMATRIX_BYTES = 2_000_000_000;

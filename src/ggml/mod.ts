@@ -48,6 +48,16 @@ import { type GgmlKind, type GgmlLayout, ggmlLayouts } from "./table.ts";
 import { writableTypes } from "./writable.ts";
 
 export type { GgmlKind, GgmlLayout };
+export type { Choice, RecipeModel, RecipeName } from "./recipe_mixture.ts";
+export { inRecipeOrder, type RecipeTensor, whyKept } from "./recipe_names.ts";
+export {
+  type PlannedTensor,
+  planRecipe,
+  type Recipe,
+  type RecipeOptions,
+  recipes,
+  type TypeOverride,
+} from "./recipes.ts";
 
 /** A tensor type of ggml. The functions need no `this`. */
 export interface GgmlType extends GgmlLayout {
