@@ -59,6 +59,20 @@ export function isImportance({ values, tensors }: GgufFile): boolean {
 }
 
 /**
+ * Refuses an importance file where a model is wanted.
+ *
+ * @param file An opened GGUF.
+ * @throws {RangeError} If it is one; says what to do with it.
+ */
+export function rejectImportance(file: GgufFile): void {
+  if (!isImportance(file)) return;
+  throw new RangeError(
+    `Cannot quantize ${file.source.name}: it is an importance file of llama-imatrix, no model; ` +
+      "pass it with --imatrix beside one",
+  );
+}
+
+/**
  * Opens and reads an importance file of either kind.
  *
  * @param path Where it is.

@@ -18,7 +18,7 @@ import { shardOf } from "./gguf_shards.ts";
 import { ggufDefaultAlignment } from "./gguf_types.ts";
 import type { GgufValue } from "./gguf_value.ts";
 import { type GgufPlan, planGguf } from "./gguf_write.ts";
-import { type Importance, isImportance } from "./imatrix.ts";
+import { type Importance, rejectImportance } from "./imatrix.ts";
 import { recipeModelOf, recipeValues, splitValues } from "./recipe_metadata.ts";
 import type { TensorEntry } from "./tensors.ts";
 
@@ -110,14 +110,6 @@ export function planRecipeFiles(
       ...weights.warnings,
     ],
   };
-}
-
-function rejectImportance(file: GgufFile): void {
-  if (!isImportance(file)) return;
-  throw new RangeError(
-    `Cannot quantize ${file.source.name}: it is an importance file of llama-imatrix, no model; ` +
-      "pass it with --imatrix beside one",
-  );
 }
 
 function recipeFile(
