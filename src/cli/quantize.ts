@@ -22,6 +22,7 @@ import {
 import { Progress } from "./progress.ts";
 import { checkContainer, planFile, type PlanRules } from "./quantize_plan.ts";
 import { Quantizer } from "./quantize_run.ts";
+import { asksForRecipe, quantizeByRecipe, RECIPE_FLAGS } from "./recipe.ts";
 import { RENAME_FLAG } from "./rename.ts";
 import { quantizeJson, type QuantizeReport, quantizeText } from "./report.ts";
 import { SELECTION_FLAGS } from "./select.ts";
@@ -47,13 +48,18 @@ export const QUANTIZE_FLAGS: readonly Flag[] = [
   ...META_FLAGS,
 ];
 
+/** What a recipe decides by itself. */
+const NOT_OF_RECIPES: readonly Flag[] = [...QUANTIZE_FLAGS, DTYPE_FLAG].filter(
+  (flag) => !OUTPUT_FLAGS.includes(flag),
+);
+
 /** The command. */
 export const quantizeCommand: Command = {
   name: "quantize",
   summary: "Quantize the floats of a file to 4 bits",
   operands: "IN -o OUT",
   count: 1,
-  flags: [...QUANTIZE_FLAGS, DTYPE_FLAG],
+  flags: [...QUANTIZE_FLAGS, DTYPE_FLAG, ...RECIPE_FLAGS],
   examples: [
     [
       "quantize weights.npy -o weights.safetensors",
@@ -68,6 +74,10 @@ export const quantizeCommand: Command = {
       "GGUF, embeddings in another format",
     ],
     [
+      "quantize model-f16.gguf -o model.gguf --recipe Q4_K_M --imatrix imatrix.gguf",
+      "The very file that llama.cpp's own tool makes of a GGUF",
+    ],
+    [
       "quantize embeddings.f32 -o embeddings.safetensors --scale-method affine",
       "Raw float32 with a zero point",
     ],
@@ -76,7 +86,9 @@ export const quantizeCommand: Command = {
 };
 
 function run(call: Call, io: Io): Promise<number> {
-  return quantizeFile(call, io);
+  return asksForRecipe(call)
+    ? quantizeByRecipe(call, io, NOT_OF_RECIPES)
+    : quantizeFile(call, io);
 }
 
 /**

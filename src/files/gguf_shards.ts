@@ -95,6 +95,24 @@ async function rejectConcatenated(
   );
 }
 
+/** How the name of a shard ends. */
+function shardEnding(no: number, count: number): string {
+  const digits = (value: number) => String(value).padStart(5, "0");
+  return `-${digits(no + 1)}-of-${digits(count)}.gguf`;
+}
+
+/**
+ * Where a shard goes.
+ *
+ * @param path Where the whole would go: `model.gguf`.
+ * @param no Its number, from 0.
+ * @param count How many there are.
+ * @returns `model-00001-of-00003.gguf`.
+ */
+export function shardPath(path: string, no: number, count: number): string {
+  return path.replace(/\.gguf$/i, "") + shardEnding(no, count);
+}
+
 /** Where all shards are, in order. */
 function shardPaths(
   file: GgufFile,
@@ -108,10 +126,7 @@ function shardPaths(
   if (count > GGUF_SHARDS) {
     throw new RangeError(`${what}; at most ${GGUF_SHARDS} are read`);
   }
-  const ending = (index: number) =>
-    `-${String(index + 1).padStart(5, "0")}-of-${
-      String(count).padStart(5, "0")
-    }.gguf`;
+  const ending = (index: number) => shardEnding(index, count);
   if (path === undefined) {
     throw new RangeError(
       `${what}, and standard input has no siblings; pass its path`,

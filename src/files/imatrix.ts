@@ -90,6 +90,25 @@ export async function openImportance(path: string): Promise<Importance> {
 }
 
 /**
+ * Opens an importance file from before they were GGUF.
+ *
+ * @param path Any file.
+ * @returns What it says; undefined where it is another kind of file.
+ */
+export async function openLegacyImportance(
+  path: string,
+): Promise<Importance | undefined> {
+  const source = await openFile(path);
+  try {
+    const start = new Uint8Array(Math.min(START_BYTES, source.size));
+    await source.read(0, start);
+    return startsLikeImatrix(start) ? await readImportance(source) : undefined;
+  } finally {
+    await source.close().catch(() => {});
+  }
+}
+
+/**
  * Reads an importance file.
  *
  * @param source Its bytes; the caller closes it.
