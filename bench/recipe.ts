@@ -1,17 +1,18 @@
 /**
- * A whole model by a recipe, here and by native llama.cpp, both on one thread and taking turns.
+ * A whole model by a recipe: here and by native llama.cpp, both on one thread, taking turns.
  *
- * `deno run -A bench/recipe.ts [--recipe Q4_K_M] [--dtype F32] [--mib 256] [--rounds 3] [--model FILE]`
+ * `deno run -A bench/recipe.ts [--recipe Q4_K_M] [--dtype F32] [--mib 256] [--rounds 3] [--minilm]`
+ *
+ * The model is made up, or the real MiniLM. The results are compared byte for byte.
  *
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
-import { createFile } from "../src/files/file_sink.ts";
 import { recipeOf } from "../src/ggml/recipes.ts";
 import type { RecipeName } from "../src/ggml/recipe_mixture.ts";
 import { openLlama } from "../tests/peers/llama.ts";
-import { openModel } from "../tests/recipes/judge.ts";
-import { quantizeGguf } from "../src/files/quantize_gguf.ts";
+import { quantizeHere } from "../tests/recipes/judge.ts";
+import { findMiniLm, writeMiniLm } from "../tests/recipes/minilm.ts";
 import {
   layersOf,
   matrix,
@@ -20,13 +21,15 @@ import {
 } from "../tests/recipes/models.ts";
 
 const args = parseArgs(Deno.args, {
-  string: ["recipe", "dtype", "mib", "rounds", "model"],
+  string: ["recipe", "dtype", "mib", "rounds"],
+  boolean: ["minilm"],
   default: { recipe: "Q4_K_M", dtype: "F32", mib: "256", rounds: "3" },
 });
-const recipe = args.recipe as RecipeName;
+const recipe = String(args.recipe) as RecipeName;
+const dtype = String(args.dtype);
 
-/** A llama whose layers take eight mebibytes as float32 for each 2 Mi values. */
-function madeUp(mib: number, dtype: string): Model {
+/** A llama with as many layers as fill so many mebibytes. */
+function madeUp(mib: number): Model {
   const width = 1024, hidden = 3072, keys = 256;
   const values = width * (2 * width + 2 * keys + 3 * hidden);
   const bytes = dtype === "F32" ? 4 : 2;
@@ -53,7 +56,7 @@ function madeUp(mib: number, dtype: string): Model {
   };
 }
 
-async function seconds(work: () => void | Promise<void>): Promise<number> {
+async function seconds(work: () => unknown): Promise<number> {
   const start = performance.now();
   await work();
   return (performance.now() - start) / 1000;
@@ -64,39 +67,35 @@ function median(numbers: readonly number[]): number {
 }
 
 const llama = await openLlama();
-if (!llama) Deno.exit(1);
+const miniLm = args.minilm ? await findMiniLm() : undefined;
+if (!llama || (args.minilm && !miniLm)) Deno.exit(1);
 const folder = await Deno.makeTempDir();
 try {
-  const model = args.model ?? `${folder}/model.gguf`;
-  if (!args.model) {
-    await writeModel(model, madeUp(Number(args.mib), args.dtype));
-  }
-  const here = `${folder}/here.gguf`, there = `${folder}/there.gguf`;
-  const times = { here: [] as number[], there: [] as number[] };
+  const [model, here, there] = ["model", "here", "there"].map((name) =>
+    `${folder}/${name}.gguf`
+  );
+  if (miniLm) await writeMiniLm(miniLm, model);
+  else await writeModel(model, madeUp(Number(args.mib)));
+  const ours: number[] = [], theirs: number[] = [];
   for (let round = 0; round < Number(args.rounds); round++) {
-    times.here.push(
-      await seconds(async () => {
-        const file = await openModel(model);
-        const sink = await createFile(here, { force: true });
-        await quantizeGguf(file, sink, recipe);
-        await sink.commit();
-        await file.source.close();
-      }),
-    );
-    times.there.push(
+    ours.push(await seconds(() => quantizeHere(model, here, recipe)));
+    theirs.push(
       await seconds(() =>
         llama.quantize(model, there, recipeOf(recipe).fileType)
       ),
     );
   }
-  const size = (await Deno.stat(model)).size;
-  const [a, b] = [median(times.here), median(times.there)];
+  const [a, b] = [await Deno.readFile(here), await Deno.readFile(there)];
+  const same = a.length === b.length && a.every((byte, i) => byte === b[i]);
+  const size = (await Deno.stat(model)).size / 2 ** 20;
+  const [our, their] = [median(ours), median(theirs)];
   console.log(
-    `${recipe} of ${(size / 2 ** 20).toFixed(0)} MiB of ${args.dtype}: ` +
-      `here ${a.toFixed(2)} s, llama.cpp ${b.toFixed(2)} s, ${
-        (b / a).toFixed(2)
-      }x; ` +
-      `peak ${(Deno.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB of both`,
+    `${recipe} of ${size.toFixed(0)} MiB (${miniLm ? "MiniLM" : dtype}): here ${
+      our.toFixed(2)
+    } s, llama.cpp ${their.toFixed(2)} s, ` +
+      `${(their / our).toFixed(2)} times as fast; ${
+        same ? "the same bytes" : "OTHER BYTES"
+      }`,
   );
 } finally {
   await Deno.remove(folder, { recursive: true });
