@@ -8,8 +8,8 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
-import { recipeOf } from "../src/ggml/recipes.ts";
-import type { RecipeName } from "../src/ggml/recipe_mixture.ts";
+import { recipeOf } from "../src/ggml/recipe_list.ts";
+import type { RecipeName } from "../src/ggml/recipe_list.ts";
 import { openLlama } from "../tests/peers/llama.ts";
 import { quantizeHere } from "../tests/recipes/judge.ts";
 import { findMiniLm, writeMiniLm } from "../tests/recipes/minilm.ts";

@@ -5,6 +5,8 @@
  */
 import { formats } from "../formats/registry.ts";
 import { printable, quote } from "../files/errors.ts";
+import type { RecipeName } from "../ggml/recipe_list.ts";
+import { recipes } from "../ggml/recipe_list.ts";
 import { ggmlLayouts, removedGgmlTypes } from "../ggml/table.ts";
 import type { Format } from "../types.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
@@ -148,6 +150,9 @@ function foreignFormat(name: string): string | undefined {
   }
   const [, base] = /^(Q[0-9]_K|IQ[0-9])_(?:XS|S|M|L|XL)$/.exec(type) ?? [];
   if (base === undefined) return undefined;
+  if (recipes.has(type as RecipeName)) {
+    return `${type} is a mixture of types; --recipe ${type} makes it of a GGUF`;
+  }
   const main = formats.has(base.toLowerCase())
     ? `; --format ${base.toLowerCase()} and --format FORMAT:GLOB choose a type for each tensor`
     : "";

@@ -22,7 +22,7 @@ import {
 import { Progress } from "./progress.ts";
 import { checkContainer, planFile, type PlanRules } from "./quantize_plan.ts";
 import { Quantizer } from "./quantize_run.ts";
-import { asksForRecipe, quantizeByRecipe, RECIPE_FLAGS } from "./recipe.ts";
+import { asksForRecipe, RECIPE_FLAGS } from "./recipe_flags.ts";
 import { RENAME_FLAG } from "./rename.ts";
 import { quantizeJson, type QuantizeReport, quantizeText } from "./report.ts";
 import { SELECTION_FLAGS } from "./select.ts";
@@ -85,10 +85,11 @@ export const quantizeCommand: Command = {
   run,
 };
 
-function run(call: Call, io: Io): Promise<number> {
-  return asksForRecipe(call)
-    ? quantizeByRecipe(call, io, NOT_OF_RECIPES)
-    : quantizeFile(call, io);
+async function run(call: Call, io: Io): Promise<number> {
+  if (!asksForRecipe(call)) return await quantizeFile(call, io);
+  // All of ggml's types come with it.
+  const { quantizeByRecipe } = await import("./recipe.ts");
+  return await quantizeByRecipe(call, io, NOT_OF_RECIPES);
 }
 
 /**

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { RecipeName } from "../ggml/recipe_mixture.ts";
+import type { RecipeName } from "../ggml/recipe_list.ts";
 import { type GgmlType, ggmlTypes } from "../ggml/mod.ts";
 import { allocate } from "../kernels/engine.ts";
 import { firstNonFinite } from "../numeric/finite.ts";

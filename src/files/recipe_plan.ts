@@ -3,12 +3,11 @@
  *
  * @module
  */
-import type { RecipeName } from "../ggml/recipe_mixture.ts";
+import { type RecipeName, recipeOf } from "../ggml/recipe_list.ts";
 import { axesOf, inRecipeOrder } from "../ggml/recipe_names.ts";
 import {
   type PlannedTensor,
   planRecipe,
-  recipeOf,
   type RecipeOptions,
 } from "../ggml/recipes.ts";
 import { writableTypes } from "../ggml/writable.ts";

@@ -48,14 +48,13 @@ import { type GgmlKind, type GgmlLayout, ggmlLayouts } from "./table.ts";
 import { writableTypes } from "./writable.ts";
 
 export type { GgmlKind, GgmlLayout };
-export type { Choice, RecipeModel, RecipeName } from "./recipe_mixture.ts";
+export { type Recipe, type RecipeName, recipes } from "./recipe_list.ts";
+export type { Choice, RecipeModel } from "./recipe_mixture.ts";
 export { inRecipeOrder, type RecipeTensor, whyKept } from "./recipe_names.ts";
 export {
   type PlannedTensor,
   planRecipe,
-  type Recipe,
   type RecipeOptions,
-  recipes,
   type TypeOverride,
 } from "./recipes.ts";
 

@@ -11,17 +11,8 @@ import {
   type Purpose,
   type RecipeTensor,
 } from "./recipe_names.ts";
+import type { RecipeName } from "./recipe_list.ts";
 import { ggmlLayouts } from "./table.ts";
-
-/** The recipes, by the names that llama.cpp gives them. */
-export type RecipeName =
-  | "Q4_0"
-  | "Q4_1"
-  | "Q4_K_S"
-  | "Q4_K_M"
-  | "IQ4_NL"
-  | "IQ4_XS"
-  | "MXFP4_MOE";
 
 /** What recipes ask of a model's metadata. */
 export interface RecipeModel {

@@ -7,35 +7,16 @@
  * @module
  */
 
+import { type RecipeName, recipeOf } from "./recipe_list.ts";
 import {
   type Choice,
   isValue,
   Mixture,
   type RecipeModel,
-  type RecipeName,
 } from "./recipe_mixture.ts";
 import { purposeOf, type RecipeTensor, whyKept } from "./recipe_names.ts";
 import { ggmlLayouts, strangerId } from "./table.ts";
 import { writableTypes } from "./writable.ts";
-
-/** What makes one recipe different from another, but for its mixture. */
-export interface Recipe {
-  /** Its number: `general.file_type`, llama.cpp's `llama_ftype`. */
-  readonly fileType: number;
-  /** The type of most of its matrices. */
-  readonly base: string;
-}
-
-/** The recipes. */
-export const recipes: ReadonlyMap<RecipeName, Recipe> = new Map([
-  ["Q4_0", { fileType: 2, base: "Q4_0" }],
-  ["Q4_1", { fileType: 3, base: "Q4_1" }],
-  ["Q4_K_S", { fileType: 14, base: "Q4_K" }],
-  ["Q4_K_M", { fileType: 15, base: "Q4_K" }],
-  ["IQ4_NL", { fileType: 25, base: "IQ4_NL" }],
-  ["IQ4_XS", { fileType: 30, base: "IQ4_XS" }],
-  ["MXFP4_MOE", { fileType: 38, base: "MXFP4" }],
-]);
 
 /** A type for the tensors whose name a pattern is found in. */
 export interface TypeOverride {
@@ -150,21 +131,6 @@ export function planRecipe(
     checkFit(tensor, choice.type);
     return { name, dtype, ...choice };
   });
-}
-
-/**
- * Looks a recipe up.
- *
- * @param name Its name.
- * @returns The recipe.
- * @throws {RangeError} If there is none of that name.
- */
-export function recipeOf(name: string): Recipe {
-  const recipe = recipes.get(name as RecipeName);
-  if (recipe) return recipe;
-  throw new RangeError(
-    `Unknown recipe ${name}: the recipes are ${[...recipes.keys()].join(" ")}`,
-  );
 }
 
 function checkTypes(options: RecipeOptions): void {

@@ -10,8 +10,8 @@ import type { Importance } from "../../src/files/imatrix.ts";
 import { openTensorFile } from "../../src/files/open.ts";
 import { quantizeGguf } from "../../src/files/quantize_gguf.ts";
 import type { RecipeFileOptions } from "../../src/files/recipe_plan.ts";
-import type { RecipeName } from "../../src/ggml/recipe_mixture.ts";
-import { recipes } from "../../src/ggml/recipes.ts";
+import type { RecipeName } from "../../src/ggml/recipe_list.ts";
+import { recipes } from "../../src/ggml/recipe_list.ts";
 import type { NativeLlama, NativeQuantizeOptions } from "../peers/llama.ts";
 
 /** How both depart from a recipe: patterns as texts. */

@@ -1,8 +1,8 @@
 /** The recipes on a real model, whole files byte for byte. */
 import { assertEquals } from "@std/assert";
-import type { RecipeName } from "../../src/ggml/recipe_mixture.ts";
+import type { RecipeName } from "../../src/ggml/recipe_list.ts";
 import { backend } from "../../src/kernels/engine.ts";
-import { recipes } from "../../src/ggml/recipes.ts";
+import { recipes } from "../../src/ggml/recipe_list.ts";
 import { withFolder } from "../files/temporary_folder.ts";
 import { openLlama } from "../peers/llama.ts";
 import { judge } from "./judge.ts";
