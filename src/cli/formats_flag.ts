@@ -148,15 +148,15 @@ function foreignFormat(name: string): string | undefined {
   if ([...removedGgmlTypes.values()].includes(type)) {
     return `${type} is a type that ggml has no more`;
   }
+  const recipe = recipes.has(type as RecipeName)
+    ? `; --recipe ${type} makes it of a GGUF`
+    : "";
   const [, base] = /^(Q[0-9]_K|IQ[0-9])_(?:XS|S|M|L|XL)$/.exec(type) ?? [];
-  if (base === undefined) return undefined;
-  if (recipes.has(type as RecipeName)) {
-    return `${type} is a mixture of types; --recipe ${type} makes it of a GGUF`;
-  }
-  const main = formats.has(base.toLowerCase())
+  if (base === undefined && recipe === "") return undefined;
+  const main = base !== undefined && formats.has(base.toLowerCase())
     ? `; --format ${base.toLowerCase()} and --format FORMAT:GLOB choose a type for each tensor`
     : "";
-  return `${type} is a mixture of types that llama.cpp chooses${main}`;
+  return `${type} is a mixture of types that llama.cpp chooses${recipe}${main}`;
 }
 
 function optionsOf(call: Call): Map<string, { flag: string; value: unknown }> {

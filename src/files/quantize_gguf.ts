@@ -9,7 +9,7 @@
 import type { RecipeName } from "../ggml/recipe_list.ts";
 import { type GgmlType, ggmlTypes } from "../ggml/mod.ts";
 import { allocate } from "../kernels/engine.ts";
-import { firstNonFinite } from "../numeric/finite.ts";
+import { firstNonFinite, ScaleOverflow } from "../numeric/finite.ts";
 import type { ByteSink, ByteSource } from "./bytes.ts";
 import { quote } from "./errors.ts";
 import type { GgufFile } from "./gguf_read.ts";
@@ -232,13 +232,12 @@ function convert(
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const bad = firstNonFinite(values);
-    const reason = bad >= 0
-      ? `it holds ${values[bad]}, which llama.cpp refuses too`
-      : "values are too large for the scale of a block";
-    throw new RangeError(
-      `${where(Math.max(0, bad))}${bad < 0 ? " or behind" : ""}: ${reason}`,
-      { cause: error },
-    );
+    const [at, reason] = bad >= 0
+      ? [bad, `it holds ${values[bad]}, which llama.cpp refuses too`]
+      : error instanceof ScaleOverflow
+      ? [error.first, `the scale of a block overflows ${error.stored}`]
+      : [0, error.message];
+    throw new RangeError(`${where(at)}: ${reason}`, { cause: error });
   }
   return blocks;
 }
