@@ -199,7 +199,7 @@ function fitting(
 }
 
 /** Types that can be written: blocks, and the floats beside them. */
-export function canWrite(type: string): boolean {
+function canWrite(type: string): boolean {
   return writableTypes.has(type) || type === "F32" || type === "F16" ||
     type === "BF16";
 }

@@ -172,6 +172,21 @@ const models: Readonly<Record<string, Model>> = {
   },
 };
 
+/** Tensors that do not fit into memory at once, as far as the work is concerned. */
+const large: Model = {
+  architecture: "llama",
+  layers: 1,
+  heads: 8,
+  keyHeads: 2,
+  experts: 4,
+  tensors: [
+    matrix("output", [700, 768], "F16"),
+    matrix("blk.0.attn_norm", [600_000]),
+    matrix("blk.0.attn_v", [700, 768]),
+    matrix("blk.0.ffn_down_exps", [3, 700, 256], "BF16"),
+  ],
+};
+
 /** Tensors that no rule of attention is about, and names that are never quantized. */
 const odd: Model = {
   architecture: "llama",
@@ -344,6 +359,20 @@ Deno.test(
       // llama.cpp aborts by IQ4_NL and IQ4_XS: it asks for heads that are not there.
       for (const recipe of ["Q4_0", "Q4_K_S", "Q4_K_M", "MXFP4_MOE"] as const) {
         await judge(llama!, path, recipe);
+      }
+    });
+  },
+);
+
+Deno.test(
+  "large tensors are cut into pieces that do not show",
+  { ignore },
+  async () => {
+    await withModel(large, async (path) => {
+      const importance = importanceOf(large);
+      for (const recipe of ["Q4_0", "Q4_K_M"] as const) {
+        await judge(llama!, path, recipe);
+        await judge(llama!, path, recipe, { importance });
       }
     });
   },
