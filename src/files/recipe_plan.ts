@@ -92,7 +92,7 @@ export function planRecipeFiles(
     : { byName: new Map<string, Float32Array>(), warnings: [] };
   const files = keepSplit && file.paths
     ? shardsOf(file, tensors)
-    : [tensors.keys().toArray()];
+    : [[...tensors.keys()]];
   const values = recipeValues(file.values, fileType, importance);
   return {
     files: files.map((indices, no) => {
