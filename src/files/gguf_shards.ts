@@ -17,6 +17,13 @@ import { padTo } from "./gguf_types.ts";
 import { GGUF_SHARDS } from "./limits.ts";
 import type { TensorEntry } from "./tensors.ts";
 
+/** What says that a file is a part of another. */
+const SPLIT_KEYS: readonly string[] = [
+  "split.no",
+  "split.count",
+  "split.tensors.count",
+];
+
 const SHARD_NAME = /-(\d{5})-of-(\d{5})\.gguf$/;
 
 /** A whole number of the metadata; undefined where there is none. */
@@ -88,6 +95,24 @@ async function rejectConcatenated(
   );
 }
 
+/** How the name of a shard ends. */
+function shardEnding(no: number, count: number): string {
+  const digits = (value: number) => String(value).padStart(5, "0");
+  return `-${digits(no + 1)}-of-${digits(count)}.gguf`;
+}
+
+/**
+ * Where a shard goes.
+ *
+ * @param path Where the whole would go: `model.gguf`.
+ * @param no Its number, from 0.
+ * @param count How many there are.
+ * @returns `model-00001-of-00003.gguf`.
+ */
+export function shardPath(path: string, no: number, count: number): string {
+  return path.replace(/\.gguf$/i, "") + shardEnding(no, count);
+}
+
 /** Where all shards are, in order. */
 function shardPaths(
   file: GgufFile,
@@ -101,10 +126,7 @@ function shardPaths(
   if (count > GGUF_SHARDS) {
     throw new RangeError(`${what}; at most ${GGUF_SHARDS} are read`);
   }
-  const ending = (index: number) =>
-    `-${String(index + 1).padStart(5, "0")}-of-${
-      String(count).padStart(5, "0")
-    }.gguf`;
+  const ending = (index: number) => shardEnding(index, count);
   if (path === undefined) {
     throw new RangeError(
       `${what}, and standard input has no siblings; pass its path`,
@@ -173,7 +195,7 @@ function joined(
     size += shard.source.size;
   }
   const values = new Map(
-    [...shards[0].values].filter(([key]) => !key.startsWith("split.")),
+    [...shards[0].values].filter(([key]) => !SPLIT_KEYS.includes(key)),
   );
   const sources = shards.map(({ source }) => source);
   const source = new JoinedSource(file.source.name, size, sources, starts);
@@ -208,7 +230,7 @@ class JoinedSource implements ByteSource {
     let filled = 0;
     while (filled < into.length) {
       const at = offset + filled;
-      const index = this.#starts.findLastIndex((start) => start <= at);
+      const index = this.shardAt(at);
       const from = at - this.#starts[index];
       const source = this.#sources[index];
       const end = Math.min(into.length, filled + source.size - from);
@@ -217,9 +239,25 @@ class JoinedSource implements ByteSource {
     }
   }
 
+  /** The number of the source that the byte at `offset` is in. */
+  shardAt(offset: number): number {
+    return this.#starts.findLastIndex((start) => start <= offset);
+  }
+
   async close(): Promise<void> {
     for (const source of this.#sources) await source.close();
   }
+}
+
+/**
+ * The shard that a tensor of a joined file is in.
+ *
+ * @param file What {@linkcode joinShards} returned.
+ * @param tensor One of its tensors.
+ * @returns The shard's number, from 0.
+ */
+export function shardOf({ source }: GgufFile, tensor: TensorEntry): number {
+  return source instanceof JoinedSource ? source.shardAt(tensor.offset) : 0;
 }
 
 /** How many files an input consists of, for people; empty where it is one. */
