@@ -10,7 +10,8 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import * as nibblewise from "../mod.ts";
-import { type GgmlName, ggmlTypes, openGgml } from "../tests/peers/ggml.ts";
+import { ggmlLayouts } from "../src/ggml/table.ts";
+import { openGgml } from "../tests/peers/ggml.ts";
 import { COLUMNS, madeUpSamples, miniLmSample } from "../tests/fidelity.ts";
 import { environment, median, table } from "./table.ts";
 
@@ -46,7 +47,7 @@ function own(options: object): Way {
 
 type Ggml = NonNullable<Awaited<ReturnType<typeof openGgml>>>;
 
-function native(ggml: Ggml, name: GgmlName): Way {
+function native(ggml: Ggml, name: string): Way {
   return (values) => {
     const bytes = Math.ceil(values.length * 5 / 8);
     const blocks = new Uint8Array(bytes), floats = Float32Array.from(values);
@@ -118,8 +119,8 @@ for (const { name } of nibblewise.formats.values()) {
     for (const search of searchesOf(name, options)) {
       measure(label, search, own({ format: name, ...options, search }));
     }
-    if (ggml && name in ggmlTypes) {
-      measure(label, "native, weights of 1", native(ggml, name as GgmlName));
+    if (ggml && ggmlLayouts.has(name.toUpperCase())) {
+      measure(label, "native, weights of 1", native(ggml, name));
     }
   }
 }

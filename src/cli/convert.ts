@@ -6,6 +6,7 @@
 import { type Call, type Command, UsageError } from "./command.ts";
 import { QUANTIZE_FLAGS, quantizeFile } from "./quantize.ts";
 import type { Io } from "./terminal.ts";
+import { isQuantized } from "./tensors.ts";
 
 /** The command. */
 export const convertCommand: Command = {
@@ -16,8 +17,12 @@ export const convertCommand: Command = {
   flags: QUANTIZE_FLAGS,
   examples: [
     [
-      "convert model.gguf -o model.safetensors --format int4 --group-size 32",
-      "From ggml's format to int4, through the values",
+      "convert gptq.safetensors -o model.safetensors --format matmul_nbits",
+      "From GPTQ's layout to onnxruntime's: repacked, not a number changes",
+    ],
+    [
+      "convert model.gguf -o model.safetensors --format int4 --group-size 64 --requantize",
+      "From ggml's format to other groups, through the values",
     ],
   ],
   run,
@@ -28,7 +33,7 @@ function run(call: Call, io: Io): Promise<number> {
     throw new UsageError("No format is named: give one with --format FORMAT");
   }
   return quantizeFile(call, io, {
-    leaves: ({ quantized, dtype }) =>
-      quantized ? undefined : `it is ${dtype}, not quantized`,
+    leaves: (tensor) =>
+      isQuantized(tensor) ? undefined : `it is ${tensor.dtype}, not quantized`,
   });
 }

@@ -5,6 +5,15 @@
  */
 import { printable } from "../files/errors.ts";
 import { isGguf } from "../files/gguf_read.ts";
+import { shardsText } from "../files/gguf_shards.ts";
+import {
+  type Importance,
+  isImportance,
+  openLegacyImportance,
+  readImportance,
+} from "../files/imatrix.ts";
+import { importanceJson, importanceText } from "./importance.ts";
+import { STANDARD } from "./output.ts";
 import { QUANTIZED_KEY } from "../files/quantized.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
@@ -18,7 +27,8 @@ import { SELECTION_FLAGS } from "./select.ts";
 import { columnsOf, table } from "./table.ts";
 import type { Io } from "./terminal.ts";
 import { bitsText, bytes, countOf, shapeText } from "./text.ts";
-import { type Tensor, tensorsOf } from "./values.ts";
+import { warn } from "./output.ts";
+import { type Tensor, tensorsOf } from "./tensors.ts";
 
 /** The command. */
 export const inspectCommand: Command = {
@@ -49,17 +59,39 @@ export const inspectCommand: Command = {
 async function run(call: Call, io: Io): Promise<number> {
   const chooser = call.has("dry-run") ? new FormatChooser(call) : undefined;
   checkFlags(call);
-  await withFile(call, call.operands[0], async (file) => {
+  const [path] = call.operands;
+  const legacy = path === STANDARD || chooser
+    ? undefined
+    : await openLegacyImportance(path);
+  if (legacy) {
+    tellImportance(call, io, legacy);
+    return DONE;
+  }
+  await withFile(call, path, async (file) => {
+    if (isGguf(file) && isImportance(file) && !chooser) {
+      return tellImportance(call, io, await readImportance(file.source));
+    }
     if (chooser) return await dryRun(call, io, file, chooser);
-    const tensors = tensorsOf(file);
+    const warnings: string[] = [];
+    const tensors = await tensorsOf(file, warnings);
+    warn(call, io, warnings);
     show(
       call,
       io.out,
-      () => ({ file: call.operands[0], ...fileJson(file, tensors) }),
+      () => ({ file: call.operands[0], ...fileJson(file, tensors), warnings }),
       (columns) => fileText(file, tensors, columns),
     );
   });
   return DONE;
+}
+
+function tellImportance(call: Call, io: Io, importance: Importance): void {
+  show(
+    call,
+    io.out,
+    () => ({ file: call.operands[0], ...importanceJson(importance) }),
+    (columns) => importanceText(importance, columns),
+  );
 }
 
 function checkFlags(call: Call): void {
@@ -118,7 +150,9 @@ function fileText(
     [
       "container",
       isGguf(file)
-        ? `gguf ${file.version}, aligned to ${file.alignment}`
+        ? `gguf ${file.version}${
+          file.bigEndian ? ", big-endian" : ""
+        }, aligned to ${file.alignment}${shardsText(file)}`
         : container,
     ],
     ["size", bytes(source.size)],

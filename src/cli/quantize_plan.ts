@@ -4,10 +4,13 @@
  * @module
  */
 import { quote } from "../files/errors.ts";
-import type { QuantizedPlan } from "../files/quantized.ts";
+import type { QuantizedPlan } from "../files/parts.ts";
 import type { TensorFile } from "../files/tensors.ts";
+import { tensorOf } from "../core.ts";
+import { whyNotRepack } from "../model/repack.ts";
 import { sizeOf } from "../numeric/shape.ts";
-import type { Format } from "../types.ts";
+import type { FormatTensor } from "../stream/tensor.ts";
+import type { Format } from "../words/format.ts";
 import type { Call } from "./command.ts";
 import type { FormatChoice, FormatChooser } from "./formats_flag.ts";
 import { checkGgufCall, checkNoMeta, ggufOutput, metadataFor } from "./gguf.ts";
@@ -17,10 +20,17 @@ import {
   type OutputTensor,
   safetensorsOutput,
 } from "./output.ts";
-import { type Layout, layoutBytes } from "./pieces.ts";
 import { newNames } from "./rename.ts";
 import { isNamedBy, selected } from "./select.ts";
-import { hasValues, type Tensor, tensorsOf } from "./values.ts";
+import {
+  bytesInFormat,
+  hasValues,
+  inFormat,
+  isQuantized,
+  type Tensor,
+  tensorsOf,
+  whyNoValues,
+} from "./tensors.ts";
 
 /** A tensor that is quantized. */
 export interface QuantizeTask {
@@ -29,9 +39,11 @@ export interface QuantizeTask {
   /** What is written. */
   readonly plan: QuantizedPlan;
   /** The same with options filled in. */
-  readonly layout: Layout;
+  readonly layout: FormatTensor;
   /** Bytes of all its parts. */
   readonly bytes: number;
+  /** Whether its numbers move as they are: only the layout changes. */
+  readonly repacked: boolean;
 }
 
 /** A tensor that is copied byte for byte. */
@@ -106,12 +118,19 @@ export async function planFile(
   container: OutputContainer,
   rules: PlanRules = {},
 ): Promise<FilePlan> {
-  const tensors = tensorsOf(file);
+  const tensors = await tensorsOf(file);
   const names = tensors.map(({ name }) => name);
   const chosen = selected(call, names);
   chooser.checkPatterns(names);
   const renamed = await newNames(call, names);
-  const planner = { call, chooser, file, alone: names.length === 1, rules };
+  const planner = {
+    call,
+    chooser,
+    file,
+    alone: names.length === 1,
+    rules,
+    layouts: new Layouts(),
+  };
   const tasks = tensors.map((tensor): QuantizeTask | CopyTask => {
     const name = renamed.get(tensor.name)!;
     const left = chosen.has(tensor.name)
@@ -181,6 +200,41 @@ interface Planner {
   /** Whether the file holds one tensor, so that naming the file chooses it. */
   readonly alone: boolean;
   readonly rules: PlanRules;
+  readonly layouts: Layouts;
+}
+
+interface KnownLayout {
+  readonly layout: FormatTensor;
+  readonly kept: object;
+  readonly bytes: number;
+}
+
+/** Layouts by shape: files have many tensors of few shapes. */
+class Layouts {
+  readonly #known = new Map<string, KnownLayout>();
+
+  /** The layout of a tensor. Throws a RangeError where the format cannot hold it. */
+  of(
+    format: Format,
+    given: object,
+    shape: readonly number[],
+  ): KnownLayout {
+    const key = `${format.name} [${shape}] ${optionsKey(given)}`;
+    let known = this.#known.get(key);
+    if (!known) {
+      const options = format.resolve(given, shape);
+      const layout = { format, shape, options };
+      const bytes = bytesInFormat(layout);
+      known = { layout, kept: format.kept(options), bytes };
+      this.#known.set(key, known);
+    }
+    return known;
+  }
+}
+
+/** Options as text; flags give only what JSON can say. */
+function optionsKey(options: object): string {
+  return JSON.stringify(options);
 }
 
 /** Why a chosen tensor stays as it is, though it might be quantized. */
@@ -220,14 +274,59 @@ function taskFor(
   tensor: Tensor,
   name: string,
 ): QuantizeTask | string {
-  const { shape, dtype } = tensor;
-  if (!hasValues(tensor)) return `its ${dtype} values are no floats`;
-  const { format, options: given } = planner.chooser.of(tensor.name)!;
+  const { shape } = tensor;
+  if (!hasValues(tensor)) return whyNoValues(tensor);
+  const choice = planner.chooser.of(tensor.name)!;
   try {
-    const options = format.resolve(given, shape);
-    const layout = { format, shape, options };
-    const plan = { name, format, shape, options: format.kept(options) };
-    return { tensor, plan, layout, bytes: layoutBytes(layout) };
+    const repacked = isQuantized(tensor) && repackable(planner, tensor, choice);
+    const found = repacked
+      ? planner.layouts.of(choice.format, repacked, shape)
+      : planner.layouts.of(choice.format, choice.options, shape);
+    const plan = { name, format: choice.format, shape, options: found.kept };
+    const { layout, bytes } = found;
+    return { tensor, plan, layout, bytes, repacked: repacked !== false };
+  } catch (error) {
+    if (error instanceof NotRepackable) throw error;
+    if (error instanceof RangeError) return error.message;
+    throw error;
+  }
+}
+
+/** What was quantized before can only go on from its values, and nobody said that it should. */
+class NotRepackable extends RangeError {}
+
+/** The options to repack a tensor with; false where it is to go through its values. */
+function repackable(
+  { call, layouts }: Planner,
+  tensor: Tensor,
+  { format, options: given }: FormatChoice,
+): object | false {
+  const found = repackOptions(tensor, format, given, layouts);
+  if (typeof found !== "string") return found;
+  if (call.has("requantize")) return false;
+  throw new NotRepackable(
+    `Cannot convert tensor ${
+      quote(tensor.name)
+    }: it is ${tensor.dtype} already, and ${found}; pass --requantize to go on from its values, which adds the error of both`,
+  );
+}
+
+/** The options to repack a tensor with, or why it cannot be. */
+function repackOptions(
+  tensor: Tensor,
+  format: Format,
+  given: object,
+  layouts: Layouts,
+): object | string {
+  const from = inFormat(tensor);
+  if (!from) return `not a format that can be repacked`;
+  const source = tensorOf(from.format, from.shape, from.options);
+  try {
+    const options = { ...format.like?.(source.scheme, tensor.shape), ...given };
+    const resolved = layouts.of(format, options, tensor.shape).layout.options;
+    const target = tensorOf(format, tensor.shape, resolved);
+    const same = from.format === format;
+    return whyNotRepack(source, target, same) ?? options;
   } catch (error) {
     if (error instanceof RangeError) return error.message;
     throw error;
@@ -248,14 +347,16 @@ function outputTensor(task: QuantizeTask | CopyTask): OutputTensor {
     const { plan } = task;
     return { name: plan.name, shape: plan.shape, quantized: plan };
   }
-  const { tensor: { shape, dtype, quantized }, name } = task;
+  const { tensor: { shape, dtype, byteLength, quantized }, name } = task;
   return quantized
     ? { name, shape, quantized: { ...quantized, name } }
-    : { name, shape, dtype };
+    : { name, shape, dtype, byteLength };
 }
 
 function requantizeWarnings(tasks: readonly QuantizeTask[]): string[] {
-  const again = tasks.filter(({ tensor: { quantized } }) => quantized);
+  const again = tasks.filter(({ tensor, repacked }) =>
+    isQuantized(tensor) && !repacked
+  );
   if (again.length === 0) return [];
   const from = new Set(again.map(({ tensor: { dtype } }) => dtype));
   return [
@@ -272,7 +373,7 @@ function requantizeWarnings(tasks: readonly QuantizeTask[]): string[] {
 /** The format that most values are in. */
 function mainFormat({ quantized, copied }: QuantizeTasks): Format {
   const counts = new Map<Format, number>();
-  const count = ({ format, shape }: Pick<Layout, "format" | "shape">) =>
+  const count = ({ format, shape }: Pick<FormatTensor, "format" | "shape">) =>
     counts.set(format, (counts.get(format) ?? 0) + sizeOf(shape));
   for (const { layout } of quantized) count(layout);
   for (const { tensor } of copied) {

@@ -41,6 +41,7 @@ export type {
   Recognized,
 } from "../words/format.ts";
 export type {
+  BitsItem,
   Codec,
   CodesItem,
   FieldItem,

@@ -34,10 +34,16 @@ import { fieldPart } from "../layouts/parts.ts";
 import { eightInWord } from "../layouts/words.ts";
 import { defineFormat } from "../model/define.ts";
 import { gptqConvention } from "../model/gptq_checkpoint.ts";
-import { roundTo } from "../numeric/compute.ts";
 import { roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf } from "../numeric/shape.ts";
 import { UINT4 } from "../schemes/grids.ts";
+import {
+  checkGroups,
+  decodeInOrder,
+  MOST_COLUMNS_IN_ORDER,
+  orderPlan,
+  setOrder,
+} from "../schemes/act_order.ts";
 import { linearScheme } from "../schemes/linear.ts";
 import {
   scalePlan,
@@ -156,8 +162,6 @@ const OPTIONS: Schema<GptqOptions> = {
 
 /** More groups than float32 can count: fields are float32. */
 const MOST_GROUPS = 2 ** 24;
-/** With act-order, whole rows are held in memory, eight of them at a time. */
-const MOST_COLUMNS_IN_ORDER = 2 ** 20;
 
 function groupOf(
   shape: readonly number[],
@@ -302,6 +306,7 @@ function scheme(
       offset: "zero",
       rounding: "shift",
       fit: fitOf(symmetric, least),
+      rule: symmetric ? "symmetric" : least === 0 ? "fromZero" : "fromOne",
       stored: "F16",
       limit: LIMIT,
       computeDtype,
@@ -315,7 +320,7 @@ function scheme(
   const fields: FieldPlans = {
     scale: number,
     zero: number,
-    order: { span: { rows: Math.max(1, rows), columns: 1 }, shared: true },
+    order: orderPlan({ rows, columns }),
   };
   const scheme: Scheme = {
     ...free,
@@ -327,38 +332,20 @@ function scheme(
       const { encode } = !holdsZero && overflow === "clamp" ? fromOne : free;
       encode(values, tile, context);
       if (!holdsZero && overflow === "throw") rejectZero(tile, fields);
-      for (let c = 0; c < tile.columns; c++) {
-        tile.fields.order[c] = floor((tile.column + c) / group.columns);
-      }
+      setOrder(tile, group.columns);
     },
     decode(tile, out): void {
       if (symmetric) rejectOtherZeros(tile, fields);
       rejectScales(tile, fields);
       if (actOrder) {
-        rejectGroups(tile, groups);
-        return decodeInOrder(tile, fields, roundTo(computeDtype), out);
+        checkGroups(tile, groups, "g_idx");
+        return decodeInOrder(tile, free, fields, out);
       }
       rejectOrder(tile, group.columns);
       free.decode(tile, out);
     },
   };
   return searched(scheme, searchOf(options), options, columns);
-}
-
-/** The value of each input by the numbers of the group that it is said to be in. */
-function decodeInOrder(
-  tile: Tile,
-  { scale: plan }: FieldPlans,
-  round: (x: number) => number,
-  out: Float32Array,
-): void {
-  const { codes, columns, fields: { scale, zero, order } } = tile;
-  const areas = fieldAreas(tile, plan);
-  for (let i = 0; i < out.length; i++) {
-    const row = floor(i / columns);
-    const area = row * areas.columns + order[i % columns] - areas.column;
-    out[i] = round(fround((codes[i] - zero[area]) * scale[area]));
-  }
 }
 
 // ---- what is never written ----
@@ -414,24 +401,17 @@ function rejectScales(tile: Tile, plans: FieldPlans): void {
   );
 }
 
-function rejectGroups({ fields: { order }, column }: Tile, groups: number) {
-  const bad = order.findIndex((g) => !(g >= 0 && g < groups));
-  if (bad < 0) return;
-  throw new RangeError(
-    `Cannot dequantize: part "g_idx" has ${order[bad]} for input ${
-      column + bad
-    }; it must be from 0 to ${groups - 1}`,
-  );
-}
-
 function rejectOrder({ fields: { order }, column }: Tile, size: number) {
-  const bad = order.findIndex((g, c) => g !== floor((column + c) / size));
-  if (bad < 0) return;
-  throw new RangeError(
-    `Cannot dequantize: part "g_idx" has ${order[bad]} for input ${
-      column + bad
-    }, not ${floor((column + bad) / size)}; read it with actOrder: true`,
-  );
+  let group = floor(column / size), end = (group + 1) * size - column;
+  for (let c = 0; c < order.length; c++) {
+    if (c === end) [group, end] = [group + 1, end + size];
+    if (order[c] === group) continue;
+    throw new RangeError(
+      `Cannot dequantize: part "g_idx" has ${order[c]} for input ${
+        column + c
+      }, not ${group}; read it with actOrder: true`,
+    );
+  }
 }
 
 /**

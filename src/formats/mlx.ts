@@ -324,6 +324,7 @@ function affine(
     offset: "bias",
     rounding: "shift",
     fit: fitAffine,
+    rule: "edge",
     stored: scaleDtype,
     limit: LIMITS[scaleDtype],
     computeDtype,

@@ -24,7 +24,7 @@
  *
  * @module
  */
-import { E4M3, F32 } from "../layouts/codecs.ts";
+import { byte, F32 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { isObject, memberOf, shownValue } from "../model/config.ts";
 import { defineFormat } from "../model/define.ts";
@@ -33,7 +33,7 @@ import { evenE2M1 } from "../numeric/e2m1.ts";
 import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
 import { clamp } from "../numeric/rounding.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
-import { e2m1Scheme } from "../schemes/e2m1.ts";
+import { e2m1Scheme, TO_EVEN } from "../schemes/e2m1.ts";
 import { E2M1_PLUS_ZERO } from "../schemes/grids.ts";
 import {
   ofTensor,
@@ -82,12 +82,10 @@ export interface Nvfp4ModeloptParts {
 }
 
 /** E4M3 whose NaN is 0xFF: what the library stores for 0 / 0 on x86-64. */
-const SCALE: Codec = {
-  ...E4M3,
-  store(from, bytes, at): void {
-    bytes[at] = Number.isNaN(from[0]) ? 0xff : encodeE4M3(from[0]);
-  },
-};
+const SCALE: Codec = byte(
+  decodeE4M3,
+  (x) => Number.isNaN(x) ? 0xff : encodeE4M3(x),
+);
 
 function layout(shape: readonly number[]): Layout<Nvfp4ModeloptParts> {
   const matrix = matrixOf(shape), columns = rowLength(shape);
@@ -139,6 +137,7 @@ function scheme(
       const scaled = fround(x / scaleOf(scale, ofTensor));
       return evenE2M1(abs(scaled)) | (scaled < 0 ? 8 : 0);
     },
+    ranks: { divisor: scaleOf, thresholds: TO_EVEN },
     scale: scaleOf,
     grid: E2M1_PLUS_ZERO,
     computeDtype,

@@ -17,7 +17,7 @@ import {
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { searched, type SearchPlan } from "../schemes/searched.ts";
 import type { Coder, Format, Part } from "../words/format.ts";
-import type { CodesItem, FieldItem, Layout } from "../words/layout.ts";
+import type { Schema } from "../words/schema.ts";
 import {
   checkImportance,
   isSearched,
@@ -25,6 +25,12 @@ import {
   type SearchOptions,
   searchSchema,
 } from "../words/search.ts";
+import type {
+  BitsItem,
+  CodesItem,
+  FieldItem,
+  Layout,
+} from "../words/layout.ts";
 import type { EncodeContext, Form, Grid, Scheme } from "../words/scheme.ts";
 import {
   type FieldPlan,
@@ -98,7 +104,7 @@ export interface BlockSpec<Name extends string> {
   /** Bytes in a block. */
   readonly bytes: number;
   /** What lies in a block. */
-  readonly record: readonly (CodesItem | FieldItem)[];
+  readonly record: readonly (CodesItem | BitsItem | FieldItem)[];
   /** What codes stand for. */
   readonly grid: Grid;
   /** How they become values. */
@@ -124,8 +130,8 @@ export interface BlockSpec<Name extends string> {
     tile: BlockTile,
     block: number,
   ): void;
-  /** How its numbers are searched. */
-  readonly search: SearchPlan;
+  /** How its numbers are searched; absent where they are not. */
+  readonly search?: SearchPlan;
   /** The values of block number `block`, which start at index `at`. */
   decode(tile: BlockTile, at: number, out: Float32Array, block: number): void;
   /** `(n, values, blocks)`: the fast `encode`; returns 1 to have a stretch done by it. */
@@ -156,7 +162,7 @@ export function blockFormat<Name extends string>(
     errorBound,
     groupSize: fields[spec.groupedBy].span.columns,
     bitsPerValue: bytes * 8 / values,
-    options: searchSchema(spec.search.able),
+    options: optionsOf(spec),
     check(options, shape): void {
       if (!spec.encodeWeighted) checkImportance(name, options);
       const columns = rowLength(shape);
@@ -171,10 +177,22 @@ export function blockFormat<Name extends string>(
       const { columns } = matrixOf(shape);
       const importance = isSearched(options) ? undefined : options.importance;
       const scheme = schemeOf(spec, fields, columns, importance);
-      return searched(scheme, spec.search, options, columns);
+      return spec.search
+        ? searched(scheme, spec.search, options, columns)
+        : scheme;
     },
     fast: (generic) => fastOf(spec, generic),
   });
+}
+
+function optionsOf(
+  { search, encodeWeighted }: BlockSpec<string>,
+): Schema<BlockOptions> {
+  const { search: how, importance } = searchSchema(search?.able ?? []);
+  return {
+    ...(search && { search: how }),
+    ...((search ?? encodeWeighted) && { importance }),
+  } as Schema<BlockOptions>;
 }
 
 function fieldsOf({ record, values }: BlockSpec<string>): FieldPlans {
@@ -218,6 +236,11 @@ function schemeOf(
   const { grid, form, groupedBy, values: size } = spec;
   // The weights are those of columns, so only whole rows can be cut apart.
   const together: Span | undefined = importance && { rows: 1, columns };
+  const encodeAt = importance
+    ? (values: Float32Array, at: number, tile: BlockTile) =>
+      spec.encodeWeighted!(values, at, importance, tile, at / size)
+    : (values: Float32Array, at: number, tile: BlockTile) =>
+      spec.encode(values, at, tile, at / size);
   const halves = spec.record.flatMap((item) =>
     item.kind === "field" && item.codec === F16 ? [item.role] : []
   );
@@ -232,11 +255,7 @@ function schemeOf(
     encode(values, tile, { overflow = "throw" }: EncodeContext): void {
       const step = importance ? importance.length : size;
       for (let at = 0; at < values.length; at += step) {
-        const encode = (from: Float32Array) =>
-          importance
-            ? spec.encodeWeighted!(from, at, importance, tile, at / size)
-            : spec.encode(from, at, tile, at / size);
-        encode(values);
+        encodeAt(values, at, tile);
         if (overflow === "keep") continue;
         const block = firstOverflow(
           halves,
@@ -253,7 +272,7 @@ function schemeOf(
         // The values of a row weigh each other, so they are cut together.
         clipToScale(values.subarray(at, at + step), (clipped) => {
           copy.set(clipped, at);
-          encode(copy);
+          encodeAt(copy, at, tile);
           return firstOverflow(halves, tile.fields, at / size, step / size) >=
             0;
         });
@@ -307,11 +326,12 @@ function quantizeStretch(
       [n / columns, columns],
       { importance },
       partOf(blocks),
-      context,
+      { ...context, checked: true },
     ));
 }
 
-function partOf(data: Uint8Array): BlockParts {
+/** The part that blocks are. */
+export function partOf(data: Uint8Array): BlockParts {
   return {
     blocks: { dtype: "U8", shape: [data.length], data: data as never },
   };

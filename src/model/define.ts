@@ -10,7 +10,8 @@ import { keptOptions, resolveOptions, type Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import { rowLength } from "../numeric/shape.ts";
 import { whole } from "../words/window.ts";
-import { decodeWindow, encodeTensor, type Tensor } from "./tensor.ts";
+import type { Tensor } from "./stages.ts";
+import { decodeWindow, encodeTensor } from "./tensor.ts";
 
 /** What makes one format different from another. */
 export interface FormatSpec<
@@ -35,12 +36,12 @@ export interface FormatSpec<
   readonly options: Schema<O>;
   /** See {@linkcode Format.convention}. */
   readonly convention?: Convention;
-  /** Fills in the options whose default depends on others. */
-  complete?(options: R): R;
+  /** Fills in the options whose default depends on others, or on the shape. */
+  complete?(options: R, shape: readonly number[]): R;
   /** What options do not say by themselves: which go together, which shapes can be held. Throws a RangeError. */
   check?(options: R, shape: readonly number[]): void;
   /** See {@linkcode Format.like}. */
-  like?(scheme: Scheme): Partial<O>;
+  like?(scheme: Scheme, shape: readonly number[]): Partial<O>;
   /** See {@linkcode Format.checkNumbers}. */
   checkNumbers?(parts: P, options: R): void;
   /** See {@linkcode Format.layout}. */
@@ -95,7 +96,7 @@ export function defineFormat<
         given,
         rowLength(shape),
       ) as R;
-      const resolved = complete ? complete(checked) : checked;
+      const resolved = complete ? complete(checked, shape) : checked;
       check?.(resolved, shape);
       return resolved;
     },

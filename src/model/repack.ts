@@ -14,23 +14,22 @@ import {
   indexInTensor,
   type Span,
   type Tile,
+  tileOf,
 } from "../words/tile.ts";
+import { cut, type Matrix, whole, type Window } from "../words/window.ts";
+import type { Tensor } from "./stages.ts";
 import {
-  areaOf,
-  cut,
-  type Matrix,
-  whole,
-  type Window,
-} from "../words/window.ts";
-import {
+  newTile,
+  openRoom,
   packTile,
-  type Tensor,
+  tallness,
   type TensorBytes,
+  unpackFields,
   unpackTile,
 } from "./tensor.ts";
 
 /** Values in a window: with what is written of them it stays in the first caches. */
-const WINDOW_VALUES = 16384;
+const WINDOW_VALUES = 32768;
 
 /**
  * Why a tensor cannot be repacked whatever its numbers are; undefined where it can be tried.
@@ -62,7 +61,11 @@ export function whyNotRepack(
   }
   const missing = Object.keys(b.fields).find((role) => !hasRole(a, role));
   if (missing !== undefined) return `it has no ${missing}`;
-  return undefined;
+  const other = Object.entries(a.constants ?? {}).find(([role, value]) =>
+    (b.constants?.[role] ?? value) !== value
+  );
+  return other &&
+    `its ${other[0]} is ${other[1]}, not ${b.constants![other[0]]}`;
 }
 
 function describeForm({ form }: Scheme): string {
@@ -110,19 +113,27 @@ export function repackWindow(
     false,
     from.scheme.together,
   );
-  for (const part of cut(window, grain, WINDOW_VALUES)) {
-    const read = newTile(from, part);
+  openRoom(new Uint8Array(0));
+  const rows = Math.max(grain.rows, tallness(from), tallness(to));
+  const tall = { ...grain, rows: Math.ceil(rows / grain.rows) * grain.rows };
+  for (const part of cut(window, tall, WINDOW_VALUES)) {
+    const read = newTile(part, from);
     unpackTile(from, read, source);
-    const written: Tile = { ...read, fields: {} };
     const fields: Record<string, Float32Array> = {};
     for (const [role, plan] of Object.entries(to.scheme.fields)) {
       fields[role] = fieldFor(role, plan, from.scheme, to.scheme, read);
     }
     checkDropped(from.scheme, to.scheme, read);
     checkCodes(from.scheme, to.scheme, read);
-    packTile(to, { ...written, fields }, target);
-    const back = newTile(to, part);
-    unpackTile(to, back, target);
+    packTile(to, { ...read, fields }, target);
+    const back = tileOf(
+      read.matrix,
+      part,
+      to.scheme.fields,
+      read.codes,
+      read.memory,
+    );
+    unpackFields(to, back, target);
     checkSame(fields, back, to.scheme);
   }
 }
@@ -144,14 +155,6 @@ export function repackTensor(
   );
 }
 
-function newTile({ scheme, layout: { matrix } }: Tensor, window: Window): Tile {
-  const fields: Record<string, Float32Array> = {};
-  for (const [role, plan] of Object.entries(scheme.fields)) {
-    fields[role] = new Float32Array(fieldLength(window, plan));
-  }
-  return { ...window, matrix, fields, codes: new Uint8Array(areaOf(window)) };
-}
-
 /** The numbers of a field: those that were read, a constant of the source, or the natural order of columns. */
 function fieldFor(
   role: string,
@@ -162,10 +165,13 @@ function fieldFor(
 ): Float32Array {
   const own = read.fields[role];
   if (own) return own;
-  const field = new Float32Array(fieldLength(read, plan));
+  const field = read.memory(fieldLength(read, plan));
   if (role === "order") {
     const { columns } = groupOf(target);
-    return field.map((_, i) => Math.floor((read.column + i) / columns));
+    for (let i = 0; i < field.length; i++) {
+      field[i] = Math.floor((read.column + i) / columns);
+    }
+    return field;
   }
   return field.fill(constants[role]);
 }

@@ -17,7 +17,6 @@
  * @module
  */
 import { midpoints, nearest } from "../numeric/codebooks.ts";
-import { roundTo } from "../numeric/compute.ts";
 import type {
   ComputeDtype,
   EncodeContext,
@@ -29,12 +28,16 @@ import {
   everywhere,
   type FieldPlans,
   type Fields,
-  type Run,
-  runs,
   type Span,
   type Tile,
 } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
+import {
+  decodeGroups,
+  encodeRanks,
+  magnitudesOfGroups,
+  type Thresholds,
+} from "./tiles.ts";
 
 const { fround } = Math;
 
@@ -108,7 +111,12 @@ export interface CodebookPlan {
  * (for each {@linkcode NestedPlan.blocks}) and `offset` make a scale of what stands there.
  */
 export function codebookScheme(plan: CodebookPlan): Scheme {
-  const { grid, computeDtype, nested } = plan;
+  const { grid, computeDtype, nested, codebook } = plan;
+  const thresholds: Thresholds = {
+    at: codebook.thresholds,
+    codes: codebook.ascending,
+    of: "product",
+  };
   return {
     grid,
     form: "s·g",
@@ -116,7 +124,8 @@ export function codebookScheme(plan: CodebookPlan): Scheme {
     groupedBy: nested ? "scaleCode" : "scale",
     computeDtype,
     prepass: nested && (() => meanScale(plan.blockSize)),
-    encode: (values, tile, context) => encode(plan, values, tile, context),
+    encode: (values, tile, context) =>
+      encode(plan, thresholds, values, tile, context),
     decode: (tile, out) => decode(plan, tile, out),
   };
 }
@@ -149,18 +158,27 @@ function fieldsOf({ matrix, blockSize, nested }: CodebookPlan): FieldPlans {
 
 function encode(
   plan: CodebookPlan,
+  thresholds: Thresholds,
   values: Float32Array,
   tile: Tile,
   { known }: EncodeContext,
 ): void {
   const { codebook, blockSize, nested } = plan, { fields } = tile;
   const scales = nested ? fields.scaleCode : fields.scale;
+  const span = { rows: 1, columns: blockSize };
   fields.table.set(codebook.values);
-  for (const run of runs(tile, { rows: 1, columns: blockSize })) {
-    const block = values.subarray(run.first, run.first + run.count);
+  magnitudesOfGroups(values, tile, span, scales);
+  const inverses = tile.memory(scales.length);
+  for (let i = 0; i < scales.length; i++) {
+    inverses[i] = 1 / Math.max(scales[i], LEAST_SCALE);
+  }
+  encodeRanks(values, tile, span, inverses, thresholds);
+  const short = values.length % blockSize;
+  if (short > 0) {
+    const at = values.length - short, block = values.subarray(at);
     const scale = scaleOf(block, blockSize);
-    scales[run.area] = scale;
-    encodeBlock(codebook, block, scale, blockSize, tile.codes, run.first);
+    scales[scales.length - 1] = scale;
+    encodeBlock(codebook, block, scale, blockSize, tile.codes, at);
   }
   if (nested) encodeScales(nested, fields, known?.offset ?? 0);
 }
@@ -233,24 +251,30 @@ function meanScale(blockSize: number): Prepass {
 
 // ---- dequantizing ----
 
-function decode(plan: CodebookPlan, tile: Tile, out: Float32Array): void {
-  const round = roundTo(plan.computeDtype), { table } = tile.fields;
-  for (const run of runs(tile, { rows: 1, columns: plan.blockSize })) {
-    const scale = scaleAt(plan, tile, run);
-    for (let i = run.first; i < run.first + run.count; i++) {
-      out[i] = round(fround(table[tile.codes[i]] * scale));
-    }
-  }
+function decode(
+  { blockSize, computeDtype, nested }: CodebookPlan,
+  tile: Tile,
+  out: Float32Array,
+): void {
+  const { table, scale } = tile.fields;
+  const scales = nested ? scalesOf(nested, tile) : scale;
+  const offsets = tile.memory(scales.length).fill(0);
+  decodeGroups(tile, { rows: 1, columns: blockSize }, scales, offsets, {
+    values: table,
+    computeDtype,
+  }, out);
 }
 
-/** The scale of a block. Windows start at whole nested blocks, so both are counted from the start of the tile. */
-function scaleAt(
-  { nested }: CodebookPlan,
-  { fields }: Tile,
-  { area }: Run,
-): number {
-  if (!nested) return fields.scale[area];
+/** The scales of the blocks. Windows start at whole nested blocks, so both are counted from the start of the tile. */
+function scalesOf(
+  { blocks }: NestedPlan,
+  { fields, memory }: Tile,
+): Float32Array {
   const { scaleCode, nestedTable, nestedScale, offset } = fields;
-  const outer = nestedScale[Math.floor(area / nested.blocks)];
-  return fround(fround(nestedTable[scaleCode[area]] * outer) + offset[0]);
+  const scales = memory(scaleCode.length), [mean] = offset;
+  for (let i = 0; i < scales.length; i++) {
+    const outer = nestedScale[Math.floor(i / blocks)];
+    scales[i] = fround(fround(nestedTable[scaleCode[i]] * outer) + mean);
+  }
+  return scales;
 }

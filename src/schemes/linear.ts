@@ -4,12 +4,13 @@
  *
  * @module
  */
+import { measureRange } from "../kernels/grouped.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
-import { clamp, roundHalfAway, roundHalfToEven } from "../numeric/rounding.ts";
 import type {
   ComputeDtype,
   EncodeContext,
+  Form,
   Prepass,
   Ranges,
   Scheme,
@@ -18,106 +19,121 @@ import {
   areaNumber,
   type FieldPlans,
   indexInTensor,
-  type Run,
   runs,
   type Span,
   type Tile,
 } from "../words/tile.ts";
 import { UINT4 } from "./grids.ts";
+import type { LinearPlan } from "./linear_plan.ts";
+import { decodeLinear, encodeLinear } from "./linear_scalar.ts";
+import { checkScales } from "./numbers.ts";
+import {
+  decodeGroups,
+  encodeSteps,
+  fitGroups,
+  numbersOfGroups,
+  rangesOfGroups,
+  type Rounding as TileRounding,
+  SURELY_HELD,
+} from "./tiles.ts";
 
-const { fround } = Math;
-
-/** How a value becomes a code, given scale and offset of its group; clamped to 0 … 15 at the end. */
-export type Rounding =
-  /** RNE(x / s) + z */
-  | "divide"
-  /** RNE((x + z·s) / s); with a bias RNE((x − b) / s) */
-  | "shift"
-  /** round half away(x · (1 / s) + z) */
-  | "reciprocal";
-
-/** What makes one linear scheme different from another. */
-export interface LinearPlan {
-  /** The area that shares a scale. */
-  readonly group: Span;
-  /** The role of the offset: a zero point in codes, or a bias in values. Absent where it is always the same zero point. */
-  readonly offset?: "zero" | "bias";
-  /** The zero point where there is no field for it; 8 by default. */
-  readonly zero?: number;
-  /** Scale and offset of a group, in float32. */
-  fit(min: number, max: number): readonly [scale: number, offset: number];
-  /** How a value becomes a code. */
-  readonly rounding: Rounding;
-  /** The type that scale and bias are stored in; F32 by default. */
-  readonly stored?: ComputeDtype;
-  /** The largest magnitude of values whose scale and bias that type can hold. */
-  readonly limit: number;
-  /** In which dtype values are computed; F32 by default. */
-  readonly computeDtype?: ComputeDtype;
-  /** Whether one range for the whole tensor is needed first. */
-  readonly prepass?: () => Prepass;
-}
+export type { LinearPlan, LinearRounding } from "./linear_plan.ts";
 
 /** Makes a scheme. */
 export function linearScheme(plan: LinearPlan): Scheme {
-  const { group, offset, computeDtype = "F32" } = plan;
+  const { group, scale = "scale", offset, computeDtype = "F32" } = plan;
+  const field = { span: group, shared: plan.prepass !== undefined };
   const fields: FieldPlans = {
-    scale: { span: group, shared: plan.prepass !== undefined },
-    ...(offset &&
-      { [offset]: { span: group, shared: plan.prepass !== undefined } }),
+    [scale]: field,
+    ...(offset && { [offset]: field }),
   };
   return {
-    grid: UINT4,
-    form: offset === "bias" ? "s·c + b" : "s·(c − z)",
+    grid: plan.grid ?? UINT4,
+    form: formOf(plan),
     fields,
-    constants: offset ? undefined : { zero: plan.zero ?? 8 },
-    groupedBy: "scale",
+    constants: constantsOf(plan),
+    groupedBy: scale,
     computeDtype,
     prepass: plan.prepass,
     byRange: true,
-    encode: (values, tile, context) => encode(plan, values, tile, context),
-    decode: (tile, out) => decode(plan, tile, out),
+    encode(values, tile, context): void {
+      if (isPlain(plan)) encodeTile(plan, values, tile, context);
+      else encodeLinear(plan, values, tile, context);
+    },
+    decode(tile, out): void {
+      if (plan.scales) checkScales(tile, fields, scale, plan.scales);
+      if (isPlain(plan)) decodeTile(plan, tile, out);
+      else decodeLinear(plan, tile, out);
+    },
   };
 }
 
-// ---- quantizing ----
+function constantsOf(
+  { grid, offset, zero = 8 }: LinearPlan,
+): Scheme["constants"] {
+  if (grid) return { tensorScale: 1 };
+  return offset ? undefined : { zero };
+}
 
-function encode(
-  plan: LinearPlan,
+function formOf({ grid, offset }: LinearPlan): Form {
+  if (grid) return "s·g";
+  return offset === "bias" ? "s·c + b" : "s·(c − z)";
+}
+
+// ---- by the kernels of tiles ----
+
+/** A plan with nothing of its own: the kernels know it. */
+interface PlainPlan extends LinearPlan {
+  readonly rounding: Exclude<TileRounding, "shiftByBias">;
+}
+
+function isPlain(plan: LinearPlan): plan is PlainPlan {
+  const { group, scale, grid, rounding, inputDtype, padded, value } = plan;
+  return group.rows === 1 && !scale && !grid && !inputDtype && !padded &&
+    !value && typeof rounding === "string";
+}
+
+function encodeTile(
+  plan: PlainPlan,
   values: Float32Array,
   tile: Tile,
   { ranges, overflow = "throw" }: EncodeContext,
 ): void {
-  for (const run of runs(tile, plan.group)) {
-    const [min, max] = ranges ? rangeAt(ranges, run) : rangeOf(values, run);
-    const [scale, offset] = fitGroup(plan, min, max, overflow, run, tile);
-    tile.fields.scale[run.area] = scale;
-    if (plan.offset) tile.fields[plan.offset][run.area] = offset;
-    for (let i = run.first; i < run.first + run.count; i++) {
-      tile.codes[i] = codeOf(plan, values[i], scale, offset);
+  const { group, offset } = plan, { scale } = tile.fields;
+  const offsets = offset ? tile.fields[offset] : tile.memory(scale.length);
+  const mins = numbersOfGroups(tile, scale.length);
+  const maxs = numbersOfGroups(tile, scale.length);
+  if (ranges) takeRanges(ranges, tile, group, mins, maxs);
+  else rangesOfGroups(values, tile, group, mins, maxs);
+  const { rule, stored = "F32" } = plan;
+  if (!rule || !fitGroups(rule, stored, mins, maxs, scale, offsets)) {
+    for (let area = 0; area < scale.length; area++) {
+      const [min, max] = [mins[area], maxs[area]];
+      const found = fitGroup(plan, min, max, overflow, area, tile);
+      scale[area] = found[0];
+      offsets[area] = found[1];
     }
   }
+  encodeSteps(values, tile, group, scale, offsets, roundingOf(plan));
 }
 
-/** The range that was measured before: of the tensor, or of the run's group. */
-function rangeAt(
+function roundingOf({ rounding, offset }: PlainPlan): TileRounding {
+  return rounding === "shift" && offset === "bias" ? "shiftByBias" : rounding;
+}
+
+/** The ranges that were measured before: of the tensor, or of each group. */
+function takeRanges(
   { min, max }: Ranges,
-  { area }: Run,
-): [min: number, max: number] {
-  const i = min.length === 1 ? 0 : area;
-  return [min[i], max[i]];
-}
-
-function rangeOf(
-  values: Float32Array,
-  { first, count }: Run,
-): [min: number, max: number] {
-  let min = values[first], max = values[first];
-  for (let i = first + 1; i < first + count; i++) {
-    min = Math.min(min, values[i]);
-    max = Math.max(max, values[i]);
+  tile: Tile,
+  group: Span,
+  mins: Float32Array,
+  maxs: Float32Array,
+): void {
+  for (const { area } of runs(tile, group)) {
+    const i = min.length === 1 ? 0 : area;
+    mins[area] = min[i];
+    maxs[area] = max[i];
   }
-  return [min, max];
 }
 
 /** Scale and offset of a group, dealing with what cannot be stored. */
@@ -126,20 +142,33 @@ function fitGroup(
   min: number,
   max: number,
   overflow: Overflow,
-  { first }: Run,
+  area: number,
   tile: Tile,
 ): readonly [scale: number, offset: number] {
-  const { fit, limit, stored = "F32" } = plan, round = roundTo(stored);
+  const { fit, limit, stored = "F32" } = plan;
   const found = fit(min, max);
-  const fits = Number.isFinite(round(found[0])) &&
-    (plan.offset !== "bias" || Number.isFinite(round(found[1])));
+  const fits = isHeld(found[0], stored) &&
+    (plan.offset !== "bias" || isHeld(found[1], stored));
   if (fits || overflow === "keep") return found;
   if (overflow === "clamp") {
     return fit(Math.max(min, -limit), Math.min(max, limit));
   }
-  const index = indexInTensor(tile, first);
+  const index = firstOf(area, plan.group, tile);
   const number = areaNumber(tile.matrix, plan.group, index);
   throw new ScaleOverflow(number, index, STORED[stored]);
+}
+
+function isHeld(x: number, dtype: ComputeDtype): boolean {
+  return Math.abs(x) <= SURELY_HELD[dtype] ||
+    Number.isFinite(roundTo(dtype)(x));
+}
+
+/** Index in the whole tensor of the first value of a group. */
+function firstOf(area: number, group: Span, tile: Tile): number {
+  for (const run of runs(tile, group)) {
+    if (run.area === area) return indexInTensor(tile, run.first);
+  }
+  throw new Error(`A tile has no group ${area}`);
 }
 
 const STORED: Readonly<Record<ComputeDtype, string>> = {
@@ -148,53 +177,20 @@ const STORED: Readonly<Record<ComputeDtype, string>> = {
   BF16: "bfloat16",
 };
 
-function numbersOf(
-  { offset, zero = 8 }: LinearPlan,
-  { fields }: Tile,
-  area: number,
-): { scale: number; offset: number } {
-  return {
-    scale: fields.scale[area],
-    offset: offset ? fields[offset][area] : zero,
-  };
-}
-
-/** The code of one value. */
-function codeOf(
-  { rounding, offset }: LinearPlan,
-  x: number,
-  scale: number,
-  shift: number,
-): number {
-  switch (rounding) {
-    case "divide":
-      return clamp(roundHalfToEven(fround(x / scale)) + shift, 0, 15);
-    case "shift": {
-      // Where the scale underflowed, every value is no step from the offset.
-      if (scale === 0) return offset === "bias" ? 0 : clamp(shift, 0, 15);
-      const bias = offset === "bias" ? -shift : fround(shift * scale);
-      return clamp(roundHalfToEven(fround(fround(x + bias) / scale)), 0, 15);
-    }
-    case "reciprocal": {
-      const inverse = scale === 0 ? 0 : fround(1 / scale);
-      return clamp(roundHalfAway(fround(fround(x * inverse) + shift)), 0, 15);
-    }
-  }
-}
-
-// ---- dequantizing ----
-
-function decode(plan: LinearPlan, tile: Tile, out: Float32Array): void {
-  const round = roundTo(plan.computeDtype ?? "F32");
-  for (const run of runs(tile, plan.group)) {
-    const { scale, offset } = numbersOf(plan, tile, run.area);
-    for (let i = run.first; i < run.first + run.count; i++) {
-      const code = tile.codes[i];
-      out[i] = plan.offset === "bias"
-        ? round(fround(round(fround(code * scale)) + offset))
-        : round(fround(fround(code - offset) * scale));
-    }
-  }
+function decodeTile(
+  { group, offset, zero = 8, computeDtype = "F32" }: LinearPlan,
+  tile: Tile,
+  out: Float32Array,
+): void {
+  const { scale } = tile.fields;
+  const offsets = offset
+    ? tile.fields[offset]
+    : tile.memory(scale.length).fill(zero);
+  decodeGroups(tile, group, scale, offsets, {
+    values: UINT4.values,
+    offset,
+    computeDtype,
+  }, out);
 }
 
 /** A prepass that finds the range of a whole tensor. */
@@ -202,10 +198,10 @@ export function wholeRange(): Prepass {
   let min = Infinity, max = -Infinity;
   return {
     add(values): void {
-      for (const x of values) {
-        min = Math.min(min, x);
-        max = Math.max(max, x);
-      }
+      if (values.length === 0) return;
+      const [low, high] = measureRange(values);
+      min = Math.min(min, low);
+      max = Math.max(max, high);
     },
     result(): { ranges: Ranges } {
       const any = min <= max;

@@ -13,6 +13,7 @@ import {
   type Grain,
   leastCommonMultiple,
   type Matrix,
+  whole,
   type Window,
 } from "./window.ts";
 
@@ -53,6 +54,28 @@ export interface CodesItem {
   readonly stale?: number;
 }
 
+/**
+ * Some bits of each code in a unit, where codes do not have four: all items of this
+ * kind in a unit make up the codes, the lowest bits first.
+ */
+export interface BitsItem {
+  /** Tells it from the others. */
+  readonly kind: "bits";
+  /** Offset of the first byte in the unit. */
+  readonly at: number;
+  /** How many bits of a code lie here. */
+  readonly width: 1 | 2 | 4 | 8;
+  /**
+   * Where each value of the unit has them, row by row, counted in steps of
+   * {@linkcode width} from the lowest bits of the first byte on.
+   */
+  readonly places: readonly number[];
+  /** How many bits of the code are below these. */
+  readonly above: number;
+  /** What these bits are combined with by exclusive or: 128 stores −128 … 127 in two's complement. */
+  readonly flip?: number;
+}
+
 /** How numbers of a field become bytes. */
 export interface Codec {
   /** Bytes for all entries together. */
@@ -65,6 +88,24 @@ export interface Codec {
   load(bytes: Uint8Array, at: number, to: Float32Array): void;
   /** Writes all entries from `from`, from index 0 on. Entries beyond the end of the matrix are `NaN`. */
   store(from: Float32Array, bytes: Uint8Array, at: number): void;
+  /** Reads `count` numbers, each `stride` bytes after the one before, into `to` from index `first` on; for codecs of one number. */
+  loadRun?(
+    bytes: Uint8Array,
+    at: number,
+    stride: number,
+    to: Float32Array,
+    first: number,
+    count: number,
+  ): void;
+  /** Writes as many. */
+  storeRun?(
+    from: Float32Array,
+    first: number,
+    count: number,
+    bytes: Uint8Array,
+    at: number,
+    stride: number,
+  ): void;
 }
 
 /** Numbers of a field in a unit. */
@@ -89,14 +130,27 @@ export interface TextItem {
   read(text: string, fields: Fields): void;
 }
 
-/** One part: its units and what lies in them. */
+/** Bytes that are the same in every tensor of a shape. */
+export interface ConstantItem {
+  /** Tells it from the others. */
+  readonly kind: "constant";
+  /** Offset of the first byte in the unit. */
+  readonly at: number;
+  /** The bytes. */
+  readonly bytes: Uint8Array;
+  /** What a part with other bytes is told, to go after "Cannot read". */
+  readonly otherwise: string;
+}
+
+/** One part: its units and what lies in them. The end of the part may cut the last unit short. */
 export interface PartPlan<D extends Dtype = Dtype> extends PartSpec<D> {
   /** Its units. */
   readonly unit: Unit;
   /** Which units lie together: those of a row, or those of a column. */
   readonly order: "rows" | "columns";
   /** What lies in a unit. */
-  readonly holds: readonly (CodesItem | FieldItem | TextItem)[];
+  readonly holds:
+    readonly (CodesItem | BitsItem | FieldItem | TextItem | ConstantItem)[];
   /** A window takes all columns of the part: which of them it needs is in its data. */
   readonly wholeRows?: boolean;
   /** The length in the file may be another one: it is a text. */
@@ -141,33 +195,59 @@ export function rangeOf(
   matrix: Matrix,
   window: Window,
 ): StridedRange {
-  const all = unitsOf(part, matrix, {
-    row: 0,
-    rows: matrix.rows,
-    column: 0,
-    columns: matrix.columns,
-  });
-  const units = unitsOf(part, matrix, window);
+  return rangeWithin(part, matrix, whole(matrix), window);
+}
+
+/**
+ * Which bytes a window needs of those that were taken of a part.
+ *
+ * @param part The part.
+ * @param matrix The whole tensor.
+ * @param area What the bytes were taken for.
+ * @param window A window of that area.
+ */
+export function rangeWithin(
+  part: PartPlan,
+  matrix: Matrix,
+  area: Window,
+  window: Window,
+): StridedRange {
+  const have = unitsOf(part, matrix, area);
+  const want = unitsOf(part, matrix, window);
   const { bytes } = part.unit;
-  const byRows = part.order === "rows";
-  const [major, majors, minor, minors, perMajor] = byRows
-    ? [units.row, units.rows, units.column, units.columns, all.columns]
-    : [units.column, units.columns, units.row, units.rows, all.rows];
-  const range = {
-    offset: (major * perMajor + minor) * bytes,
-    length: minors * bytes,
-    stride: perMajor * bytes,
-    count: majors,
-  };
-  // Runs that touch are one.
-  return range.length === range.stride || range.count === 1
-    ? {
-      ...range,
-      length: range.length * range.count,
-      stride: range.length * range.count,
-      count: range.length * range.count === 0 ? 0 : 1,
-    }
-    : range;
+  const [major, majors, minor, minors, perMajor] = part.order === "rows"
+    ? [
+      want.row - have.row,
+      want.rows,
+      want.column - have.column,
+      want.columns,
+      have.columns,
+    ]
+    : [
+      want.column - have.column,
+      want.columns,
+      want.row - have.row,
+      want.rows,
+      have.rows,
+    ];
+  const offset = (major * perMajor + minor) * bytes;
+  const length = minors * bytes, stride = perMajor * bytes;
+  if (length !== stride && majors !== 1) {
+    return { offset, length, stride, count: majors };
+  }
+  // Runs that touch are one, and the last unit may be cut short.
+  const all = length * majors - shortAtEnd(part, matrix, want);
+  return { offset, length: all, stride: all, count: all === 0 ? 0 : 1 };
+}
+
+/** Bytes that the last unit of a part lacks, where units go up to it. */
+function shortAtEnd(part: PartPlan, matrix: Matrix, units: Window): number {
+  const all = unitsOf(part, matrix, whole(matrix));
+  const toEnd = units.row + units.rows === all.rows &&
+    units.column + units.columns === all.columns;
+  return toEnd && !part.anyLength
+    ? all.rows * all.columns * part.unit.bytes - partBytes(part)
+    : 0;
 }
 
 /** Bytes of a part. */
@@ -195,7 +275,7 @@ export function grainOf(
     grain.columns = common(grain.columns, span.columns, matrix.columns);
   };
   for (const { unit, holds, wholeRows } of Object.values(parts)) {
-    const codes = holds.some(({ kind }) => kind === "codes");
+    const codes = holds.some(({ kind }) => kind === "codes" || kind === "bits");
     const numbers = holds.some((item) =>
       item.kind === "field" && !fields[item.role].shared
     );

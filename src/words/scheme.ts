@@ -6,7 +6,7 @@
 import type { Overflow } from "../numeric/finite.ts";
 import type { FieldPlans, Span, Tile } from "./tile.ts";
 
-/** What the sixteen codes stand for: their names are unique, and equal grids have equal names. */
+/** What the codes stand for, sixteen but for ggml's types beside four bits: their names are unique, and equal grids have equal names. */
 export interface Grid {
   /** Tells grids apart. */
   readonly name: string;
@@ -34,6 +34,8 @@ export interface EncodeContext {
   readonly ranges?: Ranges;
   /** Other numbers that a prepass found. */
   readonly known?: Readonly<Record<string, number>>;
+  /** The values are known to be finite. */
+  readonly checked?: boolean;
   /** What to do where finite values have a scale that cannot be stored; `"throw"` by default. */
   readonly overflow?: Overflow;
 }
