@@ -40,6 +40,7 @@ import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { isObject, memberOf, shownValue } from "../model/config.ts";
 import { defineFormat } from "../model/define.ts";
 import { badNumber } from "../model/numbers.ts";
+import { TENSOR_SCALES } from "../model/tensor_scale.ts";
 import { bf16ToF32 } from "../numeric/bf16.ts";
 import { decodeE4M3 } from "../numeric/e4m3.ts";
 import { f16ToF32, LARGEST_F16 } from "../numeric/f16.ts";
@@ -224,7 +225,7 @@ function layout(
     : fieldPart("scale", group, "U8", groups, E4M3);
   const ofTensor = everywhere(matrix);
   const global_scale = globalScale &&
-    fieldPart("tensorScale", ofTensor, "F32", [], F32);
+    fieldPart("tensorMax", ofTensor, "F32", [], F32);
   return {
     matrix,
     parts: { weight, scales, ...(global_scale && { global_scale }) },
@@ -281,9 +282,10 @@ function like({ form, fields, groupedBy }: Scheme): Partial<MlxOptions> {
       groupSize: fields[groupedBy].span.columns as MlxOptions["groupSize"],
     };
   }
-  return "exponent" in fields
-    ? { mode: "mxfp4" }
-    : { mode: "nvfp4", globalScale: "tensorScale" in fields };
+  return "exponent" in fields ? { mode: "mxfp4" } : {
+    mode: "nvfp4",
+    globalScale: TENSOR_SCALES.some((role) => role in fields),
+  };
 }
 
 // ---- numbers that MLX does not write ----

@@ -5,9 +5,11 @@
  * @module
  */
 import {
+  type Codec,
   type CodesItem,
   type FieldItem,
   type PartPlan,
+  type Unit,
   unitsOf,
 } from "../words/layout.ts";
 import {
@@ -55,7 +57,7 @@ function* places(
         : column * have.rows + row;
       yield {
         at: index * unit.bytes,
-        row: r * unit.rows,
+        row: r * (unit.rowStep === undefined ? unit.rows : 1),
         column: c * unit.columns,
       };
     }
@@ -103,12 +105,12 @@ export function packPart(
 /** Index in the tile of value `k` of a unit, or −1 where the tile does not have it. */
 function valueIndex(
   k: number,
-  unit: { columns: number },
+  { columns, rowStep = 1 }: Unit,
   place: UnitPlace,
   tile: Tile,
 ): number {
-  const row = place.row + Math.floor(k / unit.columns) - tile.row;
-  const column = place.column + k % unit.columns - tile.column;
+  const row = place.row + Math.floor(k / columns) * rowStep - tile.row;
+  const column = place.column + k % columns - tile.column;
   const inside = row >= 0 && row < tile.rows && column >= 0 &&
     column < tile.columns;
   return inside ? row * tile.columns + column : -1;
@@ -134,7 +136,7 @@ function packCodes(
   place: UnitPlace,
   tile: Tile,
 ): void {
-  const { at, nibbles, flip = 0 } = item;
+  const { at, nibbles, flip = 0, spare = [] } = item;
   nibbles.forEach((nibble, k) => {
     const from = valueIndex(k, unit, place, tile);
     const code = from < 0
@@ -143,6 +145,9 @@ function packCodes(
     const byte = place.at + at + (nibble >> 1), shift = 4 * (nibble & 1);
     bytes[byte] = bytes[byte] & ~(15 << shift) | code << shift;
   });
+  for (const nibble of spare) {
+    bytes[place.at + at + (nibble >> 1)] &= nibble & 1 ? 15 : 240;
+  }
 }
 
 /** What is stored where the tile has no value: see {@linkcode CodesItem.padding} and {@linkcode CodesItem.stale}. */
@@ -163,7 +168,14 @@ function paddingAt(
   return tile.codes[row * tile.columns + last - 1 - tile.column] ^ flip;
 }
 
-const entries = new Float32Array(256);
+let memory = new Float32Array(256);
+
+/** Room for the numbers of a codec; used again and again. */
+function entriesOf({ areas, length = 1 }: Codec): Float32Array {
+  const count = areas.rows * areas.columns * length;
+  if (memory.length < count) memory = new Float32Array(count);
+  return memory;
+}
 
 /** Index in the tile's field of entry `k` of a codec, or −1 where the tile does not have it. */
 function fieldIndex(
@@ -191,6 +203,7 @@ function unpackField(
   tile: Tile,
 ): void {
   const { role, at, codec } = item, length = plan.length ?? 1;
+  const entries = entriesOf(codec);
   codec.load(bytes, place.at + at, entries);
   for (let k = 0; k < codec.areas.rows * codec.areas.columns; k++) {
     const to = fieldIndex(k, item, place, plan, tile) * length;
@@ -210,6 +223,7 @@ function packField(
   tile: Tile,
 ): void {
   const { role, at, codec } = item, length = plan.length ?? 1;
+  const entries = entriesOf(codec);
   for (let k = 0; k < codec.areas.rows * codec.areas.columns; k++) {
     const from = fieldIndex(k, item, place, plan, tile) * length;
     for (let i = 0; i < length; i++) {

@@ -30,6 +30,10 @@ export interface E2M1Plan {
   readonly stored: "scale" | "exponent";
   /** The scale of the tensor by its largest magnitude; absent where it has none, and 1 is passed in its place. */
   tensorScale?(absmax: number): number;
+  /** What is stored of the scale of the tensor: itself by default. */
+  readonly tensorRole?: TensorRole;
+  /** The type that values are rounded to before all else; F32 by default. */
+  readonly inputDtype?: ComputeDtype;
   /** What is stored for a group, as it will be read back. */
   fit(absmax: number, tensorScale: number): number;
   /** The code of a value. */
@@ -42,6 +46,9 @@ export interface E2M1Plan {
   readonly computeDtype: ComputeDtype;
 }
 
+/** The scale of a tensor, the number whose inverse it is, or its largest magnitude. */
+export type TensorRole = "tensorScale" | "tensorDivisor" | "tensorMax";
+
 /** Makes a scheme. */
 export function e2m1Scheme(plan: E2M1Plan): Scheme {
   const { matrix, stored, computeDtype } = plan;
@@ -51,11 +58,13 @@ export function e2m1Scheme(plan: E2M1Plan): Scheme {
     fields: {
       [stored]: { span: spanOf(plan) },
       ...(plan.tensorScale &&
-        { tensorScale: { span: everywhere(matrix), shared: true } }),
+        { [roleOf(plan)]: { span: everywhere(matrix), shared: true } }),
     },
+    ...(stored === "scale" && !plan.tensorScale &&
+      { constants: { tensorScale: 1 } }),
     groupedBy: stored,
     computeDtype,
-    prepass: plan.tensorScale && wholeAbsmax,
+    prepass: plan.tensorScale && (() => wholeAbsmax(plan.inputDtype)),
     encode: (values, tile, context) => encode(plan, values, tile, context),
     decode: (tile, out) => decode(plan, tile, out),
   };
@@ -65,16 +74,21 @@ function spanOf({ group }: E2M1Plan): Span {
   return { rows: 1, columns: group };
 }
 
+function roleOf({ tensorRole = "tensorScale" }: E2M1Plan): TensorRole {
+  return tensorRole;
+}
+
 function encode(
   plan: E2M1Plan,
-  values: Float32Array,
+  given: Float32Array,
   tile: Tile,
   { known }: EncodeContext,
 ): void {
+  const values = plan.inputDtype ? given.map(roundTo(plan.inputDtype)) : given;
   const ofTensor = plan.tensorScale
     ? fround(plan.tensorScale(known?.absmax ?? absmaxOf(values)))
     : 1;
-  if (plan.tensorScale) tile.fields.tensorScale[0] = ofTensor;
+  if (plan.tensorScale) tile.fields[roleOf(plan)][0] = ofTensor;
   for (const { first, count, area } of runs(tile, spanOf(plan))) {
     const absmax = absmaxOf(values.subarray(first, first + count));
     const stored = plan.fit(absmax, ofTensor);
@@ -88,7 +102,7 @@ function encode(
 function decode(plan: E2M1Plan, tile: Tile, out: Float32Array): void {
   const round = roundTo(plan.computeDtype);
   const { codes, fields } = tile;
-  const ofTensor = plan.tensorScale ? fields.tensorScale[0] : 1;
+  const ofTensor = plan.tensorScale ? fields[roleOf(plan)][0] : 1;
   for (const { first, count, area } of runs(tile, spanOf(plan))) {
     const scale = plan.scale(fields[plan.stored][area], ofTensor);
     for (let i = first; i < first + count; i++) {
@@ -106,13 +120,13 @@ function absmaxOf(values: Float32Array): number {
   return largest;
 }
 
-/** A prepass that finds the largest magnitude of a whole tensor. */
-export function wholeAbsmax(): Prepass {
+/** A prepass that finds the largest magnitude of a whole tensor, rounded to the type that its values are rounded to. */
+export function wholeAbsmax(dtype: ComputeDtype = "F32"): Prepass {
   let absmax = 0;
   return {
     add(values): void {
       absmax = max(absmax, absmaxOf(values));
     },
-    result: () => ({ known: { absmax } }),
+    result: () => ({ known: { absmax: roundTo(dtype)(absmax) } }),
   };
 }

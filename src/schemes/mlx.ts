@@ -31,7 +31,7 @@ export function fitAffine(
 /** The part of a plan that differs between the modes of E2M1 values. */
 export type E2M1Rules = Pick<
   E2M1Plan,
-  "stored" | "tensorScale" | "fit" | "code" | "scale"
+  "stored" | "tensorScale" | "tensorRole" | "fit" | "code" | "scale"
 >;
 
 /**
@@ -71,7 +71,10 @@ export function nvfp4Rules(
     globalScale ? fround(6 * LARGEST_E4M3 / ofTensor) : 1;
   return {
     stored: "scale",
-    ...(globalScale && { tensorScale: (absmax: number) => absmax }),
+    ...(globalScale && {
+      tensorScale: (absmax: number) => absmax,
+      tensorRole: "tensorMax" as const,
+    }),
     fit(absmax, ofTensor): number {
       const scale = fround(ofWeights(fround(absmax / 6)) * encoded(ofTensor));
       // 0 · ∞, in a tensor of zeros, saturates like what is too large.

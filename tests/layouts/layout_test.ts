@@ -19,7 +19,9 @@ function uses({ unit, holds }: PartPlan): number[] {
   for (const item of holds) {
     if (item.kind === "codes") {
       assertEquals(item.nibbles.length, unit.rows * unit.columns);
-      for (const nibble of item.nibbles) nibbles[2 * item.at + nibble]++;
+      for (const nibble of [...item.nibbles, ...item.spare ?? []]) {
+        nibbles[2 * item.at + nibble]++;
+      }
     } else if (item.kind === "field") {
       for (let k = 0; k < 2 * item.codec.bytes; k++) nibbles[2 * item.at + k]++;
     }
