@@ -3,10 +3,12 @@
  *
  * @module
  */
+export * from "./fp4.ts";
 export * from "./gptq.ts";
 export * from "./int4.ts";
 export * from "./iq4_nl.ts";
 export * from "./iq4_xs.ts";
+export * from "./matmul_bnb4.ts";
 export * from "./matmul_nbits.ts";
 export * from "./mlx.ts";
 export * from "./mxfp4.ts";

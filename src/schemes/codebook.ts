@@ -12,11 +12,17 @@
  * ```
  *
  * The last block, where it is not a full one, divides in place of multiplying
- * with the inverse, and its scale is 1e-38 at least.
+ * with the inverse, and its scale is 1e-38 at least. onnxruntime always multiplies
+ * with the inverse of the scale, 0 for a scale of 0.
  *
  * @module
  */
-import { midpoints, nearest } from "../numeric/codebooks.ts";
+import {
+  FP4_VALUES,
+  midpoints,
+  nearest,
+  nearestFp4,
+} from "../numeric/codebooks.ts";
 import { roundTo } from "../numeric/compute.ts";
 import type {
   ComputeDtype,
@@ -48,10 +54,8 @@ const LARGEST = (2 - 2 ** -23) * 2 ** 127;
 export interface Codebook {
   /** What the codes stand for. */
   readonly values: Float32Array;
-  /** The codes by ascending value. */
-  readonly ascending: Uint8Array;
-  /** Between the values of neighbours in `ascending`: what is beyond belongs to the higher one. */
-  readonly thresholds: Float32Array;
+  /** The code of a value over its scale. */
+  code(x: number): number;
 }
 
 /**
@@ -68,13 +72,13 @@ export function codebookOf(
   const values = Float32Array.from(entries);
   const ascending = Uint8Array.from(values, (_, code) => code)
     .sort((a, b) => values[a] - values[b] || a - b);
-  return {
-    values,
-    ascending,
-    thresholds: thresholds ??
-      midpoints(Float32Array.from(ascending, (code) => values[code])),
-  };
+  const bounds = thresholds ??
+    midpoints(Float32Array.from(ascending, (code) => values[code]));
+  return { values, code: (x) => ascending[nearest(bounds, x)] };
 }
+
+/** The codebook of FP4, whose two zeros are told apart by the sign of a value. */
+export const FP4_CODEBOOK: Codebook = { values: FP4_VALUES, code: nearestFp4 };
 
 /** Scales in 8 bits. */
 export interface NestedPlan {
@@ -98,12 +102,18 @@ export interface CodebookPlan {
   readonly nested?: NestedPlan;
   /** What values are rounded to. */
   readonly computeDtype: ComputeDtype;
+  /** Whose arithmetic finds scales and codes; that of bitsandbytes by default. With onnxruntime's there is no field for the table. */
+  readonly arithmetic?: Arithmetic;
 }
+
+/** A library that quantizes to a codebook. */
+export type Arithmetic = "bitsandbytes" | "onnxruntime";
 
 /**
  * Makes a scheme.
  *
- * Its fields: `scale` for each block; `table`, what codes stand for. Nested:
+ * Its fields: `scale` for each block; `table`, what codes stand for, where files
+ * tell it. Nested:
  * `scaleCode` in place of `scale` is an index into `nestedTable`, and `nestedScale`
  * (for each {@linkcode NestedPlan.blocks}) and `offset` make a scale of what stands there.
  */
@@ -113,6 +123,8 @@ export function codebookScheme(plan: CodebookPlan): Scheme {
     grid,
     form: "s·g",
     fields: fieldsOf(plan),
+    ...(plan.arithmetic === "onnxruntime" &&
+      { constants: { table: grid.values } }),
     groupedBy: nested ? "scaleCode" : "scale",
     computeDtype,
     prepass: nested && (() => meanScale(plan.blockSize)),
@@ -121,7 +133,9 @@ export function codebookScheme(plan: CodebookPlan): Scheme {
   };
 }
 
-function fieldsOf({ matrix, blockSize, nested }: CodebookPlan): FieldPlans {
+function fieldsOf(
+  { matrix, blockSize, nested, arithmetic }: CodebookPlan,
+): FieldPlans {
   const scale: Span = { rows: 1, columns: blockSize };
   const table = (length: number) => ({
     span: everywhere(matrix),
@@ -130,6 +144,9 @@ function fieldsOf({ matrix, blockSize, nested }: CodebookPlan): FieldPlans {
     between: [-1, 1] as const,
   });
   const magnitude = [0, LARGEST] as const;
+  if (arithmetic === "onnxruntime") {
+    return { scale: { span: scale, between: magnitude } };
+  }
   if (!nested) {
     return { scale: { span: scale, between: magnitude }, table: table(16) };
   }
@@ -155,9 +172,15 @@ function encode(
 ): void {
   const { codebook, blockSize, nested } = plan, { fields } = tile;
   const scales = nested ? fields.scaleCode : fields.scale;
-  fields.table.set(codebook.values);
+  fields.table?.set(codebook.values);
   for (const run of runs(tile, { rows: 1, columns: blockSize })) {
     const block = values.subarray(run.first, run.first + run.count);
+    if (plan.arithmetic === "onnxruntime") {
+      const scale = largestOf(block);
+      scales[run.area] = scale;
+      multiplyBlock(codebook, block, scale, tile.codes, run.first);
+      continue;
+    }
     const scale = scaleOf(block, blockSize);
     scales[run.area] = scale;
     encodeBlock(codebook, block, scale, blockSize, tile.codes, run.first);
@@ -167,9 +190,26 @@ function encode(
 
 /** The scale of a block; that of a short one, the last, is never 0. */
 function scaleOf(block: Float32Array, blockSize: number): number {
-  let scale = block.length < blockSize ? LEAST_SCALE : 0;
-  for (const x of block) scale = Math.max(scale, Math.abs(x));
-  return scale;
+  const largest = largestOf(block);
+  return block.length < blockSize ? Math.max(LEAST_SCALE, largest) : largest;
+}
+
+function largestOf(block: Float32Array): number {
+  return block.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+}
+
+/** Codes for values times the inverse of their scale, whatever that is. */
+function multiplyBlock(
+  codebook: Codebook,
+  block: Float32Array,
+  scale: number,
+  codes: Uint8Array,
+  at: number,
+): void {
+  const inverse = scale === 0 ? 0 : fround(1 / scale);
+  for (let i = 0; i < block.length; i++) {
+    codes[at + i] = codebook.code(fround(block[i] * inverse));
+  }
 }
 
 /** Codes for values over their scale: times its inverse where the block is full, divided where it is not. */
@@ -185,13 +225,8 @@ function encodeBlock(
   const full = block.length === blockSize;
   for (let i = 0; i < block.length; i++) {
     const scaled = fround(full ? block[i] * inverse : block[i] / divisor);
-    codes[at + i] = codeOf(codebook, scaled);
+    codes[at + i] = codebook.code(scaled);
   }
-}
-
-/** The code whose value is nearest. */
-function codeOf({ ascending, thresholds }: Codebook, x: number): number {
-  return ascending[nearest(thresholds, x)];
 }
 
 /** Puts the scales of a tile, which are whole nested blocks, into 8 bits: codes take the place of scales. */
@@ -234,7 +269,8 @@ function meanScale(blockSize: number): Prepass {
 // ---- dequantizing ----
 
 function decode(plan: CodebookPlan, tile: Tile, out: Float32Array): void {
-  const round = roundTo(plan.computeDtype), { table } = tile.fields;
+  const round = roundTo(plan.computeDtype);
+  const { table = plan.codebook.values } = tile.fields;
   for (const run of runs(tile, { rows: 1, columns: plan.blockSize })) {
     const scale = scaleAt(plan, tile, run);
     for (let i = run.first; i < run.first + run.count; i++) {
