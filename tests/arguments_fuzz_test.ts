@@ -156,7 +156,7 @@ const ALSO: Readonly<Record<string, RegExp>> = {
   options: /option "|Unknown format|format|part "/,
   quantized: /format|shape|part/,
   into: /into|part "/,
-  format: /^Format |part "/,
+  format: /part "|^Format \S+ has no option/,
   shape: /as shape|Cannot lay out shape|part "/,
   parts: /part/,
 };

@@ -9,6 +9,13 @@ export type {
   DequantizeOptions,
 } from "../core.ts";
 export type {
+  BitsandbytesFormat,
+  BitsandbytesOptions,
+  BitsandbytesParts,
+  PackedDtype,
+  ResolvedBitsandbytesOptions,
+} from "../model/bitsandbytes.ts";
+export type {
   BlockFormat,
   BlockOptions,
   BlockParts,

@@ -31,6 +31,7 @@ import { F16, I32 } from "../layouts/codecs.ts";
 import { codesAt } from "../layouts/items.ts";
 import { lowFirst } from "../layouts/orders.ts";
 import { fieldPart } from "../layouts/parts.ts";
+import { eightInWord } from "../layouts/words.ts";
 import { defineFormat } from "../model/define.ts";
 import { gptqConvention } from "../model/gptq_checkpoint.ts";
 import { roundTo } from "../numeric/compute.ts";
@@ -168,49 +169,13 @@ function check(options: ResolvedGptqOptions, shape: readonly number[]): void {
   }
 }
 
-// ---- zero points in words ----
-
-const EIGHT = [0, 1, 2, 3, 4, 5, 6, 7];
-const ONES = 0x11111111;
-
-function wordAt(bytes: Uint8Array, at: number): number {
-  return bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 |
-    bytes[at + 3] << 24;
-}
-
-function setWord(bytes: Uint8Array, at: number, word: number): void {
-  for (let k = 0; k < 4; k++) bytes[at + k] = word >> 8 * k;
-}
-
-/**
- * Eight zero points in a word.
- *
- * @param fromWord What is taken from the word as it is written.
- * @param fromEach What is taken from each as it is written.
- */
-function zeroPoints(fromWord: number, fromEach: number): Codec {
-  return {
-    bytes: 4,
-    areas: { rows: 8, columns: 1 },
-    load(bytes, at, to): void {
-      const word = wordAt(bytes, at) + fromWord | 0;
-      for (const k of EIGHT) to[k] = (word >> 4 * k & 15) + fromEach;
-    },
-    store(from, bytes, at): void {
-      // AutoGPTQ's −1 for a zero point of 0 fills the nibbles above it: encode refuses it.
-      const word = EIGHT.reduce(
-        (all, k) =>
-          Number.isNaN(from[k]) ? all : all | from[k] - fromEach << 4 * k,
-        0,
-      );
-      setWord(bytes, at, word - fromWord);
-    },
-  };
-}
+/** What GPTQModel takes from a word of version 1. */
+const ONE_EACH = 0x11111111;
 
 function zerosOf({ version, zeros }: ResolvedGptqOptions): Codec {
-  if (version === 2) return zeroPoints(0, 0);
-  return zeros === "words" ? zeroPoints(ONES, 0) : zeroPoints(0, 1);
+  if (version === 2) return eightInWord();
+  // From a nibble of 0 this borrows from all above: encode refuses such a zero point.
+  return zeros === "nibbles" ? eightInWord(1) : eightInWord(0, ONE_EACH);
 }
 
 function layout(
@@ -325,17 +290,17 @@ function scheme(
     decode(tile, out): void {
       if (symmetric) rejectOtherZeros(tile, fields);
       rejectScales(tile, fields);
-      if (!actOrder) {
-        rejectOrder(tile, group.columns);
-        return free.decode(tile, out);
+      if (actOrder) {
+        rejectGroups(tile, groups);
+        return decodeInOrder(tile, fields, roundTo(computeDtype), out);
       }
-      rejectGroups(tile, groups);
-      decodeInOrder(tile, fields, roundTo(computeDtype), out);
+      rejectOrder(tile, group.columns);
+      free.decode(tile, out);
     },
   };
 }
 
-/** Decodes columns of which each says what group it is in. */
+/** The value of each input by the numbers of the group that it is said to be in. */
 function decodeInOrder(
   tile: Tile,
   { scale: plan }: FieldPlans,

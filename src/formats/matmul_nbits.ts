@@ -36,6 +36,7 @@ import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
+import { runs, type Span, type Tile } from "../words/tile.ts";
 
 const { abs, fround, max: larger, min: smaller } = Math;
 
@@ -69,8 +70,8 @@ export interface ResolvedMatMulNBitsOptions {
   readonly symmetric: boolean;
   /** The type of the scales. */
   readonly scaleDtype: "F32" | "F16";
-  /** The type that values are rounded to, where it is not that of the scales. */
-  readonly computeDtype?: "F32" | "F16";
+  /** The type that values are rounded to. */
+  readonly computeDtype: "F32" | "F16";
 }
 
 const OPTIONS: Schema<MatMulNBitsOptions> = {
@@ -103,6 +104,13 @@ const OPTIONS: Schema<MatMulNBitsOptions> = {
     kept: true,
   },
 };
+
+function complete(
+  options: ResolvedMatMulNBitsOptions,
+): ResolvedMatMulNBitsOptions {
+  const { scaleDtype, computeDtype = scaleDtype } = options;
+  return { ...options, computeDtype };
+}
 
 // ---- the scale rules ----
 
@@ -155,7 +163,7 @@ function scheme(
     fit: fitOf(options),
     stored: scaleDtype,
     limit: limitOf(options),
-    computeDtype: computeDtype ?? scaleDtype,
+    computeDtype,
   });
   return {
     ...linear,
@@ -166,7 +174,21 @@ function scheme(
     },
     // What an odd row ends in comes from a pair of blocks.
     together: { rows: 1, columns: 2 * blockSize },
+    encode(values, tile, context): void {
+      linear.encode(values, tile, context);
+      if (symmetric) signZeros(values, tile, block);
+    },
   };
+}
+
+/** Of zeros alone, the library takes the first for the one of largest magnitude: the scale has the other sign. */
+function signZeros(values: Float32Array, tile: Tile, block: Span): void {
+  const { scale } = tile.fields;
+  for (const { first, count, area } of runs(tile, block)) {
+    if (scale[area] !== 0) continue;
+    const own = values.subarray(first, first + count);
+    if (own.every((x) => x === 0)) scale[area] = own[0] / -8;
+  }
 }
 
 function layout(
@@ -237,6 +259,7 @@ export const matmul_nbits: Format<
   // The far end of a symmetric range has code 15, seven steps from zero, where it needs eight.
   errorBound: 0.126,
   options: OPTIONS,
+  complete,
   like: ({ fields, groupedBy, constants }) => ({
     blockSize: fields[groupedBy].span.columns,
     symmetric: constants?.zero !== undefined,

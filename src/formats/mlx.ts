@@ -46,6 +46,7 @@ import { decodeE4M3 } from "../numeric/e4m3.ts";
 import { f16ToF32, LARGEST_F16 } from "../numeric/f16.ts";
 import { matrixOf, rowLength, sizeOf, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
+import { E2M1 } from "../schemes/grids.ts";
 import { linearScheme } from "../schemes/linear.ts";
 import { fitAffine, mxfp4Rules, nvfp4Rules } from "../schemes/mlx.ts";
 import type {
@@ -169,7 +170,7 @@ function check(
   if (!GROUP_SIZES[mode].includes(groupSize)) {
     const sizes = GROUP_SIZES[mode].join(", ");
     throw new RangeError(
-      `Cannot use groupSize ${groupSize} in mode "${mode}": it takes ${sizes}`,
+      `Cannot use groupSize: in mode "${mode}" it must be ${sizes}, not the number ${groupSize}`,
     );
   }
   if (globalScale && mode !== "nvfp4") {
@@ -225,7 +226,7 @@ function layout(
     : fieldPart("scale", group, "U8", groups, E4M3);
   const ofTensor = everywhere(matrix);
   const global_scale = globalScale &&
-    fieldPart("tensorMax", ofTensor, "F32", [], F32);
+    fieldPart("tensorAbsmax", ofTensor, "F32", [], F32);
   return {
     matrix,
     parts: { weight, scales, ...(global_scale && { global_scale }) },
@@ -247,7 +248,7 @@ function scheme(
     ...rules,
     matrix: matrixOf(shape),
     group: groupSize,
-    negativeZero: true,
+    grid: E2M1,
     computeDtype: globalScale ? "F32" : computeDtype,
   });
 }
@@ -274,17 +275,24 @@ function affine(
   });
 }
 
-/** The options with which a tensor of MLX comes nearest to one of another format. */
-function like({ form, fields, groupedBy }: Scheme): Partial<MlxOptions> {
-  if (form === "s·c + b") {
-    return {
-      mode: "affine",
-      groupSize: fields[groupedBy].span.columns as MlxOptions["groupSize"],
-    };
-  }
-  return "exponent" in fields ? { mode: "mxfp4" } : {
-    mode: "nvfp4",
-    globalScale: TENSOR_SCALES.some((role) => role in fields),
+/**
+ * Options for numbers of another format. Scales and biases are stored in float16
+ * where values are computed in float32: those of ggml are.
+ */
+function like({ form, fields, groupedBy, computeDtype }: Scheme): MlxOptions {
+  const mode = form === "s·c + b"
+    ? "affine"
+    : groupedBy === "exponent"
+    ? "mxfp4"
+    : "nvfp4";
+  const { columns } = fields[groupedBy].span;
+  return {
+    mode,
+    computeDtype,
+    ...(mode === "affine" &&
+      { scaleDtype: computeDtype === "F32" ? "F16" : computeDtype }),
+    ...(TENSOR_SCALES.some((role) => role in fields) && { globalScale: true }),
+    ...(GROUP_SIZES[mode].includes(columns) && { groupSize: columns }),
   };
 }
 
@@ -307,7 +315,7 @@ function checkNumbers(
     throw badNumber(NAME, "global_scale", 0, ofTensor, wanted);
   }
   const index = scales.data.findIndex((byte) =>
-    // On x86-64 MLX saturates the NaN of a tensor of zeros to −448.
+    // What MLX makes of a tensor of zeros.
     mode === "mxfp4" ? byte === 255 : byte >= 0x7f &&
       !(ofTensor === 0 && byte === 0xfe)
   );
@@ -408,8 +416,14 @@ function settingsOf(
     memberOf(config, "quantization_config") ?? config;
   const own = memberOf(all, stem);
   if (own === false) fail("the config says that it is not quantized");
-  const settings = isObject(own) ? own : all;
-  return isObject(settings) ? settings : undefined;
+  const settings: Settings | undefined = isObject(own)
+    ? own
+    : isObject(all)
+    ? all
+    : undefined;
+  const isAny = settings?.bits !== undefined ||
+    settings?.group_size !== undefined;
+  return isAny ? settings : undefined;
 }
 
 /** Values that share a scale, if codes have 4 bits. */
@@ -451,8 +465,8 @@ function modeOf(
   if (said === undefined) {
     if (isFloat) {
       fail(
-        `its weight may hold 4 bits in groups of ${group} or 8 bits in groups of ` +
-          `${group / 2}: put the config.json that says it beside the file`,
+        `its shapes do not tell 4 bits in groups of ${group} from other widths: ` +
+          "put the config.json that says it beside the file",
       );
     }
     // Bytes as scales of 64 nibbles are those of mxfp8: 32 codes of 8 bits.
@@ -502,8 +516,8 @@ export const mlx: Format<"mlx", MlxOptions, MlxParts, ResolvedMlxOptions> =
     complete,
     check,
     checkNumbers,
-    layout,
     like,
+    layout,
     scheme,
     convention: CONVENTION,
   });

@@ -25,7 +25,7 @@ import {
 import { E2M1_DOUBLED, nearestE2M1 } from "../numeric/e2m1.ts";
 import { decodeE8M0Half, encodeE8M0 } from "../numeric/e8m0.ts";
 import { signedMax } from "../schemes/ggml_scale_search.ts";
-import { E2M1 } from "../schemes/grids.ts";
+import { E2M1_PLUS_ZERO } from "../schemes/grids.ts";
 
 const VALUES = 32;
 
@@ -59,7 +59,7 @@ export const mxfp4: BlockFormat<"mxfp4"> = blockFormat({
   values: VALUES,
   bytes: 17,
   record: [fieldAt("exponent", 0, U8), codesAt(1, halves(VALUES, VALUES))],
-  grid: E2M1,
+  grid: E2M1_PLUS_ZERO,
   form: "s·g",
   groupedBy: "exponent",
   errorBound: 0.25,

@@ -28,7 +28,7 @@ import {
 import { E2M1_DOUBLED, nearestE2M1 } from "../numeric/e2m1.ts";
 import { decodeUE4M3Half, encodeUE4M3 } from "../numeric/ue4m3.ts";
 import { signedMax } from "../schemes/ggml_scale_search.ts";
-import { E2M1 } from "../schemes/grids.ts";
+import { E2M1_PLUS_ZERO } from "../schemes/grids.ts";
 
 const { abs, fround } = Math;
 
@@ -78,7 +78,7 @@ export const nvfp4: BlockFormat<"nvfp4"> = blockFormat({
     fieldAt("scale", 0, repeated(UE4M3, GROUPS)),
     codesAt(GROUPS, halves(VALUES, GROUP)),
   ],
-  grid: E2M1,
+  grid: E2M1_PLUS_ZERO,
   form: "s·g",
   constants: { tensorScale: 1 },
   groupedBy: "scale",

@@ -34,6 +34,7 @@ import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
 import { clamp } from "../numeric/rounding.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
+import { E2M1_PLUS_ZERO } from "../schemes/grids.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { Codec, Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
@@ -112,7 +113,7 @@ function scheme(
     matrix: matrixOf(shape),
     group: GROUP,
     stored: "scale",
-    tensorScale: (absmax) => absmax / (6 * 448),
+    ofTensor: { role: "tensorScale", find: (absmax) => absmax / (6 * 448) },
     fit(absmax, ofTensor): number {
       const scale = fround(absmax / fround(6 * ofTensor));
       // NaN, of 0 / 0, passes through the clamp.
@@ -125,7 +126,7 @@ function scheme(
       return evenE2M1(abs(scaled)) | (scaled < 0 ? 8 : 0);
     },
     scale: scaleOf,
-    negativeZero: false,
+    grid: E2M1_PLUS_ZERO,
     computeDtype,
   });
 }
@@ -256,6 +257,7 @@ export const nvfp4_modelopt: Format<
   options: OPTIONS,
   check,
   checkNumbers,
+  like: ({ computeDtype }) => ({ computeDtype }),
   layout,
   scheme,
   convention: {

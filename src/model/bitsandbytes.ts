@@ -127,12 +127,15 @@ export interface BitsandbytesSpec<Name extends string> {
   readonly errorBound: number;
 }
 
+/** Every block size that the library takes. */
+const BLOCK_SIZES = [32, 64, 128, 256, 512, 1024, 2048, 4096];
+
 const OPTIONS: Schema<BitsandbytesOptions> = {
   blockSize: {
     kind: "number",
     min: 32,
     max: 4096,
-    powerOfTwo: true,
+    choices: BLOCK_SIZES,
     default: 64,
     kept: true,
     help: "values that share a scale",
@@ -158,9 +161,6 @@ const OPTIONS: Schema<BitsandbytesOptions> = {
     help: "the element type under which packed bytes are kept",
   },
 };
-
-/** Every block size that the options allow. */
-const BLOCK_SIZES = [32, 64, 128, 256, 512, 1024, 2048, 4096];
 
 /**
  * Makes a format from its table.

@@ -11,8 +11,8 @@
  *
  * @module
  */
+import { isObject, memberOf, shownValue } from "./config.ts";
 import type { Candidate, Convention, Recognized } from "../words/format.ts";
-import type { PartSpec } from "../words/layout.ts";
 
 /** The options that a checkpoint's settings decide. */
 interface CheckpointOptions {
@@ -23,8 +23,6 @@ interface CheckpointOptions {
   readonly actOrder: boolean;
 }
 
-type Settings = Readonly<Record<string, unknown>>;
-
 const DIMENSIONS: Readonly<Record<string, readonly [string, number]>> = {
   qweight: ["I32", 2],
   qzeros: ["I32", 2],
@@ -32,25 +30,8 @@ const DIMENSIONS: Readonly<Record<string, readonly [string, number]>> = {
   g_idx: ["I32", 1],
 };
 
-/** A member of what a config file says, never one of its prototype. */
-function setting(settings: unknown, name: string): unknown {
-  return isObject(settings) && Object.hasOwn(settings, name)
-    ? settings[name]
-    : undefined;
-}
-
-function isObject(value: unknown): value is Settings {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function fail(what: string): never {
-  throw new RangeError(`Cannot read it as gptq: ${what}`);
-}
-
-/** A value of a config file in a message: short, on one line. */
-function shown(value: unknown): string {
-  return (JSON.stringify(value) ?? "nothing").slice(0, 40);
-}
+/** Throws the reason why a candidate is none that can be read. */
+type Fail = (what: string) => never;
 
 // ---- shapes ----
 
@@ -58,6 +39,7 @@ function shown(value: unknown): string {
 function sizesOf(
   { parts }: Candidate,
   bits: number,
+  fail: Fail,
 ): { inputs: number; outputs: number; groups: number } {
   for (const [name, [dtype, dimensions]] of Object.entries(DIMENSIONS)) {
     const part = parts[name];
@@ -70,31 +52,31 @@ function sizesOf(
   }
   const [inputs] = parts.g_idx.shape, [groups, outputs] = parts.scales.shape;
   const perWord = 32 / bits;
-  expectShape("qweight", parts.qweight, [Math.ceil(inputs / perWord), outputs]);
-  expectShape("qzeros", parts.qzeros, [groups, Math.ceil(outputs / perWord)]);
+  const expected = {
+    qweight: [Math.ceil(inputs / perWord), outputs],
+    qzeros: [groups, Math.ceil(outputs / perWord)],
+  };
+  for (const [name, shape] of Object.entries(expected)) {
+    if (String(parts[name].shape) === String(shape)) continue;
+    fail(
+      `part "${name}" is [${
+        parts[name].shape
+      }], which "g_idx" and "scales" make [${shape}]`,
+    );
+  }
   return { inputs, outputs, groups };
-}
-
-function expectShape(
-  name: string,
-  { shape }: PartSpec,
-  expected: readonly number[],
-): void {
-  if (String(shape) === String(expected)) return;
-  fail(
-    `part "${name}" is [${shape}], which "g_idx" and "scales" make [${expected}]`,
-  );
 }
 
 // ---- settings ----
 
 function groupSizeOf(
-  settings: Settings,
+  settings: unknown,
   { inputs, groups }: { inputs: number; groups: number },
+  fail: Fail,
 ): number | "row" {
-  const size = setting(settings, "group_size");
+  const size = memberOf(settings, "group_size");
   if (!Number.isSafeInteger(size) || size !== -1 && !((size as number) > 0)) {
-    fail(`the config's group_size is ${shown(size)}`);
+    fail(`the config's group_size is ${shownValue(size)}`);
   }
   const made = size === -1
     ? Math.min(1, inputs)
@@ -108,10 +90,17 @@ function groupSizeOf(
 }
 
 /** A setting that is yes or no, with what its absence means. */
-function flagOf(settings: Settings, name: string, absent: boolean): boolean {
-  const value = setting(settings, name) ?? absent;
+function flagOf(
+  settings: unknown,
+  name: string,
+  absent: boolean,
+  fail: Fail,
+): boolean {
+  const value = memberOf(settings, name) ?? absent;
   if (typeof value !== "boolean") {
-    fail(`the config's ${name} is ${shown(value)}, not true or false`);
+    return fail(
+      `the config's ${name} is ${shownValue(value)}, not true or false`,
+    );
   }
   return value;
 }
@@ -120,12 +109,13 @@ const VERSIONS: Readonly<Record<string, 1 | 2>> = { gptq: 1, gptq_v2: 2 };
 
 /** How version 1 takes 1 from zero points: GPTQModel names itself, AutoGPTQ has no such setting. */
 function zerosOf(
-  settings: Settings,
+  settings: unknown,
   symmetric: boolean,
   version: 1 | 2,
+  fail: Fail,
 ): "words" | "nibbles" {
   if (symmetric || version === 2) return "words";
-  const quantizer = setting(setting(settings, "meta"), "quantizer");
+  const quantizer = memberOf(memberOf(settings, "meta"), "quantizer");
   if (quantizer === undefined || quantizer === null) return "nibbles";
   const names = Array.isArray(quantizer) ? quantizer : [quantizer];
   if (names.some((n) => typeof n === "string" && n.startsWith("gptqmodel"))) {
@@ -133,35 +123,39 @@ function zerosOf(
   }
   return fail(
     `zero points of version 1 are stored in two ways, and the config's meta.quantizer ${
-      shown(quantizer)
+      shownValue(quantizer)
     } is neither gptqmodel's nor absent, as AutoGPTQ's is`,
   );
 }
 
 function recognize(candidate: Candidate): Recognized | undefined {
-  const { config } = candidate;
-  if (!isObject(config) || setting(config, "bits") === undefined) {
-    fail(
-      "without the settings of its quantize_config.json or config.json it may be of version 1 or 2",
+  const { config, stem = "it" } = candidate;
+  const fail = (what: string): never => {
+    throw new RangeError(`Cannot read ${stem} as gptq: ${what}`);
+  };
+  const settings = memberOf(config, "quantization_config") ?? config;
+  if (!isObject(settings) || memberOf(settings, "bits") === undefined) {
+    return fail(
+      "it may be of version 1 or 2: put the quantize_config.json or config.json that says it beside the file",
     );
   }
-  const method = setting(config, "quant_method") ?? "gptq";
-  const stored = setting(config, "checkpoint_format") ?? "gptq";
+  const method = memberOf(settings, "quant_method") ?? "gptq";
+  const stored = memberOf(settings, "checkpoint_format") ?? "gptq";
   if (method !== "gptq" || typeof stored !== "string") return undefined;
   if (!Object.hasOwn(VERSIONS, stored)) return undefined;
-  const bits = setting(config, "bits");
+  const bits = memberOf(settings, "bits");
   if (bits !== 2 && bits !== 4 && bits !== 8) return undefined;
-  const sizes = sizesOf(candidate, bits);
+  const sizes = sizesOf(candidate, bits, fail);
   if (bits !== 4) return undefined;
   const version = VERSIONS[stored];
-  const symmetric = flagOf(config, "sym", true);
+  const symmetric = flagOf(settings, "sym", true, fail);
   const options: CheckpointOptions = {
-    groupSize: groupSizeOf(config, sizes),
+    groupSize: groupSizeOf(settings, sizes, fail),
     symmetric,
     version,
-    zeros: zerosOf(config, symmetric, version),
+    zeros: zerosOf(settings, symmetric, version, fail),
     // g_idx decides wherever it is not said to be in order.
-    actOrder: flagOf(config, "desc_act", true),
+    actOrder: flagOf(settings, "desc_act", true, fail),
   };
   return { shape: [sizes.outputs, sizes.inputs], options };
 }

@@ -11,6 +11,7 @@ import {
   fieldLength,
   type FieldPlan,
   type Fields,
+  indexInTensor,
   type Span,
   type Tile,
 } from "../words/tile.ts";
@@ -117,6 +118,7 @@ export function repackWindow(
       fields[role] = fieldFor(role, plan, from.scheme, to.scheme, read);
     }
     checkDropped(from.scheme, to.scheme, read);
+    checkCodes(from.scheme, to.scheme, read);
     packTile(to, { ...written, fields }, target);
     const back = newTile(to, part);
     unpackTile(to, back, target);
@@ -215,6 +217,23 @@ function constantOf(
       TENSOR_SCALES.some((other) => other in constants)
     ? asTensorScale(role, constants)
     : constants[role];
+}
+
+/** Codes have to stand for the same in the target: libraries differ in the sign of a zero. */
+function checkCodes(from: Scheme, to: Scheme, read: Tile): void {
+  const a = from.grid.values, b = to.grid.values;
+  if (a === b) return;
+  const bad = read.codes.findIndex((code) => !Object.is(a[code], b[code]));
+  if (bad < 0) return;
+  const shown = (x: number) => Object.is(x, -0) ? "-0" : x;
+  const code = read.codes[bad];
+  throw new RangeError(
+    `Cannot repack: code ${code} at index ${
+      indexInTensor(read, bad)
+    } does not fit: it stands for ${shown(a[code])}, there for ${
+      shown(b[code])
+    }; quantize anew from the dequantized values instead`,
+  );
 }
 
 /** What was written has to read back as it was, to the bit. */

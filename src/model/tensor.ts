@@ -14,7 +14,15 @@ import type {
   Ranges,
   Scheme,
 } from "../words/scheme.ts";
-import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
+import {
+  areaNumber,
+  indexInTensor,
+  numberInTensor,
+  type Run,
+  runs,
+  type Tile,
+  tileOf,
+} from "../words/tile.ts";
 import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
 
 /** Values in a tile: what is worked on fits in the first caches. */
@@ -117,10 +125,11 @@ export function encodeTensor(
   if (areaOf(whole(matrix)) === 0) return encodeEmpty(tensor, parts, context);
   const known = { ...prepassOf(tensor, values, context), ...context };
   for (const { windows, measured } of stages(tensor, TILE_VALUES)) {
-    const ranges = measured
+    const groups = measured
       ? measureGroups(tensor, values, windows())
-      : known.ranges;
+      : undefined;
     for (const window of windows()) {
+      const ranges = groups?.(window) ?? known.ranges;
       const input = valuesOf(values, matrix, window, workspace.values);
       const tile = workspace.tile(window, tensor);
       scheme.encode(input, tile, { ...known, ranges });
@@ -180,24 +189,33 @@ function prepassOf(
   return prepass.result();
 }
 
-/** The range of each row of an area, whose windows come row by row. */
+/** Measures the groups of an area by its windows; tells the ranges of those that a window touches. */
 function measureGroups(
-  { layout: { matrix } }: Tensor,
+  { scheme: { fields, groupedBy }, layout: { matrix } }: Tensor,
   values: Float32Array,
   windows: Iterable<Window>,
-): Ranges {
-  const min: number[] = [], max: number[] = [];
-  let firstRow: number | undefined;
-  for (const { row, rows, column, columns } of windows) {
-    firstRow ??= row;
-    for (let r = row; r < row + rows; r++) {
-      const first = r * matrix.columns + column, i = r - firstRow;
-      const [low, high] = extremes(values, first, first + columns);
-      min[i] = Math.min(min[i] ?? Infinity, low);
-      max[i] = Math.max(max[i] ?? -Infinity, high);
+): (window: Window) => Ranges {
+  const { span } = fields[groupedBy];
+  const known = new Map<number, [min: number, max: number]>();
+  const firstOf = (window: Window, run: Run) =>
+    indexInTensor({ ...window, matrix }, run.first);
+  for (const window of windows) {
+    for (const run of runs(window, span)) {
+      const first = firstOf(window, run);
+      const [low, high] = extremes(values, first, first + run.count);
+      const group = areaNumber(matrix, span, first);
+      const [min, max] = known.get(group) ?? [low, high];
+      known.set(group, [Math.min(min, low), Math.max(max, high)]);
     }
   }
-  return { min: Float32Array.from(min), max: Float32Array.from(max) };
+  return (window) => {
+    const min: number[] = [], max: number[] = [];
+    for (const run of runs(window, span)) {
+      const group = areaNumber(matrix, span, firstOf(window, run));
+      [min[run.area], max[run.area]] = known.get(group)!;
+    }
+    return { min: Float32Array.from(min), max: Float32Array.from(max) };
+  };
 }
 
 function extremes(

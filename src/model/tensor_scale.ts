@@ -14,7 +14,7 @@ const FRACTIONS: Readonly<
 > = {
   tensorScale: (x) => [x, 1],
   tensorDivisor: (x) => [1, x],
-  tensorMax: (x) => [x, LARGEST],
+  tensorAbsmax: (x) => [x, LARGEST],
 };
 
 /** The roles. */
@@ -39,7 +39,7 @@ export function asTensorScale(
   const found = Math.fround(
     role === "tensorDivisor"
       ? b / a
-      : role === "tensorMax"
+      : role === "tensorAbsmax"
       ? a * LARGEST / b
       : a / b,
   );

@@ -11,12 +11,12 @@ import { roundTo } from "../numeric/compute.ts";
 import type {
   ComputeDtype,
   EncodeContext,
+  Grid,
   Prepass,
   Scheme,
 } from "../words/scheme.ts";
 import { everywhere, runs, type Span, type Tile } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
-import { E2M1 } from "./grids.ts";
 
 const { abs, fround, max } = Math;
 
@@ -28,54 +28,54 @@ export interface E2M1Plan {
   readonly group: number;
   /** What is stored for a group: a scale, or the E8M0 byte of one. */
   readonly stored: "scale" | "exponent";
-  /** The scale of the tensor by its largest magnitude; absent where it has none, and 1 is passed in its place. */
-  tensorScale?(absmax: number): number;
-  /** What is stored of the scale of the tensor: itself by default. */
-  readonly tensorRole?: TensorRole;
-  /** The type that values are rounded to before all else; F32 by default. */
-  readonly inputDtype?: ComputeDtype;
+  /**
+   * The scale of the tensor: its role and how it comes of the largest magnitude.
+   * The role is `tensorScale` only where values are multiplied by it as it is.
+   * Absent where there is none; 1 is passed in its place.
+   */
+  readonly ofTensor?: {
+    readonly role: string;
+    find(absmax: number): number;
+  };
   /** What is stored for a group, as it will be read back. */
   fit(absmax: number, tensorScale: number): number;
   /** The code of a value. */
   code(x: number, stored: number, tensorScale: number): number;
   /** What the values of codes are multiplied by. */
   scale(stored: number, tensorScale: number): number;
-  /** Whether code 8 stands for −0, or for +0. */
-  readonly negativeZero: boolean;
+  /** E2M1, with code 8 as −0 or +0. */
+  readonly grid: Grid;
+  /** The type that the weights are rounded to before all else; F32 by default. */
+  readonly inputDtype?: ComputeDtype;
   /** The type that values are rounded to. */
   readonly computeDtype: ComputeDtype;
 }
 
-/** The scale of a tensor, the number whose inverse it is, or its largest magnitude. */
-export type TensorRole = "tensorScale" | "tensorDivisor" | "tensorMax";
-
 /** Makes a scheme. */
 export function e2m1Scheme(plan: E2M1Plan): Scheme {
-  const { matrix, stored, computeDtype } = plan;
+  const { matrix, stored, ofTensor, grid, computeDtype } = plan;
   return {
-    grid: E2M1,
+    grid,
     form: "s·g",
     fields: {
       [stored]: { span: spanOf(plan) },
-      ...(plan.tensorScale &&
-        { [roleOf(plan)]: { span: everywhere(matrix), shared: true } }),
+      ...(ofTensor &&
+        { [ofTensor.role]: { span: everywhere(matrix), shared: true } }),
     },
-    ...(stored === "scale" && !plan.tensorScale &&
-      { constants: { tensorScale: 1 } }),
+    constants: ofTensor ? undefined : { tensorScale: 1 },
     groupedBy: stored,
     computeDtype,
-    prepass: plan.tensorScale && (() => wholeAbsmax(plan.inputDtype)),
+    prepass: ofTensor && (() => wholeAbsmax(plan.inputDtype)),
     encode: (values, tile, context) => encode(plan, values, tile, context),
     decode: (tile, out) => decode(plan, tile, out),
   };
 }
 
+/** No scale of the tensor. */
+const NONE: NonNullable<E2M1Plan["ofTensor"]> = { role: "", find: () => 1 };
+
 function spanOf({ group }: E2M1Plan): Span {
   return { rows: 1, columns: group };
-}
-
-function roleOf({ tensorRole = "tensorScale" }: E2M1Plan): TensorRole {
-  return tensorRole;
 }
 
 function encode(
@@ -85,10 +85,9 @@ function encode(
   { known }: EncodeContext,
 ): void {
   const values = plan.inputDtype ? given.map(roundTo(plan.inputDtype)) : given;
-  const ofTensor = plan.tensorScale
-    ? fround(plan.tensorScale(known?.absmax ?? absmaxOf(values)))
-    : 1;
-  if (plan.tensorScale) tile.fields[roleOf(plan)][0] = ofTensor;
+  const { role, find } = plan.ofTensor ?? NONE;
+  const ofTensor = fround(find(known?.absmax ?? absmaxOf(values)));
+  if (plan.ofTensor) tile.fields[role][0] = ofTensor;
   for (const { first, count, area } of runs(tile, spanOf(plan))) {
     const absmax = absmaxOf(values.subarray(first, first + count));
     const stored = plan.fit(absmax, ofTensor);
@@ -102,14 +101,11 @@ function encode(
 function decode(plan: E2M1Plan, tile: Tile, out: Float32Array): void {
   const round = roundTo(plan.computeDtype);
   const { codes, fields } = tile;
-  const ofTensor = plan.tensorScale ? fields[roleOf(plan)][0] : 1;
+  const ofTensor = plan.ofTensor ? fields[plan.ofTensor.role][0] : 1;
   for (const { first, count, area } of runs(tile, spanOf(plan))) {
     const scale = plan.scale(fields[plan.stored][area], ofTensor);
     for (let i = first; i < first + count; i++) {
-      const value = codes[i] === 8 && !plan.negativeZero
-        ? 0
-        : E2M1.values[codes[i]];
-      out[i] = round(fround(value * scale));
+      out[i] = round(fround(plan.grid.values[codes[i]] * scale));
     }
   }
 }
@@ -120,7 +116,7 @@ function absmaxOf(values: Float32Array): number {
   return largest;
 }
 
-/** A prepass that finds the largest magnitude of a whole tensor, rounded to the type that its values are rounded to. */
+/** A prepass that finds the largest magnitude of a whole tensor in the type that its values are rounded to. */
 export function wholeAbsmax(dtype: ComputeDtype = "F32"): Prepass {
   let absmax = 0;
   return {

@@ -14,10 +14,16 @@ export const UINT4: Grid = {
 
 const E2M1_MAGNITUDES = [0, 0.5, 1, 1.5, 2, 3, 4, 6];
 
-/** 4-bit floats with two exponent bits; code 8 is the zero that some libraries read as −0. */
+/** 4-bit floats with two exponent bits; code 8 is −0. */
 export const E2M1: Grid = {
   name: "e2m1",
   values: [...E2M1_MAGNITUDES, ...E2M1_MAGNITUDES.map((x) => -x)],
+};
+
+/** The same for libraries that read code 8 as +0: all other codes move between the two. */
+export const E2M1_PLUS_ZERO: Grid = {
+  name: E2M1.name,
+  values: E2M1.values.map((x) => x + 0),
 };
 
 /** The non-linear grid of ggml's IQ4 formats. */

@@ -89,9 +89,7 @@ function encode(
   { ranges, overflow = "throw" }: EncodeContext,
 ): void {
   for (const run of runs(tile, plan.group)) {
-    const [min, max] = ranges
-      ? rangeAt(ranges, run, tile)
-      : rangeOf(values, run);
+    const [min, max] = ranges ? rangeAt(ranges, run) : rangeOf(values, run);
     const [scale, offset] = fitGroup(plan, min, max, overflow, run, tile);
     tile.fields.scale[run.area] = scale;
     if (plan.offset) tile.fields[plan.offset][run.area] = offset;
@@ -101,13 +99,12 @@ function encode(
   }
 }
 
-/** The range that was measured before: of the tensor, or of the row that the run lies in. */
+/** The range that was measured before: of the tensor, or of the run's group. */
 function rangeAt(
   { min, max }: Ranges,
-  { first }: Run,
-  { columns }: Tile,
+  { area }: Run,
 ): [min: number, max: number] {
-  const i = min.length === 1 ? 0 : Math.floor(first / columns);
+  const i = min.length === 1 ? 0 : area;
   return [min[i], max[i]];
 }
 

@@ -31,7 +31,7 @@ export function fitAffine(
 /** The part of a plan that differs between the modes of E2M1 values. */
 export type E2M1Rules = Pick<
   E2M1Plan,
-  "stored" | "tensorScale" | "tensorRole" | "fit" | "code" | "scale"
+  "stored" | "ofTensor" | "fit" | "code" | "scale"
 >;
 
 /**
@@ -48,8 +48,10 @@ export function mxfp4Rules(
   return {
     stored: "exponent",
     fit(absmax): number {
-      const least = ofWeights(fround(absmax / 6));
-      return least === 0 ? 127 : ceilE8M0(least);
+      const exact = fround(absmax / 6), rounded = ofWeights(exact);
+      if (rounded === 0) return 127;
+      // MLX has no such weights: what is beyond float16 is left as it is.
+      return ceilE8M0(rounded < Infinity ? rounded : exact);
     },
     code: (x, exponent) => nearestE2M1(fround(x / decodeE8M0(exponent)), 0.5),
     scale: (exponent) => round(decodeE8M0(exponent)),
@@ -71,14 +73,14 @@ export function nvfp4Rules(
     globalScale ? fround(6 * LARGEST_E4M3 / ofTensor) : 1;
   return {
     stored: "scale",
-    ...(globalScale && {
-      tensorScale: (absmax: number) => absmax,
-      tensorRole: "tensorMax" as const,
-    }),
+    // A magnitude, no scale: values are not multiplied by it as it is.
+    ...(globalScale &&
+      { ofTensor: { role: "tensorAbsmax", find: (absmax: number) => absmax } }),
     fit(absmax, ofTensor): number {
       const scale = fround(ofWeights(fround(absmax / 6)) * encoded(ofTensor));
-      // 0 · ∞, in a tensor of zeros, saturates like what is too large.
-      return decodeE4M3(encodeE4M3(Number.isNaN(scale) ? Infinity : scale));
+      // 0 · ∞, in a tensor of zeros: on x86-64 that is a NaN with its sign set, and
+      // MLX saturates it like what is too large.
+      return decodeE4M3(encodeE4M3(Number.isNaN(scale) ? -Infinity : scale));
     },
     code(x, scale, ofTensor): number {
       if (scale === 0) return 0;

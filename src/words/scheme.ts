@@ -21,7 +21,7 @@ export interface Grid {
  */
 export type Form = "s·g" | "s·(c − z)" | "s·c + b" | "other";
 
-/** Smallest and largest values, one pair for each area that was measured. */
+/** Smallest and largest values: one pair for the whole tensor, or one for each group that a window touches, row by row. */
 export interface Ranges {
   /** The smallest. */
   readonly min: Float32Array;

@@ -117,7 +117,10 @@ export function tileOf(
 }
 
 /** Index in the whole tensor of a value of a tile. */
-export function indexInTensor(tile: Tile, index: number): number {
+export function indexInTensor(
+  tile: Window & { readonly matrix: Matrix },
+  index: number,
+): number {
   const row = tile.row + Math.floor(index / tile.columns);
   return row * tile.matrix.columns + tile.column + index % tile.columns;
 }

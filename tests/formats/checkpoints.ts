@@ -6,7 +6,6 @@
  */
 import { readFile } from "node:fs/promises";
 import { rootUrl } from "../modules.ts";
-import { roundTo } from "../../src/numeric/compute.ts";
 import { bf16ToF32 } from "../../src/numeric/bf16.ts";
 import { f16ToF32 } from "../../src/numeric/f16.ts";
 import { ARRAYS, type Dtype } from "../../src/words/dtypes.ts";
@@ -52,12 +51,6 @@ export function floatsOf({ dtype, data }: Part): Float32Array {
     BF16: bf16ToF32,
   };
   return Float32Array.from(data as Uint16Array, decode[dtype]!);
-}
-
-/** The element type of floats, or an error. */
-export function floatDtype({ dtype }: Part): "F32" | "F16" | "BF16" {
-  roundTo(dtype as "F32")(0);
-  return dtype as "F32";
 }
 
 /** The parts of the tensor `stem`, under the names that a format gives them. */

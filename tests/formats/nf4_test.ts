@@ -466,6 +466,23 @@ Deno.test("nf4: index of a refused scale is that in the tensor, beyond the first
   dequantize(q);
 });
 
+Deno.test("nf4: into takes a quant_state of the length that is written, reading takes any", () => {
+  const values = adversarial(100).gauss, options = { format: "nf4" } as const;
+  const q = quantize(values, options), { quant_state, ...rest } = q.parts;
+  const longer = text(JSON.stringify(stateOf(quant_state), null, 8));
+  const into = {
+    ...q,
+    parts: { ...rest, quant_state: longer as Part<"U8"> },
+  };
+  assertSameBytes(dequantize(into), dequantize(q));
+  assertThrows(
+    () => quantize(values, { ...options, into }),
+    RangeError,
+    'Cannot use part "quant_state"',
+  );
+  assertEquals(quantize(values, { ...options, into: q }).parts, q.parts);
+});
+
 Deno.test("nf4: a quant_state that contradicts shape or options is refused when dequantizing", () => {
   const tensor = (state: unknown, options = {}) => ({
     format: "nf4",
@@ -513,7 +530,7 @@ Deno.test("nf4: block sizes are powers of two from 32 to 4096", () => {
     assertThrows(
       () => quantize([1], { format: "nf4", blockSize }),
       RangeError,
-      `Cannot use blockSize: it must be a power of two from 32 to 4096, not the number ${blockSize}`,
+      "it must be 32, 64, 128, 256, 512, 1024, 2048 or 4096",
     );
   }
 });
