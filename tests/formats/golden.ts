@@ -24,7 +24,7 @@ import {
 export interface GoldenCase {
   /** Its folder in `tests/vectors/FORMAT`. */
   readonly name: string;
-  /** The file of the weights beside it; absent where the library made none of weights. */
+  /** The file of the weights, from `tests/vectors` on; absent where the library made none of weights. */
   readonly input?: string;
   /** What the checkpoint does not tell: options for both directions. */
   readonly options?: object;
@@ -54,7 +54,7 @@ async function metadataOf(
     await readFile(new URL(`tests/vectors/${path}`, rootUrl)),
   );
   const { metadata } = await openSafetensors(memorySource(bytes));
-  return Object.fromEntries(Object.entries(metadata ?? {}));
+  return Object.fromEntries(metadata ?? []) as Record<string, string>;
 }
 
 /** The tensors of a case. */
@@ -105,7 +105,7 @@ export function testGolden(
 
     if (input === undefined) continue;
     Deno.test(`${label} is quantized as its library does`, async () => {
-      const inputs = await goldenTensors(`${name}/${input}`);
+      const inputs = await goldenTensors(input);
       const tensors = await goldenTensorsOf(format, golden);
       for (const { name: tensor, parts, candidate } of tensors) {
         const { shape, options } = format.convention!.recognize(candidate)!;
