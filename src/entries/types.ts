@@ -44,6 +44,7 @@ export type {
 export type {
   Codec,
   CodesItem,
+  ConstantItem,
   FieldItem,
   Layout,
   PartPlan,

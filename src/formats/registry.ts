@@ -5,6 +5,7 @@
  */
 export * from "./fp4.ts";
 export * from "./gptq.ts";
+export * from "./hqq.ts";
 export * from "./int4.ts";
 export * from "./iq4_nl.ts";
 export * from "./iq4_xs.ts";

@@ -7,6 +7,7 @@
 import {
   type Codec,
   type CodesItem,
+  type ConstantItem,
   type FieldItem,
   type PartPlan,
   type Unit,
@@ -76,6 +77,10 @@ export function unpackPart(
       item.read(new TextDecoder().decode(part.bytes), tile.fields);
       continue;
     }
+    if (item.kind === "constant") {
+      checkConstant(part, item);
+      continue;
+    }
     for (const place of places(part, matrix, tile)) {
       if (item.kind === "codes") unpackCodes(part, item, place, tile);
       else unpackField(part, item, place, plans[item.role], tile);
@@ -95,11 +100,30 @@ export function packPart(
       part.bytes.set(new TextEncoder().encode(item.write(tile.fields)));
       continue;
     }
+    if (item.kind === "constant") {
+      part.bytes.set(item.bytes);
+      continue;
+    }
     for (const place of places(part, matrix, tile)) {
       if (item.kind === "codes") packCodes(part, item, place, tile);
       else packField(part, item, place, plans[item.role], tile);
     }
   }
+}
+
+/** Throws a RangeError where bytes that have to be the same are not. */
+function checkConstant(
+  { bytes }: PartBytes,
+  { bytes: expected, checked }: ConstantItem,
+): void {
+  if (!checked) return;
+  const bad = expected.findIndex((byte, i) => bytes[i] !== byte);
+  if (bad < 0) return;
+  throw new RangeError(
+    `Cannot use part "${checked}": its byte ${bad} is ${
+      bytes[bad]
+    }, by shape and options it must be ${expected[bad]}`,
+  );
 }
 
 /** Index in the tile of value `k` of a unit, or −1 where the tile does not have it. */

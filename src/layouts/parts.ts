@@ -4,8 +4,9 @@
  * @module
  */
 import { bytesPerElement, type Dtype } from "../words/dtypes.ts";
-import type { Codec, PartPlan } from "../words/layout.ts";
-import type { Span } from "../words/tile.ts";
+import type { Codec, PartPlan, PartSpec } from "../words/layout.ts";
+import { everywhere, type Span } from "../words/tile.ts";
+import type { Matrix } from "../words/window.ts";
 import { highFirst, lowFirst } from "./orders.ts";
 
 /** How codes of a row are packed. */
@@ -38,6 +39,29 @@ export function packedRows(
     unit: { rows: 1, columns, bytes: columns / 2 },
     order: "rows",
     holds: [{ kind: "codes", at: 0, nibbles, flip, padding, stale }],
+  };
+}
+
+/**
+ * A part whose bytes follow from shape and options.
+ *
+ * @param matrix The tensor.
+ * @param part What the part looks like.
+ * @param bytes Its bytes.
+ * @param checked Its name, where other bytes contradict the tensor.
+ */
+export function constantPart<D extends Dtype>(
+  matrix: Matrix,
+  { dtype, shape }: PartSpec<D>,
+  bytes: Uint8Array,
+  checked?: string,
+): PartPlan<D> {
+  return {
+    dtype,
+    shape,
+    unit: { ...everywhere(matrix), bytes: bytes.length },
+    order: "rows",
+    holds: [{ kind: "constant", bytes, checked }],
   };
 }
 

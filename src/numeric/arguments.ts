@@ -26,6 +26,8 @@ export interface TypedArrays {
   readonly Float32Array: Float32Array;
   /** 64-bit floats. */
   readonly Float64Array: Float64Array;
+  /** Signed 64-bit integers. */
+  readonly BigInt64Array: BigInt64Array;
 }
 
 /** The name of a typed array. */
@@ -45,6 +47,7 @@ const CONSTRUCTORS: Readonly<Record<TypedArrayKind, Constructor>> = {
   Uint32Array,
   Float32Array,
   Float64Array,
+  BigInt64Array,
 };
 
 const typedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype);

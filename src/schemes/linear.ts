@@ -16,6 +16,7 @@ import type {
 } from "../words/scheme.ts";
 import {
   areaNumber,
+  areasOf,
   type FieldPlans,
   indexInTensor,
   type Run,
@@ -34,7 +35,9 @@ export type Rounding =
   /** RNE((x + z·s) / s); with a bias RNE((x − b) / s) */
   | "shift"
   /** round half away(x · (1 / s) + z) */
-  | "reciprocal";
+  | "reciprocal"
+  /** RNE(x · factor + z), the factor being the third number of a fit */
+  | "factor";
 
 /** What makes one linear scheme different from another. */
 export interface LinearPlan {
@@ -44,8 +47,8 @@ export interface LinearPlan {
   readonly offset?: "zero" | "bias";
   /** The zero point where there is no field for it; 8 by default. */
   readonly zero?: number;
-  /** Scale and offset of a group, in float32. */
-  fit(min: number, max: number): readonly [scale: number, offset: number];
+  /** Scale and offset of a group, in float32, and the factor of rounding `"factor"`. */
+  fit(min: number, max: number): Fit;
   /** How a value becomes a code. */
   readonly rounding: Rounding;
   /** The type that scale and bias are stored in; F32 by default. */
@@ -57,6 +60,9 @@ export interface LinearPlan {
   /** Whether one range for the whole tensor is needed first. */
   readonly prepass?: () => Prepass;
 }
+
+/** What is found for a group. */
+export type Fit = readonly [scale: number, offset: number, factor?: number];
 
 /** Makes a scheme. */
 export function linearScheme(plan: LinearPlan): Scheme {
@@ -74,7 +80,8 @@ export function linearScheme(plan: LinearPlan): Scheme {
     groupedBy: "scale",
     computeDtype,
     prepass: plan.prepass,
-    byRange: true,
+    // Ranges beyond a window are those of rows.
+    byRange: group.rows === 1 || plan.prepass !== undefined,
     encode: (values, tile, context) => encode(plan, values, tile, context),
     decode: (tile, out) => decode(plan, tile, out),
   };
@@ -86,15 +93,18 @@ function encode(
   plan: LinearPlan,
   values: Float32Array,
   tile: Tile,
-  { ranges, overflow = "throw" }: EncodeContext,
+  { ranges: known, overflow = "throw" }: EncodeContext,
 ): void {
+  const ranges = known ??
+    (plan.group.rows > 1 ? rangesOf(values, tile, plan.group) : undefined);
   for (const run of runs(tile, plan.group)) {
     const [min, max] = ranges ? rangeAt(ranges, run) : rangeOf(values, run);
-    const [scale, offset] = fitGroup(plan, min, max, overflow, run, tile);
+    const fit = fitGroup(plan, min, max, overflow, run, tile);
+    const [scale, offset] = fit;
     tile.fields.scale[run.area] = scale;
     if (plan.offset) tile.fields[plan.offset][run.area] = offset;
     for (let i = run.first; i < run.first + run.count; i++) {
-      tile.codes[i] = codeOf(plan, values[i], scale, offset);
+      tile.codes[i] = codeOf(plan, values[i], fit);
     }
   }
 }
@@ -106,6 +116,19 @@ function rangeAt(
 ): [min: number, max: number] {
   const i = min.length === 1 ? 0 : area;
   return [min[i], max[i]];
+}
+
+/** The range of each group of a tile that has its groups whole. */
+function rangesOf(values: Float32Array, tile: Tile, group: Span): Ranges {
+  const { rows, columns } = areasOf(tile, group);
+  const min = new Float32Array(rows * columns).fill(Infinity);
+  const max = min.map(() => -Infinity);
+  for (const run of runs(tile, group)) {
+    const [low, high] = rangeOf(values, run);
+    min[run.area] = Math.min(min[run.area], low);
+    max[run.area] = Math.max(max[run.area], high);
+  }
+  return { min, max };
 }
 
 function rangeOf(
@@ -128,11 +151,11 @@ function fitGroup(
   overflow: Overflow,
   { first }: Run,
   tile: Tile,
-): readonly [scale: number, offset: number] {
+): Fit {
   const { fit, limit, stored = "F32" } = plan, round = roundTo(stored);
   const found = fit(min, max);
   const fits = Number.isFinite(round(found[0])) &&
-    (plan.offset !== "bias" || Number.isFinite(round(found[1])));
+    Number.isFinite(round(found[1]));
   if (fits || overflow === "keep") return found;
   if (overflow === "clamp") {
     return fit(Math.max(min, -limit), Math.min(max, limit));
@@ -163,8 +186,7 @@ function numbersOf(
 function codeOf(
   { rounding, offset }: LinearPlan,
   x: number,
-  scale: number,
-  shift: number,
+  [scale, shift, factor = 1]: Fit,
 ): number {
   switch (rounding) {
     case "divide":
@@ -179,6 +201,12 @@ function codeOf(
       const inverse = scale === 0 ? 0 : fround(1 / scale);
       return clamp(roundHalfAway(fround(fround(x * inverse) + shift)), 0, 15);
     }
+    case "factor":
+      return clamp(
+        roundHalfToEven(fround(fround(x * factor) + shift)),
+        0,
+        15,
+      );
   }
 }
 
@@ -192,7 +220,7 @@ function decode(plan: LinearPlan, tile: Tile, out: Float32Array): void {
       const code = tile.codes[i];
       out[i] = plan.offset === "bias"
         ? round(fround(round(fround(code * scale)) + offset))
-        : round(fround(fround(code - offset) * scale));
+        : round(fround(round(fround(code - offset)) * scale));
     }
   }
 }

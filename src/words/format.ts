@@ -63,6 +63,8 @@ export interface Candidate {
   readonly stem?: string;
   /** The text of a part that is one, such as JSON in bytes; undefined where it is none. */
   text(part: string): string | undefined;
+  /** The bytes of a part that is small, such as a number; undefined where it is none. */
+  bytes?(part: string): Uint8Array | undefined;
   /** What the file says of itself in words (`__metadata__` of safetensors). */
   readonly metadata?: Readonly<Record<string, string>>;
   /** The config file of the checkpoint, or the settings of quantization in it, parsed. */

@@ -97,6 +97,16 @@ export interface TextItem {
   read(text: string, fields: Fields): void;
 }
 
+/** Bytes that follow from shape and options, for readers that look for them. */
+export interface ConstantItem {
+  /** Tells it from the others. */
+  readonly kind: "constant";
+  /** The bytes; all of the part. */
+  readonly bytes: Uint8Array;
+  /** The part, for messages, where other bytes than these contradict the tensor; absent where they only tell how it was made. */
+  readonly checked?: string;
+}
+
 /** One part: its units and what lies in them. */
 export interface PartPlan<D extends Dtype = Dtype> extends PartSpec<D> {
   /** Its units. */
@@ -104,7 +114,12 @@ export interface PartPlan<D extends Dtype = Dtype> extends PartSpec<D> {
   /** Which units lie together: those of a row, or those of a column. */
   readonly order: "rows" | "columns";
   /** What lies in a unit. */
-  readonly holds: readonly (CodesItem | FieldItem | TextItem)[];
+  readonly holds: readonly (
+    | CodesItem
+    | FieldItem
+    | TextItem
+    | ConstantItem
+  )[];
   /** A window takes all columns of the part: which of them it needs is in its data. */
   readonly wholeRows?: boolean;
   /** The length in the file may be another one: it is a text. */

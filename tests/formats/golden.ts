@@ -71,7 +71,16 @@ export async function goldenTensorsOf(
     ([tensor, expected]) => {
       const parts = partsNamed(file, format.convention!, tensor);
       const stem = tensor.replace(/\.weight$/, "");
-      const candidate = { ...candidateOf(parts, config), metadata, stem };
+      const bytes = (part: string) => {
+        const { data: { buffer, byteOffset, byteLength } } = parts[part];
+        return new Uint8Array(buffer, byteOffset, byteLength);
+      };
+      const candidate = {
+        ...candidateOf(parts, config),
+        bytes,
+        metadata,
+        stem,
+      };
       return { name: tensor, parts, candidate, expected };
     },
   );

@@ -24,6 +24,9 @@ function uses({ unit, holds }: PartPlan): number[] {
       }
     } else if (item.kind === "field") {
       for (let k = 0; k < 2 * item.codec.bytes; k++) nibbles[2 * item.at + k]++;
+    } else if (item.kind === "constant") {
+      assertEquals(item.bytes.length, unit.bytes);
+      for (let k = 0; k < 2 * unit.bytes; k++) nibbles[k]++;
     }
   }
   return nibbles;
