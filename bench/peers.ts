@@ -7,12 +7,9 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { crc32 } from "node:zlib";
 import * as nibblewise from "../mod.ts";
-import {
-  type GgmlName,
-  ggmlTypes,
-  type NativeGgml,
-  openGgml,
-} from "../tests/peers/ggml.ts";
+import { ggmlTypes } from "../src/ggml/mod.ts";
+import { writableTypes } from "../src/ggml/writable.ts";
+import { type NativeGgml, openGgml } from "../tests/peers/ggml.ts";
 import { type Backend, type Memory, weights, weightsIn } from "./cases.ts";
 import {
   type Contender,
@@ -176,11 +173,66 @@ function* originalContests(
   }
 }
 
+/** The functions of a type of ggml, from and to both kinds of memory; `run` is given the floats. */
+function typeContenders(
+  values: number,
+  run: (floats: Float32Array) => void,
+): Contender[] {
+  return (["heap", "allocated"] as const).map((memory) => {
+    nibblewise.useBackend("wasm");
+    const floats = weightsIn(nibblewise, memory, values);
+    return contender(
+      "nibblewise wasm",
+      memory === "heap" ? "reused" : "allocated, reused",
+      () => {
+        nibblewise.useBackend("wasm");
+        run(floats);
+      },
+    );
+  });
+}
+
+/** ggml's types beside four bits, against native ggml. */
+function* typeContests(
+  ggml: NativeGgml,
+  values: number,
+  names: readonly string[],
+): Generator<Contest> {
+  for (const name of names) {
+    const { quantize, dequantize, blockSize, blockBytes } = ggmlTypes.get(
+      name.toUpperCase(),
+    )!;
+    const floats = weights(new Float32Array(values));
+    const blocks = new Uint8Array(values / blockSize * blockBytes);
+    const out = new Float32Array(values);
+    const native = (run: () => void) =>
+      contender(`ggml ${ggml.version}`, "reused", run);
+    yield {
+      title: `${name}: quantize`,
+      values,
+      contenders: [
+        native(() => void ggml.quantize(name, floats, COLUMNS, blocks)),
+        ...typeContenders(values, (from) => quantize!(from, blocks, COLUMNS)),
+        memcpy(values),
+      ],
+    };
+    yield {
+      title: `${name}: dequantize`,
+      values,
+      contenders: [
+        native(() => ggml.dequantize(name, blocks, out)),
+        ...typeContenders(values, (to) => dequantize(blocks, to)),
+        memcpy(values),
+      ],
+    };
+  }
+}
+
 /** The formats that ggml has too, against native ggml. */
 function* ggmlContests(
   ggml: NativeGgml,
   values: number,
-  formats: readonly GgmlName[],
+  formats: readonly string[],
 ): Generator<Contest> {
   for (const format of formats) {
     const options = {
@@ -215,7 +267,13 @@ function* ggmlContests(
 }
 
 /** Native quantizers that search take minutes for what the others do in milliseconds. */
-const SEARCH_FORMATS: readonly string[] = ["q4_k", "iq4_nl", "iq4_xs"];
+const SEARCH_FORMATS: readonly string[] = [
+  "q4_k",
+  "iq4_nl",
+  "iq4_xs",
+  "q5_k",
+  "q6_k",
+];
 
 /** How much smaller the data of those formats is. */
 const SEARCH_DIVISOR = 16;
@@ -237,11 +295,12 @@ async function* contests(
       await original?.close();
     }
   }
-  const names = Object.keys(ggmlTypes) as GgmlName[];
-  const shared = names.filter((name) =>
-    nibblewise.formats.has(name) && name.includes(wanted)
-  );
-  const ggml = shared.length > 0 ? await openGgml() : undefined;
+  const names = [...writableTypes.values()].map(({ name }) => name);
+  const matching = names.filter((name) => name.includes(wanted));
+  const core: ReadonlyMap<string, unknown> = nibblewise.formats;
+  const shared = matching.filter((name) => core.has(name));
+  const others = matching.filter((name) => !core.has(name));
+  const ggml = matching.length > 0 ? await openGgml() : undefined;
   if (!ggml) return;
   try {
     yield* ggmlContests(
@@ -253,6 +312,16 @@ async function* contests(
       ggml,
       values / SEARCH_DIVISOR,
       shared.filter((name) => SEARCH_FORMATS.includes(name)),
+    );
+    yield* typeContests(
+      ggml,
+      values,
+      others.filter((name) => !SEARCH_FORMATS.includes(name)),
+    );
+    yield* typeContests(
+      ggml,
+      values / SEARCH_DIVISOR,
+      others.filter((name) => SEARCH_FORMATS.includes(name)),
     );
   } finally {
     ggml.close();

@@ -19,7 +19,7 @@ import { apartFrom, overlap, rejectOverlap } from "./numeric/overlap.ts";
 import { sizeOf } from "./numeric/shape.ts";
 import { bytesOf } from "./model/define.ts";
 import { repackTensor, whyNotRepack } from "./model/repack.ts";
-import type { Tensor } from "./model/tensor.ts";
+import type { Tensor } from "./model/stages.ts";
 import { ARRAYS, type Dtype, type DtypeArrays } from "./words/dtypes.ts";
 import type { Format, Part, Parts, QuantizedTensor } from "./words/format.ts";
 import type { Layout, PartPlan } from "./words/layout.ts";

@@ -186,6 +186,11 @@ function formatOf(format: unknown): Format {
     : formatNamed(format);
 }
 
+/** The format of this name, if there is one. */
+export function findFormat(name: string): Format | undefined {
+  return formats.get(name as FormatName);
+}
+
 /** The format of this name. Throws a RangeError that lists the names there are. */
 export function formatNamed(name: unknown): Format {
   return formats.get(oneOf(name, [...formats.keys()], "format"))!;

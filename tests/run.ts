@@ -36,7 +36,7 @@ const stages: readonly Stage[] = [
   { name: "format", args: ["fmt", "--check"] },
   { name: "lint", args: ["lint"] },
   { name: "check", args: ["check"] },
-  { name: "doc-lint", args: ["doc", "--lint", "mod.ts"] },
+  { name: "doc-lint", args: ["doc", "--lint", "mod.ts", "src/ggml/mod.ts"] },
   { name: "wasm-rebuild", args: ["task", "build", "--check"] },
   { name: "std-rebuild", args: ["task", "build:std", "--check"] },
   { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },

@@ -14,6 +14,7 @@ const rooms: readonly { readonly name: string; readonly holds: RegExp }[] = [
   { name: "schemes", holds: /^src\/schemes\// },
   { name: "model", holds: /^src\/model\// },
   { name: "formats", holds: /^src\/formats\// },
+  { name: "ggml", holds: /^src\/ggml\// },
   { name: "quantize", holds: /^src\/[a-z0-9_]+\.ts$/ },
   { name: "entries", holds: /^(src\/entries\/[a-z0-9_]+|mod)\.ts$/ },
   { name: "stream", holds: /^src\/stream\// },
@@ -32,7 +33,18 @@ function roomOf(path: string): number {
 }
 
 const core = await reachable("mod.ts");
-const all = new Map([...core, ...await reachable("cli.ts")]);
+
+/** All entry points, as deno.json names them. */
+const { exports }: { exports: Record<string, string> } = JSON.parse(
+  await Deno.readTextFile(new URL("deno.json", rootUrl)),
+);
+const all = new Map(core);
+for (const entry of Object.values(exports)) {
+  for (const [path, module] of await reachable(entry)) all.set(path, module);
+}
+
+/** What runs anywhere: the core, and what is exported beside it. */
+const portable = new Map([...core, ...await reachable("src/ggml/mod.ts")]);
 
 /** Every import of one project module by another. */
 function* edges(
@@ -43,7 +55,7 @@ function* edges(
   }
 }
 
-Deno.test("every module under src is reachable from mod.ts or cli.ts", async () => {
+Deno.test("every module under src is reachable from an entry point", async () => {
   // Tools, and what they make committed modules of: the kernels in AssemblyScript, the bundle of @std/*.
   const apart = /^src\/(kernels\/(wasm\/|build\.ts$)|cli\/std\/)/;
   const orphans = (await sourcesUnder("src")).filter((path) =>
@@ -76,19 +88,28 @@ Deno.test("no module imports itself through others", () => {
 Deno.test("formats never import each other; only the registry knows them", () => {
   const between = [...edges(all.values())].filter(([from, to]) =>
     from.startsWith("src/formats/") && to.startsWith("src/formats/") &&
-    from !== "src/formats.ts"
+    from !== "src/formats/registry.ts"
   );
   assertEquals(between, []);
 });
 
 Deno.test("the core imports nothing but its own files", () => {
-  const outside = [...core.values()].flatMap(({ path, imports }) =>
-    imports.filter((target) => !core.has(target)).map((target) =>
+  const outside = [...portable.values()].flatMap(({ path, imports }) =>
+    imports.filter((target) => !portable.has(target)).map((target) =>
       `${path} imports ${target}`
     )
   );
   assertEquals(outside, []);
-  assert([...core.keys()].every((path) => !/^src\/(files|cli)\//.test(path)));
+  const rooms = [...portable.keys()];
+  assert(rooms.every((path) => !/^src\/(files|cli)\//.test(path)));
+});
+
+Deno.test("the core does not load ggml's other types", () => {
+  const loaded = [...core.keys()].filter((path) =>
+    path.startsWith("src/ggml/")
+  );
+  assertEquals(loaded, []);
+  assert(portable.has("src/ggml/grids.ts"));
 });
 
 Deno.test("the command line imports nothing that would have to be installed", () => {
@@ -104,7 +125,7 @@ Deno.test("the core touches no runtime, network or storage", async () => {
   const forbidden =
     /\b(Deno|Bun|process|Buffer|navigator|localStorage|indexedDB|require)\s*[.([]|\b(fetch|XMLHttpRequest|WebSocket|Worker|eval|Function)\s*\(/;
   const found: string[] = [];
-  for (const path of core.keys()) {
+  for (const path of portable.keys()) {
     const code = withoutComments(
       await Deno.readTextFile(new URL(path, rootUrl)),
     );

@@ -5,17 +5,16 @@
  * @module
  */
 import { compare, type Noise } from "../compare.ts";
+import { dequantizeWith, quantizeWith } from "../core.ts";
 import { printable, quote } from "../files/errors.ts";
 import type { TensorFile } from "../files/tensors.ts";
-import { firstNonFinite } from "../numeric/finite.ts";
 import { formats } from "../formats.ts";
-import { dequantize } from "../quantize.ts";
-import type { Format } from "../types.ts";
-import { cut, layoutBytes, roomFor } from "./pieces.ts";
+import { firstNonFinite } from "../numeric/finite.ts";
+import { allocateSlots } from "../stream/memory.ts";
 import type { QuantizeTask, QuantizeTasks } from "./quantize_plan.ts";
-import { quantizeInto } from "./blocks.ts";
+import { bytesInFormat, largestRead, openValues } from "./tensors.ts";
 import { decibels } from "./text.ts";
-import { allocateSlots, PartsMemory, ValueReader } from "./values.ts";
+import { type Variant, variantsOf } from "./variants.ts";
 
 /** Below this many dB a tensor is called poor: the noise has more than a thirtieth of the signal's power. */
 export const POOR_DECIBELS = 15;
@@ -28,12 +27,6 @@ const MOST_TENSORS = 5;
 
 /** Decibels that another setting has to gain to be worth a word. */
 const WORTH_DECIBELS = 1;
-
-interface Remedy {
-  readonly flags: string;
-  readonly format: Format;
-  readonly options: object;
-}
 
 /**
  * Warnings about the tensors whose error is large, each with the setting that
@@ -80,9 +73,9 @@ async function adviceOn(
   task: QuantizeTask,
   sqnr: number,
 ): Promise<string> {
-  const sample = await readSample(file, task);
-  const tried = remediesFor(task).flatMap((remedy) => {
-    const result = trial(remedy, sample.values, sample.shape);
+  const { values, shape } = await readSample(file, task);
+  const tried = remediesFor(task, shape).flatMap((remedy) => {
+    const result = trial(remedy, values, shape);
     return result && result.sqnr > sqnr + WORTH_DECIBELS
       ? [{ ...remedy, ...result }]
       : [];
@@ -96,80 +89,57 @@ async function adviceOn(
     ? `nothing here does better; --skip ${
       printable(task.tensor.name)
     } leaves it as it is`
-    : `${best.flags} gives ${decibels(best.sqnr)} dB on a sample`;
+    : `${flagsOf(best, task)} gives ${decibels(best.sqnr)} dB on a sample`;
 }
 
 /** How much a remedy changes: some flags are less than another format. */
-function cost({ flags, format }: Remedy, { layout }: QuantizeTask): number {
-  return flags.split("--").length + (format === layout.format ? 0 : 10);
+function cost({ flags, format }: Variant, { layout }: QuantizeTask): number {
+  return flags.length + (format === layout.format ? 0 : 10);
+}
+
+function flagsOf({ flags, format }: Variant, { layout }: QuantizeTask): string {
+  const chosen = format === layout.format ? [] : [`--format ${format.name}`];
+  return [...chosen, ...flags].join(" ");
 }
 
 /** The first values of a tensor: some rows, or a stretch of the first one. */
 async function readSample(file: TensorFile, { tensor }: QuantizeTask) {
-  const capacity = SAMPLE_VALUES;
-  const reader = new ValueReader(file, tensor, capacity);
-  const [slot] = allocateSlots(
-    1,
-    roomFor(tensor.shape, capacity, reader.grain),
-  );
-  const piece = cut(tensor.shape, capacity, reader.grain).next().value!;
-  const values = (await reader.read(piece, slot))();
-  return { values, shape: piece.shape };
+  const source = openValues(file, tensor);
+  const [slot] = allocateSlots(1, largestRead(tensor, SAMPLE_VALUES));
+  const [window] = source.windows(SAMPLE_VALUES);
+  const values = (await source.read(window, source.matrix, slot))();
+  return { values, shape: [window.rows, window.columns] };
 }
 
-function remediesFor({ layout }: QuantizeTask): Remedy[] {
-  const { format, options } = layout;
-  const given = options as { groupSize?: unknown; scaleMethod?: unknown };
-  const remedies: Remedy[] = [];
-  if (format.name === "int4") {
-    for (const scaleMethod of ["absmax", "affine"]) {
-      for (const groupSize of [given.groupSize, 128, 32]) {
-        const flags = [
-          ...(scaleMethod === given.scaleMethod
-            ? []
-            : [`--scale-method ${scaleMethod}`]),
-          ...(groupSize === given.groupSize
-            ? []
-            : [`--group-size ${groupSize}`]),
-        ];
-        remedies.push({
-          flags: flags.join(" "),
-          format,
-          options: { groupSize, scaleMethod },
-        });
-      }
-    }
-  }
-  for (const other of formats.values()) {
-    if (other.name === format.name) continue;
-    remedies.push({
-      flags: `--format ${other.name}`,
+function remediesFor(
+  { layout: { format, options } }: QuantizeTask,
+  shape: readonly number[],
+): Variant[] {
+  const given = options as Readonly<Record<string, unknown>>;
+  return [
+    ...variantsOf(format, given, shape).filter(({ flags }) => flags.length > 0),
+    ...[...formats.values()].filter((other) => other !== format).map((
+      other,
+    ) => ({
       format: other,
       options: {},
-    });
-  }
-  return remedies.filter(({ flags }) => flags !== "");
+      flags: [],
+    })),
+  ];
 }
 
 /** How a sample fares with other settings; undefined where they cannot hold it. */
 function trial(
-  { format, options }: Remedy,
+  { format, options }: Variant,
   values: Float32Array,
   shape: readonly number[],
 ): { sqnr: number; bytes: number } | undefined {
   if (firstNonFinite(values) >= 0) return undefined;
   try {
+    const quantized = quantizeWith(format, values, { shape, ...options });
+    const { sqnr } = compare(values, dequantizeWith(format, quantized));
     const resolved = format.resolve(options, shape);
-    const layout = { format, shape, options: resolved };
-    const quantized = {
-      format: format.name,
-      shape,
-      options: resolved,
-      parts: new PartsMemory().carve(format.parts(shape, resolved)),
-    };
-    quantizeInto(quantized, values);
-    const { sqnr } = compare(values, dequantize(quantized));
-    return { sqnr, bytes: layoutBytes(layout) };
+    return { sqnr, bytes: bytesInFormat({ format, shape, options: resolved }) };
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;

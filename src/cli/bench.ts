@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { dequantizeWith, quantizeWith } from "../core.ts";
 import { formats } from "../formats.ts";
 import {
   allocate,
@@ -10,15 +11,13 @@ import {
   backend,
   useBackend,
 } from "../kernels/engine.ts";
-import { dequantize } from "../quantize.ts";
-import type { Format } from "../types.ts";
+import { bytesOf } from "../stream/memory.ts";
+import type { Format, Part } from "../words/format.ts";
 import { type Call, type Command, DONE, show } from "./command.ts";
-import { layoutBytes } from "./pieces.ts";
-import { quantizeInto } from "./blocks.ts";
 import { weightLike } from "./sample.ts";
 import { table } from "./table.ts";
 import type { Io } from "./terminal.ts";
-import { PartsMemory } from "./values.ts";
+import { type Variant, variantsOf } from "./variants.ts";
 
 /** Values that are quantized: 1 MiB of float32, which a second-level cache holds. */
 const SHAPE = [256, 1024];
@@ -28,9 +27,6 @@ const COUNT = 256 * 1024;
 const TIME = 60;
 /** Runs of an operation at least, however slow. */
 const LEAST_RUNS = 3;
-
-/** Group size of the formats that let one choose; a scale for all would be another task. */
-const INT4_OPTIONS = { groupSize: 32 };
 
 /** The command. */
 export const benchCommand: Command = {
@@ -85,21 +81,36 @@ function run(call: Call, io: Io): Promise<number> {
   return Promise.resolve(DONE);
 }
 
-function measure(format: Format, name: Backend): Result {
-  const options = format.resolve(
-    format.name === "int4" ? INT4_OPTIONS : {},
-    SHAPE,
+/** Options for a task like that of the others: where a scale serves a whole tensor, the shortest groups that are usual. */
+function optionsFor(format: Format): object {
+  if (typeof format.groupSize === "number") return {};
+  const groupOf = ({ options }: Variant) => {
+    const scheme = format.scheme(SHAPE, format.resolve(options, SHAPE));
+    return scheme.fields[scheme.groupedBy]?.span.columns ?? Infinity;
+  };
+  const simple = variantsOf(format, {}, SHAPE).filter(({ flags }) =>
+    flags.length <= 1
   );
+  return simple.reduce((a, b) => groupOf(b) < groupOf(a) ? b : a).options;
+}
+
+function measure(format: Format, name: Backend): Result {
+  const given = { shape: SHAPE, ...optionsFor(format) };
   const values = weightLike(SHAPE[0], SHAPE[1], allocate(COUNT));
+  const into = quantizeWith(format, values, given);
   const out = allocate(COUNT);
-  const parts = new PartsMemory().carve(format.parts(SHAPE, options));
-  const quantized = { format: format.name, shape: SHAPE, options, parts };
+  const bytes = Object.values<Part>(into.parts).reduce(
+    (sum, { data }) => sum + bytesOf(data).length,
+    4 * COUNT,
+  );
   return {
     name: format.name,
     backend: name,
-    quantize: median(() => quantizeInto(quantized, values)),
-    dequantize: median(() => dequantize(quantized, { into: out })),
-    bytes: 4 * COUNT + layoutBytes({ format, shape: SHAPE, options }),
+    quantize: median(() =>
+      quantizeWith(format, values, { ...given, into } as object)
+    ),
+    dequantize: median(() => dequantizeWith(format, into, { into: out })),
+    bytes,
   };
 }
 

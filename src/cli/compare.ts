@@ -5,18 +5,13 @@
  */
 import { type Comparison, ErrorMeter } from "../compare.ts";
 import { printable, quote } from "../files/errors.ts";
-import { readAhead } from "../files/pipeline.ts";
 import type { TensorFile } from "../files/tensors.ts";
+import { allocateSlots, type Slot } from "../stream/memory.ts";
+import { readAhead } from "../stream/pipeline.ts";
+import type { Values } from "../stream/values.ts";
+import type { Window } from "../words/window.ts";
 import { type Call, type Command, DONE, FAILED, show } from "./command.ts";
 import { DTYPE_FLAG, withFile } from "./input.ts";
-import {
-  bothGrains,
-  cut,
-  type Grain,
-  type Piece,
-  PIECE_VALUES,
-  roomFor,
-} from "./pieces.ts";
 import { Progress } from "./progress.ts";
 import { comparisonJson } from "./report.ts";
 import { selected, SELECTION_FLAGS } from "./select.ts";
@@ -24,13 +19,13 @@ import { table } from "./table.ts";
 import type { Io } from "./terminal.ts";
 import { decibels, shapeText } from "./text.ts";
 import {
-  allocateSlots,
   hasValues,
-  type Slot,
+  largestRead,
+  openValues,
+  shareOf,
   type Tensor,
   tensorsOf,
-  ValueReader,
-} from "./values.ts";
+} from "./tensors.ts";
 
 /** The command. */
 export const compareCommand: Command = {
@@ -52,16 +47,20 @@ export const compareCommand: Command = {
   run,
 };
 
-/** Values in a piece; two files times two slots are in memory. */
-const COMPARED_VALUES = PIECE_VALUES / 2;
+/** Values in a window; two files times two slots are in memory. */
+const WINDOW_VALUES = 2 * 1024 * 1024;
 const SLOTS = 2;
+
+/** One side of a comparison. */
+interface Side {
+  readonly file: TensorFile;
+  readonly tensor: Tensor;
+}
 
 /** A tensor that both files have. */
 interface Pair {
-  readonly expected: ValueReader;
-  readonly actual: ValueReader;
-  readonly grain: Grain;
-  readonly meter: ErrorMeter;
+  readonly expected: Side;
+  readonly actual: Side;
 }
 
 /** What there is to compare, and what stands in the way. */
@@ -85,12 +84,8 @@ async function compareFiles(
   a: TensorFile,
   b: TensorFile,
 ): Promise<number> {
-  const { pairs, problems } = pairUp(call, a, b);
-  await measure(pairs, io);
-  const results = pairs.map(({ expected, meter }): [Tensor, Comparison] => [
-    expected.tensor,
-    meter.result(),
-  ]);
+  const { pairs, problems } = await pairUp(call, a, b);
+  const results = await measure(pairs, io);
   const [expected, actual] = call.operands;
   show(
     call,
@@ -118,9 +113,13 @@ function errorText([first, ...more]: readonly string[]): string {
     : first;
 }
 
-function pairUp(call: Call, a: TensorFile, b: TensorFile): Pairing {
-  const expected = tensorsOf(a),
-    actual = sameName(expected, tensorsOf(b), a, b);
+async function pairUp(
+  call: Call,
+  a: TensorFile,
+  b: TensorFile,
+): Promise<Pairing> {
+  const expected = await tensorsOf(a);
+  const actual = sameName(expected, await tensorsOf(b), a, b);
   const pairs: Pair[] = [], problems: string[] = [];
   const others = new Map(actual.map((tensor) => [tensor.name, tensor]));
   const names = [...expected, ...actual].map(({ name }) => name);
@@ -190,21 +189,28 @@ function pairOf(
   tensorB: Tensor,
 ): Pair | undefined {
   if (!hasValues(tensorA)) return undefined;
-  const expected = new ValueReader(a, tensorA, COMPARED_VALUES);
-  const actual = new ValueReader(b, tensorB, COMPARED_VALUES);
-  const grain = bothGrains(expected.grain, actual.grain);
-  return { expected, actual, grain, meter: new ErrorMeter() };
+  return {
+    expected: { file: a, tensor: tensorA },
+    actual: { file: b, tensor: tensorB },
+  };
 }
 
+/** A window that is compared. */
 interface Job {
   readonly pair: Pair;
-  readonly piece: Piece;
+  readonly meter: ErrorMeter;
+  /** Values of both. */
+  readonly values: readonly [expected: Values, actual: Values];
+  /** Those whose windows are compared. */
+  readonly leading: Values;
+  readonly window: Window;
 }
 
-async function measure(pairs: readonly Pair[], io: Io): Promise<void> {
+type Result = [tensor: Tensor, comparison: Comparison];
+
+async function measure(pairs: readonly Pair[], io: Io): Promise<Result[]> {
   const room = pairs.reduce(
-    (most, { expected: { tensor }, grain }) =>
-      Math.max(most, roomFor(tensor.shape, COMPARED_VALUES, grain)),
+    (most, pair) => Math.max(most, largestRead(leads(pair), WINDOW_VALUES)),
     0,
   );
   const total = pairs.reduce(
@@ -217,36 +223,59 @@ async function measure(pairs: readonly Pair[], io: Io): Promise<void> {
     { length: SLOTS },
     () => allocateSlots(2, room),
   );
+  const results = new Map<Pair, Comparison>(
+    pairs.map((pair) => [pair, NOTHING]),
+  );
   try {
-    for await (
-      const { pair, piece, decode } of readAhead(jobs(pairs), slots, read)
-    ) {
+    for await (const { job, decode } of readAhead(jobs(pairs), slots, read)) {
+      const { pair, meter, window } = job;
       const [x, y] = decode.map((values) => values());
-      pair.meter.add(x, y);
-      const { expected, actual } = pair;
-      const bytes = expected.bytesOf(piece) + actual.bytesOf(piece);
-      progress.add(bytes, expected.tensor.name);
+      meter.add(x, y);
+      results.set(pair, meter.result());
+      const { expected: { tensor }, actual } = pair;
+      const bytes = shareOf(tensor, window) + shareOf(actual.tensor, window);
+      progress.add(bytes, tensor.name);
     }
   } finally {
     progress.end();
   }
+  return Array.from(
+    results,
+    ([{ expected: { tensor } }, comparison]) => [tensor, comparison],
+  );
+}
+
+/** What two tensors without values have in common. */
+const NOTHING = new ErrorMeter().result();
+
+/** The tensor in whose windows both are read: one that is quantized, as it is cut best where its groups end. */
+function leads({ expected, actual }: Pair): Tensor {
+  return expected.tensor.quantized || !actual.tensor.quantized
+    ? expected.tensor
+    : actual.tensor;
 }
 
 function* jobs(pairs: readonly Pair[]): Generator<Job, void> {
   for (const pair of pairs) {
-    const { expected: { tensor: { shape } }, grain } = pair;
-    for (const piece of cut(shape, COMPARED_VALUES, grain)) {
-      yield { pair, piece };
+    const { expected, actual } = pair;
+    const values = [
+      openValues(expected.file, expected.tensor),
+      openValues(actual.file, actual.tensor),
+    ] as const;
+    const leading = values[leads(pair) === expected.tensor ? 0 : 1];
+    const meter = new ErrorMeter();
+    for (const window of leading.windows(WINDOW_VALUES)) {
+      yield { pair, meter, values, leading, window };
     }
   }
 }
 
-async function read({ pair, piece }: Job, slots: readonly Slot[]) {
-  const decode = await Promise.all([
-    pair.expected.read(piece, slots[0]),
-    pair.actual.read(piece, slots[1]),
-  ]);
-  return { pair, piece, decode };
+async function read(job: Job, slots: readonly Slot[]) {
+  const { values, leading, window } = job;
+  const decode = await Promise.all(
+    values.map((side, i) => side.read(window, leading.matrix, slots[i])),
+  );
+  return { job, decode };
 }
 
 function resultsText(

@@ -6,6 +6,7 @@
 import { type Call, type Command, UsageError } from "./command.ts";
 import { QUANTIZE_FLAGS, quantizeFile } from "./quantize.ts";
 import type { Io } from "./terminal.ts";
+import { isQuantized } from "./tensors.ts";
 
 /** The command. */
 export const convertCommand: Command = {
@@ -28,7 +29,7 @@ function run(call: Call, io: Io): Promise<number> {
     throw new UsageError("No format is named: give one with --format FORMAT");
   }
   return quantizeFile(call, io, {
-    leaves: ({ quantized, dtype }) =>
-      quantized ? undefined : `it is ${dtype}, not quantized`,
+    leaves: (tensor) =>
+      isQuantized(tensor) ? undefined : `it is ${tensor.dtype}, not quantized`,
   });
 }

@@ -5,7 +5,8 @@
  */
 import type { ByteSink, ByteSource } from "../files/bytes.ts";
 import type { TensorEntry } from "../files/tensors.ts";
-import { bytesOf, leaveBusy, type Slot, type Tensor } from "./values.ts";
+import { bytesOf, leaveBusy, type Slot } from "../stream/memory.ts";
+import type { Tensor } from "./tensors.ts";
 
 /** A piece that has been read. Finishing it returns whose bytes they were, and how many. */
 export type Finish = () => Promise<[name: string, bytes: number]>;

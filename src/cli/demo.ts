@@ -8,19 +8,18 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compare } from "../compare.ts";
+import { dequantizeWith, quantizeWith } from "../core.ts";
 import { createFile } from "../files/file_sink.ts";
 import { npyHeader } from "../files/npy.ts";
 import { formats } from "../formats.ts";
-import { dequantize } from "../quantize.ts";
-import type { Format } from "../types.ts";
+import { bytesOf } from "../stream/memory.ts";
 import { type Call, type Command, DONE, show } from "./command.ts";
-import { layoutBytes } from "./pieces.ts";
-import { quantizeInto } from "./blocks.ts";
 import { weightLike } from "./sample.ts";
 import { table } from "./table.ts";
 import type { Io, Streams } from "./terminal.ts";
 import { bitsText, bytes, decibels, jsonNumber } from "./text.ts";
-import { bytesOf, PartsMemory } from "./values.ts";
+import { bytesInFormat } from "./tensors.ts";
+import { type Variant, variantsOf } from "./variants.ts";
 
 /** Runs a command line in this process. */
 type Run = (args: readonly string[], streams: Streams) => Promise<number>;
@@ -42,18 +41,6 @@ const STEPS: readonly (readonly string[])[] = [
   ["inspect", "groups.safetensors"],
   ["dequantize", "groups.safetensors", "-o", "restored.npy"],
   ["compare", "weights.npy", "restored.npy"],
-];
-
-/** The formats of the last table. */
-const VARIANTS: readonly (readonly [flags: string, options: object])[] = [
-  ["int4", {}],
-  ["int4 --group-size row", { groupSize: "row" }],
-  ["int4 --group-size 128", { groupSize: 128 }],
-  ["int4 --group-size 32", { groupSize: 32 }],
-  ["int4 --group-size 32 --scale-method affine", {
-    groupSize: 32,
-    scaleMethod: "affine",
-  }],
 ];
 
 /**
@@ -94,7 +81,7 @@ async function demo(call: Call, io: Io, runMain: Run): Promise<number> {
       if (talks) io.out.lines([...text.split("\n"), ""]);
       else steps.push({ command: step, result: JSON.parse(text) });
     }
-    const results = variants().map((variant) => measure(variant, values));
+    const results = measureAll(values);
     show(
       call,
       io.out,
@@ -157,22 +144,24 @@ async function runStep(
   return short(printed.out);
 }
 
-interface Variant {
-  readonly flags: string;
-  readonly format: Format;
-  readonly options: object;
-}
+const SHAPE = [ROWS, COLUMNS];
 
-function variants(): Variant[] {
-  const int4 = formats.get("int4")!;
-  return [
-    ...VARIANTS.map(([flags, options]) => ({ flags, format: int4, options })),
-    ...[...formats.values()].filter((format) => format !== int4)
-      .map((format) => ({ flags: format.name, format, options: {} })),
-  ];
+/** Every format by default and with one option changed, where that changes the result. */
+function measureAll(values: Float32Array): Result[] {
+  const seen = new Set<string>();
+  return [...formats.values()]
+    .flatMap((format) => variantsOf(format, {}, SHAPE))
+    .filter(({ flags }) => flags.length <= 1)
+    .map((variant) => measure(variant, values))
+    .filter(({ format, bytes, sqnr }) => {
+      const key = `${format} ${bytes} ${sqnr}`, isNew = !seen.has(key);
+      seen.add(key);
+      return isNew;
+    });
 }
 
 interface Result {
+  readonly format: string;
   readonly flags: string;
   readonly bytes: number;
   readonly sqnr: number;
@@ -182,14 +171,13 @@ function measure(
   { flags, format, options }: Variant,
   values: Float32Array,
 ): Result {
-  const shape = [ROWS, COLUMNS], resolved = format.resolve(options, shape);
-  const parts = new PartsMemory().carve(format.parts(shape, resolved));
-  const into = { format: format.name, shape, options: resolved, parts };
-  quantizeInto(into, values);
+  const quantized = quantizeWith(format, values, { shape: SHAPE, ...options });
+  const resolved = format.resolve(options, SHAPE);
   return {
-    flags,
-    bytes: layoutBytes({ format, shape, options: resolved }),
-    sqnr: compare(values, dequantize(into)).sqnr,
+    format: format.name,
+    flags: [format.name, ...flags].join(" "),
+    bytes: bytesInFormat({ format, shape: SHAPE, options: resolved }),
+    sqnr: compare(values, dequantizeWith(format, quantized)).sqnr,
   };
 }
 

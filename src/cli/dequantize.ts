@@ -5,7 +5,7 @@
  */
 import { printable, quote } from "../files/errors.ts";
 import type { EncodedDtype } from "../files/floats.ts";
-import { ggmlTypes } from "../files/gguf_types.ts";
+import { strangerId } from "../ggml/table.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { isFloat8 } from "../numeric/float8.ts";
 import { type Call, type Command, DONE, type Flag, show } from "./command.ts";
@@ -30,7 +30,7 @@ import { selected, SELECTION_FLAGS } from "./select.ts";
 import { table } from "./table.ts";
 import type { Io } from "./terminal.ts";
 import { bytes, countOf, seconds, shapeText } from "./text.ts";
-import { type Tensor, tensorsOf } from "./values.ts";
+import { isQuantized, type Tensor, tensorsOf, whyNoValues } from "./tensors.ts";
 
 const TO_FLAG: Flag = {
   name: "to",
@@ -73,7 +73,11 @@ async function run(call: Call, io: Io): Promise<number> {
   const to = choice(call, "to", ["f32", "f16", "bf16"]) ?? "f32";
   const [input] = call.operands;
   return await withFile(call, input, async (file) => {
-    const plan = planDequantize(call, file, to.toUpperCase() as EncodedDtype);
+    const plan = await planDequantize(
+      call,
+      file,
+      to.toUpperCase() as EncodedDtype,
+    );
     const tensors = outputTensors(plan);
     const output = container === "npy"
       ? npyOutput(tensors)
@@ -81,7 +85,7 @@ async function run(call: Call, io: Io): Promise<number> {
     const all = [...plan.quantized, ...plan.copied];
     const total = all.reduce((sum, { byteLength }) => sum + byteLength, 0);
     const progress = new Progress(io, total);
-    const sink = await openOutput(path, call);
+    const sink = await openOutput(path, call, file.paths);
     await writeOutput(
       sink,
       progress,
@@ -117,12 +121,12 @@ async function run(call: Call, io: Io): Promise<number> {
   });
 }
 
-function planDequantize(
+async function planDequantize(
   call: Call,
   file: TensorFile,
   dtype: EncodedDtype,
-): Plan {
-  const tensors = tensorsOf(file);
+): Promise<Plan> {
+  const tensors = await tensorsOf(file);
   const chosen = selected(call, tensors.map(({ name }) => name));
   const wanted = tensors.filter(({ name }) => chosen.has(name));
   if (!tensors.some(isNarrow)) {
@@ -137,12 +141,12 @@ function planDequantize(
       `Nothing to dequantize in ${file.source.name}: --tensors and --skip leave no tensor`,
     );
   }
-  const stuck = wanted.find(isStuck);
-  if (stuck) {
+  const stranger = wanted.find(({ dtype }) => strangerId(dtype) !== undefined);
+  if (stranger) {
     throw new RangeError(
-      `Cannot dequantize tensor ${
-        quote(stuck.name)
-      }: ${stuck.dtype} is no format of this program; leave it out with --skip`,
+      `Cannot dequantize tensor ${quote(stranger.name)}: ${
+        whyNoValues(stranger)
+      }; leave it out with --skip`,
     );
   }
   return {
@@ -153,13 +157,8 @@ function planDequantize(
 }
 
 /** Whether a tensor is widened: it is quantized, or its floats have eight bits. */
-function isNarrow({ dtype, quantized }: Tensor): boolean {
-  return quantized !== undefined || isFloat8(dtype);
-}
-
-/** Whether a tensor is quantized in a way that only GGUF has. */
-function isStuck({ dtype, quantized }: Tensor): boolean {
-  return !quantized && (ggmlTypes.get(dtype)?.blockSize ?? 1) > 1;
+function isNarrow(tensor: Tensor): boolean {
+  return isQuantized(tensor) || isFloat8(tensor.dtype);
 }
 
 function outputTensors({ quantized, copied, dtype }: Plan): OutputTensor[] {

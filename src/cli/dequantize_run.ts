@@ -1,16 +1,25 @@
 /**
- * Dequantizes the tensors of a file one piece after another.
+ * Dequantizes the tensors of a file one window after another.
  *
  * @module
  */
-import { measureMagnitude } from "../families/grouped.ts";
 import type { ByteSink } from "../files/bytes.ts";
 import { quote } from "../files/errors.ts";
 import { type EncodedDtype, encodeFloats } from "../files/floats.ts";
-import { readAhead } from "../files/pipeline.ts";
 import type { TensorFile } from "../files/tensors.ts";
+import { measureMagnitude } from "../kernels/grouped.ts";
 import { dtypeBytes } from "../numeric/dtypes.ts";
 import { firstNonFinite } from "../numeric/finite.ts";
+import {
+  allocateSlots,
+  leaveBusy,
+  settle,
+  type Slot,
+} from "../stream/memory.ts";
+import { readAhead } from "../stream/pipeline.ts";
+import { writeRange } from "../stream/strided.ts";
+import type { Values } from "../stream/values.ts";
+import { hasWholeRows, type Window } from "../words/window.ts";
 import {
   COPY_BYTES,
   type CopyJob,
@@ -19,22 +28,14 @@ import {
   readCopy,
 } from "./copy.ts";
 import type { OutputPlan } from "./output.ts";
-import { cut, type Piece, PIECE_VALUES, roomFor } from "./pieces.ts";
 import type { Progress } from "./progress.ts";
-import {
-  allocateSlots,
-  leaveBusy,
-  settle,
-  type Slot,
-  type Tensor,
-  ValueReader,
-} from "./values.ts";
+import { largestRead, openValues, shareOf, type Tensor } from "./tensors.ts";
 
-/** Pieces in memory: one is computed, one read, one written. */
+/** Windows in memory: one is computed, one read, one written. */
 const SLOTS = 3;
 
-/** Values in a piece: three of them are in memory, and halves beside them. */
-const DEQUANTIZED_VALUES = PIECE_VALUES / 2;
+/** Values in a window: three of them are in memory, and halves beside them. */
+const WINDOW_VALUES = 2 * 1024 * 1024;
 
 /** Everything from here on is infinite as a float16. */
 const F16_OVERFLOW = 65520;
@@ -51,14 +52,15 @@ export interface DequantizeRun {
   readonly dtype: EncodedDtype;
   /** Where everything goes. */
   readonly output: OutputPlan;
-  /** Values in a piece; for tests. */
+  /** Values in a window; for tests. */
   readonly capacity?: number;
 }
 
-interface ValueJob {
+interface WindowJob {
   readonly kind: "dequantize";
-  readonly reader: ValueReader;
-  readonly piece: Piece;
+  readonly tensor: Tensor;
+  readonly values: Values;
+  readonly window: Window;
 }
 
 interface HalfSlot extends Slot {
@@ -71,20 +73,16 @@ interface HalfSlot extends Slot {
  *
  * @param run What to do.
  * @param sink Where to.
- * @param progress Told of every piece.
+ * @param progress Told of every window.
  */
 export async function runDequantize(
   run: DequantizeRun,
   sink: ByteSink,
   progress: Pick<Progress, "add">,
 ): Promise<void> {
-  const capacity = run.capacity ?? DEQUANTIZED_VALUES;
-  const readers = run.quantized.map((tensor) =>
-    new ValueReader(run.file, tensor, capacity)
-  );
-  const room = readers.reduce(
-    (most, { tensor, grain }) =>
-      Math.max(most, roomFor(tensor.shape, capacity, grain)),
+  const capacity = run.capacity ?? WINDOW_VALUES;
+  const room = run.quantized.reduce(
+    (most, tensor) => Math.max(most, largestRead(tensor, capacity)),
     run.copied.length > 0 ? COPY_BYTES / 4 : 0,
   );
   const slots: HalfSlot[] = allocateSlots(SLOTS, room).map((slot) => ({
@@ -92,12 +90,12 @@ export async function runDequantize(
     halves: new Uint16Array(run.dtype === "F32" ? 0 : room),
   }));
   await run.output.writeFrame(sink);
-  const fill = (job: ValueJob | CopyJob, slot: HalfSlot) =>
+  const fill = (job: WindowJob | CopyJob, slot: HalfSlot) =>
     job.kind === "copy"
       ? readCopy(job, run.file.source, slot, sink)
       : read(run, job, slot, sink);
   for await (
-    const finish of readAhead(jobs(run, readers, capacity, room), slots, fill)
+    const finish of readAhead(jobs(run, capacity, room), slots, fill)
   ) {
     const [name, bytes] = await finish();
     progress.add(bytes, name);
@@ -106,14 +104,14 @@ export async function runDequantize(
 }
 
 function* jobs(
-  { copied, output }: DequantizeRun,
-  readers: readonly ValueReader[],
+  { file, quantized, copied, output }: DequantizeRun,
   capacity: number,
   room: number,
-): Generator<ValueJob | CopyJob, void> {
-  for (const reader of readers) {
-    for (const piece of cut(reader.tensor.shape, capacity, reader.grain)) {
-      yield { kind: "dequantize", reader, piece };
+): Generator<WindowJob | CopyJob, void> {
+  for (const tensor of quantized) {
+    const values = openValues(file, tensor);
+    for (const window of values.windows(capacity)) {
+      yield { kind: "dequantize", tensor, values, window };
     }
   }
   for (const tensor of copied) {
@@ -124,25 +122,38 @@ function* jobs(
 
 async function read(
   { dtype, output }: DequantizeRun,
-  { reader, piece }: ValueJob,
+  { tensor, values: source, window }: WindowJob,
   slot: HalfSlot,
   sink: ByteSink,
 ): Promise<Finish> {
-  const decode = await reader.read(piece, slot);
-  const { name } = reader.tensor;
+  const decode = await source.read(window, source.matrix, slot);
+  const { name } = tensor, { row, rows, column, columns } = window;
   return () => {
     const values = decode();
-    if (dtype === "F16") checkF16(values, name, piece);
+    const all = source.matrix.columns;
+    if (dtype === "F16") checkF16(values, name, window, all);
     const bytes = encodeFloats(values, dtype, slot.halves);
     const width = dtypeBytes(dtype);
-    const start = output.offsetOf(name) + piece.first * width;
-    leaveBusy(slot, sink.write(start, bytes));
-    return Promise.resolve([name, reader.bytesOf(piece)]);
+    const length = columns * width;
+    const range = {
+      offset: (row * all + column) * width,
+      length: hasWholeRows(window, source.matrix) ? rows * length : length,
+      stride: all * width,
+      count: hasWholeRows(window, source.matrix) ? 1 : rows,
+    };
+    const write = writeRange(sink, output.offsetOf(name), range, bytes);
+    leaveBusy(slot, write);
+    return Promise.resolve([name, shareOf(tensor, window)]);
   };
 }
 
 /** Throws a RangeError at a value that float16 has no number for. */
-function checkF16(values: Float32Array, name: string, { first }: Piece): void {
+function checkF16(
+  values: Float32Array,
+  name: string,
+  { row, column, columns }: Window,
+  all: number,
+): void {
   // NaN and infinity, which a file may hold, are numbers of float16 too.
   if (firstNonFinite(values) < 0 && measureMagnitude(values) < F16_OVERFLOW) {
     return;
@@ -153,7 +164,7 @@ function checkF16(values: Float32Array, name: string, { first }: Piece): void {
   if (at < 0) return;
   throw new RangeError(
     `Cannot write tensor ${quote(name)} as f16: ${values[at]} at index ${
-      first + at
+      (row + Math.floor(at / columns)) * all + column + at % columns
     } is beyond 65504; use --to bf16 or --to f32`,
   );
 }

@@ -5,25 +5,24 @@
  */
 import { quote } from "../files/errors.ts";
 import { firstNonFinite, ScaleOverflow } from "../numeric/finite.ts";
-import { rowLength } from "../numeric/shape.ts";
-import type { Layout, Piece } from "./pieces.ts";
+import type { StreamTensor } from "../stream/tensor.ts";
+import type { Window } from "../words/window.ts";
+import type { QuantizeTask } from "./quantize_plan.ts";
 
 /** Where quantizing failed. */
 export interface Failure {
   /** What was thrown. */
   readonly error: unknown;
-  /** The tensor's name. */
-  readonly name: string;
-  /** The whole tensor. */
-  readonly layout: Layout;
-  /** The piece of it. */
-  readonly piece: Piece;
-  /** The values of the piece, as they are in the file. */
+  /** What was done. */
+  readonly task: QuantizeTask;
+  /** The tensor as it is cut. */
+  readonly tensor: StreamTensor;
+  /** The window of it. */
+  readonly window: Window;
+  /** The values of the window, as they are in the file. */
   readonly values: Float32Array;
   /** Whether NaN and infinities were allowed. */
   readonly clamp: boolean;
-  /** Quantizes a stretch of a row by itself, as it was done before. */
-  attempt(values: Float32Array): void;
 }
 
 const CLAMP = "--non-finite clamp";
@@ -35,71 +34,40 @@ const CLAMP = "--non-finite clamp";
  * @returns What to throw; errors that are not about values are left as they are.
  */
 export function located(failure: Failure): unknown {
-  const { error, name, clamp, values } = failure;
+  const { error, task, clamp, values } = failure;
   if (!(error instanceof RangeError)) return error;
   const at = clamp ? -1 : firstNonFinite(values);
-  const reason = at >= 0 ? nonFiniteReason(failure, at) : groupReason(failure);
+  const reason = at >= 0
+    ? nonFiniteReason(failure, at)
+    : error instanceof ScaleOverflow
+    ? overflowReason(failure, error)
+    : error.message;
   return new RangeError(
-    `Cannot quantize tensor ${quote(name)}: ${reason}; nothing is written`,
+    `Cannot quantize tensor ${
+      quote(task.tensor.name)
+    }: ${reason}; nothing is written`,
     { cause: error },
   );
 }
 
 function nonFiniteReason(
-  { layout: { shape }, piece: { first }, values }: Failure,
+  { task: { layout: { shape } }, tensor, window, values }: Failure,
   at: number,
 ): string {
-  const index = first + at;
+  const index = tensor.indexOf(at, window);
   return `${values[at]} at index ${index} ([${
     coordinates(index, shape).join(", ")
   }]); pass ${CLAMP} to take NaN as 0 and an infinity as the largest magnitude of its group`;
 }
 
-/** Which groups of finite values cannot be quantized, and why. */
-function groupReason(failure: Failure): string {
-  const { layout, piece, clamp, error } = failure;
-  const found = failingStretch(failure) ?? { first: 0, count: 1, error };
-  if (!(found.error instanceof ScaleOverflow)) {
-    return (found.error as RangeError).message;
-  }
-  // Its own group and index are those of the stretch.
-  const { stored } = found.error;
-  const index = piece.first + found.first;
-  const first = groupAt(layout, index);
-  const last = groupAt(layout, index + found.count - 1);
-  const which = last > first ? `groups ${first} to ${last}` : `group ${first}`;
+function overflowReason(
+  { task: { layout: { shape } }, clamp }: Failure,
+  { group, first, stored }: ScaleOverflow,
+): string {
   const next = `; pass ${CLAMP} to cut its values to what that can hold`;
-  return `${which}, from index ${index} ([${
-    coordinates(index, layout.shape).join(", ")
+  return `group ${group}, from index ${first} ([${
+    coordinates(first, shape).join(", ")
   }]): its scale overflows ${stored}${clamp ? "" : next}`;
-}
-
-/** Number of the group that a value lies in. */
-function groupAt({ format, shape, options }: Layout, index: number): number {
-  const columns = rowLength(shape), group = format.group(shape, options);
-  if (group > columns) return Math.floor(index / group);
-  return Math.floor(index / columns) * Math.ceil(columns / group) +
-    Math.floor(index % columns / group);
-}
-
-/** The first stretch of a row that fails by itself; undefined where no stretch can be quantized apart. */
-function failingStretch(
-  { layout: { format, shape, options }, piece, values, attempt }: Failure,
-): { first: number; count: number; error: RangeError } | undefined {
-  const columns = rowLength(piece.shape);
-  const span = format.span(shape, options);
-  if (span > columns) return undefined;
-  for (let first = 0; first < values.length;) {
-    const count = Math.min(span, columns - first % columns);
-    try {
-      attempt(values.subarray(first, first + count));
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      return { first, count, error };
-    }
-    first += count;
-  }
-  return undefined;
 }
 
 function coordinates(index: number, shape: readonly number[]): number[] {

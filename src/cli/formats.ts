@@ -27,8 +27,24 @@ function run(call: Call, io: Io): Promise<number> {
     io.out,
     () => ({
       formats: all.map((
-        { name, groupSize, bitsPerValue, errorBound, summary, source },
-      ) => ({ name, groupSize, bitsPerValue, errorBound, summary, source })),
+        {
+          name,
+          groupSize,
+          bitsPerValue,
+          errorBound,
+          summary,
+          source,
+          options,
+        },
+      ) => ({
+        name,
+        groupSize,
+        bitsPerValue,
+        errorBound,
+        summary,
+        source,
+        options,
+      })),
     }),
     (columns) =>
       table(

@@ -5,10 +5,12 @@
  */
 import { formats } from "../formats.ts";
 import { printable, quote } from "../files/errors.ts";
-import { ggmlTypes, removedGgmlTypes } from "../files/gguf_types.ts";
-import type { Format } from "../types.ts";
+import { ggmlLayouts, removedGgmlTypes } from "../ggml/table.ts";
+import { findFormat } from "../quantize.ts";
+import type { Format } from "../words/format.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import { matches } from "./glob.ts";
+import { OPTION_FLAGS, optionsOf } from "./option_flags.ts";
 import { checkPattern } from "./select.ts";
 import { didYouMean } from "./suggest.ts";
 
@@ -21,16 +23,7 @@ export const FORMAT_FLAGS: readonly Flag[] = [
     many: true,
     help: "the format, int4 by default; FORMAT:GLOB for some tensors only",
   },
-  {
-    name: "group-size",
-    takes: "N",
-    help: "values that share a scale: a number, row or tensor",
-  },
-  {
-    name: "scale-method",
-    takes: "METHOD",
-    help: "how int4 finds a scale: absmax, minmax or affine",
-  },
+  ...OPTION_FLAGS,
 ];
 
 /** A format with the options that a call gives it. */
@@ -58,7 +51,6 @@ export class FormatChooser {
   constructor(call: Call) {
     this.#call = call;
     const given = call.all("format");
-    const options = optionsOf(call);
     const texts = given.length > 0 ? given : ["int4"];
     this.#choices = texts.map((text) => {
       const colon = text.indexOf(":");
@@ -73,7 +65,11 @@ export class FormatChooser {
         }): give one, and FORMAT:GLOB for the others`,
       );
     }
-    this.#choices = withOptions(this.#choices, options);
+    const options = optionsOf(call, this.formats, PROBE_SHAPE);
+    this.#choices = this.#choices.map((choice) => ({
+      ...choice,
+      options: options.get(choice.format)!,
+    }));
   }
 
   /** Every format that may be used. */
@@ -119,7 +115,7 @@ export class FormatChooser {
  * @throws {UsageError} If there is none.
  */
 export function chosenFormat(name: string): Format {
-  const format = formats.get(name.toLowerCase());
+  const format = findFormat(name.toLowerCase());
   if (format) return format;
   const known = [...formats.keys()];
   const all = `the formats are ${known.join(", ")}`;
@@ -140,7 +136,7 @@ export function chosenFormat(name: string): Format {
 /** What a format is that others have and this program does not write. */
 function foreignFormat(name: string): string | undefined {
   const type = name.toUpperCase();
-  if (ggmlTypes.has(type)) {
+  if (ggmlLayouts.has(type)) {
     return `${type} is a type of ggml that this program does not write`;
   }
   if ([...removedGgmlTypes.values()].includes(type)) {
@@ -148,47 +144,8 @@ function foreignFormat(name: string): string | undefined {
   }
   const [, base] = /^(Q[0-9]_K|IQ[0-9])_(?:XS|S|M|L|XL)$/.exec(type) ?? [];
   if (base === undefined) return undefined;
-  const main = formats.has(base.toLowerCase())
+  const main = findFormat(base.toLowerCase())
     ? `; --format ${base.toLowerCase()} and --format FORMAT:GLOB choose a type for each tensor`
     : "";
   return `${type} is a mixture of types that llama.cpp chooses${main}`;
-}
-
-function optionsOf(call: Call): Map<string, { flag: string; value: unknown }> {
-  const options = new Map<string, { flag: string; value: unknown }>();
-  const groupSize = call.get("group-size");
-  if (groupSize !== undefined) {
-    const value = /^[0-9]+$/.test(groupSize) ? Number(groupSize) : groupSize;
-    options.set("groupSize", { flag: "--group-size", value });
-  }
-  const value = call.get("scale-method");
-  if (value !== undefined) {
-    options.set("scaleMethod", { flag: "--scale-method", value });
-  }
-  return options;
-}
-
-/** Gives each option to the formats that have it. */
-function withOptions<C extends FormatChoice>(
-  choices: readonly C[],
-  options: ReadonlyMap<string, { flag: string; value: unknown }>,
-): C[] {
-  const given = choices.map((): Record<string, unknown> => ({}));
-  for (const [name, { flag, value }] of options) {
-    const refusals = choices.map(({ format }, i) => {
-      try {
-        format.resolve({ [name]: value }, PROBE_SHAPE);
-        given[i][name] = value;
-        return undefined;
-      } catch (error) {
-        return (error as Error).message;
-      }
-    });
-    if (refusals.every((refusal) => refusal !== undefined)) {
-      throw new UsageError(
-        `Cannot take ${flag} ${printable(String(value))}: ${refusals[0]}`,
-      );
-    }
-  }
-  return choices.map((choice, i) => ({ ...choice, options: given[i] }));
 }

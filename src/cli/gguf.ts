@@ -6,17 +6,14 @@
 import { quote } from "../files/errors.ts";
 import { parseMeta } from "../files/gguf_meta.ts";
 import { isGguf } from "../files/gguf_read.ts";
-import {
-  ggmlTypes,
-  ggufFileTypes,
-  ggufQuantizationVersion,
-} from "../files/gguf_types.ts";
+import { ggufFileTypes, ggufQuantizationVersion } from "../files/gguf_types.ts";
 import { GgufValue } from "../files/gguf_value.ts";
 import { planGguf, writeGgufFrame } from "../files/gguf_write.ts";
 import { openTensorFile } from "../files/open.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { formats } from "../formats.ts";
-import type { Format } from "../types.ts";
+import { ggmlLayouts } from "../ggml/table.ts";
+import type { Format } from "../words/format.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import type { OutputPlan, OutputTensor } from "./output.ts";
 
@@ -41,7 +38,7 @@ const ARCHITECTURE = "general.architecture";
 /** The type of ggml that a format is; undefined where GGUF cannot hold it. */
 export function ggmlTypeOf(format: Format): string | undefined {
   const name = format.name.toUpperCase();
-  return ggmlTypes.has(name) ? name : undefined;
+  return ggmlLayouts.has(name) ? name : undefined;
 }
 
 /**
@@ -161,9 +158,11 @@ export function ggufOutput(
 ): OutputPlan {
   const plan = planGguf(
     values,
-    tensors.map(({ name, shape, dtype, quantized }) => {
+    tensors.map(({ name, shape, dtype, byteLength, quantized }) => {
       const type = quantized ? ggmlTypeOf(quantized.format) : dtype;
-      if (type !== undefined) return { name, shape, dtype: type };
+      if (type !== undefined) {
+        return { name, shape, dtype: type, byteLength };
+      }
       throw new RangeError(
         `Cannot write tensor ${quote(name)} to GGUF: it has no type for ${
           quantized!.format.name

@@ -5,6 +5,7 @@
  */
 import { printable } from "../files/errors.ts";
 import { isGguf } from "../files/gguf_read.ts";
+import { shardsText } from "../files/gguf_shards.ts";
 import { QUANTIZED_KEY } from "../files/quantized.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
@@ -18,7 +19,7 @@ import { SELECTION_FLAGS } from "./select.ts";
 import { columnsOf, table } from "./table.ts";
 import type { Io } from "./terminal.ts";
 import { bitsText, bytes, countOf, shapeText } from "./text.ts";
-import { type Tensor, tensorsOf } from "./values.ts";
+import { type Tensor, tensorsOf } from "./tensors.ts";
 
 /** The command. */
 export const inspectCommand: Command = {
@@ -51,7 +52,7 @@ async function run(call: Call, io: Io): Promise<number> {
   checkFlags(call);
   await withFile(call, call.operands[0], async (file) => {
     if (chooser) return await dryRun(call, io, file, chooser);
-    const tensors = tensorsOf(file);
+    const tensors = await tensorsOf(file);
     show(
       call,
       io.out,
@@ -118,7 +119,9 @@ function fileText(
     [
       "container",
       isGguf(file)
-        ? `gguf ${file.version}, aligned to ${file.alignment}`
+        ? `gguf ${file.version}${
+          file.bigEndian ? ", big-endian" : ""
+        }, aligned to ${file.alignment}${shardsText(file)}`
         : container,
     ],
     ["size", bytes(source.size)],

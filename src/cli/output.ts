@@ -7,13 +7,8 @@ import type { ByteSink } from "../files/bytes.ts";
 import { printable, quote } from "../files/errors.ts";
 import { createFile } from "../files/file_sink.ts";
 import { npyHeader } from "../files/npy.ts";
-import {
-  describeQuantized,
-  partName,
-  planParts,
-  QUANTIZED_KEY,
-  type QuantizedPlan,
-} from "../files/quantized.ts";
+import { entryName, planParts, type QuantizedPlan } from "../files/parts.ts";
+import { describeQuantized, QUANTIZED_KEY } from "../files/quantized.ts";
 import { planSafetensors } from "../files/safetensors.ts";
 import { spoolOutput } from "../files/stdio.ts";
 import { abortAll } from "../files/temporary.ts";
@@ -33,6 +28,8 @@ export interface OutputTensor {
   readonly shape: readonly number[];
   /** Type of its elements; absent where it is quantized. */
   readonly dtype?: string;
+  /** Its size in bytes, where the type does not tell. */
+  readonly byteLength?: number;
   /** How it is quantized. */
   readonly quantized?: QuantizedPlan;
 }
@@ -112,9 +109,13 @@ export function outputOf(
   return { path, container };
 }
 
-/** Opens the output; nothing is seen there before it commits. No file that the call reads is written. */
-export function openOutput(path: string, call: Call): Promise<ByteSink> {
-  const { inputs } = call;
+/** Opens the output; nothing is seen there before it commits. No file that the call reads is written, nor one of its shards. */
+export function openOutput(
+  path: string,
+  call: Call,
+  shards: readonly string[] = [],
+): Promise<ByteSink> {
+  const inputs = [...call.inputs, ...shards];
   return path === STANDARD
     ? spoolOutput()
     : createFile(path, { force: call.has("force"), inputs });
@@ -207,11 +208,16 @@ export function safetensorsOutput(
     quantized ? planParts(quantized) : [{ name, shape, dtype: dtype! }]
   );
   const plan = planSafetensors(entries, described);
+  const formatOf = new Map(plans.map(({ name, format }) => [name, format]));
   const offsets = new Map(plan.tensors.map((e) => [e.name, e.offset]));
   return {
     size: plan.size,
     offsetOf: (tensor, part) =>
-      offsets.get(part === undefined ? tensor : partName(tensor, part))!,
+      offsets.get(
+        part === undefined
+          ? tensor
+          : entryName(formatOf.get(tensor)!, tensor, part),
+      )!,
     writeFrame: (sink) => sink.write(0, plan.header),
   };
 }

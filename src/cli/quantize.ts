@@ -102,7 +102,7 @@ export async function quantizeFile(
     const { tasks, output } = plan;
     const quantizer = new Quantizer({ file, tasks, output, clamp });
     const progress = new Progress(io, quantizer.bytesToRead);
-    const sink = await openOutput(path, call);
+    const sink = await openOutput(path, call, file.paths);
     const errors = await writeOutput(
       sink,
       progress,

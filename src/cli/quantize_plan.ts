@@ -4,10 +4,11 @@
  * @module
  */
 import { quote } from "../files/errors.ts";
-import type { QuantizedPlan } from "../files/quantized.ts";
+import type { QuantizedPlan } from "../files/parts.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
-import type { Format } from "../types.ts";
+import type { FormatTensor } from "../stream/tensor.ts";
+import type { Format } from "../words/format.ts";
 import type { Call } from "./command.ts";
 import type { FormatChoice, FormatChooser } from "./formats_flag.ts";
 import { checkGgufCall, checkNoMeta, ggufOutput, metadataFor } from "./gguf.ts";
@@ -17,10 +18,16 @@ import {
   type OutputTensor,
   safetensorsOutput,
 } from "./output.ts";
-import { type Layout, layoutBytes } from "./pieces.ts";
 import { newNames } from "./rename.ts";
 import { isNamedBy, selected } from "./select.ts";
-import { hasValues, type Tensor, tensorsOf } from "./values.ts";
+import {
+  bytesInFormat,
+  hasValues,
+  isQuantized,
+  type Tensor,
+  tensorsOf,
+  whyNoValues,
+} from "./tensors.ts";
 
 /** A tensor that is quantized. */
 export interface QuantizeTask {
@@ -29,7 +36,7 @@ export interface QuantizeTask {
   /** What is written. */
   readonly plan: QuantizedPlan;
   /** The same with options filled in. */
-  readonly layout: Layout;
+  readonly layout: FormatTensor;
   /** Bytes of all its parts. */
   readonly bytes: number;
 }
@@ -106,12 +113,19 @@ export async function planFile(
   container: OutputContainer,
   rules: PlanRules = {},
 ): Promise<FilePlan> {
-  const tensors = tensorsOf(file);
+  const tensors = await tensorsOf(file);
   const names = tensors.map(({ name }) => name);
   const chosen = selected(call, names);
   chooser.checkPatterns(names);
   const renamed = await newNames(call, names);
-  const planner = { call, chooser, file, alone: names.length === 1, rules };
+  const planner = {
+    call,
+    chooser,
+    file,
+    alone: names.length === 1,
+    rules,
+    layouts: new Layouts(),
+  };
   const tasks = tensors.map((tensor): QuantizeTask | CopyTask => {
     const name = renamed.get(tensor.name)!;
     const left = chosen.has(tensor.name)
@@ -181,6 +195,38 @@ interface Planner {
   /** Whether the file holds one tensor, so that naming the file chooses it. */
   readonly alone: boolean;
   readonly rules: PlanRules;
+  readonly layouts: Layouts;
+}
+
+interface KnownLayout {
+  readonly layout: FormatTensor;
+  readonly kept: object;
+  readonly bytes: number;
+}
+
+/** Layouts by shape: files have many tensors of few shapes. */
+class Layouts {
+  readonly #known = new Map<object, Map<string, KnownLayout>>();
+
+  /** The layout of a tensor. Throws a RangeError where the format cannot hold it. */
+  of(
+    format: Format,
+    given: object,
+    shape: readonly number[],
+  ): KnownLayout {
+    const byShape = this.#known.get(given) ?? new Map<string, KnownLayout>();
+    this.#known.set(given, byShape);
+    const key = shape.join();
+    let known = byShape.get(key);
+    if (!known) {
+      const options = format.resolve(given, shape);
+      const layout = { format, shape, options };
+      const bytes = bytesInFormat(layout);
+      known = { layout, kept: format.kept(options), bytes };
+      byShape.set(key, known);
+    }
+    return known;
+  }
 }
 
 /** Why a chosen tensor stays as it is, though it might be quantized. */
@@ -220,14 +266,13 @@ function taskFor(
   tensor: Tensor,
   name: string,
 ): QuantizeTask | string {
-  const { shape, dtype } = tensor;
-  if (!hasValues(tensor)) return `its ${dtype} values are no floats`;
+  const { shape } = tensor;
+  if (!hasValues(tensor)) return whyNoValues(tensor);
   const { format, options: given } = planner.chooser.of(tensor.name)!;
   try {
-    const options = format.resolve(given, shape);
-    const layout = { format, shape, options };
-    const plan = { name, format, shape, options: format.kept(options) };
-    return { tensor, plan, layout, bytes: layoutBytes(layout) };
+    const found = planner.layouts.of(format, given, shape);
+    const plan = { name, format, shape, options: found.kept };
+    return { tensor, plan, layout: found.layout, bytes: found.bytes };
   } catch (error) {
     if (error instanceof RangeError) return error.message;
     throw error;
@@ -248,14 +293,14 @@ function outputTensor(task: QuantizeTask | CopyTask): OutputTensor {
     const { plan } = task;
     return { name: plan.name, shape: plan.shape, quantized: plan };
   }
-  const { tensor: { shape, dtype, quantized }, name } = task;
+  const { tensor: { shape, dtype, byteLength, quantized }, name } = task;
   return quantized
     ? { name, shape, quantized: { ...quantized, name } }
-    : { name, shape, dtype };
+    : { name, shape, dtype, byteLength };
 }
 
 function requantizeWarnings(tasks: readonly QuantizeTask[]): string[] {
-  const again = tasks.filter(({ tensor: { quantized } }) => quantized);
+  const again = tasks.filter(({ tensor }) => isQuantized(tensor));
   if (again.length === 0) return [];
   const from = new Set(again.map(({ tensor: { dtype } }) => dtype));
   return [
@@ -272,7 +317,7 @@ function requantizeWarnings(tasks: readonly QuantizeTask[]): string[] {
 /** The format that most values are in. */
 function mainFormat({ quantized, copied }: QuantizeTasks): Format {
   const counts = new Map<Format, number>();
-  const count = ({ format, shape }: Pick<Layout, "format" | "shape">) =>
+  const count = ({ format, shape }: Pick<FormatTensor, "format" | "shape">) =>
     counts.set(format, (counts.get(format) ?? 0) + sizeOf(shape));
   for (const { layout } of quantized) count(layout);
   for (const { tensor } of copied) {

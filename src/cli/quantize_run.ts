@@ -1,18 +1,31 @@
 /**
- * Quantizes the tensors of a file one piece after another, in memory that does
- * not depend on their sizes: while one piece is computed, the next are read
+ * Quantizes the tensors of a file one window after another, in memory that does
+ * not depend on their sizes: while one window is computed, the next is read
  * and the last is written.
  *
  * @module
  */
 import { type Noise, NoiseMeter } from "../compare.ts";
 import type { ByteSink } from "../files/bytes.ts";
-import { readAhead } from "../files/pipeline.ts";
 import type { TensorFile } from "../files/tensors.ts";
-import { allocate } from "../kernels/engine.ts";
-import { clampNonFinite } from "../numeric/finite.ts";
-import { rowLength } from "../numeric/shape.ts";
-import { BlockQuantizer, quantizeInto } from "./blocks.ts";
+import { sizeOf } from "../numeric/shape.ts";
+import {
+  allocateSlots,
+  ByteMemory,
+  leaveBusy,
+  settle,
+  type Slot,
+} from "../stream/memory.ts";
+import { readAhead } from "../stream/pipeline.ts";
+import { type QuantizerJob, TensorQuantizer } from "../stream/quantizer.ts";
+import { writeRange } from "../stream/strided.ts";
+import {
+  type FormatTensor,
+  StreamTensor,
+  type WindowBytes,
+} from "../stream/tensor.ts";
+import type { Values } from "../stream/values.ts";
+import { rangeOf } from "../words/layout.ts";
 import {
   COPY_BYTES,
   type CopyJob,
@@ -20,34 +33,17 @@ import {
   type Finish,
   readCopy,
 } from "./copy.ts";
-import { Extent } from "./extent.ts";
 import { located } from "./failure.ts";
 import type { OutputPlan } from "./output.ts";
-import {
-  bothGrains,
-  cut,
-  type Grain,
-  grainOf,
-  type Piece,
-  PIECE_VALUES,
-  PieceLayout,
-  roomFor,
-} from "./pieces.ts";
 import type { Progress } from "./progress.ts";
 import type { QuantizeTask, QuantizeTasks } from "./quantize_plan.ts";
-import {
-  allocateSlots,
-  bytesOf,
-  leaveBusy,
-  PartsMemory,
-  settle,
-  type Slot,
-  ValueReader,
-} from "./values.ts";
+import { openValues, shareOf } from "./tensors.ts";
 
-/** Pieces in memory: one is computed while the others are read. */
+/** Values that a window holds at most, if nothing forces more: 16 MiB of float32. */
+const WINDOW_VALUES = 4 * 1024 * 1024;
+/** Windows in memory: one is computed while the other is read. */
 const SLOTS = 2;
-/** Quantized pieces in memory: one is filled while the other is written. */
+/** Quantized windows in memory: one is filled while the other is written. */
 const OUTPUTS = 2;
 
 /** What is needed to quantize a file. */
@@ -60,26 +56,23 @@ export interface QuantizeRun {
   readonly output: OutputPlan;
   /** Take NaN as 0 and infinities as the largest magnitude of their group. */
   readonly clamp: boolean;
-  /** Values in a piece; for tests. */
+  /** Values in a window; for tests. */
   readonly capacity?: number;
 }
 
 /** A tensor while it is quantized. */
 interface Work {
   readonly task: QuantizeTask;
-  readonly reader: ValueReader;
-  readonly layout: PieceLayout;
-  readonly grain: Grain;
+  readonly values: Values;
+  readonly tensor: StreamTensor;
   readonly meter: NoiseMeter;
-  readonly quantizer: BlockQuantizer;
+  /** How often all of it is read. */
+  readonly passes: number;
 }
 
-interface ValueJob {
-  readonly kind: "measure" | "quantize";
+interface WindowJob extends QuantizerJob {
+  readonly kind: "window";
   readonly work: Work;
-  readonly piece: Piece;
-  /** Of the group that the piece lies in, where groups have to be measured. */
-  readonly extent?: Extent;
 }
 
 /** Quantizes and copies everything of a file. */
@@ -88,54 +81,36 @@ export class Quantizer {
   readonly #capacity: number;
   readonly #errors = new Map<string, Noise>();
   readonly #slots: readonly Slot[];
-  #restored: Float32Array = new Float32Array(0);
-  readonly #outputs: Pick<Slot, "parts" | "busy">[];
+  readonly #outputs: { parts: ByteMemory; busy: Promise<unknown> }[];
   #turn = 0;
+  #last: { layout: FormatTensor; tensor: StreamTensor } | undefined;
 
   /** Takes the memory that the run needs. */
   constructor(run: QuantizeRun) {
-    const capacity = run.capacity ?? PIECE_VALUES;
+    const capacity = run.capacity ?? WINDOW_VALUES;
     this.#run = run;
     this.#capacity = capacity;
-    const room = run.tasks.quantized.reduce((most, task) => {
-      const { grain } = this.#workOn(task);
-      return Math.max(most, roomFor(task.layout.shape, capacity, grain));
-    }, 0);
-    const copy = run.tasks.copied.length > 0 ? COPY_BYTES / 4 : 0;
-    this.#slots = allocateSlots(SLOTS, Math.max(room, copy));
+    let room = run.tasks.copied.length > 0 ? COPY_BYTES / 4 : 0;
+    for (const { layout } of run.tasks.quantized) {
+      const count = sizeOf(layout.shape);
+      const most = count <= capacity
+        ? count
+        : new StreamTensor(layout).largest(capacity);
+      room = Math.max(room, most);
+    }
+    this.#slots = allocateSlots(SLOTS, room);
     this.#outputs = Array.from({ length: OUTPUTS }, () => ({
-      parts: new PartsMemory(),
+      parts: new ByteMemory(),
       busy: Promise.resolve(),
     }));
   }
 
-  /** What it takes to quantize a tensor: made when its turn comes, as there may be very many. */
-  #workOn(task: QuantizeTask): Work {
-    const capacity = this.#capacity;
-    const reader = new ValueReader(this.#run.file, task.tensor, capacity);
-    const meter = new NoiseMeter();
-    return {
-      task,
-      reader,
-      layout: new PieceLayout(task.layout, capacity),
-      grain: bothGrains(reader.grain, grainOf(task.layout, capacity)),
-      meter,
-      quantizer: new BlockQuantizer(
-        meter,
-        capacity,
-        this.#run.clamp ? "clamp" : "throw",
-      ),
-    };
-  }
-
-  /** How many bytes will be read in all: those of groups that have to be measured twice. */
+  /** How many bytes will be read in all, each counted once. */
   get bytesToRead(): number {
     let sum = 0;
-    for (const { tensor } of this.#run.tasks.copied) sum += tensor.byteLength;
-    for (const { tensor, layout } of this.#run.tasks.quantized) {
-      const { measured } = new PieceLayout(layout, this.#capacity);
-      sum += tensor.byteLength * (measured ? 2 : 1);
-    }
+    const { copied, quantized } = this.#run.tasks;
+    for (const { tensor } of copied) sum += tensor.byteLength;
+    for (const { tensor } of quantized) sum += tensor.byteLength;
     return sum;
   }
 
@@ -143,7 +118,7 @@ export class Quantizer {
    * Does the work.
    *
    * @param sink Where to.
-   * @param progress Told of every piece.
+   * @param progress Told of every window.
    * @returns The error of each tensor that was quantized, by name.
    */
   async run(
@@ -151,7 +126,7 @@ export class Quantizer {
     progress: Pick<Progress, "add">,
   ): Promise<Map<string, Noise>> {
     await this.#run.output.writeFrame(sink);
-    const fill = (job: ValueJob | CopyJob, slot: Slot) =>
+    const fill = (job: WindowJob | CopyJob, slot: Slot) =>
       job.kind === "copy"
         ? readCopy(job, this.#run.file.source, slot, sink)
         : this.#read(job, slot, sink);
@@ -159,21 +134,17 @@ export class Quantizer {
       const [name, bytes] = await finish();
       progress.add(bytes, name);
     }
+    for (const task of this.#run.tasks.quantized) {
+      if (sizeOf(task.layout.shape) === 0) await this.#writeEmpty(task, sink);
+    }
     await settle([...this.#slots, ...this.#outputs]);
     return this.#errors;
   }
 
-  /** Memory for restored values, which is used again and again. */
-  #scratch = (length: number): Float32Array => {
-    if (this.#restored.length < length) this.#restored = allocate(length);
-    return this.#restored;
-  };
-
-  *#jobs(): Generator<ValueJob | CopyJob, void> {
+  *#jobs(): Generator<WindowJob | CopyJob, void> {
     const { tasks, output } = this.#run;
     for (const task of tasks.quantized) {
-      const work = this.#workOn(task);
-      yield* valueJobs(work, this.#capacity, this.#run.clamp);
+      if (sizeOf(task.layout.shape) > 0) yield* this.#windowJobs(task);
     }
     const room = this.#slots[0].values.byteLength;
     for (const { tensor, name } of tasks.copied) {
@@ -181,115 +152,74 @@ export class Quantizer {
     }
   }
 
-  async #read(job: ValueJob, slot: Slot, sink: ByteSink): Promise<Finish> {
-    const { kind, work: { reader, task }, piece } = job;
-    const decode = await reader.read(piece, slot);
-    return async () => {
-      const values = decode();
-      try {
-        if (kind === "measure") job.extent!.add(values);
-        else await this.#quantize(job, values, sink);
-        // That of the pieces so far: the last one leaves that of the tensor.
-        this.#errors.set(task.tensor.name, job.work.meter.result());
-      } catch (error) {
-        throw this.#located(error, task, piece, values);
-      }
-      return [task.tensor.name, reader.bytesOf(piece)];
-    };
-  }
-
-  #located(
-    error: unknown,
-    { tensor: { name }, layout }: QuantizeTask,
-    piece: Piece,
-    values: Float32Array,
-  ): unknown {
-    const { clamp } = this.#run;
-    const { format, options } = layout;
-    const nonFinite = clamp ? "clamp" : "throw";
-    const attempt = (stretch: Float32Array) => {
-      const shape = [stretch.length];
-      const parts = new PartsMemory().carve(format.parts(shape, options));
-      const into = { format: format.name, shape, options, parts };
-      quantizeInto(into, stretch, nonFinite);
-    };
-    return located({ error, name, layout, piece, values, clamp, attempt });
-  }
-
-  async #quantize(
-    job: ValueJob,
-    given: Float32Array,
-    sink: ByteSink,
-  ): Promise<void> {
-    const { work: { layout, quantizer, task: { plan } }, piece, extent } = job;
-    const { format } = plan, { shape } = piece;
-    const values = this.#run.clamp ? clamped(job, given) : given;
-    const ranges = layout.parts(piece);
-    const output = this.#outputs[this.#turn++ % OUTPUTS];
-    await output.busy;
-    const parts = output.parts.carve(ranges);
-    const range = extent?.range(), options = layout.options(range);
-    quantizer.run(
-      values,
-      { format, shape, options },
-      { format: format.name, shape, options, parts },
-      this.#scratch,
-      range,
-    );
-    const writes = Object.entries(ranges).map(([part, { offset }]) => {
-      const start = this.#run.output.offsetOf(plan.name, part);
-      return sink.write(start + offset, bytesOf(parts[part].data));
+  /** What it takes to quantize a tensor: made when its turn comes, as there may be very many. */
+  *#windowJobs(task: QuantizeTask): Generator<WindowJob, void> {
+    const values = openValues(this.#run.file, task.tensor);
+    const tensor = this.#tensorFor(task), meter = new NoiseMeter();
+    const quantizer = new TensorQuantizer(tensor, {
+      capacity: this.#capacity,
+      nonFinite: this.#run.clamp ? "clamp" : "throw",
+      meter,
+      tall: values.tall,
     });
-    leaveBusy(output, Promise.all(writes));
+    const work = { task, values, tensor, meter, passes: quantizer.passes };
+    for (const job of quantizer.jobs()) yield { kind: "window", work, ...job };
   }
-}
 
-/** Where groups are too long for a piece, all of a group is measured before any of it is quantized. */
-function* valueJobs(
-  work: Work,
-  capacity: number,
-  clamp: boolean,
-): Generator<ValueJob, void> {
-  const { task: { layout: { shape } }, layout, grain } = work;
-  if (!layout.measured) {
-    for (const piece of cut(shape, capacity, grain)) {
-      yield { kind: "quantize", work, piece };
+  /** The tensor as it is cut: the one before, where it has the same layout. */
+  #tensorFor({ layout }: QuantizeTask): StreamTensor {
+    if (this.#last?.layout !== layout) {
+      this.#last = { layout, tensor: new StreamTensor(layout) };
     }
-    return;
+    return this.#last.tensor;
   }
-  for (const group of groups(layout, cut(shape, capacity, grain))) {
-    const extent = new Extent(clamp);
-    for (const kind of ["measure", "quantize"] as const) {
-      for (const piece of group) yield { kind, work, piece, extent };
-    }
-  }
-}
 
-function* groups(
-  layout: PieceLayout,
-  pieces: Iterable<Piece>,
-): Generator<Piece[], void> {
-  let group: Piece[] = [];
-  for (const piece of pieces) {
-    if (
-      group.length > 0 && layout.groupOf(piece) !== layout.groupOf(group[0])
-    ) {
-      yield group;
-      group = [];
-    }
-    group.push(piece);
+  async #read(
+    { work, window, take }: WindowJob,
+    slot: Slot,
+    sink: ByteSink,
+  ): Promise<Finish> {
+    const { task, values, tensor, meter, passes } = work;
+    const decode = await values.read(window, tensor.matrix, slot);
+    return async () => {
+      const given = decode();
+      const output = this.#outputs[this.#turn++ % OUTPUTS];
+      await output.busy;
+      let done: WindowBytes | undefined;
+      try {
+        done = take(given, output.parts);
+      } catch (error) {
+        const { clamp } = this.#run;
+        throw located({ error, task, tensor, window, values: given, clamp });
+      }
+      if (done) leaveBusy(output, this.#write(work, done, sink));
+      // That of the windows so far: the last one leaves that of the tensor.
+      this.#errors.set(task.tensor.name, meter.result());
+      return [task.tensor.name, shareOf(task.tensor, window) / passes];
+    };
   }
-  yield group;
-}
 
-/** The values of a piece without NaN and infinities. */
-function clamped(job: ValueJob, values: Float32Array): Float32Array {
-  const { work: { task: { layout } }, piece, extent } = job;
-  if (extent) {
-    extent.clamp(values);
-    return values;
+  #write(
+    { tensor, task: { plan } }: Work,
+    { bytes, area }: WindowBytes,
+    sink: ByteSink,
+  ): Promise<unknown> {
+    const isFirst = area.row === 0 && area.column === 0;
+    const writes = tensor.plans.flatMap(([part, layout]) => {
+      if (tensor.shared.has(part) && !isFirst) return [];
+      const start = this.#run.output.offsetOf(plan.name, part);
+      const range = rangeOf(layout, tensor.matrix, area);
+      return [writeRange(sink, start, range, bytes[part])];
+    });
+    return Promise.all(writes);
   }
-  const group = layout.format.group(piece.shape, layout.options);
-  const columns = rowLength(piece.shape);
-  return clampNonFinite(values, Math.max(columns, group), group);
+
+  /** A tensor without values still may have numbers of the whole. */
+  async #writeEmpty(task: QuantizeTask, sink: ByteSink): Promise<void> {
+    const tensor = new StreamTensor(task.layout), { plan } = task;
+    for (const [part, bytes] of Object.entries(tensor.empty())) {
+      await sink.write(this.#run.output.offsetOf(plan.name, part), bytes);
+    }
+    this.#errors.set(task.tensor.name, new NoiseMeter().result());
+  }
 }

@@ -42,6 +42,7 @@ export type {
   Recognized,
 } from "../words/format.ts";
 export type {
+  BitsItem,
   Codec,
   CodesItem,
   ConstantItem,

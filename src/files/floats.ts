@@ -12,7 +12,7 @@ import { decodeF16, encodeF16 } from "../numeric/f16.ts";
 import { decodeFloat8, type Float8Dtype, isFloat8 } from "../numeric/float8.ts";
 import type { ByteSource } from "./bytes.ts";
 import { quote } from "./errors.ts";
-import { readAhead, steps } from "./pipeline.ts";
+import { readAhead, steps } from "../stream/pipeline.ts";
 import type { TensorEntry, TensorFile } from "./tensors.ts";
 
 /** The dtypes that values can be written as. */

@@ -20,6 +20,7 @@ export class GgufCursor {
   readonly #source: ByteSource;
   readonly #window: Uint8Array<ArrayBuffer>;
   readonly #view: DataView;
+  #littleEndian = true;
   #start = 0;
   #end = 0;
   #position = 0;
@@ -29,6 +30,16 @@ export class GgufCursor {
     this.#source = source;
     this.#window = new Uint8Array(Math.min(windowSize, source.size));
     this.#view = new DataView(this.#window.buffer);
+  }
+
+  /** Whether numbers have their largest byte first from here on. */
+  get bigEndian(): boolean {
+    return !this.#littleEndian;
+  }
+
+  /** Takes the file for a big-endian one from here on. */
+  takeBigEndian(): void {
+    this.#littleEndian = false;
   }
 
   /** How messages about the file begin. */
@@ -64,13 +75,13 @@ export class GgufCursor {
   /** The next four bytes. */
   u32(): number {
     const at = this.#advance(4);
-    return this.#view.getUint32(at, true);
+    return this.#view.getUint32(at, this.#littleEndian);
   }
 
   /** The next eight bytes. */
   u64(): bigint {
     const at = this.#advance(8);
-    return this.#view.getBigUint64(at, true);
+    return this.#view.getBigUint64(at, this.#littleEndian);
   }
 
   /** The next eight bytes, signed. */

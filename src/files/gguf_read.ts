@@ -1,5 +1,5 @@
 /**
- * GGUF, versions 2 and 3, little-endian: the header is read in small steps, tensors stay in the file.
+ * GGUF, versions 2 and 3, of either byte order: the header is read in small steps, tensors stay in the file.
  *
  * ```text
  *   "GGUF"  u32 version  i64 tensors  i64 values
@@ -16,6 +16,7 @@
 import type { ByteSource } from "./bytes.ts";
 import { quote } from "./errors.ts";
 import { GgufCursor, type Label } from "./gguf_cursor.ts";
+import { littleEndianSource, swapValue } from "./gguf_endian.ts";
 import { readTensors } from "./gguf_tensors.ts";
 import { checkAlignment, ggufDefaultAlignment } from "./gguf_types.ts";
 import {
@@ -39,6 +40,8 @@ export interface GgufFile extends TensorFile {
   readonly container: "gguf";
   /** 2 or 3. */
   readonly version: number;
+  /** Whether the file is big-endian; its values, and what its source gives of tensors, are not. */
+  readonly bigEndian: boolean;
   /** What tensor data is aligned to. */
   readonly alignment: number;
   /** The metadata in file order. */
@@ -83,8 +86,9 @@ export async function openGguf(source: ByteSource): Promise<GgufFile> {
   const tensors = await readTensors(cursor, tensorCount, alignment);
   return {
     container: "gguf",
-    source,
+    source: cursor.bigEndian ? littleEndianSource(source, tensors) : source,
     version,
+    bigEndian: cursor.bigEndian,
     alignment,
     values,
     tensors,
@@ -99,14 +103,14 @@ async function readVersion(cursor: GgufCursor): Promise<number> {
   if (magic !== 0x46554747) {
     throw cursor.malformed(`it starts with 0x${hex(magic)}, not with "GGUF"`);
   }
-  const version = cursor.u32();
+  let version = cursor.u32();
   if (version === 0) {
     throw cursor.malformed("it declares version 0; GGUF starts at 1");
   }
+  // A version that small has its bytes the other way round.
   if ((version & 0xffff) === 0) {
-    throw cursor.refused(
-      "it is a big-endian GGUF; only little-endian files are read, convert it with gguf-py first",
-    );
+    cursor.takeBigEndian();
+    version = reversed(version);
   }
   if (version === 1) {
     throw cursor.refused(
@@ -175,7 +179,7 @@ async function readValue(
       type,
       type,
       1,
-      await cursor.bytes(start, cursor.position),
+      await valueBytes(cursor, start, type, type),
     );
   }
   await cursor.need(12, where);
@@ -202,8 +206,20 @@ async function readValue(
     "array",
     elementType,
     Number(length),
-    await cursor.bytes(start, cursor.position),
+    await valueBytes(cursor, start, type, elementType),
   );
+}
+
+/** The bytes of a value that the cursor has passed, little-endian. */
+async function valueBytes(
+  cursor: GgufCursor,
+  start: number,
+  type: GgufValueType,
+  elementType: GgufElementType,
+): Promise<Uint8Array> {
+  const bytes = await cursor.bytes(start, cursor.position);
+  if (cursor.bigEndian) swapValue(type, elementType, bytes);
+  return bytes;
 }
 
 function readType(cursor: GgufCursor, where: Label): GgufValueType {
@@ -246,6 +262,13 @@ function readAlignment(
   return value === undefined
     ? ggufDefaultAlignment
     : checkAlignment(cursor.where, value);
+}
+
+/** The number whose four bytes are the other way round. */
+function reversed(word: number): number {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setUint32(0, word, true);
+  return view.getUint32(0, false);
 }
 
 function hex(word: number): string {

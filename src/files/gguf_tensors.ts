@@ -3,24 +3,25 @@
  *
  * @module
  */
+import {
+  type GgmlLayout,
+  ggmlLayoutsById,
+  strangerName,
+} from "../ggml/table.ts";
 import { quote } from "./errors.ts";
 import type { GgufCursor, Label } from "./gguf_cursor.ts";
-import {
-  ggmlByteLength,
-  type GgmlType,
-  ggmlTypesById,
-  padTo,
-  removedGgmlTypes,
-} from "./gguf_types.ts";
+import { countValues, ggmlByteLength, padTo } from "./gguf_types.ts";
 import { GGUF_NAME_BYTES, GGUF_RANK } from "./limits.ts";
 import type { TensorEntry } from "./tensors.ts";
 
 /** A tensor as the header declares it. */
 interface TensorRecord {
   readonly name: string;
-  readonly type: GgmlType;
+  /** ggml's name of its type; of one that is not known, its number. */
+  readonly dtype: string;
   readonly shape: readonly number[];
-  readonly byteLength: number;
+  /** Undefined where the type is not known. */
+  readonly byteLength: number | undefined;
   readonly offset: bigint;
 }
 
@@ -89,28 +90,25 @@ async function readRecord(
     }
     shape.unshift(Number(dimension));
   }
-  const type = readTensorType(cursor, where);
-  const byteLength = ggmlByteLength(
-    () => `${cursor.where}: ${where()}`,
-    type,
+  const id = cursor.u32();
+  const type = ggmlLayoutsById.get(id);
+  return {
+    name,
+    dtype: type?.name ?? strangerName(id),
     shape,
-  );
-  return { name, type, shape, byteLength, offset: cursor.u64() };
+    byteLength: byteLengthOf(() => `${cursor.where}: ${where()}`, type, shape),
+    offset: cursor.u64(),
+  };
 }
 
-function readTensorType(cursor: GgufCursor, where: Label): GgmlType {
-  const id = cursor.u32();
-  const type = ggmlTypesById.get(id);
-  if (type !== undefined) return type;
-  const removed = removedGgmlTypes.get(id);
-  if (removed !== undefined) {
-    throw cursor.refused(
-      `${where()} is of type ${id} (${removed}), which ggml has removed; quantize the model anew`,
-    );
-  }
-  throw cursor.refused(
-    `${where()} is of type ${id}, which is no known ggml type`,
-  );
+function byteLengthOf(
+  where: () => string,
+  type: GgmlLayout | undefined,
+  shape: readonly number[],
+): number | undefined {
+  if (type) return ggmlByteLength(where, type, shape);
+  countValues(where, shape);
+  return undefined;
 }
 
 function placeTensors(
@@ -121,7 +119,7 @@ function placeTensors(
 ): TensorEntry[] {
   const size = cursor.position + cursor.remaining;
   let next = 0;
-  return records.map(({ name, type, shape, byteLength, offset }) => {
+  return records.map(({ name, dtype, shape, byteLength, offset }, i) => {
     const where = () => `tensor ${quote(name)}`;
     // ggml wants each tensor right behind the padding of the one before: no holes, no overlaps.
     if (offset !== BigInt(next)) {
@@ -129,20 +127,36 @@ function placeTensors(
         `${where()} starts at ${offset} of the data; ${next} was expected`,
       );
     }
-    const end = dataStart + next + byteLength;
+    const start = dataStart + next;
+    const length = byteLength ??
+      lengthOfStranger(
+        cursor,
+        where,
+        next,
+        records[i + 1]?.offset ?? BigInt(Math.max(next, size - dataStart)),
+      );
+    const end = start + length;
     if (end > size) {
       throw cursor.malformed(
         `${where()} ends at byte ${end}, but the file has ${size}; it is cut off, fetch it again`,
       );
     }
-    const entry = {
-      name,
-      dtype: type.name,
-      shape,
-      offset: dataStart + next,
-      byteLength,
-    };
-    next += padTo(byteLength, alignment);
-    return entry;
+    next += padTo(length, alignment);
+    return { name, dtype, shape, offset: start, byteLength: length };
   });
+}
+
+/** A tensor of a type that is not known reaches to the next one, or to the end of the file; padding counts as its own. */
+function lengthOfStranger(
+  cursor: GgufCursor,
+  where: Label,
+  start: number,
+  end: bigint,
+): number {
+  if (end >= BigInt(start) && end <= BigInt(Number.MAX_SAFE_INTEGER)) {
+    return Number(end) - start;
+  }
+  throw cursor.malformed(
+    `${where()} starts at ${start} of the data, but the next one at ${end}`,
+  );
 }

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { ggmlLayouts, strangerId } from "../ggml/table.ts";
 import type { ByteSink } from "./bytes.ts";
 import { quote } from "./errors.ts";
 import type { TensorEntry } from "./tensors.ts";
@@ -20,8 +21,6 @@ import {
 import {
   checkAlignment,
   ggmlByteLength,
-  type GgmlType,
-  ggmlTypes,
   ggufDefaultAlignment,
   padTo,
 } from "./gguf_types.ts";
@@ -34,8 +33,10 @@ const where = "Cannot write GGUF";
 export interface GgufTensor {
   /** At most 63 bytes of UTF-8. */
   readonly name: string;
-  /** A name of {@linkcode ggmlTypes}: F32, Q4_0 … */
+  /** A name of {@linkcode ggmlLayouts}: F32, Q4_0 …; or what {@linkcode strangerName} makes of a number. */
   readonly dtype: string;
+  /** Bytes of a tensor of a type that is not known; for others they are computed. */
+  readonly byteLength?: number;
   /** One to four dimensions, slowest first; none for a single value. */
   readonly shape: readonly number[];
 }
@@ -150,15 +151,17 @@ function encodeRecords(
 ): EncodedRecord[] {
   const names = new Set<string>();
   let offset = 0;
-  return tensors.map(({ name, dtype, shape }) => {
+  return tensors.map(({ name, dtype, shape, byteLength: given }) => {
     const tensor = () => `${where}: tensor ${quote(name)}`;
     if (names.has(name)) {
       throw new RangeError(`${tensor()} occurs twice; rename one of them`);
     }
     names.add(name);
     const encodedName = encodeName("tensor name", name, GGUF_NAME_BYTES);
-    const type = ggmlTypes.get(dtype);
-    if (type === undefined) {
+    const type = ggmlLayouts.get(dtype);
+    const id = type?.id ??
+      (given === undefined ? undefined : strangerId(dtype));
+    if (id === undefined) {
       throw new RangeError(
         `${tensor()} has dtype ${dtype}, which GGUF does not have; convert it to F32`,
       );
@@ -168,9 +171,9 @@ function encodeRecords(
         `${tensor()} has ${shape.length} dimensions; GGUF has at most ${GGUF_RANK}`,
       );
     }
-    const byteLength = ggmlByteLength(tensor, type, shape);
+    const byteLength = type ? ggmlByteLength(tensor, type, shape) : given!;
     const entry = { name, dtype, shape, offset, byteLength };
-    const bytes = encodeRecord(encodedName, type, shape, offset);
+    const bytes = encodeRecord(encodedName, id, shape, offset);
     offset += padTo(byteLength, alignment);
     if (offset > Number.MAX_SAFE_INTEGER) {
       throw new RangeError(
@@ -183,7 +186,7 @@ function encodeRecords(
 
 function encodeRecord(
   name: Uint8Array,
-  type: GgmlType,
+  typeId: number,
   shape: readonly number[],
   offset: number,
 ): Uint8Array {
@@ -197,7 +200,7 @@ function encodeRecord(
     view.setBigUint64(at, BigInt(dimension), true);
     at += 8;
   }
-  view.setUint32(at, type.id, true);
+  view.setUint32(at, typeId, true);
   view.setBigUint64(at + 4, BigInt(offset), true);
   return bytes;
 }

@@ -104,8 +104,29 @@ export const GGUF_ARRAY_LENGTH = 16_777_216;
 export const GGUF_RANK = 4;
 
 /**
+ * Files of a split GGUF, all open at a time; the largest models come in some hundreds.
+ *
+ * Stops a count of 65,535 that takes all file handles.
+ */
+export const GGUF_SHARDS = 1000;
+
+/**
  * Alignment of GGUF data; two mebibytes are a huge page.
  *
  * Stops metadata that, once copied, pads each tensor of an output by gigabytes.
  */
 export const GGUF_ALIGNMENT = 2 * 1024 * 1024;
+
+/**
+ * Bytes of a part that is a text, such as bitsandbytes' `quant_state`; real ones have some hundred.
+ *
+ * Stops an entry of gigabytes from being read as JSON.
+ */
+export const TEXT_PART_BYTES: number = 64 * 1024;
+
+/**
+ * Bytes of a checkpoint's `config.json`; one that lists every layer has less than a megabyte.
+ *
+ * Stops whatever file has that name from being kept in memory.
+ */
+export const CONFIG_BYTES: number = 16 * 1024 * 1024;

@@ -6,9 +6,11 @@
  */
 import { basename } from "node:path";
 import type { ByteSource } from "./bytes.ts";
+import { readConfigBeside } from "./checkpoint_config.ts";
 import { printable } from "./errors.ts";
 import { openFile } from "./file_source.ts";
-import { openGguf } from "./gguf_read.ts";
+import { isGguf, openGguf } from "./gguf_read.ts";
+import { joinShards } from "./gguf_shards.ts";
 import {
   containerOf,
   type Ends,
@@ -62,7 +64,7 @@ const RAW: Container = {
 };
 
 /**
- * Opens a file of tensors and checks it.
+ * Opens a file of tensors and checks it; one shard of a split GGUF opens them all.
  *
  * @param path Where it is; `-` is standard input.
  * @param options What the file does not say.
@@ -79,7 +81,12 @@ export async function openTensorFile(
     ? await spoolInput((start) => chooseContainer(STDIN, undefined, { start }))
     : await openFile(path);
   try {
-    return await openSource(source, path === "-" ? undefined : path, options);
+    if (path === "-") return await openSource(source, undefined, options);
+    const file = await openSource(source, path, options);
+    if (isGguf(file)) return await joinShards(file, path);
+    if (file.container !== "safetensors") return file;
+    let config: Promise<unknown> | undefined;
+    return { ...file, config: () => config ??= readConfigBeside(path) };
   } catch (error) {
     await source.close();
     throw error;

@@ -1,21 +1,29 @@
 /**
- * Quantized tensors inside safetensors: each part is a tensor of its own, named
- * `<tensor>.<part>`, so that any tool opens the file; what they mean together
- * is one entry of `__metadata__`:
+ * Quantized tensors inside safetensors: each part is a tensor of its own, so that
+ * any tool opens the file. It has the name that the ecosystem of its format gives
+ * it, or `<tensor>.<part>` where there is none; what parts mean together is one
+ * entry of `__metadata__`:
  *
  * ```text
  * "nibblewise": {"version":1,"tensors":{"<tensor>":{"format":"int4","shape":[…],"options":{…}}}}
  * ```
  *
  * One entry for all: the order of several is lost in tools that keep them in a hash map.
+ * What it does not name is recognized by its names, dtypes and shapes; see recognize.ts.
  *
  * @module
  */
-import { formats } from "../formats.ts";
-import type { Format, PartSpec } from "../types.ts";
+import { findFormat } from "../quantize.ts";
+import type { Format } from "../words/format.ts";
 import { printable, quote } from "./errors.ts";
 import { type Json, type JsonObject, parseJson } from "./json.ts";
-import type { TensorPlan } from "./safetensors.ts";
+import {
+  checkedParts,
+  entryName,
+  type QuantizedEntry,
+  type QuantizedPlan,
+} from "./parts.ts";
+import { recognizeTensors } from "./recognize.ts";
 import { countElements } from "./shapes.ts";
 import type { TensorEntry, TensorFile } from "./tensors.ts";
 
@@ -25,55 +33,12 @@ const VERSION = 1;
 /** The longest message of a format that is repeated. */
 const MESSAGE_CHARACTERS = 300;
 
-/** What it takes to read the parts of a quantized tensor. */
-export interface QuantizedPlan {
-  /** Name of the tensor. */
-  readonly name: string;
-  /** How it is quantized. */
-  readonly format: Format;
-  /** Its logical shape. */
-  readonly shape: readonly number[];
-  /** The options that {@linkcode Format.kept} keeps. */
-  readonly options: object;
-}
-
-/** A quantized tensor in a file, checked. */
-export interface QuantizedEntry extends QuantizedPlan {
-  /** Where its parts are, by their names in the format. */
-  readonly parts: ReadonlyMap<string, TensorEntry>;
-}
-
 /** The tensors of a file, told apart. */
 export interface SortedTensors {
   /** Those that are quantized. */
   readonly quantized: readonly QuantizedEntry[];
   /** All that are no part of those. */
   readonly plain: readonly TensorEntry[];
-}
-
-/**
- * The safetensors entries that hold a quantized tensor.
- *
- * @param plan The tensor.
- * @returns One entry for each part.
- */
-export function planParts(plan: QuantizedPlan): TensorPlan[] {
-  return Object.entries(specsOf(plan)).map(([part, { dtype, shape }]) => ({
-    name: partName(plan.name, part),
-    dtype,
-    shape,
-  }));
-}
-
-/** The name of a part as a tensor of its own. */
-export function partName(tensor: string, part: string): string {
-  return `${tensor}.${part}`;
-}
-
-function specsOf(
-  { format, options, shape }: QuantizedPlan,
-): Record<string, PartSpec> {
-  return format.parts(shape, format.resolve(options, shape));
 }
 
 /**
@@ -111,26 +76,42 @@ function checkOption(option: string, value: unknown): void {
  * Tells quantized tensors from the rest and checks that their parts fit.
  *
  * @param file The opened file.
- * @returns Both kinds; a file without {@linkcode QUANTIZED_KEY} has plain tensors only.
+ * @returns Both kinds; what {@linkcode QUANTIZED_KEY} does not name is recognized by its parts.
  * @throws {SyntaxError} If the metadata is malformed, names a format that is
  * unknown, or does not agree with the tensors in the file.
  */
-export function sortTensors(file: TensorFile): SortedTensors {
+export async function sortTensors(file: TensorFile): Promise<SortedTensors> {
+  if (file.container !== "safetensors") {
+    return { quantized: [], plain: file.tensors };
+  }
+  const described = describedTensors(file);
+  const rest = without(file.tensors, described);
+  const recognized = await recognizeTensors(file, rest);
+  return {
+    quantized: [...described, ...recognized],
+    plain: without(rest, recognized),
+  };
+}
+
+function without(
+  entries: readonly TensorEntry[],
+  tensors: readonly QuantizedEntry[],
+): readonly TensorEntry[] {
+  if (tensors.length === 0) return entries;
+  const used = new Set(tensors.flatMap(({ parts }) => [...parts.values()]));
+  return entries.filter((entry) => !used.has(entry));
+}
+
+/** The tensors that the metadata of the file tells of. */
+function describedTensors(file: TensorFile): QuantizedEntry[] {
   const text = file.metadata.get(QUANTIZED_KEY);
-  if (text === undefined) return { quantized: [], plain: file.tensors };
+  if (text === undefined) return [];
   const byName = new Map(file.tensors.map((entry) => [entry.name, entry]));
   try {
-    const quantized = Array.from(readDescription(text), ([name, value]) => {
-      if (byName.has(name)) {
-        throw new SyntaxError(`tensor ${quote(name)} is there unquantized too`);
-      }
-      return readEntry(name, value, byName);
-    });
-    const used = new Set(quantized.flatMap(({ parts }) => [...parts.values()]));
-    return {
-      quantized,
-      plain: file.tensors.filter((entry) => !used.has(entry)),
-    };
+    return Array.from(
+      readDescription(text),
+      ([name, value]) => readEntry(name, value, byName),
+    );
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof RangeError)) {
       throw error;
@@ -166,9 +147,17 @@ function readEntry(
   const format = readFormat(record.get("format"), what);
   const shape = readShape(record.get("shape"), what);
   const options = readOptions(record.get("options"), what);
+  // Some conventions give a part the name of the tensor itself.
+  const named = Object.values(format.convention?.entries ?? {}).some(
+    (template) => ["{name}", "{stem}.weight"].includes(template),
+  );
+  if (byName.has(name) && !named) {
+    throw new SyntaxError(`${what} is there unquantized too`);
+  }
   try {
     const plan = { name, format, shape, options };
-    return { ...plan, parts: findParts(plan, byName) };
+    const find = (part: string) => byName.get(entryName(format, name, part));
+    return { ...plan, parts: checkedParts(plan, find) };
   } catch (error) {
     // What a format says about an option may quote the file.
     const reason = printable((error as Error).message, MESSAGE_CHARACTERS);
@@ -177,7 +166,7 @@ function readEntry(
 }
 
 function readFormat(value: Json | undefined, what: string): Format {
-  const format = typeof value === "string" ? formats.get(value) : undefined;
+  const format = typeof value === "string" ? findFormat(value) : undefined;
   if (format !== undefined) return format;
   const seen = typeof value === "string" ? quote(value) : "that is no string";
   throw new SyntaxError(`${what} has an unknown format ${seen}`);
@@ -202,30 +191,6 @@ function readOptions(value: Json | undefined, what: string): object {
   for (const [option, item] of options) checkOption(option, item);
   // Defines properties, so that a key "__proto__" is one like any other.
   return Object.fromEntries(options);
-}
-
-function findParts(
-  plan: QuantizedPlan,
-  byName: ReadonlyMap<string, TensorEntry>,
-): ReadonlyMap<string, TensorEntry> {
-  const parts = new Map<string, TensorEntry>();
-  for (const [part, spec] of Object.entries(specsOf(plan))) {
-    const entry = byName.get(partName(plan.name, part));
-    if (entry === undefined) {
-      throw new RangeError(`its part ${quote(part)} is not in the file`);
-    }
-    if (
-      entry.dtype !== spec.dtype || entry.shape.join() !== spec.shape.join()
-    ) {
-      throw new RangeError(
-        `its part ${
-          quote(part)
-        } is ${entry.dtype} [${entry.shape}], not ${spec.dtype} [${spec.shape}]`,
-      );
-    }
-    parts.set(part, entry);
-  }
-  return parts;
 }
 
 function asObject(value: Json | undefined, what: string): JsonObject {

@@ -9,7 +9,7 @@ import type { ByteSink, ByteSource } from "./bytes.ts";
 import { fileError } from "./errors.ts";
 import { PagedWriter, writeFully } from "./paged_writer.ts";
 import { FileSource } from "./file_source.ts";
-import { chunks } from "./pipeline.ts";
+import { chunks } from "../stream/pipeline.ts";
 import { START_BYTES } from "./magic.ts";
 import {
   createSpool,

@@ -31,6 +31,10 @@ export interface TensorFile {
   readonly source: ByteSource;
   /** Tensors in file order, names unique. */
   readonly tensors: readonly TensorEntry[];
+  /** The files that it consists of, in order, where they are several. */
+  readonly paths?: readonly string[];
   /** safetensors' `__metadata__`; empty elsewhere. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** The settings of quantization in the config file beside it, parsed; absent where a file stands alone. */
+  config?(): Promise<unknown>;
 }

@@ -141,7 +141,7 @@ function quantize(
   }
   const { codes, scales, zeroPoints } = parts;
   const setScale = (index: number, first: number, n: number) => {
-    const known = ranges ? rangeAt(ranges, index) : options.range;
+    const known = options.range ?? (ranges && rangeAt(ranges, index));
     const [min, max] = measure(values, first, n, options, known);
     const [scale, zeroPoint] = finiteScaleOf(
       options.scaleMethod,

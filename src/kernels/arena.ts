@@ -14,6 +14,15 @@
  */
 import type { OwnFloats } from "../numeric/floats.ts";
 
+/** Kernels in base64, compiled from one entry of `build.ts`. */
+export interface KernelModule {
+  /** The WebAssembly; absent where no entry point brought it along. */
+  readonly base64?: string;
+}
+
+/** The kernels of the core; see {@linkcode useKernels}. */
+const CORE: { base64?: string } = {};
+
 /** A compiled kernel: counts, pointers and numbers in, 0 or 1 out. */
 export type WasmKernel = (...operands: number[]) => number;
 
@@ -23,6 +32,8 @@ export interface Instance {
   readonly kernels: Readonly<Record<string, WasmKernel>>;
   /** Where room for tiles starts; below it are the kernels' constants and their own scratch space. */
   readonly scratch: number;
+  /** The kernels' constants as the module sets them; what is between them is theirs to write before they read it. */
+  readonly constants: Uint8Array;
 }
 
 const PAGE = 65536;
@@ -40,50 +51,62 @@ const MOST_SHARED_BYTES = 64 * MEBIBYTE;
 /** The most that one WebAssembly memory can hold, less a page so that sizes stay below 2^32. */
 const MOST_BYTES = 65535 * PAGE;
 
-let compiled: WebAssembly.Module | undefined;
+/** A module that has been compiled, and its constants, which the first instance shows. */
+interface Compiled {
+  readonly module: WebAssembly.Module;
+  constants?: Uint8Array;
+}
 
-let text: string | undefined;
+const compiledModules = new Map<KernelModule, Compiled>();
 
 /**
- * Says what the kernels are. Entry points do, and not this module, so that one
- * which does without WebAssembly need not carry them.
+ * Says what the core's kernels are. Entry points do, and not this module, so that
+ * one which does without WebAssembly need not carry them.
  *
  * @param kernels The compiled module in base64.
  */
 export function useKernels(kernels: string): void {
-  text = kernels;
+  CORE.base64 = kernels;
 }
 
-function compile(): WebAssembly.Module {
-  if (text === undefined) {
-    throw new Error(
-      "There are no WebAssembly kernels in this entry point: import another one than ./js",
-    );
+function compile(module: KernelModule): Compiled {
+  let compiled = compiledModules.get(module);
+  if (!compiled) {
+    if (module.base64 === undefined) {
+      throw new Error(
+        "There are no WebAssembly kernels in this entry point: import another one than ./js",
+      );
+    }
+    const bytes = Uint8Array.from(atob(module.base64), (c) => c.charCodeAt(0));
+    compiled = { module: new WebAssembly.Module(bytes) };
+    compiledModules.set(module, compiled);
   }
-  compiled ??= new WebAssembly.Module(
-    Uint8Array.from(atob(text), (c) => c.charCodeAt(0)),
-  );
   return compiled;
 }
 
-/** The kernels' constants as the module sets them; what is between them is theirs to write before they read it. */
-let constants: Uint8Array | undefined;
-
-/** Where they start; below, nothing is. */
+/** Where constants start; below, nothing is. */
 const CONSTANTS_START = 1024;
 
-function instantiate(bytes: number): Instance {
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) });
+function newMemory(bytes: number): WebAssembly.Memory {
+  return new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) });
+}
+
+/** Puts kernels into a memory; the first time into one that holds zeros. */
+function instantiate(
+  module: KernelModule,
+  memory: WebAssembly.Memory,
+): Instance {
   const abort = () => {
     throw new Error(
       "A kernel aborted: this is a bug in nibblewise, please report it",
     );
   };
-  const { exports } = new WebAssembly.Instance(compile(), {
+  const compiled = compile(module);
+  const { exports } = new WebAssembly.Instance(compiled.module, {
     env: { memory, abort },
   });
   const kernels = exports as unknown as Record<string, WasmKernel>;
-  constants ??= new Uint8Array(memory.buffer).slice(
+  compiled.constants ??= new Uint8Array(memory.buffer).slice(
     CONSTANTS_START,
     kernels.constants_end(),
   );
@@ -91,52 +114,86 @@ function instantiate(bytes: number): Instance {
     memory,
     kernels,
     scratch: Math.ceil(kernels.scratch_start() / 64) * 64,
+    constants: compiled.constants,
   };
 }
 
-/** Writes the kernels' constants anew, where a caller may have written over them. */
+function isArena({ memory }: Instance): boolean {
+  return arenas.has(memory.buffer);
+}
+
+/** Writes the kernels' constants anew, where a caller or kernels of another module may have written over them. */
 export function restore(instance: Instance, memory: Uint8Array): void {
-  if (instance !== tiles) memory.set(constants!, CONSTANTS_START);
+  if (isArena(instance)) memory.set(instance.constants, CONSTANTS_START);
 }
 
 /** Where the room for tiles ends that an instance has at the moment. */
 export function scratchEnd(instance: Instance): number {
-  return instance === tiles ? instance.memory.buffer.byteLength : SCRATCH_BYTES;
+  return isArena(instance) ? SCRATCH_BYTES : instance.memory.buffer.byteLength;
 }
 
-let tiles: Instance | undefined;
+const tileInstances = new Map<KernelModule, Instance>();
 
 /** The instance for data that lives elsewhere, with room for `bytes` of tiles. Throws where WebAssembly is forbidden. */
-export function tileInstance(bytes: number): Instance {
-  tiles ??= instantiate(SCRATCH_BYTES);
+export function tileInstance(
+  bytes: number,
+  module: KernelModule = CORE,
+): Instance {
+  let tiles = tileInstances.get(module);
+  if (!tiles) {
+    tiles = instantiate(module, newMemory(SCRATCH_BYTES));
+    tileInstances.set(module, tiles);
+  }
   const missing = tiles.scratch + bytes - scratchEnd(tiles);
   if (missing > 0) tiles.memory.grow(Math.ceil(missing / PAGE));
   return tiles;
 }
 
 interface Arena {
-  readonly instance: Instance;
+  readonly memory: WebAssembly.Memory;
+  /** One for each module whose kernels were asked for. */
+  readonly instances: Map<KernelModule, Instance>;
+  /** Where the next array goes. */
   next: number;
 }
 
-const arenas = new WeakMap<ArrayBufferLike, Instance>();
+/** The arena that a memory is. */
+const arenas = new WeakMap<ArrayBufferLike, Arena>();
 
 // An arena is kept alive by the arrays in it, and by being the newest shared one.
 let shared: Arena | undefined;
 
 /** The instance whose memory this array lives in, if {@linkcode allocate} made it. */
-export function instanceOf(array: ArrayBufferView): Instance | undefined {
-  return arenas.get(array.buffer);
+export function instanceOf(
+  array: ArrayBufferView,
+  module: KernelModule = CORE,
+): Instance | undefined {
+  const arena = arenas.get(array.buffer);
+  return arena && instanceIn(arena, module);
+}
+
+function instanceIn(
+  { memory, instances }: Arena,
+  module: KernelModule,
+): Instance {
+  let instance = instances.get(module);
+  if (!instance) {
+    tileInstance(0, module); // shows the constants
+    instance = instantiate(module, memory);
+    instances.set(module, instance);
+  }
+  return instance;
 }
 
 function openArena(bytes: number): Arena {
-  const instance = instantiate(bytes);
-  arenas.set(instance.memory.buffer, instance);
-  return { instance, next: SCRATCH_BYTES };
+  const memory = newMemory(bytes);
+  const arena = { memory, instances: new Map(), next: SCRATCH_BYTES };
+  arenas.set(memory.buffer, arena);
+  return arena;
 }
 
-function sizeOf({ instance }: Arena): number {
-  return instance.memory.buffer.byteLength;
+function sizeOf({ memory }: Arena): number {
+  return memory.buffer.byteLength;
 }
 
 /** An arena with room for so many bytes: the newest shared one, a new one, or one of its own for a large array. */
@@ -157,7 +214,7 @@ export function allocateInArena(length: number): OwnFloats {
       `Cannot use length ${length}: a WebAssembly memory holds at most 2^30 floats`,
     );
   }
-  const arena = arenaFor(bytes), { buffer } = arena.instance.memory;
+  const arena = arenaFor(bytes), { buffer } = arena.memory;
   const array = new Float32Array(buffer as ArrayBuffer, arena.next, length);
   arena.next += bytes;
   return array;

@@ -12,6 +12,7 @@ import {
   allocateInArena,
   type Instance,
   instanceOf,
+  type KernelModule,
   restore,
   scratchEnd,
   tileInstance,
@@ -34,6 +35,8 @@ export type KernelArray =
 export interface Kernel {
   /** Name of the WebAssembly export: `(n, ...pointers, ...numbers) => 0 | 1`. */
   readonly name: string;
+  /** What exports it, where that is not the core's module. */
+  readonly module?: KernelModule;
   /** The plain-JS twin, where there is one; without it the scalar reference does the work: `(n, ...arrays, ...numbers) => 0 | 1`; arrays start at multiples of 8 bytes. */
   readonly js?: (n: number, ...operands: never[]) => number;
 }
@@ -282,9 +285,12 @@ function tiling(
 
 /** The arena that the largest operand of any arena lives in, if what has to be copied has room there; or else the tiles. */
 function choosePlace(work: Work): Place {
+  const { module } = work.kernel;
   let largest = -1, arena: Instance | undefined;
   for (const { array } of work.operands) {
-    const instance = array.byteLength > largest ? instanceOf(array) : undefined;
+    const instance = array.byteLength > largest
+      ? instanceOf(array, module)
+      : undefined;
     if (instance) [arena, largest] = [instance, array.byteLength];
   }
   if (arena && !work.operands.some((operand) => isBelow(operand, arena))) {
@@ -294,7 +300,7 @@ function choosePlace(work: Work): Place {
     }
   }
   const { stretch, bytes } = tiling(work, undefined);
-  return { instance: tileInstance(bytes), stretch };
+  return { instance: tileInstance(bytes, module), stretch };
 }
 
 /** Whether an array lies where the arena has its constants and tiles: a caller made it from the buffer of another. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Codec, CodesItem, FieldItem } from "../words/layout.ts";
+import type { BitsItem, Codec, CodesItem, FieldItem } from "../words/layout.ts";
 
 /**
  * Codes in a record.
@@ -13,6 +13,23 @@ import type { Codec, CodesItem, FieldItem } from "../words/layout.ts";
  */
 export function codesAt(at: number, nibbles: readonly number[]): CodesItem {
   return { kind: "codes", at, nibbles };
+}
+
+/**
+ * Bits of codes in a record, where codes do not have four.
+ *
+ * @param at Offset of the first byte.
+ * @param width How many bits of a code lie here.
+ * @param places Where each value has them.
+ * @param above How many bits of the code are below these.
+ */
+export function bitsAt(
+  at: number,
+  width: BitsItem["width"],
+  places: readonly number[],
+  above = 0,
+): BitsItem {
+  return { kind: "bits", at, width, places, above };
 }
 
 /**

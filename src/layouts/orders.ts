@@ -1,6 +1,6 @@
 /**
- * Nibble orders: where each value of a unit has its code. Nibble 2k is the low
- * half of byte k, nibble 2k + 1 its high half.
+ * Orders: where each value of a unit has its code. Nibble 2k is the low half of
+ * byte k, nibble 2k + 1 its high half; fewer bits are counted likewise.
  *
  * @module
  */
@@ -9,7 +9,7 @@ function upTo(n: number): number[] {
   return Array.from({ length: n }, (_, k) => k);
 }
 
-/** The first of two values in the low nibble. */
+/** One after the other from the lowest bits on: the first of two values in the low nibble. */
 export function lowFirst(n: number): number[] {
   return upTo(n);
 }
@@ -21,8 +21,17 @@ export function highFirst(n: number): number[] {
 
 /** Of each run of `run` values the first half in low nibbles, the second half in high nibbles. */
 export function halves(n: number, run: number): number[] {
+  return across(n, run / 2, 2);
+}
+
+/**
+ * Across `bytes` bytes: one value to each, then again in their next higher bits,
+ * `perByte` times; then the same in the bytes after them.
+ */
+export function across(n: number, bytes: number, perByte: number): number[] {
+  const run = bytes * perByte;
   return upTo(n).map((k) => {
-    const start = k - k % run, at = k % run, half = run / 2;
-    return at < half ? start + 2 * at : start + 2 * (at - half) + 1;
+    const at = k % run;
+    return k - at + (at % bytes) * perByte + Math.floor(at / bytes);
   });
 }

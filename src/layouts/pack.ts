@@ -5,6 +5,7 @@
  * @module
  */
 import {
+  type BitsItem,
   type Codec,
   type CodesItem,
   type ConstantItem,
@@ -83,6 +84,7 @@ export function unpackPart(
     }
     for (const place of places(part, matrix, tile)) {
       if (item.kind === "codes") unpackCodes(part, item, place, tile);
+      else if (item.kind === "bits") unpackBits(part, item, place, tile);
       else unpackField(part, item, place, plans[item.role], tile);
     }
   }
@@ -106,6 +108,7 @@ export function packPart(
     }
     for (const place of places(part, matrix, tile)) {
       if (item.kind === "codes") packCodes(part, item, place, tile);
+      else if (item.kind === "bits") packBits(part, item, place, tile);
       else packField(part, item, place, plans[item.role], tile);
     }
   }
@@ -190,6 +193,38 @@ function paddingAt(
   if (last % stale === 0) return 0;
   const row = place.row + Math.floor(k / unit.columns) - tile.row;
   return tile.codes[row * tile.columns + last - 1 - tile.column] ^ flip;
+}
+
+function unpackBits(
+  { bytes, plan: { unit } }: PartBytes,
+  { at, width, places, above, flip = 0 }: BitsItem,
+  place: UnitPlace,
+  tile: Tile,
+): void {
+  const mask = (1 << width) - 1, below = (1 << above) - 1;
+  for (let k = 0; k < places.length; k++) {
+    const to = valueIndex(k, unit, place, tile);
+    if (to < 0) continue;
+    const bit = places[k] * width;
+    const bits = bytes[place.at + at + (bit >> 3)] >> (bit & 7) & mask;
+    tile.codes[to] = tile.codes[to] & below | (bits ^ flip) << above;
+  }
+}
+
+function packBits(
+  { bytes, plan: { unit } }: PartBytes,
+  { at, width, places, above, flip = 0 }: BitsItem,
+  place: UnitPlace,
+  tile: Tile,
+): void {
+  const mask = (1 << width) - 1;
+  for (let k = 0; k < places.length; k++) {
+    const from = valueIndex(k, unit, place, tile);
+    const bits = from < 0 ? 0 : tile.codes[from] >> above & mask ^ flip;
+    const bit = places[k] * width, byte = place.at + at + (bit >> 3);
+    const shift = bit & 7;
+    bytes[byte] = bytes[byte] & ~(mask << shift) | bits << shift;
+  }
 }
 
 let memory = new Float32Array(256);

@@ -16,7 +16,12 @@ import {
 } from "../numeric/finite.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import type { Coder, Format, Part } from "../words/format.ts";
-import type { CodesItem, FieldItem, Layout } from "../words/layout.ts";
+import type {
+  BitsItem,
+  CodesItem,
+  FieldItem,
+  Layout,
+} from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { EncodeContext, Form, Grid, Scheme } from "../words/scheme.ts";
 import {
@@ -107,7 +112,7 @@ export interface BlockSpec<Name extends string> {
   /** Bytes in a block. */
   readonly bytes: number;
   /** What lies in a block. */
-  readonly record: readonly (CodesItem | FieldItem)[];
+  readonly record: readonly (CodesItem | BitsItem | FieldItem)[];
   /** What codes stand for. */
   readonly grid: Grid;
   /** How they become values. */
@@ -321,7 +326,8 @@ function quantizeStretch(
     ));
 }
 
-function partOf(data: Uint8Array): BlockParts {
+/** The part that blocks are. */
+export function partOf(data: Uint8Array): BlockParts {
   return {
     blocks: { dtype: "U8", shape: [data.length], data: data as never },
   };

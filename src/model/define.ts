@@ -10,7 +10,8 @@ import { keptOptions, resolveOptions, type Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import { rowLength } from "../numeric/shape.ts";
 import { whole } from "../words/window.ts";
-import { decodeWindow, encodeTensor, type Tensor } from "./tensor.ts";
+import type { Tensor } from "./stages.ts";
+import { decodeWindow, encodeTensor } from "./tensor.ts";
 
 /** What makes one format different from another. */
 export interface FormatSpec<

@@ -23,12 +23,8 @@ import {
   type Window,
 } from "../words/window.ts";
 import { asTensorScale, TENSOR_SCALES } from "./tensor_scale.ts";
-import {
-  packTile,
-  type Tensor,
-  type TensorBytes,
-  unpackTile,
-} from "./tensor.ts";
+import type { Tensor } from "./stages.ts";
+import { packTile, type TensorBytes, unpackTile } from "./tensor.ts";
 
 /** Values in a window: with what is written of them it stays in the first caches. */
 const WINDOW_VALUES = 16384;

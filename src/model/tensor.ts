@@ -7,34 +7,15 @@
 import { packPart, type PartBytes, unpackPart } from "../layouts/pack.ts";
 import { rejectNonFinite } from "../numeric/finite.ts";
 import { settleNaNs } from "../numeric/nan.ts";
-import { grainOf, type Layout, type PartPlan } from "../words/layout.ts";
-import type {
-  EncodeContext,
-  Prepass,
-  Ranges,
-  Scheme,
-} from "../words/scheme.ts";
-import {
-  areaNumber,
-  indexInTensor,
-  numberInTensor,
-  type Run,
-  runs,
-  type Tile,
-  tileOf,
-} from "../words/tile.ts";
+import { grainOf } from "../words/layout.ts";
+import { type EncodeContext, groupOf, type Prepass } from "../words/scheme.ts";
+import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
 import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
+import { GroupRanges } from "./ranges.ts";
+import { cuttingOf, type Stage, stages, type Tensor } from "./stages.ts";
 
 /** Values in a tile: what is worked on fits in the first caches. */
 const TILE_VALUES = 16384;
-
-/** A tensor: what its numbers mean and where its bytes lie. */
-export interface Tensor {
-  /** What the numbers mean. */
-  readonly scheme: Scheme;
-  /** Where the bytes lie. */
-  readonly layout: Layout<Record<string, PartPlan>>;
-}
 
 /** Bytes of the parts of a tensor, or of a window of it. */
 export interface TensorBytes {
@@ -79,40 +60,6 @@ class Workspace {
 
 const workspace = new Workspace();
 
-/** An area that is quantized after all of it was measured, or needs no measuring. */
-export interface Stage {
-  /** Its windows, in order. */
-  windows(): Iterable<Window>;
-  /** Whether the range of the area's groups has to be measured first: they are longer than a window. */
-  readonly measured: boolean;
-}
-
-/**
- * How a tensor is quantized in windows of at most `capacity` values: groups that
- * fit in a window are kept whole, longer ones are stages of their own.
- *
- * @param tensor The tensor.
- * @param capacity Values in a window.
- */
-export function* stages(
-  { scheme, layout }: Tensor,
-  capacity: number,
-): Generator<Stage, void> {
-  const { matrix } = layout;
-  const grain = grainOf(layout, scheme.fields, false, scheme.together);
-  if (!scheme.byRange || grain.rows * grain.columns <= capacity) {
-    yield {
-      measured: false,
-      windows: () => cut(whole(matrix), grain, capacity),
-    };
-    return;
-  }
-  const fine = grainOf(layout, scheme.fields, true, scheme.together);
-  for (const group of cut(whole(matrix), grain, 0)) {
-    yield { measured: true, windows: () => cut(group, fine, capacity) };
-  }
-}
-
 /** Quantizes the values of a whole tensor into its parts. */
 export function encodeTensor(
   tensor: Tensor,
@@ -124,18 +71,40 @@ export function encodeTensor(
   rejectNonFinite(values);
   if (areaOf(whole(matrix)) === 0) return encodeEmpty(tensor, parts, context);
   const known = { ...prepassOf(tensor, values, context), ...context };
-  for (const { windows, measured } of stages(tensor, TILE_VALUES)) {
-    const groups = measured
-      ? measureGroups(tensor, values, windows())
+  const cutting = cuttingOf(tensor);
+  for (const stage of stages(matrix, cutting, TILE_VALUES)) {
+    const groups = stage.measured
+      ? measureGroups(tensor, values, stage)
       : undefined;
-    for (const window of windows()) {
-      const ranges = groups?.(window) ?? known.ranges;
+    for (const window of stage.windows()) {
       const input = valuesOf(values, matrix, window, workspace.values);
+      const ranges = groups?.ranges(window) ?? known.ranges;
       const tile = workspace.tile(window, tensor);
       scheme.encode(input, tile, { ...known, ranges });
       packTile(tensor, tile, { bytes: parts, area: whole(matrix) });
     }
   }
+}
+
+/**
+ * Quantizes one window.
+ *
+ * @param tensor The tensor.
+ * @param values The values of the window, row by row; all finite.
+ * @param window The window: one of a {@linkcode Stage}.
+ * @param parts Where the bytes go: those of the window at least.
+ * @param context Ranges are those of the groups that the window touches.
+ */
+export function encodeWindow(
+  tensor: Tensor,
+  values: Float32Array,
+  window: Window,
+  parts: TensorBytes,
+  context: EncodeContext,
+): void {
+  const tile = workspace.tile(window, tensor);
+  tensor.scheme.encode(values, tile, context);
+  packTile(tensor, tile, parts);
 }
 
 /** A tensor without values still has the numbers that are there once: those of a single zero. */
@@ -189,53 +158,25 @@ function prepassOf(
   return prepass.result();
 }
 
-/** Measures the groups of an area by its windows; tells the ranges of those that a window touches. */
+/** Measures the groups of a stage. */
 function measureGroups(
-  { scheme: { fields, groupedBy }, layout: { matrix } }: Tensor,
+  { scheme, layout: { matrix } }: Tensor,
   values: Float32Array,
-  windows: Iterable<Window>,
-): (window: Window) => Ranges {
-  const { span } = fields[groupedBy];
-  const known = new Map<number, [min: number, max: number]>();
-  const firstOf = (window: Window, run: Run) =>
-    indexInTensor({ ...window, matrix }, run.first);
-  for (const window of windows) {
-    for (const run of runs(window, span)) {
-      const first = firstOf(window, run);
-      const [low, high] = extremes(values, first, first + run.count);
-      const group = areaNumber(matrix, span, first);
-      const [min, max] = known.get(group) ?? [low, high];
-      known.set(group, [Math.min(min, low), Math.max(max, high)]);
-    }
+  { area, windows }: Stage,
+): GroupRanges {
+  const groups = new GroupRanges(area, groupOf(scheme, matrix));
+  for (const window of windows()) {
+    const input = valuesOf(values, matrix, window, workspace.values);
+    groups.add(input, window);
   }
-  return (window) => {
-    const min: number[] = [], max: number[] = [];
-    for (const run of runs(window, span)) {
-      const group = areaNumber(matrix, span, firstOf(window, run));
-      [min[run.area], max[run.area]] = known.get(group)!;
-    }
-    return { min: Float32Array.from(min), max: Float32Array.from(max) };
-  };
-}
-
-function extremes(
-  values: Float32Array,
-  from: number,
-  to: number,
-): [min: number, max: number] {
-  let min = Infinity, max = -Infinity;
-  for (let i = from; i < to; i++) {
-    min = Math.min(min, values[i]);
-    max = Math.max(max, values[i]);
-  }
-  return [min, max];
+  return groups;
 }
 
 /**
  * Dequantizes a window.
  *
  * @param tensor The tensor.
- * @param parts Its parts, or as much of them as the window needs.
+ * @param parts Its parts, or as much of them as the window needs: whole units of codes.
  * @param window The window.
  * @param out One float32 for each value of the window, row by row.
  */
@@ -246,16 +187,42 @@ export function decodeWindow(
   out: Float32Array,
 ): void {
   const { scheme, layout } = tensor;
-  const { columns } = grainOf(layout, scheme.fields);
-  for (const part of cut(window, { rows: 1, columns }, TILE_VALUES)) {
-    const tile = workspace.tile(part, tensor);
+  const grain = grainOf(layout, scheme.fields).columns;
+  const unit = grainOf(layout, scheme.fields, true).columns;
+  const pieces = cut(window, { rows: 1, columns: grain }, TILE_VALUES);
+  for (const piece of pieces) {
+    const around = wholeUnits(piece, unit, layout.matrix.columns);
+    const tile = workspace.tile(around, tensor);
     unpackTile(tensor, tile, parts);
     checkFields(tensor, tile);
-    const first = (part.row - window.row) * window.columns + part.column -
-      window.column;
-    scheme.decode(tile, out.subarray(first, first + areaOf(part)));
+    const to = out.subarray(
+      (piece.row - window.row) * window.columns + piece.column - window.column,
+    ).subarray(0, areaOf(piece));
+    if (areaOf(around) === areaOf(piece)) {
+      scheme.decode(tile, to);
+      continue;
+    }
+    const values = workspace.values(areaOf(around))
+      .subarray(0, areaOf(around));
+    scheme.decode(tile, values);
+    for (let r = 0; r < piece.rows; r++) {
+      const first = r * around.columns + piece.column - around.column;
+      const row = values.subarray(first, first + piece.columns);
+      to.set(row, r * piece.columns);
+    }
   }
   settleNaNs(out, 0, areaOf(window));
+}
+
+/** Schemes of records decode whole ones: what a window touches of a row. */
+function wholeUnits(window: Window, unit: number, columns: number): Window {
+  const first = Math.floor(window.column / unit) * unit;
+  const end = Math.ceil((window.column + window.columns) / unit) * unit;
+  return {
+    ...window,
+    column: first,
+    columns: Math.min(end, columns) - first,
+  };
 }
 
 /** Throws a RangeError that names part and index of a number which its library never writes. */

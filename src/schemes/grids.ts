@@ -1,16 +1,21 @@
 /**
- * Grids: what the sixteen codes stand for. A code is an index into its grid.
+ * Grids: what the codes stand for. A code is an index into its grid.
  *
  * @module
  */
 import { FP4_VALUES, IQ4_VALUES, NF4_VALUES } from "../numeric/codebooks.ts";
 import type { Grid } from "../words/scheme.ts";
 
+/** Codes of so many bits that stand for themselves. */
+export function uint(bits: number): Grid {
+  return {
+    name: `uint${bits}`,
+    values: Array.from({ length: 1 << bits }, (_, code) => code),
+  };
+}
+
 /** 0 … 15. Signed formats store code − 8; their zero point is 8. */
-export const UINT4: Grid = {
-  name: "uint4",
-  values: Array.from({ length: 16 }, (_, code) => code),
-};
+export const UINT4: Grid = uint(4);
 
 const E2M1_MAGNITUDES = [0, 0.5, 1, 1.5, 2, 3, 4, 6];
 

@@ -13,6 +13,7 @@ import {
   type Grain,
   leastCommonMultiple,
   type Matrix,
+  whole,
   type Window,
 } from "./window.ts";
 
@@ -59,6 +60,28 @@ export interface CodesItem {
    * where there is none.
    */
   readonly stale?: number;
+}
+
+/**
+ * Some bits of each code in a unit, where codes do not have four: all items of this
+ * kind in a unit make up the codes, the lowest bits first.
+ */
+export interface BitsItem {
+  /** Tells it from the others. */
+  readonly kind: "bits";
+  /** Offset of the first byte in the unit. */
+  readonly at: number;
+  /** How many bits of a code lie here. */
+  readonly width: 1 | 2 | 4 | 8;
+  /**
+   * Where each value of the unit has them, row by row, counted in steps of
+   * {@linkcode width} from the lowest bits of the first byte on.
+   */
+  readonly places: readonly number[];
+  /** How many bits of the code are below these. */
+  readonly above: number;
+  /** What these bits are combined with by exclusive or: 128 stores −128 … 127 in two's complement. */
+  readonly flip?: number;
 }
 
 /** How numbers of a field become bytes. */
@@ -116,6 +139,7 @@ export interface PartPlan<D extends Dtype = Dtype> extends PartSpec<D> {
   /** What lies in a unit. */
   readonly holds: readonly (
     | CodesItem
+    | BitsItem
     | FieldItem
     | TextItem
     | ConstantItem
@@ -166,33 +190,49 @@ export function rangeOf(
   matrix: Matrix,
   window: Window,
 ): StridedRange {
-  const all = unitsOf(part, matrix, {
-    row: 0,
-    rows: matrix.rows,
-    column: 0,
-    columns: matrix.columns,
-  });
-  const units = unitsOf(part, matrix, window);
+  return rangeWithin(part, matrix, whole(matrix), window);
+}
+
+/**
+ * Which bytes a window needs of those that were taken of a part.
+ *
+ * @param part The part.
+ * @param matrix The whole tensor.
+ * @param area What the bytes were taken for.
+ * @param window A window of that area.
+ */
+export function rangeWithin(
+  part: PartPlan,
+  matrix: Matrix,
+  area: Window,
+  window: Window,
+): StridedRange {
+  const have = unitsOf(part, matrix, area);
+  const want = unitsOf(part, matrix, window);
   const { bytes } = part.unit;
-  const byRows = part.order === "rows";
-  const [major, majors, minor, minors, perMajor] = byRows
-    ? [units.row, units.rows, units.column, units.columns, all.columns]
-    : [units.column, units.columns, units.row, units.rows, all.rows];
-  const range = {
-    offset: (major * perMajor + minor) * bytes,
-    length: minors * bytes,
-    stride: perMajor * bytes,
-    count: majors,
-  };
+  const [major, majors, minor, minors, perMajor] = part.order === "rows"
+    ? [
+      want.row - have.row,
+      want.rows,
+      want.column - have.column,
+      want.columns,
+      have.columns,
+    ]
+    : [
+      want.column - have.column,
+      want.columns,
+      want.row - have.row,
+      want.rows,
+      have.rows,
+    ];
+  const offset = (major * perMajor + minor) * bytes;
+  const length = minors * bytes, stride = perMajor * bytes;
+  if (length !== stride && majors !== 1) {
+    return { offset, length, stride, count: majors };
+  }
   // Runs that touch are one.
-  return range.length === range.stride || range.count === 1
-    ? {
-      ...range,
-      length: range.length * range.count,
-      stride: range.length * range.count,
-      count: range.length * range.count === 0 ? 0 : 1,
-    }
-    : range;
+  const all = length * majors;
+  return { offset, length: all, stride: all, count: all === 0 ? 0 : 1 };
 }
 
 /** Bytes of a part. */
@@ -220,7 +260,7 @@ export function grainOf(
     grain.columns = common(grain.columns, span.columns, matrix.columns);
   };
   for (const { unit, holds, wholeRows } of Object.values(parts)) {
-    const codes = holds.some(({ kind }) => kind === "codes");
+    const codes = holds.some(({ kind }) => kind === "codes" || kind === "bits");
     const numbers = holds.some((item) =>
       item.kind === "field" && !fields[item.role].shared
     );

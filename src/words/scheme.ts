@@ -7,7 +7,7 @@ import type { Overflow } from "../numeric/finite.ts";
 import { everywhere, type FieldPlans, type Span, type Tile } from "./tile.ts";
 import type { Matrix } from "./window.ts";
 
-/** What the sixteen codes stand for: their names are unique, and equal grids have equal names. */
+/** What the codes stand for, sixteen but for ggml's types beside four bits: their names are unique, and equal grids have equal names. */
 export interface Grid {
   /** Tells grids apart. */
   readonly name: string;

@@ -40,7 +40,7 @@ export type Fields = Readonly<Record<string, Float32Array>>;
 export interface Tile extends Window {
   /** The tensor that it is a window of. */
   readonly matrix: Matrix;
-  /** Indices into the grid, 0 … 15. */
+  /** Indices into the grid: 0 … 15, but for ggml's types beside four bits. */
   readonly codes: Uint8Array;
   /** The fields. */
   readonly fields: Fields;

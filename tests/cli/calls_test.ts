@@ -12,8 +12,10 @@ import { link, readFile, symlink, writeFile } from "node:fs/promises";
 import { relative } from "node:path";
 import { located } from "../../src/cli/failure.ts";
 import { COMMANDS } from "../../src/cli/main.ts";
+import { ByteMemory } from "../../src/stream/memory.ts";
+import { StreamTensor } from "../../src/stream/tensor.ts";
+import type { Format } from "../../src/words/format.ts";
 import { formats } from "../../src/formats.ts";
-import { ScaleOverflow } from "../../src/numeric/finite.ts";
 import { withFolder } from "../files/temporary_folder.ts";
 import {
   casePath,
@@ -292,8 +294,8 @@ Deno.test("a format of others is told as one, never as a slip of the finger", as
       ["q4_2", "Q4_2 is a type that ggml has no more"],
       ["Q4_K_M", "--format q4_k and --format FORMAT:GLOB"],
       ["iq3_m", "IQ3_M is a mixture"],
-      ["int8", "the formats are int4"],
-      ["q9_0", "the formats are int4"],
+      ["int8", "the formats are gptq, int4"],
+      ["q9_0", "the formats are gptq, int4"],
     ]
   ) {
     const err = await refusal(format);
@@ -320,63 +322,70 @@ Deno.test("values that cannot be quantized are told by tensor, place and way on"
   });
 });
 
+/** What failed in rows 2 to 5 of eight. */
+function failureIn(
+  format: "q4_0" | "int4",
+  given: object,
+  values: Float32Array,
+  clamp = false,
+) {
+  const shape = [8, 64],
+    layout = {
+      ...{ format: formats.get(format)! as Format, shape },
+      options: formats.get(format)!.resolve(given, shape),
+    };
+  const tensor = new StreamTensor(layout);
+  const window = { row: 2, rows: 4, column: 0, columns: 64 };
+  const name = "a\x1b";
+  const plan = { name, format: layout.format, shape, options: {} };
+  const source = { name, shape, dtype: "F32", byteLength: 2048, entries: [] };
+  const task = { tensor: source, plan, layout, bytes: 0 };
+  return { ...{ tensor, window, task, values, clamp }, error: undefined };
+}
+
 Deno.test("a group whose scale is refused is told by its number in the tensor", () => {
-  const shape = [8, 64], values = new Float32Array(256).fill(1);
-  const message = (format: string, options: object, clamp = false) => {
-    const layout = {
-      ...{ format: formats.get(format)!, shape },
-      options: formats.get(format)!.resolve(options, shape),
-    };
-    const failure = {
-      ...{ name: "a\x1b", layout, values, clamp },
-      piece: { first: 128, count: 256, shape: [4, 64] },
-      error: overflow(5),
-      attempt: (stretch: Float32Array) => {
-        if (stretch.includes(9)) throw overflow(0);
-      },
-    };
-    return (located(failure) as Error).message;
+  const values = new Float32Array(256).fill(1);
+  const message = (format: "q4_0" | "int4", options: object, clamp = false) => {
+    const failure = failureIn(format, options, values, clamp);
+    const { tensor, window } = failure;
+    const [parts] = tensor.carve([window], new ByteMemory());
+    try {
+      tensor.encode(values, window, parts, {});
+    } catch (error) {
+      return (located({ ...failure, error }) as Error).message;
+    }
   };
-  // As the library tells it: by the group in what it was given.
-  const overflow = (group: number) =>
-    new ScaleOverflow(group, 32 * group, "float16");
   const start = 'Cannot quantize tensor "a\\u{1b}": ';
   const end = "; pass --non-finite clamp to cut its values to what that " +
     "can hold; nothing is written";
-  const why = "its scale overflows float16";
-  values[64 + 32] = 9;
+  const halves = "its scale overflows float16";
+  values[64 + 32] = 1e7;
   assertEquals(
     message("q4_0", {}),
-    `${start}group 7, from index 224 ([3, 32]): ${why}${end}`,
+    `${start}group 7, from index 224 ([3, 32]): ${halves}${end}`,
   );
   assertEquals(
     message("q4_0", {}, true),
-    `${start}group 7, from index 224 ([3, 32]): ${why}; nothing is written`,
+    `${start}group 7, from index 224 ([3, 32]): ${halves}; nothing is written`,
   );
+  const minmax = { groupSize: "row", scaleMethod: "minmax" };
+  assertEquals(message("int4", minmax), undefined);
+  values[64 + 32] = 3e38;
+  values[64 + 33] = -3e38;
   assertEquals(
-    message("int4", { groupSize: "row" }),
-    `${start}group 3, from index 192 ([3, 0]): ${why}${end}`,
-  );
-  assertEquals(
-    message("int4", { groupSize: "tensor" }),
-    `${start}group 0, from index 128 ([2, 0]): ${why}${end}`,
+    message("int4", minmax),
+    `${start}group 3, from index 192 ([3, 0]): its scale overflows float32${end}`,
   );
 });
 
 Deno.test("errors that are not about values are left as they are", () => {
-  const format = formats.get("q4_0")!;
-  const failure = {
-    ...{ name: "a", values: new Float32Array(32), clamp: false },
-    layout: { format, shape: [32], options: {} },
-    piece: { first: 0, count: 32, shape: [32] },
-    attempt: () => {},
-  };
+  const failure = failureIn("q4_0", {}, new Float32Array(256));
   const other = new TypeError("no matter of values");
   assertEquals(located({ ...failure, error: other }), other);
   const unknown = located({ ...failure, error: new RangeError("of a kind") });
   assertEquals(
     (unknown as Error).message,
-    'Cannot quantize tensor "a": of a kind; nothing is written',
+    'Cannot quantize tensor "a\\u{1b}": of a kind; nothing is written',
   );
 });
 

@@ -38,7 +38,7 @@ async function json(...args: string[]) {
 async function readBack(path: string): Promise<Float32Array> {
   const file = await openTensorFile(path);
   try {
-    const [entry] = sortTensors(file).quantized;
+    const { quantized: [entry] } = await sortTensors(file);
     return dequantize(await readQuantized(file, entry));
   } finally {
     await file.source.close();
@@ -299,7 +299,7 @@ Deno.test("poor quality is told, with what would be better", async () => {
     const fine = await run(...call, "--scale-method", "absmax");
     assertEquals([fine.code, fine.err], [0, ""]);
     await writeNpy(path("far.npy"), weights, [64, 96]);
-    assertMatch((await run(...call)).err, /--group-size \d+ gives/);
+    assertMatch((await run(...call)).err, /--group-size (row|\d+) gives/);
     const { warnings } = await json(...call);
     assertEquals(warnings.length, 1);
   });
@@ -395,18 +395,18 @@ Deno.test("calls that are wrong end with 2 and say what would be right", async (
         ],
         [["quantize", path("w.npy"), "-o", path("q.pt")], "must end in"],
         [["quantize", path("w.npy"), "-o", "-", "--json"], "drop one of them"],
-        [[...call, "--format", "int5"], "the formats are int4, q4_0"],
+        [[...call, "--format", "int5"], "the formats are gptq, int4"],
         [[...call, "--format", "imt4"], "did you mean int4?"],
         [[...call, "--format", "q4_0", "--format", "q4_1"], "FORMAT:GLOB"],
-        [[...call, "--group-size", "0"], "groupSize 0"],
-        [[...call, "--group-size", "rows"], 'groupSize "rows"'],
+        [[...call, "--group-size", "0"], "not the number 0"],
+        [[...call, "--group-size", "rows"], 'not the string "rows"'],
         [
           [...call, "--scale-method", "max"],
-          'use "absmax", "minmax" or "affine"',
+          'must be "absmax", "minmax" or "affine"',
         ],
         [
           [...call, "--format", "q4_0", "--group-size", "32"],
-          "--group-size 32",
+          "--group-size: q4_0 has no such option",
         ],
         [[...call, "--tensors", "v"], 'No tensor matches --tensors "v"'],
         [

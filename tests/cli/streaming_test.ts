@@ -1,20 +1,19 @@
-// Whatever the size of the pieces, a file comes out as if tensors were
+// Whatever the size of the windows, a file comes out as if tensors were
 // quantized whole.
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { runDequantize } from "../../src/cli/dequantize_run.ts";
 import { safetensorsOutput } from "../../src/cli/output.ts";
-import { type Layout, layoutBytes } from "../../src/cli/pieces.ts";
 import { Quantizer } from "../../src/cli/quantize_run.ts";
-import { tensorsOf } from "../../src/cli/values.ts";
+import { bytesInFormat, tensorsOf } from "../../src/cli/tensors.ts";
 import { memorySource } from "../../src/files/file_source.ts";
 import { sortTensors } from "../../src/files/quantized.ts";
 import { openSafetensors } from "../../src/files/safetensors.ts";
 import type { TensorFile } from "../../src/files/tensors.ts";
 import { dequantize, formatNamed, quantize } from "../../src/quantize.ts";
 import { compare } from "../../src/compare.ts";
-import type { Part, QuantizedTensor } from "../../src/types.ts";
+import type { Part, QuantizedTensor } from "../../src/words/format.ts";
 import { bits, random } from "../adversarial.ts";
 import { MemorySink, safetensorsBytes } from "./support.ts";
 
@@ -34,8 +33,8 @@ function valuesFor(shape: readonly number[], seed = 1): Float32Array {
 
 const quiet = { add: () => {} };
 
-/** Quantizes by pieces of at most `capacity` values, and reads the parts back. */
-async function quantizeByPieces(
+/** Quantizes by windows of at most `capacity` values, and reads the parts back. */
+async function quantizeByWindows(
   { format: name, options: given, shape, capacity, clamp = false }: Case,
   values: Float32Array,
 ) {
@@ -45,17 +44,18 @@ async function quantizeByPieces(
   ]);
   const file = await openSafetensors(memorySource(bytes));
   const format = formatNamed(name), options = format.resolve(given, shape);
-  const layout: Layout = { format, shape, options };
+  const layout = { format, shape, options };
   const plan = { name: "w", format, shape, options: format.kept(options) };
+  const tensors = await tensorsOf(file);
   const [other, tensor] = ["other", "w"].map((wanted) =>
-    tensorsOf(file).find((tensor) => tensor.name === wanted)!
+    tensors.find((tensor) => tensor.name === wanted)!
   );
   const output = safetensorsOutput([
     { name: "w", shape, quantized: plan },
     { name: "other", shape: [3], dtype: "I32" },
   ]);
   const tasks = {
-    quantized: [{ tensor, plan, layout, bytes: layoutBytes(layout) }],
+    quantized: [{ tensor, plan, layout, bytes: bytesInFormat(layout) }],
     copied: [{ tensor: other, name: "other", reason: "", refused: true }],
   };
   const sink = new MemorySink(output.size);
@@ -68,7 +68,8 @@ async function quantizeByPieces(
 
 async function partsOf(file: TensorFile): Promise<Record<string, Uint8Array>> {
   const parts: Record<string, Uint8Array> = {};
-  for (const [name, entry] of sortTensors(file).quantized[0].parts) {
+  const { quantized } = await sortTensors(file);
+  for (const [name, entry] of quantized[0].parts) {
     parts[name] = new Uint8Array(entry.byteLength);
     await file.source.read(entry.offset, parts[name]);
   }
@@ -100,7 +101,7 @@ function bytesOfParts(parts: Record<string, Part>): Record<string, Uint8Array> {
 
 async function check(test: Case, values = valuesFor(test.shape)) {
   const expected = whole(test, values);
-  const { file, error } = await quantizeByPieces(test, values);
+  const { file, error } = await quantizeByWindows(test, values);
   assertEquals(await partsOf(file), bytesOfParts(expected.parts));
   const restored = dequantize(expected);
   if (!test.clamp) {
@@ -118,8 +119,9 @@ async function checkDequantize(
   capacity: number,
   expected: Float32Array,
 ) {
-  const [tensor] = tensorsOf(file).filter(({ quantized }) => quantized);
-  const copied = tensorsOf(file).filter(({ quantized }) => !quantized);
+  const tensors = await tensorsOf(file);
+  const [tensor] = tensors.filter(({ quantized }) => quantized);
+  const copied = tensors.filter(({ quantized }) => !quantized);
   const output = safetensorsOutput([
     { name: "w", shape: tensor.shape, dtype: "F32" },
     ...copied.map(({ name, shape, dtype }) => ({ name, shape, dtype })),
@@ -152,7 +154,7 @@ const shapes = fc.oneof(
   ),
 );
 
-Deno.test("int4 in pieces of any size gives the bytes and the error of the whole", async () => {
+Deno.test("int4 in windows of any size gives the bytes and the error of the whole", async () => {
   await fc.assert(
     fc.asyncProperty(
       options,
@@ -177,7 +179,7 @@ Deno.test("groups hardly longer than what is cut keep to their own scales", asyn
   }
 });
 
-Deno.test("formats of blocks in pieces of any size give the bytes of the whole", async () => {
+Deno.test("formats of blocks in windows of any size give the bytes of the whole", async () => {
   const names = ["q4_0", "q4_1", "q4_k", "iq4_nl", "iq4_xs", "mxfp4", "nvfp4"];
   await fc.assert(
     fc.asyncProperty(
@@ -194,7 +196,7 @@ Deno.test("formats of blocks in pieces of any size give the bytes of the whole",
   );
 });
 
-Deno.test("groups longer than a piece are measured first, and clamped like the whole", async () => {
+Deno.test("groups longer than a window are measured first, and clamped like the whole", async () => {
   const shape = [3, 500];
   for (const groupSize of ["tensor", "row", 300, 500] as const) {
     for (const scaleMethod of ["absmax", "minmax", "affine"]) {

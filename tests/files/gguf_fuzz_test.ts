@@ -7,7 +7,7 @@ import {
   type GgufScalar,
   GgufValue,
 } from "../../src/files/gguf_value.ts";
-import { ggmlTypes } from "../../src/files/gguf_types.ts";
+import { ggmlLayouts } from "../../src/ggml/table.ts";
 import { GGUF_HEADER_BYTES } from "../../src/files/limits.ts";
 import { int, SparseSource } from "./gguf_support.ts";
 
@@ -153,7 +153,7 @@ const name = fc.string({ unit: "grapheme", minLength: 1, maxLength: 5 })
   .filter((text) => !text.includes("\0") && text.isWellFormed());
 const tensor = fc.tuple(
   name,
-  fc.constantFrom(...ggmlTypes.values()),
+  fc.constantFrom(...ggmlLayouts.values()),
   fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 3 }),
   fc.integer({ min: 1, max: 3 }),
 ).map(([name, type, outer, blocks]) => ({

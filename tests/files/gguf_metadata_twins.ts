@@ -53,10 +53,10 @@ export const metadataTwins: readonly Twin[] = [
     good: raw({ version: 3 }),
   },
   {
-    title: "big-endian by its version",
-    bad: raw({ version: 0x03000000 }),
+    title: "version 4, big-endian",
+    bad: raw({ version: 0x04000000 }),
     error: RangeError,
-    says: "big-endian GGUF",
+    says: "version 4",
     good: raw({ version: 3 }),
   },
   {

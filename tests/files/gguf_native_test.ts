@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { openGguf } from "../../src/files/gguf_read.ts";
-import { ggmlTypesById, removedGgmlTypes } from "../../src/files/gguf_types.ts";
+import { ggmlLayoutsById, removedGgmlTypes } from "../../src/ggml/table.ts";
 import { ggufTypeId } from "../../src/files/gguf_value.ts";
 import { type NativeGgufReader, openGgufReader } from "../peers/gguf.ts";
 import { metadataTwins } from "./gguf_metadata_twins.ts";
@@ -15,9 +15,9 @@ const options = {
 };
 
 Deno.test("native ggml has the same table of types", options, () => {
-  for (let id = 0; id <= Math.max(...ggmlTypesById.keys()); id++) {
+  for (let id = 0; id <= Math.max(...ggmlLayoutsById.keys()); id++) {
     const [name, size, bytes] = native!.type(id);
-    const type = ggmlTypesById.get(id);
+    const type = ggmlLayoutsById.get(id);
     if (type === undefined) {
       assert(removedGgmlTypes.has(id), `${id}: ${name}`);
       assertEquals([size, bytes], [0, 0], name);
@@ -74,7 +74,8 @@ async function compareWithNative(
     theirs.tensors,
     ours.tensors.map(({ name, dtype, offset, byteLength }) => ({
       name,
-      type: [...ggmlTypesById.values()].find((type) => type.name === dtype)!.id,
+      type:
+        [...ggmlLayoutsById.values()].find((type) => type.name === dtype)!.id,
       offset,
       byteLength,
     })),

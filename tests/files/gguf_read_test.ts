@@ -124,15 +124,6 @@ Deno.test("reads version 2", async () => {
   assertEquals([version, tensors[0].shape], [2, [4]]);
 });
 
-Deno.test("refuses the reference package's big-endian file by name", async () => {
-  const bytes = await Deno.readFile(new URL("gguf_big_endian.gguf", vectors));
-  await assertRejects(
-    () => read(bytes),
-    RangeError,
-    "Cannot read test.gguf as GGUF: it is a big-endian GGUF",
-  );
-});
-
 Deno.test("refuses every cut of a file, wherever it is", async () => {
   const bytes = await Deno.readFile(new URL("gguf_types.gguf", vectors));
   const { tensors } = await read(bytes);

@@ -131,27 +131,6 @@ export const tensorTwins: readonly Twin[] = [
     good: one(record("a", [32], 2), 18),
   },
   {
-    title: "a removed type",
-    bad: one(record("a", [32], 4)),
-    error: RangeError,
-    says: "type 4 (Q4_2), which ggml has removed",
-    good: one(record("a", [32], 3)),
-  },
-  {
-    title: "another removed type",
-    bad: one(record("a", [32], 36)),
-    error: RangeError,
-    says: "IQ4_NL_4_4",
-    good: one(record("a", [32], 39)),
-  },
-  {
-    title: "an unknown type",
-    bad: one(record("a", [32], 43)),
-    error: RangeError,
-    says: "type 43, which is no known",
-    good: one(record("a", [64], 42)),
-  },
-  {
     title: "a first tensor that does not start at 0",
     bad: one(record("a", [4], 0, 32), 64),
     error: SyntaxError,
@@ -186,5 +165,51 @@ export const tensorTwins: readonly Twin[] = [
     says: "ends at byte 84, but the file has 83",
     // The padding of the last tensor may be missing.
     good: one(record("a", [5]), 20),
+  },
+];
+
+/** Likewise with tensors of types that ggml does not have: native ggml refuses both. */
+export const strangerTwins: readonly Twin[] = [
+  {
+    title: "a tensor of an unknown type that the next one starts before",
+    bad: raw({
+      tensors: [
+        record("a", [8]),
+        record("b", [32], 144, 32),
+        record("c", [8], 0, 0),
+      ],
+      data: 96,
+    }),
+    error: SyntaxError,
+    says: 'tensor "b" starts at 32 of the data, but the next one at 0',
+    good: raw({
+      tensors: [
+        record("a", [8]),
+        record("b", [32], 144, 32),
+        record("c", [8], 0, 64),
+      ],
+      data: 96,
+    }),
+  },
+  {
+    title: "a tensor of an unknown type that ends where no tensor can start",
+    bad: two(record("a", [32], 144), record("b", [8], 0, 33), 96),
+    error: SyntaxError,
+    says: 'tensor "b" starts at 33 of the data; 64 was expected',
+    good: two(record("a", [32], 144), record("b", [8], 0, 64), 96),
+  },
+  {
+    title: "a tensor of an unknown type that reaches beyond the file",
+    bad: two(record("a", [32], 144), record("b", [8], 0, 96), 96),
+    error: SyntaxError,
+    says: "ends at byte",
+    good: two(record("a", [32], 144), record("b", [8], 0, 64), 96),
+  },
+  {
+    title: "a tensor of an unknown type with a dimension too many",
+    bad: one(record("a", [2 ** 32, 2 ** 32], 43)),
+    error: RangeError,
+    says: "multiply to more than 2^53 - 1",
+    good: one(record("a", [2 ** 32, 2], 43)),
   },
 ];

@@ -1,13 +1,14 @@
 import { assert, assertRejects } from "@std/assert";
 import { openGguf } from "../../src/files/gguf_read.ts";
 import { metadataTwins } from "./gguf_metadata_twins.ts";
-import { tensorTwins } from "./gguf_tensor_twins.ts";
+import { strangerTwins, tensorTwins } from "./gguf_tensor_twins.ts";
 import { SparseSource } from "./gguf_support.ts";
 
 for (
   const { title, bad, badSize, error, says, good } of [
     ...metadataTwins,
     ...tensorTwins,
+    ...strangerTwins,
   ]
 ) {
   Deno.test(`refuses ${title}, and reads its twin`, async () => {

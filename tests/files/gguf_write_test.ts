@@ -10,7 +10,8 @@ import {
   writeGgufFrame,
 } from "../../src/files/gguf_write.ts";
 import { GgufValue } from "../../src/files/gguf_value.ts";
-import { ggmlTypes, padTo } from "../../src/files/gguf_types.ts";
+import { padTo } from "../../src/files/gguf_types.ts";
+import { ggmlLayouts } from "../../src/ggml/table.ts";
 import * as limits from "../../src/files/limits.ts";
 import { withFolder } from "./temporary_folder.ts";
 import { kv, raw, record, SparseSource, str } from "./gguf_support.ts";
@@ -122,7 +123,7 @@ Deno.test("a file on disk reads back here and in @huggingface/gguf", async () =>
       ]),
       plan.tensors.map(({ name, dtype, shape, offset }) => [
         name,
-        ggmlTypes.get(dtype)!.id,
+        ggmlLayouts.get(dtype)!.id,
         shape,
         offset,
       ]),

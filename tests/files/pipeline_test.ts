@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { memorySource } from "../../src/files/file_source.ts";
-import { chunks, readAhead } from "../../src/files/pipeline.ts";
+import { chunks, readAhead } from "../../src/stream/pipeline.ts";
 
 const bytes = Uint8Array.from({ length: 50 }, (_, i) => i);
 

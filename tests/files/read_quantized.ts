@@ -1,7 +1,7 @@
-import type { QuantizedEntry } from "../../src/files/quantized.ts";
+import type { QuantizedEntry } from "../../src/files/parts.ts";
 import type { TensorFile } from "../../src/files/tensors.ts";
-import { ARRAYS } from "../../src/quantize.ts";
-import type { Dtype, Part, QuantizedTensor } from "../../src/types.ts";
+import { ARRAYS, type Dtype } from "../../src/words/dtypes.ts";
+import type { Part, QuantizedTensor } from "../../src/words/format.ts";
 
 /** Reads all parts of a quantized tensor into memory: what `dequantize` takes. */
 export async function readQuantized(

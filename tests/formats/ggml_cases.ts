@@ -6,31 +6,16 @@
 
 import "../../src/kernels/install.ts";
 import type { BlockFormat, BlockParts } from "../../src/model/block_format.ts";
-import { iq4_nl } from "../../src/formats/iq4_nl.ts";
-import { iq4_xs } from "../../src/formats/iq4_xs.ts";
-import { mxfp4 } from "../../src/formats/mxfp4.ts";
-import { nvfp4 } from "../../src/formats/nvfp4.ts";
-import { q4_0 } from "../../src/formats/q4_0.ts";
-import { q4_1 } from "../../src/formats/q4_1.ts";
-import { q4_k } from "../../src/formats/q4_k.ts";
+import { writableTypes } from "../../src/ggml/writable.ts";
 import { type Backend, backend, useBackend } from "../../src/kernels/engine.ts";
-import type { GgmlName } from "../peers/ggml.ts";
 
-/** The formats that take importance. */
-export const weightedFormats: readonly BlockFormat<GgmlName>[] = [
-  q4_0,
-  q4_1,
-  q4_k,
-  iq4_nl,
-  iq4_xs,
-];
+/** All of ggml's formats that can be written, also those beside four bits. */
+export const ggmlFormats: readonly BlockFormat[] = [...writableTypes.values()];
 
-/** All of ggml's formats. */
-export const ggmlFormats: readonly BlockFormat<GgmlName>[] = [
-  ...weightedFormats,
-  mxfp4,
-  nvfp4,
-];
+/** Those of them that take importance. */
+export const weightedFormats: readonly BlockFormat[] = ggmlFormats.filter(
+  ({ options }) => "importance" in options,
+);
 
 /** Values in a block. */
 export function blockSize(format: BlockFormat): number {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { BlockFormat } from "../../src/model/block_format.ts";
 import { bits, random } from "../adversarial.ts";
-import { type GgmlName, openGgml } from "../peers/ggml.ts";
+import { openGgml } from "../peers/ggml.ts";
 import {
   blockBytes,
   dequantizeBy,
@@ -21,7 +21,7 @@ const data = Object.entries(ggmlData(4 * COLUMNS));
 const weights = Object.entries(importanceData(COLUMNS));
 
 function nativeBlocks(
-  format: BlockFormat<GgmlName>,
+  format: BlockFormat,
   values: Float32Array<ArrayBuffer>,
   importance?: Float32Array<ArrayBuffer>,
 ): Uint8Array {

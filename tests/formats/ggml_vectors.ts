@@ -19,6 +19,8 @@ export interface GgmlVectors {
   dequantized: Record<string, string>;
   /** Of the blocks of all data sets, by format and set of importance weights. */
   weighted: Record<string, Record<string, string>>;
+  /** Of the values that native ggml reads from the random blocks of each type, every NaN as 0x7FC00000. */
+  random: Record<string, string>;
 }
 
 const folder = new URL("../vectors/ggml/", import.meta.url);

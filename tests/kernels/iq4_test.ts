@@ -17,11 +17,10 @@ import {
   quantizeBy,
 } from "../formats/ggml_cases.ts";
 import { importanceData } from "../formats/ggml_data.ts";
-import type { GgmlName } from "../peers/ggml.ts";
 
 const { fround } = Math;
 const COLUMNS = 512;
-const formats: readonly BlockFormat<GgmlName>[] = [iq4_nl, iq4_xs];
+const formats: readonly BlockFormat[] = [iq4_nl, iq4_xs];
 
 /** What the kernels themselves return: 1 where the reference has to look. */
 function flags(

@@ -38,6 +38,11 @@ Deno.test("blocks: bits per value are those of ggml", () => {
       iq4_xs: 4.25,
       mxfp4: 4.25,
       nvfp4: 4.5,
+      q5_0: 5.5,
+      q5_1: 6,
+      q5_k: 5.5,
+      q6_k: 6.5625,
+      q8_0: 8.5,
     },
   });
 });

@@ -1,60 +1,47 @@
 /**
- * Native ggml through FFI, as the judge of the formats that it defines and as
+ * Native ggml through FFI, as the judge of the types that it defines and as
  * the peer to measure against.
  *
  * @module
  */
+import { ggmlLayouts } from "../../src/ggml/table.ts";
 import { type NativeFolder, openNative } from "./native.ts";
 
-/** The formats that ggml and this module share, with ggml's type ids. */
-export const ggmlTypes = {
-  q4_0: 2,
-  q4_1: 3,
-  q4_k: 12,
-  iq4_nl: 20,
-  iq4_xs: 23,
-  mxfp4: 39,
-  nvfp4: 40,
-} as const;
-
-/** Names of the formats that ggml and this module share. */
-export type GgmlName = keyof typeof ggmlTypes;
-
-const chunk = {
-  parameters: ["i32", "buffer", "buffer", "i64", "i64", "i64", "buffer"],
-  result: "usize",
-} as const;
 const row = {
   parameters: ["buffer", "buffer", "i64"],
   result: "void",
 } as const;
 
 const symbols = {
-  ggml_quantize_chunk: chunk,
-  dequantize_row_q4_0: row,
-  dequantize_row_q4_1: row,
-  dequantize_row_q4_K: row,
-  dequantize_row_iq4_nl: row,
-  dequantize_row_iq4_xs: row,
-  dequantize_row_mxfp4: row,
-  dequantize_row_nvfp4: row,
+  ggml_quantize_chunk: {
+    parameters: ["i32", "buffer", "buffer", "i64", "i64", "i64", "buffer"],
+    result: "usize",
+  },
+  ggml_get_type_traits: { parameters: ["i32"], result: "pointer" },
+  // ggml lists this one nowhere: Q8_K is a type for products.
+  dequantize_row_q8_K: row,
 } as const;
+
+/** Where `to_float` lies in `struct ggml_type_traits`: behind a pointer, three words and a bool. */
+const TO_FLOAT_AT = 40;
 
 /** Native ggml, opened. */
 export interface NativeGgml {
   /** Version of the npm package that carries the library. */
   readonly version: string;
-  /** Quantizes whole rows; returns how many bytes of `blocks` were written. */
+  /** Quantizes whole rows to a type (`q4_0`, `Q6_K`); returns how many bytes of `blocks` were written. */
   quantize(
-    name: GgmlName,
+    name: string,
     values: Float32Array<ArrayBuffer>,
     columns: number,
     blocks: Uint8Array<ArrayBuffer>,
     importance?: Float32Array<ArrayBuffer>,
   ): number;
+  /** Whether it has a function that dequantizes a type. */
+  reads(name: string): boolean;
   /** Dequantizes as many values as `out` holds. */
   dequantize(
-    name: GgmlName,
+    name: string,
     blocks: Uint8Array<ArrayBuffer>,
     out: Float32Array<ArrayBuffer>,
   ): void;
@@ -62,23 +49,46 @@ export interface NativeGgml {
   close(): void;
 }
 
+function idOf(name: string): number {
+  return ggmlLayouts.get(name.toUpperCase())!.id;
+}
+
+type RowFunction = (
+  blocks: BufferSource,
+  out: BufferSource,
+  count: bigint,
+) => void;
+
+function functionAt(pointer: Deno.PointerObject): RowFunction {
+  const native = new Deno.UnsafeFnPointer(
+    pointer as Deno.PointerObject<typeof row>,
+    row,
+  );
+  return (blocks, out, count) => native.call(blocks, out, count);
+}
+
 function open({ path, version }: NativeFolder): NativeGgml {
   const library = Deno.dlopen(`${path}/libggml-base.so`, symbols);
   const native = library.symbols;
-  const rows = {
-    q4_0: native.dequantize_row_q4_0,
-    q4_1: native.dequantize_row_q4_1,
-    q4_k: native.dequantize_row_q4_K,
-    iq4_nl: native.dequantize_row_iq4_nl,
-    iq4_xs: native.dequantize_row_iq4_xs,
-    mxfp4: native.dequantize_row_mxfp4,
-    nvfp4: native.dequantize_row_nvfp4,
+  const rows = new Map<string, RowFunction | undefined>([
+    ["Q8_K", native.dequantize_row_q8_K],
+  ]);
+  const rowFunction = (name: string): RowFunction | undefined => {
+    const known = name.toUpperCase();
+    if (!rows.has(known)) {
+      const traits = native.ggml_get_type_traits(idOf(name))!;
+      const pointer = new Deno.UnsafePointerView(traits).getPointer(
+        TO_FLOAT_AT,
+      );
+      rows.set(known, pointer ? functionAt(pointer) : undefined);
+    }
+    return rows.get(known);
   };
   return {
     version,
     quantize: (name, values, columns, blocks, importance) =>
       Number(native.ggml_quantize_chunk(
-        ggmlTypes[name],
+        idOf(name),
         values,
         blocks,
         0n,
@@ -86,8 +96,9 @@ function open({ path, version }: NativeFolder): NativeGgml {
         BigInt(columns),
         importance ?? null,
       )),
+    reads: (name) => rowFunction(name) !== undefined,
     dequantize: (name, blocks, out) =>
-      rows[name](blocks, out, BigInt(out.length)),
+      rowFunction(name)!(blocks, out, BigInt(out.length)),
     close: () => library.close(),
   };
 }

@@ -76,11 +76,12 @@ export interface NativeLlama {
   /** Loads a model and returns its logits, one row of the vocabulary's size for each token. */
   logits(path: string, tokens: Int32Array): Float32Array[];
   /**
-   * Quantizes a file as `llama-quantize --pure` does, on one thread.
+   * Quantizes a file as `llama-quantize` does, on one thread.
    *
    * @param fileType A `llama_ftype`: what `general.file_type` holds.
+   * @param pure Whether all matrices get one type (`--pure`), or the mixture of the file type.
    */
-  quantize(from: string, to: string, fileType: number): void;
+  quantize(from: string, to: string, fileType: number, pure?: boolean): void;
   /** Closes the library. */
   close(): void;
 }
@@ -159,11 +160,11 @@ function open({ path, version }: NativeFolder): NativeLlama {
         return tokens.slice(0, count);
       }),
     logits: (path, tokens) => withModel(path, (model) => decode(model, tokens)),
-    quantize(from, to, fileType) {
+    quantize(from, to, fileType, pure = true) {
       const status = native.llama_model_quantize(
         text(from),
         text(to),
-        quantizeParams(native, fileType),
+        quantizeParams(native, fileType, pure),
       );
       if (status !== 0) {
         throw new Error(`llama_model_quantize returns ${status}`);
@@ -196,6 +197,7 @@ function contextParams(native: Native): Uint8Array<ArrayBuffer> {
 function quantizeParams(
   native: Native,
   fileType: number,
+  pure: boolean,
 ): Uint8Array<ArrayBuffer> {
   const params = new Uint8Array(8 * quantizeWords);
   native.llama_model_quantize_default_params(params);
@@ -209,7 +211,7 @@ function quantizeParams(
   }
   words[0] = 1;
   words[1] = fileType;
-  params[19] = 1;
+  params[19] = pure ? 1 : 0;
   return params;
 }
 

@@ -13,6 +13,8 @@ import { bits } from "../adversarial.ts";
 import { ggmlFormats, weightedFormats } from "../formats/ggml_cases.ts";
 import { ggmlData, importanceData } from "../formats/ggml_data.ts";
 import { type GgmlVectors, sha256, VECTOR_COLUMNS } from "../formats/ggml_vectors.ts";
+import { ggmlLayouts } from "../../src/ggml/table.ts";
+import { randomBlocks, valueCount } from "../ggml/ggml_cases.ts";
 import { openGgml } from "../peers/ggml.ts";
 
 const native = await openGgml();
@@ -41,6 +43,7 @@ const index: GgmlVectors = {
   data: {},
   dequantized: {},
   weighted: {},
+  random: {},
 };
 for (const [name, values] of Object.entries(data)) {
   index.data[name] = await sha256(values);
@@ -58,5 +61,11 @@ for (const format of weightedFormats) {
     hashes[name] = await sha256(quantizeAll(format, importance));
   }
   index.weighted[format.name] = hashes;
+}
+for (const layout of ggmlLayouts.values()) {
+  if (!native.reads(layout.name)) continue;
+  const values = new Float32Array(valueCount(layout));
+  native.dequantize(layout.name, randomBlocks(layout), values);
+  index.random[layout.name] = await sha256(bits(values));
 }
 await Deno.writeTextFile(new URL("index.json", folder), JSON.stringify(index, null, 1) + "\n");

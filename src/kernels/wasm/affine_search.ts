@@ -1,9 +1,10 @@
 // Search for a scale and an offset for eight groups of 32 at once, each as
-// src/families/affine_search.ts does it for one. The sums of a group have to be
+// src/schemes/ggml_affine_search.ts does it for one. The sums of a group have to be
 // added one value after the other; so a vector holds value j of four groups, and
 // there are two such quads, one being judged while the other is tried: what the
 // one waits for its additions, the other works.
 
+import { isFive } from "./code_bits";
 import { magnitudeBits, pin, roundMagic, zero } from "./common";
 import { transpose, weighTransposed } from "./groups";
 
@@ -55,8 +56,11 @@ const QUADS: usize = memory.data(1808 * 2, 16);
 // reference has nonsense that is left to the reference.
 @inline export function roundable(v: v128): v128 { return below(v, 4194304); }
 
-// 1.5 * 2^23 + 15, in a register: codes are clamped while the magic is on them.
-@inline export function mostMagic(): v128 { return pin(12582927); }
+// The largest code.
+@inline function levels(): f32 { return isFive() ? 31 : 15; }
+
+// 1.5 * 2^23 + the largest code, in a register: codes are clamped while the magic is on them.
+@inline export function mostMagic(): v128 { return pin(isFive() ? 12582943 : 12582927); }
 
 // ---- before the search ----
 
@@ -188,7 +192,7 @@ function solve(q: usize, l: v128, l2: v128, xl: v128): void {
 }
 
 @inline function within(v: v128): v128 {
-  return v128.and(f32x4.ge(v, f32x4.splat(-0.5)), f32x4.lt(v, f32x4.splat(15.5)));
+  return v128.and(f32x4.ge(v, f32x4.splat(-0.5)), f32x4.lt(v, f32x4.splat(levels() + 0.5)));
 }
 
 // Judges the candidate of quad a, if it may win, and makes the one of quad b. Rounding is
@@ -212,7 +216,7 @@ function alternate(a: usize, b: usize, steps: f32): void {
   v128.store(q, zero(), TRIED_VALID);
 }
 
-// The first candidate is the whole range in 15 steps, as it is.
+// The first candidate is the whole range in as many steps as there are, as it is.
 @inline function takeRange(q: usize): void {
   v128.store(q, f32x4.div(f32x4.splat(1), v128.load(q, TRIED)), TRIED_SCALE);
   v128.store(q, v128.load(q, MIN), TRIED_MIN);
@@ -225,22 +229,22 @@ function alternate(a: usize, b: usize, steps: f32): void {
   v128.store(q, v128.andnot(v128.load(q, SCALE), v128.load(q, FLAT)), SCALE);
 }
 
-// Tries (first + step * i + 15) / range for i = 0 ... steps on quads that are
+// Tries (first + step * i + levels) / range for i = 0 ... steps on quads that are
 // loaded and weighed.
 export function search(first: f32, step: f32, steps: i32): void {
   const a = quadOf(0), b = quadOf(1);
   begin(a);
   begin(b);
-  alternate(b, a, 15);
+  alternate(b, a, levels());
   takeRange(a);
-  alternate(a, b, 15);
+  alternate(a, b, levels());
   takeRange(b);
   for (let i = 0; i <= steps; i++) {
-    const width = first + step * <f32>i + 15;
+    const width = first + step * <f32>i + levels();
     alternate(b, a, width);
     alternate(a, b, width);
   }
-  if (v128.any_true(v128.load(b, TRIED_VALID))) alternate(b, a, 15); // only to judge b
+  if (v128.any_true(v128.load(b, TRIED_VALID))) alternate(b, a, levels()); // only to judge b
   finish(a);
   finish(b);
 }

@@ -1,5 +1,5 @@
 // Search for the scale of 32 values on the grid of IQ4_NL and IQ4_XS, as
-// src/families/iq4.ts does it, for four groups at once: the sums of a group have
+// src/schemes/ggml_iq4.ts does it, for four groups at once: the sums of a group have
 // to be added one value after the other, so a vector holds value j of four groups.
 
 import { lowHalves, magnitudeBits, workspace, zero } from "./common";

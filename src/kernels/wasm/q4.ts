@@ -2,14 +2,20 @@
 // in its low nibble and value k + 16 in its high one.
 //   q4_0: f16 d, code = trunc(x / d + 8.5), at most 15; value = (code - 8) * d
 //   q4_1: f16 d, f16 m, code = trunc((x - m) / d + 0.5); value = code * d + m
+// And their twins of five bits, whose highest bits lie before the others: q5_0 with
+// trunc(x / d + 16.5), at most 31, and q5_1.
 
+import { isFive } from "./code_bits";
 import { lowNibbles, maxOfEach, minOfEach, settleNaNs, zero } from "./common";
+import { storeFive } from "./five_bits";
 import { anyOdd, halvesOf, loadHalf, oddness, overflowed } from "./float16";
 import { storeScaled, storeScaledAndShifted } from "./lookup";
 
 // Bytes of a block.
 const Q4_0: usize = 18;
 const Q4_1: usize = 20;
+const Q5_0: usize = 22;
+const Q5_1: usize = 24;
 
 const CONSTANTS: usize = memory.data<u32>([
   0x41080000, 0x41080000, 0x41080000, 0x41080000, //  0 8.5
@@ -132,7 +138,7 @@ const EXTREMES: usize = memory.data(128, 16);
   for (let at: usize = 0; at < end; at += 16) {
     const b = dst + second * bytes, c = dst + third * bytes, d = dst + fourth * bytes;
     const range = v128.load(FACTORS + at);
-    const scale = withMinimum ? f32x4.div(range, f32x4.splat(15)) : f32x4.mul(range, f32x4.splat(-0.125));
+    const scale = withMinimum ? f32x4.div(range, f32x4.splat(isFive() ? 31 : 15)) : f32x4.mul(range, f32x4.splat(isFive() ? -0.0625 : -0.125));
     // 1 / d, or 0 for 0.
     v128.store(FACTORS + at, v128.and(f32x4.div(f32x4.splat(1), scale), f32x4.ne(scale, zero())));
     const halves = halvesOf(scale);
@@ -193,6 +199,29 @@ const EXTREMES: usize = memory.data(128, 16);
   return seen;
 }
 
+// The same with five bits.
+@inline function run0Five(src: usize, dst: usize, factors: usize, blocks: i32): v128 {
+  const half = f32x4.splat(16.5), top = f32x4.splat(31.5), m = magic();
+  let seen = zero();
+  for (const end = src + (<usize>blocks << 7); src < end; src += 128) {
+    const r = v128.load32_splat(factors);
+    const a = halfWords(codes0(src, r, half, top), codes0(src + 16, r, half, top), m);
+    const b = halfWords(codes0(src + 32, r, half, top), codes0(src + 48, r, half, top), m);
+    const c = halfWords(codes0(src + 64, r, half, top), codes0(src + 80, r, half, top), m);
+    const d = halfWords(codes0(src + 96, r, half, top), codes0(src + 112, r, half, top), m);
+    storeFive(dst + 2, i8x16.narrow_i16x8_u(a, b), i8x16.narrow_i16x8_u(c, d));
+    seen = v128.or(v128.or(seen, v128.or(a, b)), v128.or(c, d));
+    dst += Q5_0;
+    factors += 16;
+  }
+  return seen;
+}
+
+// Whole floats to 16-bit words; more than 255 comes of a NaN.
+@inline function halfWords(a: v128, b: v128, m: v128): v128 {
+  return i16x8.narrow_i32x4_s(i32x4.sub(f32x4.add(a, m), m), i32x4.sub(f32x4.add(b, m), m));
+}
+
 // No clamp: the largest value of a block comes to 15.5 and a few ulp at most.
 @inline function codes1(src: usize, r: v128, low: v128, half: v128): v128 {
   return f32x4.floor(f32x4.add(f32x4.mul(f32x4.sub(v128.load(src), low), r), half));
@@ -218,6 +247,28 @@ const EXTREMES: usize = memory.data(128, 16);
   return seen;
 }
 
+@inline function run1Five(src: usize, dst: usize, factors: usize, blocks: i32): v128 {
+  const half = v128.load(CONSTANTS, 32), m = magic();
+  let seen = zero();
+  for (const end = src + (<usize>blocks << 7); src < end; src += 128) {
+    const r = v128.load32_splat(factors), low = v128.load32_splat(factors + (MINIMA - FACTORS));
+    const a = halfWords(codes1(src, r, low, half), codes1(src + 16, r, low, half), m);
+    const b = halfWords(codes1(src + 32, r, low, half), codes1(src + 48, r, low, half), m);
+    const c = halfWords(codes1(src + 64, r, low, half), codes1(src + 80, r, low, half), m);
+    const d = halfWords(codes1(src + 96, r, low, half), codes1(src + 112, r, low, half), m);
+    storeFive(dst + 4, i8x16.narrow_i16x8_u(a, b), i8x16.narrow_i16x8_u(c, d));
+    seen = v128.or(v128.or(seen, v128.or(a, b)), v128.or(c, d));
+    dst += Q5_1;
+    factors += 16;
+  }
+  return seen;
+}
+
+@inline function run(src: usize, dst: usize, factors: usize, blocks: i32, withMinimum: bool): v128 {
+  if (isFive()) return withMinimum ? run1Five(src, dst, factors, blocks) : run0Five(src, dst, factors, blocks);
+  return withMinimum ? run1(src, dst, factors, blocks) : run0(src, dst, factors, blocks);
+}
+
 @inline function quantize(n: i32, src: usize, dst: usize, bytes: usize, withMinimum: bool): i32 {
   let seen = zero();
   for (let rest = n >> 5; rest > 0; rest -= CHUNK) {
@@ -226,7 +277,7 @@ const EXTREMES: usize = memory.data(128, 16);
     for (let k = 0; k < 4; k++) {
       const first = <usize>min(k * quarter, blocks - quarter);
       const from = src + (first << 7), to = dst + first * bytes, factors = FACTORS + (<usize>k << 2);
-      seen = v128.or(seen, withMinimum ? run1(from, to, factors, quarter) : run0(from, to, factors, quarter));
+      seen = v128.or(seen, run(from, to, factors, quarter, withMinimum));
     }
     src += <usize>blocks << 7;
     dst += <usize>blocks * bytes;
@@ -235,11 +286,11 @@ const EXTREMES: usize = memory.data(128, 16);
 }
 
 export function q4_0_quantize(n: i32, src: usize, dst: usize): i32 {
-  return quantize(n, src, dst, Q4_0, false);
+  return quantize(n, src, dst, isFive() ? Q5_0 : Q4_0, false);
 }
 
 export function q4_1_quantize(n: i32, src: usize, dst: usize): i32 {
-  return quantize(n, src, dst, Q4_1, true);
+  return quantize(n, src, dst, isFive() ? Q5_1 : Q4_1, true);
 }
 
 // ---- dequantizing ----

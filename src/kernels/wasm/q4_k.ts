@@ -1,6 +1,7 @@
 // q4_k: super-blocks of 256 in 144 bytes, laid out as src/formats/q4_k.ts draws
 // it: d, dmin (binary16), 12 bytes of 6-bit scales and offsets, 128 bytes of codes.
 
+import { isFive } from "./code_bits";
 import {
   bytesHigh, bytesLow, lowNibbleOfWord, lowNibbles, magicHigh, pin, roundMagic, settleNaNs, storeNibbles, wordsHigh, wordsLow, zero,
 } from "./common";
@@ -10,14 +11,15 @@ import {
 } from "./affine_search";
 import { halvesOf, isOdd, loadHalf, overflowed } from "./float16";
 import { sumsOfSquares } from "./groups";
+import { bytesOf } from "./five_bits";
 import { searchUnsigned } from "./unsigned_search";
 
 // ---- quantizing ----
 
 // For each of the eight groups: the stored scale and offset, and the candidate of
 // the search, whose codes stay where the stored scale is 0.
-const STORED_SCALES: usize = memory.data(32, 16);
-const STORED_OFFSETS: usize = memory.data(32, 16);
+export const STORED_SCALES: usize = memory.data(32, 16);
+export const STORED_OFFSETS: usize = memory.data(32, 16);
 const INVERSES: usize = memory.data(32, 16);
 const ORIGINS: usize = memory.data(32, 16);
 
@@ -65,6 +67,36 @@ function keepQuad(q: usize, at: usize, d: v128, dmin: v128, s: v128, m: v128): v
   return v128.and(f32x4.pmin(f32x4.pmax(f32x4.add(v, magic), magic), most), mask);
 }
 
+// Sixteen codes, a byte each: at most 31.
+@inline function byteCodes(src: usize, at: usize): v128 {
+  const scale = v128.load32_splat(STORED_SCALES + at), offset = v128.load32_splat(STORED_OFFSETS + at);
+  const inverse = v128.load32_splat(INVERSES + at), origin = v128.load32_splat(ORIGINS + at);
+  const none = f32x4.eq(scale, zero()), magic = roundMagic(), most = mostMagic(), mask = i32x4.splat(31);
+  return bytesOf(
+    codeOf(v128.load(src), scale, offset, inverse, origin, none, magic, most, mask),
+    codeOf(v128.load(src, 16), scale, offset, inverse, origin, none, magic, most, mask),
+    codeOf(v128.load(src, 32), scale, offset, inverse, origin, none, magic, most, mask),
+    codeOf(v128.load(src, 48), scale, offset, inverse, origin, none, magic, most, mask),
+  );
+}
+
+// The codes of q5_k: bit g of the first 32 bytes is the highest of group g.
+function writeFive(src: usize, dst: usize): void {
+  const nibbles = lowNibbles(), sixteen = i8x16.splat(16);
+  for (let l: usize = 0; l < 32; l += 16) {
+    let high = zero(), to = dst + 32 + l;
+    for (let at: usize = 0; at < 32; at += 8) {
+      const from = src + (at << 5) + (l << 2), a = byteCodes(from, at), b = byteCodes(from + 128, at + 4);
+      v128.store(to, v128.or(v128.and(a, nibbles), i16x8.shl(v128.and(b, nibbles), 4)));
+      // What has come so far moves down two bits; this pair's go to the top.
+      const pair = v128.or(i16x8.shl(v128.and(a, sixteen), 2), i16x8.shl(v128.and(b, sixteen), 3));
+      high = v128.or(v128.and(i16x8.shr_u(high, 2), i8x16.splat(0x3f)), pair);
+      to += 32;
+    }
+    v128.store(dst + l, high);
+  }
+}
+
 // Codes of groups 2p and 2p + 1, which share bytes.
 function writePair(src: usize, dst: usize, at: usize): void {
   const scale = v128.load32_splat(STORED_SCALES + at), scale2 = v128.load32_splat(STORED_SCALES + at, 4);
@@ -92,6 +124,10 @@ function writeBlock(src: usize, dst: usize, d: f32, dmin: f32, s: v128, s4: v128
   );
   if (v128.any_true(overflowed(halves))) return zero();
   dst += 16;
+  if (isFive()) {
+    writeFive(src, dst);
+    return sane;
+  }
   for (let at: usize = 0; at < 32; at += 8) {
     writePair(src, dst, at);
     src += 256;
@@ -116,7 +152,7 @@ function writeBlock(src: usize, dst: usize, d: f32, dmin: f32, s: v128, s4: v128
 
 const GROUP_BYTES: usize = 128; //  of floats
 const SUPER_BYTES: usize = 1024; // of floats
-const BLOCK_BYTES: usize = 144;
+@inline function blockBytes(): usize { return isFive() ? 176 : 144; }
 
 @inline function loadHalfBlock(q: usize, src: usize): v128 {
   return loadValues(q, src, src + GROUP_BYTES, src + 2 * GROUP_BYTES, src + 3 * GROUP_BYTES);
@@ -134,10 +170,11 @@ export function q4_k_quantize(n: i32, src: usize, dst: usize): i32 {
     const squares = loadHalfBlock(a, src), squares2 = loadHalfBlock(b, src + 4 * GROUP_BYTES);
     weighByMagnitude(a, squares);
     weighByMagnitude(b, squares2);
-    search(-1, 0.1, 20);
+    if (isFive()) search(-0.5, 0.1, 15);
+    else search(-1, 0.1, 20);
     sane = v128.and(sane, v128.and(saneSearch(squares, squares2), writeCommonSteps(src, dst)));
     src += SUPER_BYTES;
-    dst += BLOCK_BYTES;
+    dst += blockBytes();
   }
   return i32x4.all_true(sane) ? 0 : 1;
 }
@@ -194,7 +231,7 @@ export function q4_k_weigh(n: i32, src: usize, importance: usize, dst: usize, co
     weighHalfBlock(b, weights + 4 * GROUP_BYTES, sigma2);
     search(-0.9, 0.05, 36);
     sane = v128.and(sane, v128.and(saneSearch(squares, squares2), writeSearchedSteps(src, dst)));
-    dst += BLOCK_BYTES;
+    dst += blockBytes();
   }
   return i32x4.all_true(sane) ? 0 : 1;
 }
@@ -202,7 +239,7 @@ export function q4_k_weigh(n: i32, src: usize, importance: usize, dst: usize, co
 // ---- dequantizing ----
 
 // A code as 2^23 + code in float, less 2^23: exact, and no conversion.
-@inline function storeValues(out: usize, bytes: v128, scale: v128, offset: v128, z: v128, high: v128, two23: v128): void {
+@inline export function storeValues(out: usize, bytes: v128, scale: v128, offset: v128, z: v128, high: v128, two23: v128): void {
   const a = bytesLow(bytes, z), b = bytesHigh(bytes, z);
   v128.store(out, f32x4.sub(f32x4.mul(f32x4.sub(wordsLow(a, high), two23), scale), offset));
   v128.store(out, f32x4.sub(f32x4.mul(f32x4.sub(wordsHigh(a, high), two23), scale), offset), 16);
@@ -211,7 +248,7 @@ export function q4_k_weigh(n: i32, src: usize, importance: usize, dst: usize, co
 }
 
 // Scales and offsets of the eight groups as floats.
-@inline function loadScales(src: usize): void {
+@inline export function loadScales(src: usize): void {
   const d = loadHalf(src), dmin = loadHalf(src + 2);
   const z = zero(), bytes = v128.load(src, 4), low6 = i32x4.splat(63), low4 = i32x4.splat(15), high2 = i32x4.splat(0x30);
   const sm = bytesLow(bytes, z), both = wordsLow(bytesHigh(bytes, z), z);

@@ -1,17 +1,20 @@
-// q4_0 and q4_1 with importance: a row of blocks of 32, with weights made of the
-// row's mean square. Layouts as in q4.ts.
+// q4_0 and q4_1, and q5_0 and q5_1, with importance: a row of blocks of 32, with
+// weights made of the row's mean square. Layouts as in q4.ts.
 
 import {
   finite, inverseOf, loadValues, minOf, mostMagic, originOf, quadOf, saneOf, scaleOf, search, weighByImportance,
 } from "./affine_search";
+import { isFive } from "./code_bits";
 import { lowNibbleOfWord, roundMagic, storeNibbles, workspace } from "./common";
+import { bytesOf, storeFive } from "./five_bits";
 import { halvesOf, overflowed } from "./float16";
 import { sumsOfSquares } from "./groups";
 import * as signed from "./signed_search";
 
 const GROUP_BYTES: usize = 128; // of floats
-const Q4_0: usize = 18;
-const Q4_1: usize = 20;
+// Bytes of a block with one and with two halves.
+@inline function bytes0(): usize { return isFive() ? 22 : 18; }
+@inline function bytes1(): usize { return isFive() ? 24 : 20; }
 
 // What eight blocks are written with: scales and minima as binary16, and what codes are made of.
 const SCALES: usize = memory.data(32, 16);
@@ -32,10 +35,19 @@ const MOST_COLUMNS: i32 = 1 << 24;
 
 @inline function codeOf(x: v128, inverse: v128, origin: v128, magic: v128, most: v128): v128 {
   const t = f32x4.add(f32x4.mul(f32x4.sub(x, origin), inverse), magic);
-  return v128.and(f32x4.pmin(f32x4.pmax(t, magic), most), lowNibbleOfWord());
+  return v128.and(f32x4.pmin(f32x4.pmax(t, magic), most), isFive() ? i32x4.splat(31) : lowNibbleOfWord());
+}
+
+@inline function byteCodes(src: usize, inverse: v128, origin: v128): v128 {
+  const magic = roundMagic(), most = mostMagic();
+  return bytesOf(
+    codeOf(v128.load(src), inverse, origin, magic, most), codeOf(v128.load(src, 16), inverse, origin, magic, most),
+    codeOf(v128.load(src, 32), inverse, origin, magic, most), codeOf(v128.load(src, 48), inverse, origin, magic, most),
+  );
 }
 
 function storeCodes(src: usize, inverse: v128, origin: v128, dst: usize): void {
+  if (isFive()) return storeFive(dst, byteCodes(src, inverse, origin), byteCodes(src + 64, inverse, origin));
   const magic = roundMagic(), most = mostMagic();
   for (const end = src + 64; src < end; src += 16) {
     const low = codeOf(v128.load(src), inverse, origin, magic, most);
@@ -78,7 +90,7 @@ function weighRow1(src: usize, weights: usize, dst: usize, columns: i32): v128 {
       store<u32>(dst, load<u32>(SCALES + at) | (load<u32>(MINIMA + at) << 16));
       storeCodes(src, v128.load32_splat(INVERSES + at), v128.load32_splat(ORIGINS + at), dst + 4);
       src += GROUP_BYTES;
-      dst += Q4_1;
+      dst += bytes1();
     }
   }
   return sane;
@@ -90,7 +102,7 @@ export function q4_1_weigh(n: i32, src: usize, importance: usize, dst: usize, co
   let sane: v128 = i32x4.splat(-1);
   for (const end = src + ((<usize>n) << 2); src < end; src += rowBytes) {
     sane = v128.and(sane, weighRow1(src, importance - src, dst, columns));
-    dst += rowBytes / GROUP_BYTES * Q4_1;
+    dst += rowBytes / GROUP_BYTES * bytes1();
   }
   return i32x4.all_true(sane) ? 0 : 1;
 }
@@ -110,9 +122,11 @@ function weighRow0(src: usize, weights: usize, dst: usize, columns: i32): bool {
     v128.store(INVERSES, signed.inverses());
     for (let at: usize = 0; at < 16 && src <= last; at += 4) {
       store<u16>(dst, <u16>load<u32>(SCALES + at));
-      signed.storeCodes(src, v128.load32_splat(INVERSES + at), dst + 2);
+      const inverse = v128.load32_splat(INVERSES + at);
+      if (isFive()) storeFive(dst + 2, signed.byteCodes(src, inverse), signed.byteCodes(src + 64, inverse));
+      else signed.storeCodes(src, inverse, dst + 2);
       src += GROUP_BYTES;
-      dst += Q4_0;
+      dst += bytes0();
     }
   }
   return true;
@@ -123,7 +137,7 @@ export function q4_0_weigh(n: i32, src: usize, importance: usize, dst: usize, co
   const rowBytes = (<usize>columns) << 2;
   for (const end = src + ((<usize>n) << 2); src < end; src += rowBytes) {
     if (!weighRow0(src, importance - src, dst, columns)) return 1;
-    dst += rowBytes / GROUP_BYTES * Q4_0;
+    dst += rowBytes / GROUP_BYTES * bytes0();
   }
   return 0;
 }

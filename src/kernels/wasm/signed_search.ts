@@ -1,8 +1,11 @@
-// Search for the scale of 32 values with codes -8 ... 7, as searchSigned of
-// src/families/scale_search.ts does it (`make_qx_quants`), for four groups at
+// Search for the scale of 32 values with codes -8 ... 7, or -16 ... 15 where they
+// have five bits, as searchSigned of
+// src/schemes/ggml_scale_search.ts does it (`make_qx_quants`), for four groups at
 // once: a vector holds value j of each. Groups are loaded and weighed as for IQ4.
 
+import { isFive } from "./code_bits";
 import { lowNibbleOfWord, magnitudeBits, pin, roundMagic, storeNibbles, workspace, zero } from "./common";
+import { bytesOf } from "./five_bits";
 import { largestOf, VALUES, WEIGHTS } from "./iq4_search";
 
 export { loadValues as load, weighByImportance as weigh } from "./iq4_search";
@@ -17,9 +20,12 @@ const L2: usize = 1600;
 const XL2: usize = 1616;
 const L22: usize = 1632;
 
+// Half the number of codes.
+@inline function levels(): f32 { return isFive() ? 16 : 8; }
+
 // 1.5 * 2^23 - 8 and + 7: codes are clamped while the magic is on them.
-@inline function leastMagic(): v128 { return pin(12582904); }
-@inline function mostMagic(): v128 { return pin(12582919); }
+@inline function leastMagic(): v128 { return pin(isFive() ? 12582896 : 12582904); }
+@inline function mostMagic(): v128 { return pin(isFive() ? 12582927 : 12582919); }
 
 @inline function levelOf(x: v128, inverse: v128, magic: v128, least: v128, most: v128): v128 {
   return f32x4.sub(f32x4.pmin(f32x4.pmax(f32x4.add(f32x4.mul(inverse, x), magic), least), most), magic);
@@ -54,7 +60,7 @@ function judge(work: usize, inverse: v128, xl: v128, l2: v128): void {
 
 // The plain candidate is kept whatever it gains.
 function begin(work: usize): void {
-  const inverse = f32x4.div(f32x4.splat(-8), largestOf());
+  const inverse = f32x4.div(f32x4.splat(-levels()), largestOf());
   sumTwo(work, inverse, inverse);
   const xl = v128.load(work, XL), l2 = v128.load(work, L2);
   const scale = v128.and(f32x4.div(xl, l2), f32x4.ne(l2, zero()));
@@ -64,7 +70,7 @@ function begin(work: usize): void {
 }
 
 @inline function candidate(i: i32): v128 {
-  return f32x4.div(f32x4.splat(-(<f32>8 + <f32>0.1 * <f32>i)), largestOf());
+  return f32x4.div(f32x4.splat(-(levels() + <f32>0.1 * <f32>i)), largestOf());
 }
 
 // -9 ... -1 and 1 ... 9 tenths of a step off, in this order.
@@ -101,14 +107,29 @@ export function inverses(): v128 {
   return v128.and(i32x4.sub(t, least), mask);
 }
 
+@inline function maskOf(inverse: v128): v128 {
+  const all = isFive() ? i32x4.splat(31) : lowNibbleOfWord();
+  return v128.and(all, f32x4.ne(inverse, f32x4.splat(Infinity)));
+}
+
 /** The codes of 32 values: 16 bytes, the first half in the low nibbles. */
 export function storeCodes(src: usize, inverse: v128, dst: usize): void {
-  const magic = roundMagic(), least = leastMagic(), most = mostMagic();
-  const mask = v128.and(lowNibbleOfWord(), f32x4.ne(inverse, f32x4.splat(Infinity)));
+  const magic = roundMagic(), least = leastMagic(), most = mostMagic(), mask = maskOf(inverse);
   for (const end = src + 64; src < end; src += 16) {
     const low = codeOf(v128.load(src), inverse, magic, least, most, mask);
     const high = codeOf(v128.load(src, 64), inverse, magic, least, most, mask);
     storeNibbles(dst, low, high);
     dst += 4;
   }
+}
+
+/** The codes of 16 values, a byte each. */
+export function byteCodes(src: usize, inverse: v128): v128 {
+  const magic = roundMagic(), least = leastMagic(), most = mostMagic(), mask = maskOf(inverse);
+  return bytesOf(
+    codeOf(v128.load(src), inverse, magic, least, most, mask),
+    codeOf(v128.load(src, 16), inverse, magic, least, most, mask),
+    codeOf(v128.load(src, 32), inverse, magic, least, most, mask),
+    codeOf(v128.load(src, 48), inverse, magic, least, most, mask),
+  );
 }

@@ -1,5 +1,5 @@
 // Search for one scale of eight values with codes 0 ... 63, as searchUnsigned of
-// src/families/scale_search.ts does it (`make_qp_quants`).
+// src/schemes/ggml_scale_search.ts does it (`make_qp_quants`).
 
 import { roundMagic, zero } from "./common";
 

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { ByteSource } from "./bytes.ts";
+import type { ByteReader } from "./bytes.ts";
 
 /** A stretch of a source in memory. */
 export interface Chunk {
@@ -76,7 +76,7 @@ function ringStep(
  * @returns The chunks in order.
  */
 export async function* chunks(
-  source: ByteSource,
+  source: ByteReader,
   start: number,
   end: number,
   buffers: readonly Uint8Array[],

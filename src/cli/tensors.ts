@@ -1,0 +1,148 @@
+/**
+ * The tensors of a file, plain or quantized, and their values.
+ *
+ * @module
+ */
+import { isFloat, readFloats } from "../files/floats.ts";
+import type { QuantizedEntry } from "../files/parts.ts";
+import { sortTensors } from "../files/quantized.ts";
+import type { TensorEntry, TensorFile } from "../files/tensors.ts";
+import { type GgmlLayout, ggmlLayouts, strangerId } from "../ggml/table.ts";
+import { sizeOf } from "../numeric/shape.ts";
+import { findFormat } from "../quantize.ts";
+import { type FormatTensor, StreamTensor } from "../stream/tensor.ts";
+import { PlainValues, StoredValues, type Values } from "../stream/values.ts";
+import { GgmlBlocks } from "./ggml_blocks.ts";
+import { partBytes, type PartPlan } from "../words/layout.ts";
+import { areaOf, type Window } from "../words/window.ts";
+
+/** A tensor of a file as the commands see it. */
+export interface Tensor {
+  /** Its name; that of the whole, where it is quantized in several parts. */
+  readonly name: string;
+  /** Its logical shape. */
+  readonly shape: readonly number[];
+  /** What to call its elements: a dtype or a format. */
+  readonly dtype: string;
+  /** Bytes that it takes in the file. */
+  readonly byteLength: number;
+  /** Where its parts are, in the order of the file; the tensor itself where it is plain. */
+  readonly entries: readonly TensorEntry[];
+  /** What it is quantized as. */
+  readonly quantized?: QuantizedEntry;
+  /** How its blocks lie, where they are of a type of ggml that is no format of this program. */
+  readonly blocks?: GgmlLayout;
+}
+
+/**
+ * Lists the tensors of a file in the order of the file; the parts of a
+ * quantized one count as one.
+ *
+ * @param file The opened file.
+ * @returns The tensors.
+ * @throws {SyntaxError} If the file says of its parts what is not so.
+ */
+export async function tensorsOf(file: TensorFile): Promise<Tensor[]> {
+  const { quantized, plain } = await sortTensors(file);
+  const all = [
+    ...quantized.map(quantizedTensor),
+    ...plain.map((entry) => plainTensor(entry, file)),
+  ];
+  return all.sort((a, b) => a.entries[0].offset - b.entries[0].offset);
+}
+
+function quantizedTensor(entry: QuantizedEntry): Tensor {
+  const entries = [...entry.parts.values()];
+  entries.sort((a, b) => a.offset - b.offset);
+  return {
+    name: entry.name,
+    shape: entry.shape,
+    dtype: entry.format.name,
+    byteLength: entries.reduce((sum, part) => sum + part.byteLength, 0),
+    entries,
+    quantized: entry,
+  };
+}
+
+function plainTensor(entry: TensorEntry, { container }: TensorFile): Tensor {
+  const { name, shape, dtype, byteLength } = entry;
+  const plain = { name, shape, dtype, byteLength, entries: [entry] };
+  if (container !== "gguf") return plain;
+  // In GGUF ggml's formats are types of elements: the only part is the tensor itself.
+  const format = findFormat(dtype.toLowerCase());
+  if (format) {
+    const parts = new Map([["blocks", entry]]);
+    return { ...plain, quantized: { name, shape, format, options: {}, parts } };
+  }
+  const layout = ggmlLayouts.get(dtype);
+  return layout?.kind === "blocks" ? { ...plain, blocks: layout } : plain;
+}
+
+/** Whether a tensor is quantized, in a format of this program or otherwise. */
+export function isQuantized({ quantized, blocks }: Tensor): boolean {
+  return quantized !== undefined || blocks !== undefined;
+}
+
+/** Whether the values of a tensor can be read. */
+export function hasValues(tensor: Tensor): boolean {
+  return isQuantized(tensor) || isFloat(tensor.dtype);
+}
+
+/** Says why the values of a tensor cannot be read. */
+export function whyNoValues({ dtype }: Tensor): string {
+  return strangerId(dtype) === undefined
+    ? `its ${dtype} values are no floats`
+    : `its ggml ${dtype} is not known here`;
+}
+
+/** A tensor in its format; undefined where its values are plain. */
+export function inFormat({ quantized }: Tensor): FormatTensor | undefined {
+  if (!quantized) return undefined;
+  const { format, shape, options } = quantized;
+  return { format, shape, options: format.resolve(options, shape) };
+}
+
+/** Bytes of all parts of a tensor. */
+export function bytesInFormat(
+  { format, shape, options }: FormatTensor,
+): number {
+  const plans: PartPlan[] = Object.values(format.layout(shape, options).parts);
+  return plans.reduce((sum, plan) => sum + partBytes(plan), 0);
+}
+
+/** Makes the values of a tensor readable in windows. */
+export function openValues(file: TensorFile, tensor: Tensor): Values {
+  const { quantized, blocks, entries, shape } = tensor;
+  if (blocks) {
+    const row = new GgmlBlocks(file.source, entries[0].offset, blocks);
+    return new PlainValues(shape, row, blocks.blockSize);
+  }
+  if (!quantized) {
+    return new PlainValues(shape, {
+      read: (first, out) => readFloats(file, entries[0], first, out),
+    });
+  }
+  const stored = new StreamTensor(inFormat(tensor)!);
+  return new StoredValues(
+    stored,
+    file.source,
+    Object.fromEntries(quantized.parts),
+  );
+}
+
+/** Values of the largest window that a tensor is read in. */
+export function largestRead(tensor: Tensor, capacity: number): number {
+  const count = sizeOf(tensor.shape), layout = inFormat(tensor);
+  return count <= capacity || !layout
+    ? Math.min(count, capacity)
+    : new StreamTensor(layout).largest(capacity);
+}
+
+/** Bytes of the file that a window takes. */
+export function shareOf(
+  { shape, byteLength }: Tensor,
+  window: Window,
+): number {
+  const all = sizeOf(shape);
+  return all === 0 ? 0 : byteLength * (areaOf(window) / all);
+}

@@ -1,0 +1,71 @@
+/**
+ * The settings of quantization that checkpoints have in a file beside their tensors.
+ *
+ * @module
+ */
+import { stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { openFile } from "./file_source.ts";
+import { type Json, parseJson } from "./json.ts";
+import { CONFIG_BYTES } from "./limits.ts";
+
+/** Where settings are, the most specific first; those of `config.json` are in a member. */
+const FILES: readonly (readonly [file: string, members: readonly string[]])[] =
+  [
+    ["quantize_config.json", []],
+    ["hf_quant_config.json", []],
+    ["config.json", ["quantization", "quantization_config"]],
+  ];
+
+/**
+ * Reads the settings of quantization beside a file of tensors.
+ *
+ * @param path The file of tensors.
+ * @returns The settings as plain objects; undefined where there are none.
+ * @throws {SyntaxError} If a config file is no JSON.
+ * @throws {RangeError} If it is too large to be one.
+ */
+export async function readConfigBeside(path: string): Promise<unknown> {
+  for (const [file, members] of FILES) {
+    const json = await readJson(join(dirname(path), file));
+    if (!(json instanceof Map)) continue;
+    if (members.length === 0) return plain(json);
+    const member = members.find((name) => json.get(name) instanceof Map);
+    if (member !== undefined) return plain(json.get(member)!);
+  }
+  return undefined;
+}
+
+async function readJson(path: string): Promise<Json | undefined> {
+  const facts = await stat(path).catch(() => undefined);
+  if (!facts?.isFile()) return undefined;
+  const source = await openFile(path);
+  try {
+    if (source.size > CONFIG_BYTES) {
+      throw new RangeError(
+        `Cannot read ${source.name}: ${source.size} bytes are above the limit of ${CONFIG_BYTES}`,
+      );
+    }
+    const bytes = new Uint8Array(source.size);
+    await source.read(0, bytes);
+    try {
+      return parseJson(new TextDecoder().decode(bytes));
+    } catch (error) {
+      throw new SyntaxError(
+        `Cannot read ${source.name}: ${(error as Error).message}`,
+        { cause: error },
+      );
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+/** JSON as plain objects, whatever its keys are. */
+function plain(json: Json): unknown {
+  if (Array.isArray(json)) return json.map(plain);
+  if (!(json instanceof Map)) return json;
+  return Object.fromEntries(
+    Array.from(json, ([key, value]) => [key, plain(value)]),
+  );
+}

@@ -1,0 +1,195 @@
+/**
+ * Quantized tensors that other programs wrote: told by the names, dtypes and
+ * shapes of their parts, and by the config file of the checkpoint.
+ *
+ * @module
+ */
+import { formats } from "../formats.ts";
+import type { Candidate, Convention, Format } from "../words/format.ts";
+import type { PartSpec } from "../words/layout.ts";
+import { printable, quote } from "./errors.ts";
+import { TEXT_PART_BYTES } from "./limits.ts";
+import { checkedParts, type QuantizedEntry } from "./parts.ts";
+import { countElements } from "./shapes.ts";
+import type { TensorEntry, TensorFile } from "./tensors.ts";
+
+/** The longest message of a format that is repeated. */
+const MESSAGE_CHARACTERS = 300;
+
+/** Says that the text of a part has to be read before it can be told what a tensor is. */
+class TextWanted extends Error {
+  readonly part: string;
+
+  constructor(part: string) {
+    super(`the text of ${part} is wanted`);
+    this.part = part;
+  }
+}
+
+/** Entries that may be the parts of one tensor. */
+interface Group {
+  readonly format: Format;
+  readonly convention: Convention;
+  /** What the placeholder of the names stands for. */
+  readonly base: string;
+  readonly entries: ReadonlyMap<string, TensorEntry>;
+}
+
+/**
+ * Finds the quantized tensors of a file by the conventions of all formats.
+ *
+ * @param file The opened file.
+ * @param entries Those of its entries that are nothing else yet.
+ * @returns The tensors, checked.
+ * @throws {SyntaxError} Where parts contradict each other or the config, or may be of several formats.
+ */
+export async function recognizeTensors(
+  file: TensorFile,
+  entries: readonly TensorEntry[],
+): Promise<QuantizedEntry[]> {
+  const byName = new Map(entries.map((entry) => [entry.name, entry]));
+  const claims = new Map<TensorEntry, QuantizedEntry>();
+  const found: QuantizedEntry[] = [];
+  for (const group of groupsOf(entries, byName)) {
+    const tensor = await recognizeGroup(file, group);
+    if (!tensor) continue;
+    for (const entry of tensor.parts.values()) {
+      const other = claims.get(entry);
+      if (other) {
+        throw new SyntaxError(
+          `Cannot read ${file.source.name}: ${
+            quote(entry.name)
+          } may be part of ${quote(other.name)} as ${other.format.name} or of ${
+            quote(tensor.name)
+          } as ${tensor.format.name}`,
+        );
+      }
+      claims.set(entry, tensor);
+    }
+    found.push(tensor);
+  }
+  return found;
+}
+
+function* groupsOf(
+  entries: readonly TensorEntry[],
+  byName: ReadonlyMap<string, TensorEntry>,
+): Generator<Group, void> {
+  for (const format of formats.values()) {
+    const { convention } = format;
+    if (!convention) continue;
+    const anchor = anchorOf(convention);
+    for (const { name } of entries) {
+      if (!name.endsWith(anchor)) continue;
+      const base = name.slice(0, name.length - anchor.length);
+      const parts = partsAt(convention, base, byName);
+      if (parts) yield { format, convention, base, entries: parts };
+    }
+  }
+}
+
+const PLACEHOLDER = /^\{(name|stem)\}/;
+
+/** What the name of the part that is least common ends in. */
+function anchorOf({ entries, needed }: Convention): string {
+  return needed.map((part) => entries[part].replace(PLACEHOLDER, ""))
+    .reduce((a, b) => b.length > a.length ? b : a);
+}
+
+/** The entries that the names of parts stand for; undefined where one that is needed is missing. */
+function partsAt(
+  { entries, needed }: Convention,
+  base: string,
+  byName: ReadonlyMap<string, TensorEntry>,
+): Map<string, TensorEntry> | undefined {
+  const parts = new Map<string, TensorEntry>();
+  for (const [part, template] of Object.entries(entries)) {
+    const entry = byName.get(template.replace(PLACEHOLDER, () => base));
+    if (entry) parts.set(part, entry);
+    else if (needed.includes(part)) return undefined;
+  }
+  return parts;
+}
+
+async function recognizeGroup(
+  file: TensorFile,
+  group: Group,
+): Promise<QuantizedEntry | undefined> {
+  const { format, convention, base } = group;
+  const usesStem = Object.values(convention.entries).some((template) =>
+    template.startsWith("{stem}")
+  );
+  const name = usesStem ? `${base}.weight` : base;
+  const config = await file.config?.();
+  const texts = new Map<string, string | undefined>();
+  for (;;) {
+    try {
+      const candidate = candidateOf(group, usesStem, config, texts);
+      const recognized = convention.recognize(candidate);
+      if (!recognized) return undefined;
+      const { shape } = recognized;
+      countElements(shape);
+      const options = format.kept(format.resolve(recognized.options, shape));
+      const plan = { name, format, shape, options };
+      return {
+        ...plan,
+        parts: checkedParts(plan, (p) => group.entries.get(p)),
+      };
+    } catch (error) {
+      if (error instanceof TextWanted) {
+        const { part } = error;
+        texts.set(part, await readText(file, group.entries.get(part)));
+      } else throw told(error, file, name);
+    }
+  }
+}
+
+function candidateOf(
+  { base, entries }: Group,
+  usesStem: boolean,
+  config: unknown,
+  texts: ReadonlyMap<string, string | undefined>,
+): Candidate {
+  // What dtypes other programs use is for the format to judge.
+  const parts = Object.fromEntries(entries) as unknown as Record<
+    string,
+    PartSpec
+  >;
+  return {
+    parts,
+    ...(usesStem && { stem: base }),
+    config,
+    text(part): string | undefined {
+      if (!texts.has(part)) throw new TextWanted(part);
+      return texts.get(part);
+    },
+  };
+}
+
+/** The text of a part; undefined where it is none, or too long for one. */
+async function readText(
+  { source }: TensorFile,
+  entry: TensorEntry | undefined,
+): Promise<string | undefined> {
+  if (entry?.dtype !== "U8" || entry.byteLength > TEXT_PART_BYTES) {
+    return undefined;
+  }
+  const bytes = new Uint8Array(entry.byteLength);
+  await source.read(entry.offset, bytes);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function told(error: unknown, { source }: TensorFile, name: string): unknown {
+  const known = error instanceof RangeError || error instanceof SyntaxError ||
+    error instanceof TypeError;
+  if (!known) return error;
+  const reason = printable(error.message, MESSAGE_CHARACTERS);
+  return new SyntaxError(
+    `Cannot read ${source.name}: tensor ${quote(name)}: ${reason}`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,16 @@
+/**
+ * The kernels of ggml's types beside four bits: a WebAssembly module of their own.
+ *
+ * @module
+ */
+
+import type { KernelModule } from "../kernels/arena.ts";
+import type { Kernel } from "../kernels/engine.ts";
+import { KERNELS } from "./module.ts";
+
+const GGML: KernelModule = { base64: KERNELS };
+
+/** A kernel of this module, by what it exports it as; without WebAssembly the reference does the work. */
+export function ggmlKernel(name: string): Kernel {
+  return { name, module: GGML };
+}

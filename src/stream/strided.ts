@@ -1,0 +1,126 @@
+/**
+ * Bytes at regular distances: taken together, put apart, in memory and in files.
+ *
+ * @module
+ */
+import type { StridedRange } from "../words/layout.ts";
+import type { ByteReader, ByteWriter } from "./bytes.ts";
+
+/** Runs this far apart or less are read along with what lies between them. */
+const NEAR_BYTES = 64 * 1024;
+/** Bytes that are read at once to take runs out of. */
+const SPAN_BYTES = 1024 * 1024;
+/** Runs that travel at the same time. */
+const AT_ONCE = 16;
+
+/** Bytes of all runs. */
+export function totalOf({ length, count }: StridedRange): number {
+  return length * count;
+}
+
+/** Takes runs out of bytes; `to` has them without gaps. */
+export function gather(
+  from: Uint8Array,
+  { offset, length, stride, count }: StridedRange,
+  to: Uint8Array,
+): void {
+  for (let i = 0; i < count; i++) {
+    const start = offset + i * stride;
+    to.set(from.subarray(start, start + length), i * length);
+  }
+}
+
+/** Puts runs, which `from` has without gaps, where they belong. */
+export function scatter(
+  from: Uint8Array,
+  { offset, length, stride, count }: StridedRange,
+  to: Uint8Array,
+): void {
+  for (let i = 0; i < count; i++) {
+    to.set(
+      from.subarray(i * length, (i + 1) * length),
+      offset + i * stride,
+    );
+  }
+}
+
+/**
+ * Reads runs of a file.
+ *
+ * @param source The file.
+ * @param start Where offset 0 of the range is.
+ * @param range The runs.
+ * @param to Receives them without gaps.
+ */
+export async function readRange(
+  source: ByteReader,
+  start: number,
+  range: StridedRange,
+  to: Uint8Array,
+): Promise<void> {
+  const { offset, length, stride, count } = range;
+  if (count === 0) return;
+  if (count === 1) return await source.read(start + offset, to);
+  if (stride <= NEAR_BYTES) return await readNear(source, start, range, to);
+  await inTurns(count, (i) =>
+    source.read(
+      start + offset + i * stride,
+      to.subarray(i * length, (i + 1) * length),
+    ));
+}
+
+/** Reads runs with what lies between them. */
+async function readNear(
+  source: ByteReader,
+  start: number,
+  { offset, length, stride, count }: StridedRange,
+  to: Uint8Array,
+): Promise<void> {
+  const most = Math.max(1, Math.floor(SPAN_BYTES / stride));
+  const span = new Uint8Array((Math.min(most, count) - 1) * stride + length);
+  for (let first = 0; first < count; first += most) {
+    const n = Math.min(most, count - first);
+    const bytes = span.subarray(0, (n - 1) * stride + length);
+    await source.read(start + offset + first * stride, bytes);
+    const runs = { offset: 0, length, stride, count: n };
+    gather(bytes, runs, to.subarray(first * length));
+  }
+}
+
+/**
+ * Writes runs to a file.
+ *
+ * @param sink The file.
+ * @param start Where offset 0 of the range is.
+ * @param range The runs.
+ * @param from All of them, without gaps.
+ */
+export async function writeRange(
+  sink: ByteWriter,
+  start: number,
+  { offset, length, stride, count }: StridedRange,
+  from: Uint8Array,
+): Promise<void> {
+  if (count === 0) return;
+  if (count === 1) return await sink.write(start + offset, from);
+  await inTurns(count, (i) =>
+    sink.write(
+      start + offset + i * stride,
+      from.subarray(i * length, (i + 1) * length),
+    ));
+}
+
+async function inTurns(
+  count: number,
+  work: (i: number) => Promise<void>,
+): Promise<void> {
+  for (let first = 0; first < count; first += AT_ONCE) {
+    const last = Math.min(count, first + AT_ONCE);
+    const working: Promise<void>[] = [];
+    for (let i = first; i < last; i++) working.push(work(i));
+    // Nothing may touch the memory after this has failed.
+    for (const result of await Promise.allSettled(working)) {
+      if (result.status === "rejected") throw result.reason;
+    }
+  }
+}
