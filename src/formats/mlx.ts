@@ -285,7 +285,7 @@ function like({ form, fields, groupedBy, computeDtype }: Scheme): MlxOptions {
     : groupedBy === "exponent"
     ? "mxfp4"
     : "nvfp4";
-  const { columns } = fields[groupedBy].span;
+  const columns = fields[groupedBy]?.span.columns;
   return {
     mode,
     computeDtype,

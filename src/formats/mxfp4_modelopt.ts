@@ -108,8 +108,8 @@ export const mxfp4_modelopt: Format<
   source: "nvidia-modelopt 0.47.0 MXFP4QTensor",
   groupSize: GROUP,
   bitsPerValue: 4.25,
-  // Half the step from 4 to 6 where the largest value is just above 3 times the scale.
-  errorBound: 0.25,
+  // Half the step from 4 to 6 where the largest value is 5.
+  errorBound: 0.2 + 1e-6,
   options: {
     computeDtype: dtypeOption("F32", true, "type that values are rounded to"),
   },

@@ -3,14 +3,17 @@
  *
  * @module
  */
+export * from "./faiss_qt4.ts";
 export * from "./fp4.ts";
 export * from "./gptq.ts";
 export * from "./hqq.ts";
 export * from "./int4.ts";
 export * from "./iq4_nl.ts";
 export * from "./iq4_xs.ts";
+export * from "./lucene99.ts";
 export * from "./matmul_bnb4.ts";
 export * from "./matmul_nbits.ts";
+export * from "./ml_dtypes.ts";
 export * from "./mlx.ts";
 export * from "./mxfp4.ts";
 export * from "./mxfp4_ct.ts";

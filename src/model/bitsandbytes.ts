@@ -183,7 +183,7 @@ export function bitsandbytesFormat<Name extends string>(
     options: OPTIONS,
     check,
     like: ({ fields, groupedBy, computeDtype }) => ({
-      blockSize: fields[groupedBy].span.columns,
+      blockSize: fields[groupedBy]?.span.columns,
       nested: "scaleCode" in fields,
       computeDtype,
     }),

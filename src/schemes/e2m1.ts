@@ -7,7 +7,10 @@
  *
  * @module
  */
-import { roundTo } from "../numeric/compute.ts";
+import { DTYPE_NAMES, roundTo } from "../numeric/compute.ts";
+import { LARGEST_F16 } from "../numeric/f16.ts";
+import { ScaleOverflow } from "../numeric/finite.ts";
+import { clamp } from "../numeric/rounding.ts";
 import type {
   ComputeDtype,
   EncodeContext,
@@ -15,7 +18,14 @@ import type {
   Prepass,
   Scheme,
 } from "../words/scheme.ts";
-import { everywhere, runs, type Span, type Tile } from "../words/tile.ts";
+import {
+  areaNumber,
+  everywhere,
+  indexInTensor,
+  runs,
+  type Span,
+  type Tile,
+} from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
 
 const { abs, fround, max } = Math;
@@ -82,20 +92,48 @@ function encode(
   plan: E2M1Plan,
   given: Float32Array,
   tile: Tile,
-  { known }: EncodeContext,
+  { known, overflow = "throw" }: EncodeContext,
 ): void {
-  const values = plan.inputDtype ? given.map(roundTo(plan.inputDtype)) : given;
+  const { inputDtype } = plan;
+  const largest = overflow === "clamp"
+    ? LARGEST[inputDtype ?? "F32"]
+    : Infinity;
+  const values = inputDtype ? rounded(given, inputDtype, largest) : given;
   const { role, find } = plan.ofTensor ?? NONE;
-  const ofTensor = fround(find(known?.absmax ?? absmaxOf(values)));
+  const ofTensor = fround(
+    find(Math.min(largest, known?.absmax ?? absmaxOf(values))),
+  );
   if (plan.ofTensor) tile.fields[role][0] = ofTensor;
   for (const { first, count, area } of runs(tile, spanOf(plan))) {
     const absmax = absmaxOf(values.subarray(first, first + count));
+    if (absmax === Infinity && overflow === "throw") {
+      const index = indexInTensor(tile, first);
+      const number = areaNumber(tile.matrix, spanOf(plan), index);
+      throw new ScaleOverflow(number, index, DTYPE_NAMES[inputDtype ?? "F32"]);
+    }
     const stored = plan.fit(absmax, ofTensor);
     tile.fields[plan.stored][area] = stored;
     for (let i = first; i < first + count; i++) {
       tile.codes[i] = plan.code(values[i], stored, ofTensor);
     }
   }
+}
+
+/** The largest finite number of each type. */
+const LARGEST: Readonly<Record<ComputeDtype, number>> = {
+  F16: LARGEST_F16,
+  BF16: (2 - 2 ** -7) * 2 ** 127,
+  F32: (2 - 2 ** -23) * 2 ** 127,
+};
+
+/** Values rounded to a type, those beyond it cut where that is asked for. */
+function rounded(
+  values: Float32Array,
+  dtype: ComputeDtype,
+  largest: number,
+): Float32Array {
+  const round = roundTo(dtype);
+  return values.map((x) => clamp(round(x), -largest, largest));
 }
 
 function decode(plan: E2M1Plan, tile: Tile, out: Float32Array): void {

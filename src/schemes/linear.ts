@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { roundTo } from "../numeric/compute.ts";
+import { DTYPE_NAMES, roundTo } from "../numeric/compute.ts";
 import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
 import { clamp, roundHalfAway, roundHalfToEven } from "../numeric/rounding.ts";
 import type {
@@ -162,14 +162,8 @@ function fitGroup(
   }
   const index = indexInTensor(tile, first);
   const number = areaNumber(tile.matrix, plan.group, index);
-  throw new ScaleOverflow(number, index, STORED[stored]);
+  throw new ScaleOverflow(number, index, DTYPE_NAMES[stored]);
 }
-
-const STORED: Readonly<Record<ComputeDtype, string>> = {
-  F32: "float32",
-  F16: "float16",
-  BF16: "bfloat16",
-};
 
 function numbersOf(
   { offset, zero = 8 }: LinearPlan,
