@@ -34,7 +34,14 @@ export {
   repack,
 } from "./src/quantize.ts";
 export { compare } from "./src/compare.ts";
-export { formats, type FormatTypes } from "./src/formats.ts";
+export {
+  type FormatExport,
+  formats,
+  type FormatTypes,
+  type FormatTypesByName,
+  type Registry,
+  type TypesOf,
+} from "./src/formats.ts";
 export * from "./src/formats/registry.ts";
 export {
   allocate,

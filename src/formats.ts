@@ -7,24 +7,29 @@
 import * as registry from "./formats/registry.ts";
 import type { Format } from "./words/format.ts";
 
-type Registry = typeof registry;
+/** What the registry exports. */
+export type Registry = typeof registry;
 
 /** The exports of the registry that are formats: other modules export types and values beside theirs. */
-type FormatExport = {
+export type FormatExport = {
   [K in keyof Registry]: Registry[K] extends { readonly name: K } ? K : never;
 }[keyof Registry];
 
-type TypesOf<F> = F extends Format<string, infer O, infer P, infer _R>
+/** What options a format takes and what parts it makes. */
+export type TypesOf<F> = F extends Format<string, infer O, infer P, infer _R>
   ? { options: O; parts: P }
   : never;
 
-// deno-lint-ignore no-empty-interface -- an interface, so that a generic name can index it
-export interface FormatTypes extends FormatTypesByName {}
-
-/** What options each format takes and what parts it makes. */
+/** What options each format takes and what parts it makes, as a mapped type. */
 export type FormatTypesByName = {
   [K in FormatExport]: TypesOf<Registry[K]>;
 };
+
+/**
+ * What options each format takes and what parts it makes. An interface, so that a
+ * name which is only known to be some format's can index it.
+ */
+export interface FormatTypes extends FormatTypesByName {}
 
 function isFormat(value: unknown): value is Format {
   return typeof value === "object" && value !== null && "resolve" in value &&

@@ -29,6 +29,14 @@ interface Stage {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** What deno.json exports, but for the program. */
+const { exports }: { exports: Record<string, string> } = JSON.parse(
+  Deno.readTextFileSync(new URL("../deno.json", import.meta.url)),
+);
+const entryPoints = Object.values(exports).filter((path) =>
+  path !== "./cli.ts"
+);
+
 /** Tests that bring up other runtimes; they prove both backends themselves, so the forced run leaves them out. */
 const runtimes = "tests/runtimes";
 
@@ -36,7 +44,7 @@ const stages: readonly Stage[] = [
   { name: "format", args: ["fmt", "--check"] },
   { name: "lint", args: ["lint"] },
   { name: "check", args: ["check"] },
-  { name: "doc-lint", args: ["doc", "--lint", "mod.ts", "src/ggml/mod.ts"] },
+  { name: "doc-lint", args: ["doc", "--lint", ...entryPoints] },
   { name: "wasm-rebuild", args: ["task", "build", "--check"] },
   { name: "std-rebuild", args: ["task", "build:std", "--check"] },
   { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },

@@ -19,6 +19,7 @@ const rooms: readonly { readonly name: string; readonly holds: RegExp }[] = [
   { name: "entries", holds: /^(src\/entries\/[a-z0-9_]+|mod)\.ts$/ },
   { name: "stream", holds: /^src\/stream\// },
   { name: "files", holds: /^src\/files\// },
+  { name: "search", holds: /^src\/search\// },
   { name: "cli", holds: /^(src\/cli\/.*\.(ts|js)|cli\.ts)$/ },
 ];
 
@@ -43,6 +44,8 @@ for (const entry of Object.values(exports)) {
   for (const [path, module] of await reachable(entry)) all.set(path, module);
 }
 
+const search = await reachable("src/search/mod.ts");
+
 /** What runs anywhere: the core, and what is exported beside it. */
 const portable = new Map([...core, ...await reachable("src/ggml/mod.ts")]);
 
@@ -54,6 +57,12 @@ function* edges(
     for (const target of imports) if (all.has(target)) yield [path, target];
   }
 }
+
+Deno.test("the command line has the WebAssembly kernels", async () => {
+  const modules = await reachable("cli.ts");
+  assert(modules.has("src/kernels/install.ts"));
+  assert(modules.has("src/kernels/module.ts"));
+});
 
 Deno.test("every module under src is reachable from an entry point", async () => {
   // Tools, and what they make committed modules of: the kernels in AssemblyScript, the bundle of @std/*.
@@ -110,6 +119,20 @@ Deno.test("the core does not load ggml's other types", () => {
   );
   assertEquals(loaded, []);
   assert(portable.has("src/ggml/grids.ts"));
+});
+
+Deno.test("the core carries nothing of searching, and searching nothing that browsers lack", () => {
+  assert(
+    [...core.keys()].every((path) =>
+      !/^src\/search\/|search_module/.test(path)
+    ),
+  );
+  const outside = [...search.values()].flatMap(({ path, imports }) =>
+    imports.filter((target) => !search.has(target)).map((target) =>
+      `${path} imports ${target}`
+    )
+  );
+  assertEquals(outside, []);
 });
 
 Deno.test("the command line imports nothing that would have to be installed", () => {

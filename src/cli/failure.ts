@@ -50,6 +50,25 @@ export function located(failure: Failure): unknown {
   );
 }
 
+/**
+ * The same error, where a number does not fit another layout.
+ *
+ * @param error What was thrown.
+ * @param task What was done.
+ * @returns What to throw; errors that are not about numbers are left as they are.
+ */
+export function misfit(error: unknown, { tensor }: QuantizeTask): unknown {
+  if (!(error instanceof RangeError)) return error;
+  const reason = error.message.replace(/^Cannot repack: /, "")
+    .replace(/; quantize anew .*$/, "");
+  return new RangeError(
+    `Cannot convert tensor ${
+      quote(tensor.name)
+    }: ${reason}; pass --requantize to go on from its values, which adds the error of both; nothing is written`,
+    { cause: error },
+  );
+}
+
 function nonFiniteReason(
   { task: { layout: { shape } }, tensor, window, values }: Failure,
   at: number,

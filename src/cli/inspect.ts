@@ -19,6 +19,7 @@ import { SELECTION_FLAGS } from "./select.ts";
 import { columnsOf, table } from "./table.ts";
 import type { Io } from "./terminal.ts";
 import { bitsText, bytes, countOf, shapeText } from "./text.ts";
+import { warn } from "./output.ts";
 import { type Tensor, tensorsOf } from "./tensors.ts";
 
 /** The command. */
@@ -52,11 +53,13 @@ async function run(call: Call, io: Io): Promise<number> {
   checkFlags(call);
   await withFile(call, call.operands[0], async (file) => {
     if (chooser) return await dryRun(call, io, file, chooser);
-    const tensors = await tensorsOf(file);
+    const warnings: string[] = [];
+    const tensors = await tensorsOf(file, warnings);
+    warn(call, io, warnings);
     show(
       call,
       io.out,
-      () => ({ file: call.operands[0], ...fileJson(file, tensors) }),
+      () => ({ file: call.operands[0], ...fileJson(file, tensors), warnings }),
       (columns) => fileText(file, tensors, columns),
     );
   });

@@ -4,6 +4,7 @@
  * @module
  */
 import process from "node:process";
+import "../kernels/install.ts";
 import { printable } from "../files/errors.ts";
 import { benchCommand } from "./bench.ts";
 import {
@@ -14,6 +15,9 @@ import {
   UsageError,
   WRONG_CALL,
 } from "./command.ts";
+import { indexCommand } from "./commands/index.ts";
+import { recallCommand } from "./commands/recall.ts";
+import { searchCommand } from "./commands/search.ts";
 import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
 import { demoCommand } from "./demo.ts";
@@ -36,6 +40,9 @@ export const COMMANDS: readonly Command[] = [
   convertCommand,
   inspectCommand,
   compareCommand,
+  indexCommand,
+  searchCommand,
+  recallCommand,
   formatsCommand,
   demoCommand(main),
   benchCommand,

@@ -43,6 +43,11 @@ export const QUANTIZE_FLAGS: readonly Flag[] = [
     help:
       "take NaN as 0 and infinities as the largest magnitude of their group, and cut values whose scale overflows",
   },
+  {
+    name: "requantize",
+    help:
+      "go on from the values of tensors that are quantized already, where they cannot be repacked",
+  },
   RENAME_FLAG,
   ...META_FLAGS,
 ];

@@ -6,6 +6,8 @@
 import { quote } from "../files/errors.ts";
 import type { QuantizedPlan } from "../files/parts.ts";
 import type { TensorFile } from "../files/tensors.ts";
+import { tensorOf } from "../core.ts";
+import { whyNotRepack } from "../model/repack.ts";
 import { sizeOf } from "../numeric/shape.ts";
 import type { FormatTensor } from "../stream/tensor.ts";
 import type { Format } from "../words/format.ts";
@@ -23,6 +25,7 @@ import { isNamedBy, selected } from "./select.ts";
 import {
   bytesInFormat,
   hasValues,
+  inFormat,
   isQuantized,
   type Tensor,
   tensorsOf,
@@ -39,6 +42,8 @@ export interface QuantizeTask {
   readonly layout: FormatTensor;
   /** Bytes of all its parts. */
   readonly bytes: number;
+  /** Whether its numbers move as they are: only the layout changes. */
+  readonly repacked: boolean;
 }
 
 /** A tensor that is copied byte for byte. */
@@ -206,7 +211,7 @@ interface KnownLayout {
 
 /** Layouts by shape: files have many tensors of few shapes. */
 class Layouts {
-  readonly #known = new Map<object, Map<string, KnownLayout>>();
+  readonly #known = new Map<string, KnownLayout>();
 
   /** The layout of a tensor. Throws a RangeError where the format cannot hold it. */
   of(
@@ -214,19 +219,22 @@ class Layouts {
     given: object,
     shape: readonly number[],
   ): KnownLayout {
-    const byShape = this.#known.get(given) ?? new Map<string, KnownLayout>();
-    this.#known.set(given, byShape);
-    const key = shape.join();
-    let known = byShape.get(key);
+    const key = `${format.name} [${shape}] ${optionsKey(given)}`;
+    let known = this.#known.get(key);
     if (!known) {
       const options = format.resolve(given, shape);
       const layout = { format, shape, options };
       const bytes = bytesInFormat(layout);
       known = { layout, kept: format.kept(options), bytes };
-      byShape.set(key, known);
+      this.#known.set(key, known);
     }
     return known;
   }
+}
+
+/** Options as text; flags give only what JSON can say. */
+function optionsKey(options: object): string {
+  return JSON.stringify(options);
 }
 
 /** Why a chosen tensor stays as it is, though it might be quantized. */
@@ -268,11 +276,57 @@ function taskFor(
 ): QuantizeTask | string {
   const { shape } = tensor;
   if (!hasValues(tensor)) return whyNoValues(tensor);
-  const { format, options: given } = planner.chooser.of(tensor.name)!;
+  const choice = planner.chooser.of(tensor.name)!;
   try {
-    const found = planner.layouts.of(format, given, shape);
-    const plan = { name, format, shape, options: found.kept };
-    return { tensor, plan, layout: found.layout, bytes: found.bytes };
+    const repacked = isQuantized(tensor) && repackable(planner, tensor, choice);
+    const found = repacked
+      ? planner.layouts.of(choice.format, repacked, shape)
+      : planner.layouts.of(choice.format, choice.options, shape);
+    const plan = { name, format: choice.format, shape, options: found.kept };
+    const { layout, bytes } = found;
+    return { tensor, plan, layout, bytes, repacked: repacked !== false };
+  } catch (error) {
+    if (error instanceof NotRepackable) throw error;
+    if (error instanceof RangeError) return error.message;
+    throw error;
+  }
+}
+
+/** What was quantized before can only go on from its values, and nobody said that it should. */
+class NotRepackable extends RangeError {}
+
+/** The options to repack a tensor with; false where it is to go through its values. */
+function repackable(
+  { call, layouts }: Planner,
+  tensor: Tensor,
+  { format, options: given }: FormatChoice,
+): object | false {
+  const found = repackOptions(tensor, format, given, layouts);
+  if (typeof found !== "string") return found;
+  if (call.has("requantize")) return false;
+  throw new NotRepackable(
+    `Cannot convert tensor ${
+      quote(tensor.name)
+    }: it is ${tensor.dtype} already, and ${found}; pass --requantize to go on from its values, which adds the error of both`,
+  );
+}
+
+/** The options to repack a tensor with, or why it cannot be. */
+function repackOptions(
+  tensor: Tensor,
+  format: Format,
+  given: object,
+  layouts: Layouts,
+): object | string {
+  const from = inFormat(tensor);
+  if (!from) return `not a format that can be repacked`;
+  const source = tensorOf(from.format, from.shape, from.options);
+  try {
+    const options = { ...format.like?.(source.scheme), ...given };
+    const resolved = layouts.of(format, options, tensor.shape).layout.options;
+    const target = tensorOf(format, tensor.shape, resolved);
+    const same = from.format === format;
+    return whyNotRepack(source, target, same) ?? options;
   } catch (error) {
     if (error instanceof RangeError) return error.message;
     throw error;
@@ -300,7 +354,9 @@ function outputTensor(task: QuantizeTask | CopyTask): OutputTensor {
 }
 
 function requantizeWarnings(tasks: readonly QuantizeTask[]): string[] {
-  const again = tasks.filter(({ tensor }) => isQuantized(tensor));
+  const again = tasks.filter(({ tensor, repacked }) =>
+    isQuantized(tensor) && !repacked
+  );
   if (again.length === 0) return [];
   const from = new Set(again.map(({ tensor: { dtype } }) => dtype));
   return [

@@ -24,8 +24,10 @@ import {
   StreamTensor,
   type WindowBytes,
 } from "../stream/tensor.ts";
-import type { Values } from "../stream/values.ts";
+import type { StoredValues, Values } from "../stream/values.ts";
+import { repackWindow } from "../model/repack.ts";
 import { rangeOf } from "../words/layout.ts";
+import { whole, type Window } from "../words/window.ts";
 import {
   COPY_BYTES,
   type CopyJob,
@@ -33,11 +35,11 @@ import {
   type Finish,
   readCopy,
 } from "./copy.ts";
-import { located } from "./failure.ts";
+import { located, misfit } from "./failure.ts";
 import type { OutputPlan } from "./output.ts";
 import type { Progress } from "./progress.ts";
 import type { QuantizeTask, QuantizeTasks } from "./quantize_plan.ts";
-import { openValues, shareOf } from "./tensors.ts";
+import { inFormat, openValues, shareOf } from "./tensors.ts";
 
 /** Values that a window holds at most, if nothing forces more: 16 MiB of float32. */
 const WINDOW_VALUES = 4 * 1024 * 1024;
@@ -75,7 +77,22 @@ interface WindowJob extends QuantizerJob {
   readonly work: Work;
 }
 
-/** Quantizes and copies everything of a file. */
+/** A window whose numbers move as they are. */
+interface RepackJob {
+  readonly kind: "repack";
+  readonly task: QuantizeTask;
+  readonly from: StreamTensor;
+  readonly values: StoredValues;
+  readonly to: StreamTensor;
+  readonly window: Window;
+}
+
+type Job = WindowJob | RepackJob | CopyJob;
+
+/** The error of numbers that move as they are. */
+const EXACT: Noise = { rmse: 0, sqnr: Infinity };
+
+/** Quantizes, repacks and copies everything of a file. */
 export class Quantizer {
   readonly #run: QuantizeRun;
   readonly #capacity: number;
@@ -126,10 +143,16 @@ export class Quantizer {
     progress: Pick<Progress, "add">,
   ): Promise<Map<string, Noise>> {
     await this.#run.output.writeFrame(sink);
-    const fill = (job: WindowJob | CopyJob, slot: Slot) =>
-      job.kind === "copy"
-        ? readCopy(job, this.#run.file.source, slot, sink)
-        : this.#read(job, slot, sink);
+    const fill = (job: Job, slot: Slot) => {
+      switch (job.kind) {
+        case "copy":
+          return readCopy(job, this.#run.file.source, slot, sink);
+        case "repack":
+          return this.#readToRepack(job, slot, sink);
+        case "window":
+          return this.#read(job, slot, sink);
+      }
+    };
     for await (const finish of readAhead(this.#jobs(), this.#slots, fill)) {
       const [name, bytes] = await finish();
       progress.add(bytes, name);
@@ -141,10 +164,12 @@ export class Quantizer {
     return this.#errors;
   }
 
-  *#jobs(): Generator<WindowJob | CopyJob, void> {
+  *#jobs(): Generator<Job, void> {
     const { tasks, output } = this.#run;
     for (const task of tasks.quantized) {
-      if (sizeOf(task.layout.shape) > 0) yield* this.#windowJobs(task);
+      if (sizeOf(task.layout.shape) === 0) continue;
+      if (task.repacked) yield* this.#repackJobs(task);
+      else yield* this.#windowJobs(task);
     }
     const room = this.#slots[0].values.byteLength;
     for (const { tensor, name } of tasks.copied) {
@@ -164,6 +189,38 @@ export class Quantizer {
     });
     const work = { task, values, tensor, meter, passes: quantizer.passes };
     for (const job of quantizer.jobs()) yield { kind: "window", work, ...job };
+  }
+
+  *#repackJobs(task: QuantizeTask): Generator<RepackJob, void> {
+    const to = this.#tensorFor(task);
+    const from = new StreamTensor(inFormat(task.tensor)!);
+    const values = openValues(this.#run.file, task.tensor) as StoredValues;
+    const windows = to.windows(whole(to.matrix), this.#capacity);
+    for (const window of windows) {
+      yield { kind: "repack", task, from, values, to, window };
+    }
+    this.#errors.set(task.tensor.name, EXACT);
+  }
+
+  async #readToRepack(
+    { task, from, values, to, window }: RepackJob,
+    slot: Slot,
+    sink: ByteSink,
+  ): Promise<Finish> {
+    await slot.busy;
+    const source = await values.readWindow(window, slot.parts);
+    return async () => {
+      const output = this.#outputs[this.#turn++ % OUTPUTS];
+      await output.busy;
+      const [target] = to.carve([window], output.parts);
+      try {
+        repackWindow(from.tensor, source, to.tensor, target, window);
+      } catch (error) {
+        throw misfit(error, task);
+      }
+      leaveBusy(output, this.#write({ tensor: to, task }, target, sink));
+      return [task.tensor.name, shareOf(task.tensor, window)];
+    };
   }
 
   /** The tensor as it is cut: the one before, where it has the same layout. */
@@ -200,7 +257,7 @@ export class Quantizer {
   }
 
   #write(
-    { tensor, task: { plan } }: Work,
+    { tensor, task: { plan } }: Pick<Work, "tensor" | "task">,
     { bytes, area }: WindowBytes,
     sink: ByteSink,
   ): Promise<unknown> {

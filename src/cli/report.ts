@@ -56,7 +56,8 @@ export function quantizeText(
 ): string[] {
   const { tasks, errors, output } = report;
   const done = tasksTable(tasks, columns, {
-    "SQNR dB": ({ tensor: { name } }) => decibels(errors.get(name)!.sqnr),
+    "SQNR dB": ({ tensor: { name }, repacked }) =>
+      repacked ? "repacked" : decibels(errors.get(name)!.sqnr),
   });
   const name = output === STANDARD ? "standard output" : printable(output);
   return [...done, ...copiedText(tasks), `${name}: ${totals(report)}`];
@@ -122,8 +123,15 @@ function namesText(tasks: readonly CopyTask[]): string {
 
 function totals(report: QuantizeReport): string {
   const { tasks, bytesBefore, bytesAfter } = report;
+  const repacked = tasks.quantized.filter(({ repacked }) => repacked).length;
+  const quantized = tasks.quantized.length - repacked;
   const counts = [
-    `${countOf(tasks.quantized.length, "tensor")} quantized`,
+    ...(quantized > 0 || repacked === 0
+      ? [`${countOf(quantized, "tensor")} quantized`]
+      : []),
+    ...(repacked > 0
+      ? [`${countOf(repacked, "tensor")} repacked, numbers as they were`]
+      : []),
     ...(tasks.copied.length > 0 ? [`${tasks.copied.length} copied`] : []),
   ];
   return `${counts.join(", ")}; ${bytes(bytesBefore)} → ${bytes(bytesAfter)}${
@@ -166,6 +174,7 @@ export function taskJson(task: QuantizeTask): object {
     format: task.plan.format.name,
     options: task.plan.options,
     bitsPerValue: bitsPerValue(task),
+    repacked: task.repacked,
     bytesBefore: task.tensor.byteLength,
     bytesAfter: task.bytes,
   };

@@ -39,11 +39,20 @@ export interface Tensor {
  * quantized one count as one.
  *
  * @param file The opened file.
+ * @param doubts Receives what cannot be told for sure, in place of an error.
  * @returns The tensors.
  * @throws {SyntaxError} If the file says of its parts what is not so.
  */
-export async function tensorsOf(file: TensorFile): Promise<Tensor[]> {
-  const { quantized, plain } = await sortTensors(file);
+export async function tensorsOf(
+  file: TensorFile,
+  doubts?: string[],
+): Promise<Tensor[]> {
+  const doubt = doubts && (<T>(error: unknown, instead: T): T => {
+    if (!(error instanceof SyntaxError)) throw error;
+    doubts.push(error.message);
+    return instead;
+  });
+  const { quantized, plain } = await sortTensors(file, doubt);
   const all = [
     ...quantized.map(quantizedTensor),
     ...plain.map((entry) => plainTensor(entry, file)),

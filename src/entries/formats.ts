@@ -11,4 +11,12 @@
  * @module
  */
 export * from "../formats/registry.ts";
+export {
+  type FormatExport,
+  formats,
+  type FormatTypes,
+  type FormatTypesByName,
+  type Registry,
+  type TypesOf,
+} from "../formats.ts";
 export type * from "./types.ts";

@@ -23,7 +23,7 @@ import {
   type QuantizedEntry,
   type QuantizedPlan,
 } from "./parts.ts";
-import { recognizeTensors } from "./recognize.ts";
+import { type Doubt, recognizeTensors } from "./recognize.ts";
 import { countElements } from "./shapes.ts";
 import type { TensorEntry, TensorFile } from "./tensors.ts";
 
@@ -76,17 +76,21 @@ function checkOption(option: string, value: unknown): void {
  * Tells quantized tensors from the rest and checks that their parts fit.
  *
  * @param file The opened file.
+ * @param doubt See {@linkcode recognizeTensors}.
  * @returns Both kinds; what {@linkcode QUANTIZED_KEY} does not name is recognized by its parts.
  * @throws {SyntaxError} If the metadata is malformed, names a format that is
  * unknown, or does not agree with the tensors in the file.
  */
-export async function sortTensors(file: TensorFile): Promise<SortedTensors> {
+export async function sortTensors(
+  file: TensorFile,
+  doubt?: Doubt,
+): Promise<SortedTensors> {
   if (file.container !== "safetensors") {
     return { quantized: [], plain: file.tensors };
   }
   const described = describedTensors(file);
   const rest = without(file.tensors, described);
-  const recognized = await recognizeTensors(file, rest);
+  const recognized = await recognizeTensors(file, rest, doubt);
   return {
     quantized: [...described, ...recognized],
     plain: without(rest, recognized),

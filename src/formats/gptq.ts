@@ -258,6 +258,7 @@ function scheme(
       offset: "zero",
       rounding: "shift",
       fit: fitOf(symmetric, least),
+      rule: symmetric ? "symmetric" : least === 0 ? "fromZero" : "fromOne",
       stored: "F16",
       limit: LIMIT,
       computeDtype,
@@ -283,9 +284,7 @@ function scheme(
       const { encode } = !holdsZero && overflow === "clamp" ? fromOne : free;
       encode(values, tile, context);
       if (!holdsZero && overflow === "throw") rejectZero(tile, fields);
-      for (let c = 0; c < tile.columns; c++) {
-        tile.fields.order[c] = floor((tile.column + c) / group.columns);
-      }
+      setOrder(tile, group.columns);
     },
     decode(tile, out): void {
       if (symmetric) rejectOtherZeros(tile, fields);
@@ -298,6 +297,14 @@ function scheme(
       free.decode(tile, out);
     },
   };
+}
+
+function setOrder({ fields: { order }, column }: Tile, size: number): void {
+  for (let c = 0; c < order.length;) {
+    const group = floor((column + c) / size), end = (group + 1) * size - column;
+    order.fill(group, c, end);
+    c = end;
+  }
 }
 
 /** The value of each input by the numbers of the group that it is said to be in. */
@@ -380,13 +387,16 @@ function rejectGroups({ fields: { order }, column }: Tile, groups: number) {
 }
 
 function rejectOrder({ fields: { order }, column }: Tile, size: number) {
-  const bad = order.findIndex((g, c) => g !== floor((column + c) / size));
-  if (bad < 0) return;
-  throw new RangeError(
-    `Cannot dequantize: part "g_idx" has ${order[bad]} for input ${
-      column + bad
-    }, not ${floor((column + bad) / size)}; read it with actOrder: true`,
-  );
+  let group = floor(column / size), end = (group + 1) * size - column;
+  for (let c = 0; c < order.length; c++) {
+    if (c === end) [group, end] = [group + 1, end + size];
+    if (order[c] === group) continue;
+    throw new RangeError(
+      `Cannot dequantize: part "g_idx" has ${order[c]} for input ${
+        column + c
+      }, not ${group}; read it with actOrder: true`,
+    );
+  }
 }
 
 /**

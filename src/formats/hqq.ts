@@ -41,9 +41,8 @@ import { dtypeOption } from "../model/e2m1_checkpoint.ts";
 import { badNumber } from "../model/numbers.ts";
 import { bf16ToF32 } from "../numeric/bf16.ts";
 import { f16ToF32 } from "../numeric/f16.ts";
-import { roundHalfToEven } from "../numeric/rounding.ts";
 import { rowLength, sizeOf } from "../numeric/shape.ts";
-import { type Fit, linearScheme } from "../schemes/linear.ts";
+import { hqqScheme } from "../schemes/hqq.ts";
 import { bytesPerElement } from "../words/dtypes.ts";
 import type {
   Candidate,
@@ -57,8 +56,6 @@ import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import type { Span } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
-
-const { abs, fround, min: least } = Math;
 
 const NAME = "hqq";
 
@@ -322,48 +319,13 @@ function metaParts(
 
 // ---- what numbers mean ----
 
-/** The range under which a group is taken for one value. */
-const NARROW = fround(1e-4);
-
-/** The largest factor. */
-const LARGEST_FACTOR = 2e4;
-
-/** Magnitudes whose zero point is finite whatever the scale; a little less, for roundings. */
-const LIMITS: Readonly<Record<ComputeDtype, number>> = {
-  F16: 3.2,
-  BF16: 1.6e34,
-  F32: 1.6e34,
-};
-
-function fitOf(roundZero: boolean): (min: number, max: number) => Fit {
-  return (min, max) => {
-    const range = fround(max - min);
-    const factor = abs(range) <= NARROW
-      ? 1
-      : least(fround(fround(1 / range) * 15), LARGEST_FACTOR);
-    const zero = fround(-min * factor);
-    return [
-      fround(1 / factor),
-      roundZero ? roundHalfToEven(zero) : zero,
-      factor,
-    ];
-  };
-}
-
 function scheme(
   shape: readonly number[],
   options: ResolvedHqqOptions,
 ): Scheme {
   const { computeDtype, roundZero } = options;
-  return linearScheme({
-    group: geometry(shape, options).group,
-    offset: "zero",
-    rounding: "factor",
-    fit: fitOf(roundZero),
-    stored: computeDtype,
-    limit: LIMITS[computeDtype],
-    computeDtype,
-  });
+  const { group } = geometry(shape, options);
+  return hqqScheme({ group, roundZero, computeDtype });
 }
 
 const DECODE: Readonly<Record<ComputeDtype, (bits: number) => number>> = {

@@ -161,6 +161,7 @@ function scheme(
     offset: symmetric ? undefined : "zero",
     rounding: "reciprocal",
     fit: fitOf(options),
+    rule: symmetric ? "signed" : "affine",
     stored: scaleDtype,
     limit: limitOf(options),
     computeDtype,

@@ -269,6 +269,7 @@ function affine(
     offset: "bias",
     rounding: "shift",
     fit: fitAffine,
+    rule: "edge",
     stored: scaleDtype,
     limit: LIMITS[scaleDtype],
     computeDtype,

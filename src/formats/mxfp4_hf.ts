@@ -28,11 +28,10 @@ import {
   dtypeOption,
   exponentPart,
 } from "../model/e2m1_checkpoint.ts";
-import { decodeE8M0 } from "../numeric/e8m0.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";
-import { torchaoRules } from "../schemes/mx.ts";
+import { decodeByHalves, torchaoRules } from "../schemes/mx.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 
@@ -116,16 +115,16 @@ export const mxfp4_hf: Format<
     const blocks = packedRows({ dtype: "U8", shape: [...scales.shape, 16] });
     return { matrix: matrixOf(shape), parts: { blocks, scales } };
   },
-  scheme: (shape, { computeDtype }) =>
-    e2m1Scheme({
+  scheme: (shape, { computeDtype }) => ({
+    ...e2m1Scheme({
       ...torchaoRules("floor", computeDtype),
-      // Exact until the one rounding: 0.5 · 2^128 is finite.
-      scale: decodeE8M0,
       matrix: matrixOf(shape),
       group: GROUP,
       grid: E2M1,
       computeDtype,
     }),
+    decode: decodeByHalves(GROUP, computeDtype),
+  }),
   convention: {
     entries: { blocks: "{name}_blocks", scales: "{name}_scales" },
     needed: ["blocks", "scales"],

@@ -34,7 +34,7 @@ import { evenE2M1 } from "../numeric/e2m1.ts";
 import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
 import { clamp } from "../numeric/rounding.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
-import { e2m1Scheme } from "../schemes/e2m1.ts";
+import { e2m1Scheme, TO_EVEN } from "../schemes/e2m1.ts";
 import { E2M1_PLUS_ZERO } from "../schemes/grids.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
@@ -118,6 +118,7 @@ function scheme(
       const scaled = fround(x / scaleOf(scale, ofTensor));
       return evenE2M1(abs(scaled)) | (scaled < 0 ? 8 : 0);
     },
+    ranks: { divisor: scaleOf, thresholds: TO_EVEN },
     scale: scaleOf,
     grid: E2M1_PLUS_ZERO,
     computeDtype,

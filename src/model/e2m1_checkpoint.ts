@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { E4M3, U8 } from "../layouts/codecs.ts";
+import { byte, E4M3, U8 } from "../layouts/codecs.ts";
 import { fieldPart } from "../layouts/parts.ts";
 import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
 import { rowLength, withLastAxis } from "../numeric/shape.ts";
@@ -44,12 +44,10 @@ export function checkWholeGroups(
 }
 
 /** E4M3 whose NaN is 0xFF: what torch stores for 0 / 0 on x86-64. */
-export const NEGATIVE_NAN_E4M3: Codec = {
-  ...E4M3,
-  store(from, bytes, at): void {
-    bytes[at] = Number.isNaN(from[0]) ? 0xff : encodeE4M3(from[0]);
-  },
-};
+export const NEGATIVE_NAN_E4M3: Codec = /* @__PURE__ */ byte(
+  decodeE4M3,
+  (x) => Number.isNaN(x) ? 0xff : encodeE4M3(x),
+);
 
 /** A part with an exponent for each group. */
 export function exponentPart(

@@ -14,20 +14,23 @@ import {
   indexInTensor,
   type Span,
   type Tile,
+  tileOf,
 } from "../words/tile.ts";
-import {
-  areaOf,
-  cut,
-  type Matrix,
-  whole,
-  type Window,
-} from "../words/window.ts";
+import { cut, type Matrix, whole, type Window } from "../words/window.ts";
 import { asTensorScale, TENSOR_SCALES } from "./tensor_scale.ts";
 import type { Tensor } from "./stages.ts";
-import { packTile, type TensorBytes, unpackTile } from "./tensor.ts";
+import {
+  newTile,
+  openRoom,
+  packTile,
+  tallness,
+  type TensorBytes,
+  unpackFields,
+  unpackTile,
+} from "./tensor.ts";
 
 /** Values in a window: with what is written of them it stays in the first caches. */
-const WINDOW_VALUES = 16384;
+const WINDOW_VALUES = 32768;
 
 /**
  * Why a tensor cannot be repacked whatever its numbers are; undefined where it can be tried.
@@ -105,19 +108,27 @@ export function repackWindow(
     false,
     from.scheme.together,
   );
-  for (const part of cut(window, grain, WINDOW_VALUES)) {
-    const read = newTile(from, part);
+  openRoom(new Uint8Array(0));
+  const rows = Math.max(grain.rows, tallness(from), tallness(to));
+  const tall = { ...grain, rows: Math.ceil(rows / grain.rows) * grain.rows };
+  for (const part of cut(window, tall, WINDOW_VALUES)) {
+    const read = newTile(part, from);
     unpackTile(from, read, source);
-    const written: Tile = { ...read, fields: {} };
     const fields: Record<string, Float32Array> = {};
     for (const [role, plan] of Object.entries(to.scheme.fields)) {
       fields[role] = fieldFor(role, plan, from.scheme, to.scheme, read);
     }
     checkDropped(from.scheme, to.scheme, read);
     checkCodes(from.scheme, to.scheme, read);
-    packTile(to, { ...written, fields }, target);
-    const back = newTile(to, part);
-    unpackTile(to, back, target);
+    packTile(to, { ...read, fields }, target);
+    const back = tileOf(
+      read.matrix,
+      part,
+      to.scheme.fields,
+      read.codes,
+      read.memory,
+    );
+    unpackFields(to, back, target);
     checkSame(fields, back, to.scheme);
   }
 }
@@ -139,14 +150,6 @@ export function repackTensor(
   );
 }
 
-function newTile({ scheme, layout: { matrix } }: Tensor, window: Window): Tile {
-  const fields: Record<string, Float32Array> = {};
-  for (const [role, plan] of Object.entries(scheme.fields)) {
-    fields[role] = new Float32Array(fieldLength(window, plan));
-  }
-  return { ...window, matrix, fields, codes: new Uint8Array(areaOf(window)) };
-}
-
 /** The numbers of a field: those that were read, a constant of the source, or the natural order of columns. */
 function fieldFor(
   role: string,
@@ -157,10 +160,13 @@ function fieldFor(
 ): Float32Array {
   const own = read.fields[role];
   if (own) return own;
-  const field = new Float32Array(fieldLength(read, plan));
+  const field = read.memory(fieldLength(read, plan));
   if (role === "order") {
     const { columns } = groupOf(target, read.matrix);
-    return field.map((_, i) => Math.floor((read.column + i) / columns));
+    for (let i = 0; i < field.length; i++) {
+      field[i] = Math.floor((read.column + i) / columns);
+    }
+    return field;
   }
   if (TENSOR_SCALES.includes(role) && !(role in constants)) {
     return field.fill(asTensorScale(role, { ...constants, ...read.fields }));

@@ -18,12 +18,12 @@
  * @module
  */
 import {
+  FP4_ASCENDING,
+  FP4_THRESHOLDS,
   FP4_VALUES,
   midpoints,
   nearest,
-  nearestFp4,
 } from "../numeric/codebooks.ts";
-import { roundTo } from "../numeric/compute.ts";
 import type {
   ComputeDtype,
   EncodeContext,
@@ -35,12 +35,17 @@ import {
   everywhere,
   type FieldPlans,
   type Fields,
-  type Run,
   runs,
   type Span,
   type Tile,
 } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
+import {
+  decodeGroups,
+  encodeRanks,
+  magnitudesOfGroups,
+  type Thresholds,
+} from "./tiles.ts";
 
 const { fround } = Math;
 
@@ -54,8 +59,10 @@ const LARGEST = (2 - 2 ** -23) * 2 ** 127;
 export interface Codebook {
   /** What the codes stand for. */
   readonly values: Float32Array;
-  /** The code of a value over its scale. */
-  code(x: number): number;
+  /** The codes by ascending value. */
+  readonly ascending: Uint8Array;
+  /** Between the values of neighbours in `ascending`: what is beyond belongs to the higher one. */
+  readonly thresholds: Float32Array;
 }
 
 /**
@@ -72,13 +79,36 @@ export function codebookOf(
   const values = Float32Array.from(entries);
   const ascending = Uint8Array.from(values, (_, code) => code)
     .sort((a, b) => values[a] - values[b] || a - b);
-  const bounds = thresholds ??
-    midpoints(Float32Array.from(ascending, (code) => values[code]));
-  return { values, code: (x) => ascending[nearest(bounds, x)] };
+  return {
+    values,
+    ascending,
+    thresholds: thresholds ??
+      midpoints(Float32Array.from(ascending, (code) => values[code])),
+  };
 }
 
-/** The codebook of FP4, whose two zeros are told apart by the sign of a value. */
-export const FP4_CODEBOOK: Codebook = { values: FP4_VALUES, code: nearestFp4 };
+/** The float32 next to a negative number, further from zero. */
+function beyond(x: number): number {
+  const float = Float32Array.of(x), bits = new Int32Array(float.buffer);
+  bits[0]++;
+  return float[0];
+}
+
+/** The codebook of FP4: magnitudes by its thresholds, and 8 for the sign of what is below 0, however near. */
+export const FP4_CODEBOOK: Codebook = /* @__PURE__ */ (() => {
+  const above = [...FP4_THRESHOLDS];
+  // A magnitude that equals a threshold does not exceed it, of either sign.
+  const below = above.map((threshold) => beyond(-threshold)).reverse();
+  const magnitudes = [...FP4_ASCENDING];
+  return {
+    values: FP4_VALUES,
+    ascending: Uint8Array.of(
+      ...magnitudes.map((code) => code | 8).reverse(),
+      ...magnitudes,
+    ),
+    thresholds: Float32Array.of(...below, -(2 ** -149), ...above),
+  };
+})();
 
 /** Scales in 8 bits. */
 export interface NestedPlan {
@@ -118,7 +148,12 @@ export type Arithmetic = "bitsandbytes" | "onnxruntime";
  * (for each {@linkcode NestedPlan.blocks}) and `offset` make a scale of what stands there.
  */
 export function codebookScheme(plan: CodebookPlan): Scheme {
-  const { grid, computeDtype, nested } = plan;
+  const { grid, computeDtype, nested, codebook } = plan;
+  const thresholds: Thresholds = {
+    at: codebook.thresholds,
+    codes: codebook.ascending,
+    of: "product",
+  };
   return {
     grid,
     form: "s·g",
@@ -128,7 +163,8 @@ export function codebookScheme(plan: CodebookPlan): Scheme {
     groupedBy: nested ? "scaleCode" : "scale",
     computeDtype,
     prepass: nested && (() => meanScale(plan.blockSize)),
-    encode: (values, tile, context) => encode(plan, values, tile, context),
+    encode: (values, tile, context) =>
+      encode(plan, thresholds, values, tile, context),
     decode: (tile, out) => decode(plan, tile, out),
   };
 }
@@ -166,50 +202,62 @@ function fieldsOf(
 
 function encode(
   plan: CodebookPlan,
+  thresholds: Thresholds,
   values: Float32Array,
   tile: Tile,
   { known }: EncodeContext,
 ): void {
   const { codebook, blockSize, nested } = plan, { fields } = tile;
   const scales = nested ? fields.scaleCode : fields.scale;
+  const span = { rows: 1, columns: blockSize };
   fields.table?.set(codebook.values);
-  for (const run of runs(tile, { rows: 1, columns: blockSize })) {
-    const block = values.subarray(run.first, run.first + run.count);
-    if (plan.arithmetic === "onnxruntime") {
-      const scale = largestOf(block);
-      scales[run.area] = scale;
-      multiplyBlock(codebook, block, scale, tile.codes, run.first);
-      continue;
-    }
+  magnitudesOfGroups(values, tile, span, scales);
+  if (plan.arithmetic === "onnxruntime") {
+    return multiply(codebook, thresholds, values, tile, span);
+  }
+  const inverses = tile.memory(scales.length);
+  for (let i = 0; i < scales.length; i++) {
+    inverses[i] = 1 / Math.max(scales[i], LEAST_SCALE);
+  }
+  encodeRanks(values, tile, span, inverses, thresholds);
+  const short = values.length % blockSize;
+  if (short > 0) {
+    const at = values.length - short, block = values.subarray(at);
     const scale = scaleOf(block, blockSize);
-    scales[run.area] = scale;
-    encodeBlock(codebook, block, scale, blockSize, tile.codes, run.first);
+    scales[scales.length - 1] = scale;
+    encodeBlock(codebook, block, scale, blockSize, tile.codes, at);
   }
   if (nested) encodeScales(nested, fields, known?.offset ?? 0);
 }
 
+/** Codes for values times the inverse of their scale, whatever that is. */
+function multiply(
+  codebook: Codebook,
+  thresholds: Thresholds,
+  values: Float32Array,
+  tile: Tile,
+  span: Span,
+): void {
+  const { scale } = tile.fields, inverses = tile.memory(scale.length);
+  for (let i = 0; i < scale.length; i++) {
+    inverses[i] = scale[i] === 0 ? 0 : 1 / scale[i];
+  }
+  encodeRanks(values, tile, span, inverses, thresholds);
+  for (const { first, count, area } of runs(tile, span)) {
+    // An infinite inverse times 0 is NaN, which exceeds nothing: code 0.
+    for (let i = first; inverses[area] === Infinity && i < first + count; i++) {
+      tile.codes[i] = values[i] === 0
+        ? 0
+        : codeOf(codebook, values[i] * Infinity);
+    }
+  }
+}
+
 /** The scale of a block; that of a short one, the last, is never 0. */
 function scaleOf(block: Float32Array, blockSize: number): number {
-  const largest = largestOf(block);
-  return block.length < blockSize ? Math.max(LEAST_SCALE, largest) : largest;
-}
-
-function largestOf(block: Float32Array): number {
-  return block.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-}
-
-/** Codes for values times the inverse of their scale, whatever that is. */
-function multiplyBlock(
-  codebook: Codebook,
-  block: Float32Array,
-  scale: number,
-  codes: Uint8Array,
-  at: number,
-): void {
-  const inverse = scale === 0 ? 0 : fround(1 / scale);
-  for (let i = 0; i < block.length; i++) {
-    codes[at + i] = codebook.code(fround(block[i] * inverse));
-  }
+  let scale = block.length < blockSize ? LEAST_SCALE : 0;
+  for (const x of block) scale = Math.max(scale, Math.abs(x));
+  return scale;
 }
 
 /** Codes for values over their scale: times its inverse where the block is full, divided where it is not. */
@@ -225,8 +273,13 @@ function encodeBlock(
   const full = block.length === blockSize;
   for (let i = 0; i < block.length; i++) {
     const scaled = fround(full ? block[i] * inverse : block[i] / divisor);
-    codes[at + i] = codebook.code(scaled);
+    codes[at + i] = codeOf(codebook, scaled);
   }
+}
+
+/** The code whose value is nearest. */
+function codeOf({ ascending, thresholds }: Codebook, x: number): number {
+  return ascending[nearest(thresholds, x)];
 }
 
 /** Puts the scales of a tile, which are whole nested blocks, into 8 bits: codes take the place of scales. */
@@ -268,25 +321,30 @@ function meanScale(blockSize: number): Prepass {
 
 // ---- dequantizing ----
 
-function decode(plan: CodebookPlan, tile: Tile, out: Float32Array): void {
-  const round = roundTo(plan.computeDtype);
-  const { table = plan.codebook.values } = tile.fields;
-  for (const run of runs(tile, { rows: 1, columns: plan.blockSize })) {
-    const scale = scaleAt(plan, tile, run);
-    for (let i = run.first; i < run.first + run.count; i++) {
-      out[i] = round(fround(table[tile.codes[i]] * scale));
-    }
-  }
+function decode(
+  { blockSize, computeDtype, nested, codebook }: CodebookPlan,
+  tile: Tile,
+  out: Float32Array,
+): void {
+  const { table = codebook.values, scale } = tile.fields;
+  const scales = nested ? scalesOf(nested, tile) : scale;
+  const offsets = tile.memory(scales.length).fill(0);
+  decodeGroups(tile, { rows: 1, columns: blockSize }, scales, offsets, {
+    values: table,
+    computeDtype,
+  }, out);
 }
 
-/** The scale of a block. Windows start at whole nested blocks, so both are counted from the start of the tile. */
-function scaleAt(
-  { nested }: CodebookPlan,
-  { fields }: Tile,
-  { area }: Run,
-): number {
-  if (!nested) return fields.scale[area];
+/** The scales of the blocks. Windows start at whole nested blocks, so both are counted from the start of the tile. */
+function scalesOf(
+  { blocks }: NestedPlan,
+  { fields, memory }: Tile,
+): Float32Array {
   const { scaleCode, nestedTable, nestedScale, offset } = fields;
-  const outer = nestedScale[Math.floor(area / nested.blocks)];
-  return fround(fround(nestedTable[scaleCode[area]] * outer) + offset[0]);
+  const scales = memory(scaleCode.length), [mean] = offset;
+  for (let i = 0; i < scales.length; i++) {
+    const outer = nestedScale[Math.floor(i / blocks)];
+    scales[i] = fround(fround(nestedTable[scaleCode[i]] * outer) + mean);
+  }
+  return scales;
 }

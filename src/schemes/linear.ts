@@ -4,9 +4,9 @@
  *
  * @module
  */
+import { measureRange } from "../kernels/grouped.ts";
 import { DTYPE_NAMES, roundTo } from "../numeric/compute.ts";
 import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
-import { clamp, roundHalfAway, roundHalfToEven } from "../numeric/rounding.ts";
 import type {
   ComputeDtype,
   EncodeContext,
@@ -16,28 +16,26 @@ import type {
 } from "../words/scheme.ts";
 import {
   areaNumber,
-  areasOf,
   type FieldPlans,
   indexInTensor,
-  type Run,
   runs,
   type Span,
   type Tile,
 } from "../words/tile.ts";
 import { UINT4 } from "./grids.ts";
+import {
+  decodeGroups,
+  encodeSteps,
+  fitGroups,
+  type FitRule,
+  numbersOfGroups,
+  rangesOfGroups,
+  type Rounding as TileRounding,
+  SURELY_HELD,
+} from "./tiles.ts";
 
-const { fround } = Math;
-
-/** How a value becomes a code, given scale and offset of its group; clamped to 0 … 15 at the end. */
-export type Rounding =
-  /** RNE(x / s) + z */
-  | "divide"
-  /** RNE((x + z·s) / s); with a bias RNE((x − b) / s) */
-  | "shift"
-  /** round half away(x · (1 / s) + z) */
-  | "reciprocal"
-  /** RNE(x · factor + z), the factor being the third number of a fit */
-  | "factor";
+/** How a value becomes a code; with a bias, `"shift"` takes it off in place of adding the zero point. */
+export type LinearRounding = Exclude<TileRounding, "shiftByBias">;
 
 /** What makes one linear scheme different from another. */
 export interface LinearPlan {
@@ -47,10 +45,12 @@ export interface LinearPlan {
   readonly offset?: "zero" | "bias";
   /** The zero point where there is no field for it; 8 by default. */
   readonly zero?: number;
-  /** Scale and offset of a group, in float32, and the factor of rounding `"factor"`. */
-  fit(min: number, max: number): Fit;
+  /** Scale and offset of a group, in float32. */
+  fit(min: number, max: number): readonly [scale: number, offset: number];
+  /** The same in the kernels, which leave to it what `stored` may not hold. */
+  readonly rule?: FitRule;
   /** How a value becomes a code. */
-  readonly rounding: Rounding;
+  readonly rounding: LinearRounding;
   /** The type that scale and bias are stored in; F32 by default. */
   readonly stored?: ComputeDtype;
   /** The largest magnitude of values whose scale and bias that type can hold. */
@@ -60,9 +60,6 @@ export interface LinearPlan {
   /** Whether one range for the whole tensor is needed first. */
   readonly prepass?: () => Prepass;
 }
-
-/** What is found for a group. */
-export type Fit = readonly [scale: number, offset: number, factor?: number];
 
 /** Makes a scheme. */
 export function linearScheme(plan: LinearPlan): Scheme {
@@ -80,8 +77,7 @@ export function linearScheme(plan: LinearPlan): Scheme {
     groupedBy: "scale",
     computeDtype,
     prepass: plan.prepass,
-    // Ranges beyond a window are those of rows.
-    byRange: group.rows === 1 || plan.prepass !== undefined,
+    byRange: true,
     encode: (values, tile, context) => encode(plan, values, tile, context),
     decode: (tile, out) => decode(plan, tile, out),
   };
@@ -93,54 +89,43 @@ function encode(
   plan: LinearPlan,
   values: Float32Array,
   tile: Tile,
-  { ranges: known, overflow = "throw" }: EncodeContext,
+  { ranges, overflow = "throw" }: EncodeContext,
 ): void {
-  const ranges = known ??
-    (plan.group.rows > 1 ? rangesOf(values, tile, plan.group) : undefined);
-  for (const run of runs(tile, plan.group)) {
-    const [min, max] = ranges ? rangeAt(ranges, run) : rangeOf(values, run);
-    const fit = fitGroup(plan, min, max, overflow, run, tile);
-    const [scale, offset] = fit;
-    tile.fields.scale[run.area] = scale;
-    if (plan.offset) tile.fields[plan.offset][run.area] = offset;
-    for (let i = run.first; i < run.first + run.count; i++) {
-      tile.codes[i] = codeOf(plan, values[i], fit);
+  const { group, offset } = plan, { scale } = tile.fields;
+  const offsets = offset ? tile.fields[offset] : tile.memory(scale.length);
+  const mins = numbersOfGroups(tile, scale.length);
+  const maxs = numbersOfGroups(tile, scale.length);
+  if (ranges) takeRanges(ranges, tile, group, mins, maxs);
+  else rangesOfGroups(values, tile, group, mins, maxs);
+  const { rule, stored = "F32" } = plan;
+  if (!rule || !fitGroups(rule, stored, mins, maxs, scale, offsets)) {
+    for (let area = 0; area < scale.length; area++) {
+      const [min, max] = [mins[area], maxs[area]];
+      const found = fitGroup(plan, min, max, overflow, area, tile);
+      scale[area] = found[0];
+      offsets[area] = found[1];
     }
   }
+  encodeSteps(values, tile, group, scale, offsets, roundingOf(plan));
 }
 
-/** The range that was measured before: of the tensor, or of the run's group. */
-function rangeAt(
+function roundingOf({ rounding, offset }: LinearPlan): TileRounding {
+  return rounding === "shift" && offset === "bias" ? "shiftByBias" : rounding;
+}
+
+/** The ranges that were measured before: of the tensor, or of each group. */
+function takeRanges(
   { min, max }: Ranges,
-  { area }: Run,
-): [min: number, max: number] {
-  const i = min.length === 1 ? 0 : area;
-  return [min[i], max[i]];
-}
-
-/** The range of each group of a tile that has its groups whole. */
-function rangesOf(values: Float32Array, tile: Tile, group: Span): Ranges {
-  const { rows, columns } = areasOf(tile, group);
-  const min = new Float32Array(rows * columns).fill(Infinity);
-  const max = min.map(() => -Infinity);
-  for (const run of runs(tile, group)) {
-    const [low, high] = rangeOf(values, run);
-    min[run.area] = Math.min(min[run.area], low);
-    max[run.area] = Math.max(max[run.area], high);
+  tile: Tile,
+  group: Span,
+  mins: Float32Array,
+  maxs: Float32Array,
+): void {
+  for (const { area } of runs(tile, group)) {
+    const i = min.length === 1 ? 0 : area;
+    mins[area] = min[i];
+    maxs[area] = max[i];
   }
-  return { min, max };
-}
-
-function rangeOf(
-  values: Float32Array,
-  { first, count }: Run,
-): [min: number, max: number] {
-  let min = values[first], max = values[first];
-  for (let i = first + 1; i < first + count; i++) {
-    min = Math.min(min, values[i]);
-    max = Math.max(max, values[i]);
-  }
-  return [min, max];
 }
 
 /** Scale and offset of a group, dealing with what cannot be stored. */
@@ -149,74 +134,51 @@ function fitGroup(
   min: number,
   max: number,
   overflow: Overflow,
-  { first }: Run,
+  area: number,
   tile: Tile,
-): Fit {
-  const { fit, limit, stored = "F32" } = plan, round = roundTo(stored);
+): readonly [scale: number, offset: number] {
+  const { fit, limit, stored = "F32" } = plan;
   const found = fit(min, max);
-  const fits = Number.isFinite(round(found[0])) &&
-    Number.isFinite(round(found[1]));
+  const fits = isHeld(found[0], stored) &&
+    (plan.offset !== "bias" || isHeld(found[1], stored));
   if (fits || overflow === "keep") return found;
   if (overflow === "clamp") {
     return fit(Math.max(min, -limit), Math.min(max, limit));
   }
-  const index = indexInTensor(tile, first);
+  const index = firstOf(area, plan.group, tile);
   const number = areaNumber(tile.matrix, plan.group, index);
   throw new ScaleOverflow(number, index, DTYPE_NAMES[stored]);
 }
 
-function numbersOf(
-  { offset, zero = 8 }: LinearPlan,
-  { fields }: Tile,
-  area: number,
-): { scale: number; offset: number } {
-  return {
-    scale: fields.scale[area],
-    offset: offset ? fields[offset][area] : zero,
-  };
+function isHeld(x: number, dtype: ComputeDtype): boolean {
+  return Math.abs(x) <= SURELY_HELD[dtype] ||
+    Number.isFinite(roundTo(dtype)(x));
 }
 
-/** The code of one value. */
-function codeOf(
-  { rounding, offset }: LinearPlan,
-  x: number,
-  [scale, shift, factor = 1]: Fit,
-): number {
-  switch (rounding) {
-    case "divide":
-      return clamp(roundHalfToEven(fround(x / scale)) + shift, 0, 15);
-    case "shift": {
-      // Where the scale underflowed, every value is no step from the offset.
-      if (scale === 0) return offset === "bias" ? 0 : clamp(shift, 0, 15);
-      const bias = offset === "bias" ? -shift : fround(shift * scale);
-      return clamp(roundHalfToEven(fround(fround(x + bias) / scale)), 0, 15);
-    }
-    case "reciprocal": {
-      const inverse = scale === 0 ? 0 : fround(1 / scale);
-      return clamp(roundHalfAway(fround(fround(x * inverse) + shift)), 0, 15);
-    }
-    case "factor":
-      return clamp(
-        roundHalfToEven(fround(fround(x * factor) + shift)),
-        0,
-        15,
-      );
+/** Index in the whole tensor of the first value of a group. */
+function firstOf(area: number, group: Span, tile: Tile): number {
+  for (const run of runs(tile, group)) {
+    if (run.area === area) return indexInTensor(tile, run.first);
   }
+  throw new Error(`A tile has no group ${area}`);
 }
 
 // ---- dequantizing ----
 
-function decode(plan: LinearPlan, tile: Tile, out: Float32Array): void {
-  const round = roundTo(plan.computeDtype ?? "F32");
-  for (const run of runs(tile, plan.group)) {
-    const { scale, offset } = numbersOf(plan, tile, run.area);
-    for (let i = run.first; i < run.first + run.count; i++) {
-      const code = tile.codes[i];
-      out[i] = plan.offset === "bias"
-        ? round(fround(round(fround(code * scale)) + offset))
-        : round(fround(round(fround(code - offset)) * scale));
-    }
-  }
+function decode(
+  { group, offset, zero = 8, computeDtype = "F32" }: LinearPlan,
+  tile: Tile,
+  out: Float32Array,
+): void {
+  const { scale } = tile.fields;
+  const offsets = offset
+    ? tile.fields[offset]
+    : tile.memory(scale.length).fill(zero);
+  decodeGroups(tile, group, scale, offsets, {
+    values: UINT4.values,
+    offset,
+    computeDtype,
+  }, out);
 }
 
 /** A prepass that finds the range of a whole tensor. */
@@ -224,10 +186,10 @@ export function wholeRange(): Prepass {
   let min = Infinity, max = -Infinity;
   return {
     add(values): void {
-      for (const x of values) {
-        min = Math.min(min, x);
-        max = Math.max(max, x);
-      }
+      if (values.length === 0) return;
+      const [low, high] = measureRange(values);
+      min = Math.min(min, low);
+      max = Math.max(max, high);
     },
     result(): { ranges: Ranges } {
       const any = min <= max;

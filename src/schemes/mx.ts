@@ -9,12 +9,15 @@ import { evenE2M1, lowE2M1, signedE2M1 } from "../numeric/e2m1.ts";
 import {
   ceilLogE8M0,
   decodeE8M0,
+  decodeE8M0Half,
   exponentE8M0,
   type ExponentRule,
 } from "../numeric/e8m0.ts";
 import { f32ToF16 } from "../numeric/f16.ts";
-import type { ComputeDtype } from "../words/scheme.ts";
+import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import type { E2M1Plan } from "./e2m1.ts";
+import { E2M1 } from "./grids.ts";
+import { decodeGroups } from "./tiles.ts";
 
 const { abs, fround, max } = Math;
 
@@ -75,6 +78,33 @@ export function compressedTensorsRules(weights: ComputeDtype): MxRules {
 function f16Exponent(absmax: number): number {
   const field = f32ToF16(absmax) + (1 << 8) >> 10;
   return field === 0 ? 127 : field - 15 - 2 + 127;
+}
+
+/** Twice what codes stand for. */
+const DOUBLED = /* @__PURE__ */ E2M1.values.map((x) => 2 * x);
+
+/**
+ * Looks up values under scales of up to 2^128, of which halves are float32: one
+ * rounding, that to the compute dtype.
+ *
+ * @param group How many values share an exponent.
+ * @param compute The type of the values.
+ */
+export function decodeByHalves(
+  group: number,
+  compute: ComputeDtype,
+): Scheme["decode"] {
+  return (tile, out) => {
+    const { exponent } = tile.fields;
+    const halves = tile.memory(exponent.length);
+    for (let i = 0; i < halves.length; i++) {
+      halves[i] = decodeE8M0Half(exponent[i]);
+    }
+    const offsets = tile.memory(exponent.length).fill(0);
+    const lookup = { values: DOUBLED, computeDtype: compute };
+    const span = { rows: 1, columns: group };
+    decodeGroups(tile, span, halves, offsets, lookup, out);
+  };
 }
 
 /** ModelOpt. */

@@ -4,9 +4,10 @@
  * @module
  */
 import type { NoiseMeter } from "../compare.ts";
+import { measureMagnitude } from "../kernels/grouped.ts";
 import { GroupRanges } from "../model/ranges.ts";
 import { fits, stages } from "../model/stages.ts";
-import { clampNonFinite, rejectNonFinite } from "../numeric/finite.ts";
+import { clampNonFinite } from "../numeric/finite.ts";
 import { type EncodeContext, groupOf, type Prepass } from "../words/scheme.ts";
 import { everywhere } from "../words/tile.ts";
 import {
@@ -89,7 +90,7 @@ export class TensorQuantizer {
       (isWhole || fields[groupedBy].span.rows > 1);
   }
 
-  /** The windows that are wanted, in order; each is taken before the one after the next is asked for. */
+  /** The windows that are wanted; they have to be taken in order. */
   *jobs(): Generator<QuantizerJob, void> {
     const { scheme, cutting, tall } = this.#tensor;
     const { capacity } = this.#settings;
@@ -135,7 +136,8 @@ export class TensorQuantizer {
         window,
         take: (values): undefined => {
           const clean = this.#clean(values, window, undefined);
-          rejectNonFinite(clean);
+          // Throws at a NaN or an infinity.
+          measureMagnitude(clean);
           prepass.add(clean);
           if (isLast) this.#known = prepass.result();
         },

@@ -4,7 +4,6 @@
  * @module
  */
 import { allocateParts } from "../core.ts";
-import { settleNaNs } from "../numeric/nan.ts";
 import {
   type Cutting,
   cuttingOf,
@@ -118,6 +117,11 @@ export class StreamTensor {
     this.#isTold = this.plans.some(([, plan]) => isTold(plan));
   }
 
+  /** What its numbers mean and where they lie. */
+  get tensor(): Tensor {
+    return this.#tensor;
+  }
+
   /** What the numbers mean. */
   get scheme(): Tensor["scheme"] {
     return this.#tensor.scheme;
@@ -215,7 +219,6 @@ export class StreamTensor {
       // It tells of a window; this tells of the tensor.
       decodeWindow(this.#tensor, parts, piece, out);
     }
-    settleNaNs(out, 0, out.length);
   }
 
   /** Cuts a window so that most of it can be done by the format itself. */

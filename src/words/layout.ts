@@ -96,6 +96,24 @@ export interface Codec {
   load(bytes: Uint8Array, at: number, to: Float32Array): void;
   /** Writes all entries from `from`, from index 0 on. Entries beyond the end of the matrix are `NaN`. */
   store(from: Float32Array, bytes: Uint8Array, at: number): void;
+  /** Reads `count` numbers, each `stride` bytes after the one before, into `to` from index `first` on; for codecs of one number. */
+  loadRun?(
+    bytes: Uint8Array,
+    at: number,
+    stride: number,
+    to: Float32Array,
+    first: number,
+    count: number,
+  ): void;
+  /** Writes as many. */
+  storeRun?(
+    from: Float32Array,
+    first: number,
+    count: number,
+    bytes: Uint8Array,
+    at: number,
+    stride: number,
+  ): void;
 }
 
 /** Numbers of a field in a unit. */

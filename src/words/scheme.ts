@@ -35,6 +35,8 @@ export interface EncodeContext {
   readonly ranges?: Ranges;
   /** Other numbers that a prepass found. */
   readonly known?: Readonly<Record<string, number>>;
+  /** The values are known to be finite. */
+  readonly checked?: boolean;
   /** What to do where finite values have a scale that cannot be stored; `"throw"` by default. */
   readonly overflow?: Overflow;
 }

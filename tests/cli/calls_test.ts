@@ -21,6 +21,7 @@ import {
   casePath,
   cli,
   type Given,
+  json,
   run,
   runOn,
   safetensorsBytes,
@@ -30,13 +31,6 @@ import {
 
 const windows = Deno.build.os === "windows";
 const weights = weightLike(64, 256);
-
-/** Runs a call that must succeed, and returns its JSON. */
-async function json(...args: string[]) {
-  const { code, out, err } = await run(...args, "--json");
-  assertEquals([code, err], [0, ""], args.join(" "));
-  return JSON.parse(out);
-}
 
 /** A model with a matrix, a norm and a bias in the letters of BERT, and integers. */
 const MODEL: readonly Given[] = [
@@ -193,7 +187,7 @@ Deno.test("a file of one tensor is the choice, and what was quantized is convert
     );
     const { tensors, copied } = await json(
       ...["convert", path("a.safetensors"), "-o", path("b.safetensors")],
-      ...["--format", "q4_0"],
+      ...["--format", "q4_0", "--requantize"],
     );
     assertEquals(tensors.length, 3);
     assertEquals(namesOf(copied), ["scale"]);
@@ -339,7 +333,7 @@ function failureIn(
   const name = "a\x1b";
   const plan = { name, format: layout.format, shape, options: {} };
   const source = { name, shape, dtype: "F32", byteLength: 2048, entries: [] };
-  const task = { tensor: source, plan, layout, bytes: 0 };
+  const task = { tensor: source, plan, layout, bytes: 0, repacked: false };
   return { ...{ tensor, window, task, values, clamp }, error: undefined };
 }
 
@@ -420,16 +414,38 @@ Deno.test("--json has one shape in every command, and tells a failure on standar
         ...["input", "output", "bytesBefore", "bytesAfter", "seconds"],
         ...["tensors", "copied", "warnings"],
       ]],
-      inspect: [[q], ["file", "container", "bytes", "metadata", "tensors"]],
+      inspect: [[q], [
+        "file",
+        "container",
+        "bytes",
+        "metadata",
+        "tensors",
+        "warnings",
+      ]],
       dequantize: [[q, "-o", path("d.safetensors")], [
         ...["input", "output", "bytesBefore", "bytesAfter", "seconds"],
         ...["tensors", "copied", "warnings"],
       ]],
-      convert: [[q, "-o", path("c.safetensors"), "--format", "q4_0"], [
+      convert: [[
+        q,
+        "-o",
+        path("c.safetensors"),
+        "--format",
+        "q4_0",
+        "--requantize",
+      ], [
         ...["input", "output", "bytesBefore", "bytesAfter", "seconds"],
         ...["tensors", "copied", "warnings"],
       ]],
       compare: [[model, q], ["expected", "actual", "tensors", "problems"]],
+      index: [[path("w.npy"), "-o", path("i.safetensors")], [
+        ...["input", "output", "vectors", "dimension", "bytesBefore"],
+        ...["bytesAfter", "seconds", "warnings"],
+      ]],
+      search: [[path("i.safetensors"), "--query", path("w.npy")], ["queries"]],
+      recall: [[path("w.npy"), "--queries", path("w.npy")], [
+        ...["input", "queries", "metric", "choices", "warnings"],
+      ]],
       formats: [[], ["formats"]],
       demo: [[], ["steps", "formats"]],
       bench: [[], ["values", "memcpyBytesPerSecond", "formats"]],

@@ -18,6 +18,7 @@ import { readQuantized } from "../files/read_quantized.ts";
 import { withFolder } from "../files/temporary_folder.ts";
 import { ramp } from "../files/support.ts";
 import {
+  json,
   npyBytes,
   run,
   safetensorsBytes,
@@ -27,13 +28,6 @@ import {
 } from "./support.ts";
 
 const weights = weightLike(64, 96);
-
-/** Runs a call that must succeed, and returns its JSON. */
-async function json(...args: string[]) {
-  const { code, out, err } = await run(...args, "--json");
-  assertEquals([code, err], [0, ""]);
-  return JSON.parse(out);
-}
 
 async function readBack(path: string): Promise<Float32Array> {
   const file = await openTensorFile(path);

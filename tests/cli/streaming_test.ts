@@ -55,7 +55,13 @@ async function quantizeByWindows(
     { name: "other", shape: [3], dtype: "I32" },
   ]);
   const tasks = {
-    quantized: [{ tensor, plan, layout, bytes: bytesInFormat(layout) }],
+    quantized: [{
+      tensor,
+      plan,
+      layout,
+      bytes: bytesInFormat(layout),
+      repacked: false,
+    }],
     copied: [{ tensor: other, name: "other", reason: "", refused: true }],
   };
   const sink = new MemorySink(output.size);

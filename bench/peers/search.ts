@@ -1,0 +1,132 @@
+/**
+ * Other libraries that search, each in a process of its own, asked to take turns.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import type { Subject } from "../../src/cli/recall_measure.ts";
+import { TextLineStream } from "./lines.ts";
+
+/** What a library found, and how long it took. */
+export interface PeerAnswer {
+  readonly nanoseconds: number;
+  /** Ids by query. */
+  readonly ids: readonly (readonly number[])[];
+}
+
+/** A library with the vectors loaded. */
+export interface SearchPeer {
+  readonly name: string;
+  /** Searches with the first `count` queries. */
+  search(count: number, k: number): Promise<PeerAnswer>;
+}
+
+/** All libraries that are here, and how to let go of them. */
+export interface SearchPeers {
+  readonly peers: readonly SearchPeer[];
+  close(): Promise<void>;
+}
+
+/** A process that answers a line for a line. */
+interface Child {
+  ask(request: object): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+function start(program: string, args: readonly string[], cwd?: string): Child {
+  const child = new Deno.Command(program, {
+    args: [...args],
+    cwd,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  const lines = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(
+    new TextLineStream(),
+  ).getReader();
+  const encoder = new TextEncoder();
+  return {
+    async ask(request) {
+      await writer.write(encoder.encode(JSON.stringify(request) + "\n"));
+      const { value, done } = await lines.read();
+      if (done) throw new Error(`${program} has ended`);
+      return JSON.parse(value);
+    },
+    async close() {
+      await writer.close().catch(() => {});
+      await child.status;
+    },
+  };
+}
+
+async function succeeds(
+  program: string,
+  args: readonly string[],
+  cwd?: string,
+): Promise<boolean> {
+  try {
+    const command = new Deno.Command(program, {
+      args: [...args],
+      cwd,
+      stdout: "null",
+      stderr: "null",
+    });
+    return (await command.output()).success;
+  } catch {
+    return false;
+  }
+}
+
+/** Starts what can be started; a note on stderr tells of the others. */
+export async function openSearchPeers(subject: Subject): Promise<SearchPeers> {
+  const folder = await Deno.makeTempDir({ prefix: "nibblewise-search-" });
+  const children: Child[] = [];
+  const load = {
+    command: "load",
+    rows: join(folder, "rows.f32"),
+    queries: join(folder, "queries.f32"),
+    dimension: subject.dimension,
+  };
+  await Deno.writeFile(load.rows, bytesOf(subject.rows));
+  await Deno.writeFile(load.queries, bytesOf(subject.queries));
+  const python = Deno.env.get("PYTHON") ?? "python3";
+  const here = import.meta.dirname!;
+  if (await succeeds(python, ["-c", "import numpy"])) {
+    children.push(start(python, [join(here, "search.py")]));
+  } else note("faiss and usearch", "python3 has no numpy");
+  await Deno.copyFile(join(here, "zvec.mjs"), join(folder, "zvec.mjs"));
+  await Deno.writeTextFile(join(folder, "package.json"), "{}");
+  const install = ["install", "--no-audit", "--no-fund", "@zvec/zvec@0.7.0"];
+  if (await succeeds("npm", install, folder)) {
+    children.push(start("node", ["zvec.mjs", folder], folder));
+  } else note("zvec", "npm cannot install it");
+  const peers: SearchPeer[] = [];
+  for (const child of children) {
+    try {
+      const { names } = await child.ask(load) as { names: string[] };
+      for (const name of names) {
+        const search = (count: number, k: number) =>
+          child.ask({ command: "search", name, count, k });
+        peers.push({ name, search } as SearchPeer);
+      }
+    } catch (error) {
+      note("a library", (error as Error).message);
+    }
+  }
+  return {
+    peers,
+    async close() {
+      await Promise.all(children.map((child) => child.close()));
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+function note(what: string, why: string): void {
+  console.error(`note: ${what} is left out: ${why}`);
+}
+
+function bytesOf(array: Float32Array): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
