@@ -220,7 +220,7 @@ function geometry(
   if (options.axis === 1) {
     return {
       matrix: { rows: 2, columns: rows / 2 * columns },
-      group: { rows: 1, columns },
+      group: { rows: 1, columns: Math.max(1, columns) },
     };
   }
   return {
