@@ -45,6 +45,7 @@ export type {
   BitsItem,
   Codec,
   CodesItem,
+  ConstantItem,
   FieldItem,
   Layout,
   PartPlan,

@@ -8,7 +8,7 @@ import { measureMagnitude } from "../kernels/grouped.ts";
 import { GroupRanges } from "../model/ranges.ts";
 import { fits, stages } from "../model/stages.ts";
 import { clampNonFinite } from "../numeric/finite.ts";
-import type { EncodeContext, Prepass } from "../words/scheme.ts";
+import { type EncodeContext, groupOf, type Prepass } from "../words/scheme.ts";
 import { everywhere } from "../words/tile.ts";
 import {
   cut,
@@ -85,7 +85,9 @@ export class TensorQuantizer {
   /** Whether non-finite values are replaced by what is known of the whole tensor only. */
   get #isClampedWhole(): boolean {
     const { fields, groupedBy } = this.#tensor.scheme;
-    return this.#settings.nonFinite === "clamp" && !!fields[groupedBy].shared;
+    const isWhole = fields[groupedBy]?.shared ?? true;
+    return this.#settings.nonFinite === "clamp" &&
+      (isWhole || fields[groupedBy].span.rows > 1);
   }
 
   /** The windows that are wanted; they have to be taken in order. */
@@ -111,9 +113,9 @@ export class TensorQuantizer {
   }
 
   #groups(area: Window): GroupRanges {
-    const { fields, groupedBy } = this.#tensor.scheme;
+    const span = groupOf(this.#tensor.scheme, this.matrix);
     const clamp = this.#settings.nonFinite === "clamp";
-    return new GroupRanges(area, fields[groupedBy].span, clamp);
+    return new GroupRanges(area, span, clamp);
   }
 
   *#measureAll(): Generator<QuantizerJob, void> {
@@ -162,12 +164,8 @@ export class TensorQuantizer {
       known.clean(values, window);
       return values;
     }
-    const { fields, groupedBy } = this.#tensor.scheme;
-    return clampNonFinite(
-      values,
-      window.columns,
-      fields[groupedBy].span.columns,
-    );
+    const { columns } = groupOf(this.#tensor.scheme, this.matrix);
+    return clampNonFinite(values, window.columns, columns);
   }
 
   #quantize(
