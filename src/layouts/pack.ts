@@ -6,7 +6,6 @@
  */
 import {
   type BitsItem,
-  type Codec,
   type CodesItem,
   type ConstantItem,
   type FieldItem,

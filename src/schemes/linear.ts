@@ -171,12 +171,6 @@ function firstOf(area: number, group: Span, tile: Tile): number {
   throw new Error(`A tile has no group ${area}`);
 }
 
-const STORED: Readonly<Record<ComputeDtype, string>> = {
-  F32: "float32",
-  F16: "float16",
-  BF16: "bfloat16",
-};
-
 function decodeTile(
   { group, offset, zero = 8, computeDtype = "F32" }: LinearPlan,
   tile: Tile,
