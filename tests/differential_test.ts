@@ -115,7 +115,11 @@ function assertQuantizesAlike(
 ): void {
   const fresh = mapParts(
     expected,
-    ({ data }) => memory(data.slice().fill(1 as never)),
+    ({ data }) => {
+      const copy = data.slice();
+      new Uint8Array(copy.buffer).fill(1);
+      return memory(copy);
+    },
   );
   const into = { format: format.name, shape, options: {}, parts: fresh };
   const given = {
