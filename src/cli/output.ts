@@ -7,9 +7,9 @@ import type { ByteSink } from "../files/bytes.ts";
 import { printable, quote } from "../files/errors.ts";
 import { createFile } from "../files/file_sink.ts";
 import { npyHeader } from "../files/npy.ts";
-import { entryName, planParts, type QuantizedPlan } from "../files/parts.ts";
+import { partNames, planParts, type QuantizedPlan } from "../files/parts.ts";
 import { describeQuantized, QUANTIZED_KEY } from "../files/quantized.ts";
-import { planSafetensors } from "../files/safetensors.ts";
+import { planSafetensors, type TensorPlan } from "../files/safetensors.ts";
 import { spoolOutput } from "../files/stdio.ts";
 import { abortAll } from "../files/temporary.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
@@ -38,10 +38,10 @@ export interface OutputTensor {
 export interface OutputPlan {
   /** Bytes of the whole file. */
   readonly size: number;
-  /** Absolute offset of a tensor, or of a part of it. */
-  offsetOf(tensor: string, part?: string): number;
+  /** Absolute offset of a tensor, by its number among those that are written, or of a part of it. */
+  offsetOf(index: number, part?: string): number;
   /** Writes all but the tensors. */
-  writeFrame(sink: ByteSink): Promise<void>;
+  writeFrame(sink: ByteSink): Promise<void> | undefined;
 }
 
 /** Where the output goes, and whether it may replace a file. */
@@ -204,21 +204,28 @@ export function safetensorsOutput(
   if (plans.length > 0) {
     described.set(QUANTIZED_KEY, describeQuantized(plans));
   }
-  const entries = tensors.flatMap(({ name, shape, dtype, quantized }) =>
-    quantized ? planParts(quantized) : [{ name, shape, dtype: dtype! }]
-  );
-  const plan = planSafetensors(entries, described);
-  const formatOf = new Map(plans.map(({ name, format }) => [name, format]));
-  const offsets = new Map(plan.tensors.map((e) => [e.name, e.offset]));
+  const entries: TensorPlan[] = [];
+  /** The first entry of each tensor, and the parts that they are. */
+  const firsts = new Uint32Array(tensors.length);
+  const parts: (readonly string[])[] = [];
+  tensors.forEach(({ name, shape, dtype, quantized }, i) => {
+    firsts[i] = entries.length;
+    if (quantized) {
+      parts.push(partNames(quantized));
+      for (const part of planParts(quantized)) entries.push(part);
+    } else {
+      parts.push([]);
+      entries.push({ name, shape, dtype: dtype! });
+    }
+  });
+  const { header, offsets, size } = planSafetensors(entries, described);
   return {
-    size: plan.size,
-    offsetOf: (tensor, part) =>
-      offsets.get(
-        part === undefined
-          ? tensor
-          : entryName(formatOf.get(tensor)!, tensor, part),
-      )!,
-    writeFrame: (sink) => sink.write(0, plan.header),
+    size,
+    offsetOf: (index, part) =>
+      offsets[
+        firsts[index] + (part === undefined ? 0 : parts[index].indexOf(part))
+      ],
+    writeFrame: (sink) => sink.write(0, header),
   };
 }
 

@@ -243,7 +243,9 @@ export interface TensorPlan {
 export interface SafetensorsPlan {
   /** The first bytes of the file: length, JSON, padding. */
   readonly header: Uint8Array;
-  /** The tensors in file order, with absolute offsets. */
+  /** Absolute offset of each tensor, in the order in which they were given. */
+  readonly offsets: Float64Array;
+  /** The tensors in file order, with absolute offsets; made when asked for. */
   readonly tensors: readonly TensorEntry[];
   /** Bytes of the whole file. */
   readonly size: number;
@@ -262,46 +264,73 @@ export function planSafetensors(
   metadata: ReadonlyMap<string, string> = new Map(),
 ): SafetensorsPlan {
   checkPlan(entries, metadata);
-  const ordered = inFileOrder(entries);
+  const order = fileOrder(entries);
   const text = new HeaderText();
   text.add("{");
   if (metadata.size > 0) {
     text.add(`${toJson(METADATA)}:${toJson(Object.fromEntries(metadata))}`);
-    if (ordered.length > 0) text.add(",");
+    if (order.length > 0) text.add(",");
   }
   let end = 0;
-  const sizes = Float64Array.from(ordered, ({ name, dtype, shape }, i) => {
-    const what = `Cannot write: tensor ${quote(name)}`;
-    const byteLength = sizeInBytes(what, dtype, shape), begin = end;
+  const offsets = new Float64Array(entries.length);
+  let comma = "";
+  for (const i of order) {
+    const { name, dtype, shape } = entries[i];
+    const byteLength = sizeOfPlan(entries[i]), begin = end;
     end += byteLength;
-    const entry = toJson({ dtype, shape, data_offsets: [begin, end] });
-    text.add(`${i > 0 ? "," : ""}${toJson(name)}:${entry}`);
-    return byteLength;
-  });
+    offsets[i] = begin;
+    // A dtype that is known and checked dimensions are JSON as they are.
+    text.add(
+      `${comma}${
+        toJson(name)
+      }:{"dtype":"${dtype}","shape":[${shape}],"data_offsets":[${begin},${end}]}`,
+    );
+    comma = ",";
+  }
   text.add("}");
   const header = text.finish();
-  let offset = header.length;
-  const tensors = ordered.map(({ name, dtype, shape }, i) => {
-    const byteLength = sizes[i];
-    const entry = { name, dtype, shape, offset, byteLength };
-    offset += byteLength;
-    return entry;
-  });
-  return { header, tensors, size: offset };
+  for (let i = 0; i < offsets.length; i++) offsets[i] += header.length;
+  return {
+    header,
+    offsets,
+    size: header.length + end,
+    get tensors() {
+      return Array.from(order, (i): TensorEntry => {
+        const byteLength = sizeOfPlan(entries[i]), offset = offsets[i];
+        const { name, dtype, shape } = entries[i];
+        return { name, dtype, shape, offset, byteLength };
+      });
+    },
+  };
 }
 
-/** The widest elements first, those of one dtype by name. */
-function inFileOrder(entries: readonly TensorPlan[]): TensorPlan[] {
-  const byDtype = new Map<string, TensorPlan[]>();
-  for (const entry of entries) {
-    const alike = byDtype.get(entry.dtype);
-    if (alike) alike.push(entry);
-    else byDtype.set(entry.dtype, [entry]);
+function sizeOfPlan({ name, dtype, shape }: TensorPlan): number {
+  try {
+    return sizeInBytes("tensor", dtype, shape);
+  } catch {
+    // A name is made fit for a message where there is one.
+    return sizeInBytes(`Cannot write: tensor ${quote(name)}`, dtype, shape);
   }
+}
+
+/** The numbers of the entries in the order of the file: the widest elements first, those of one dtype by name. */
+function fileOrder(entries: readonly TensorPlan[]): Uint32Array {
+  const byDtype = new Map<string, number[]>();
+  entries.forEach(({ dtype }, i) => {
+    const alike = byDtype.get(dtype);
+    if (alike) alike.push(i);
+    else byDtype.set(dtype, [i]);
+  });
   const rank = (dtype: string) => DTYPE_RANK.get(dtype) ?? -1;
-  return [...byDtype]
-    .sort(([a], [b]) => rank(b) - rank(a))
-    .flatMap(([_, alike]) => alike.sort((a, b) => compareUtf8(a.name, b.name)));
+  const groups = [...byDtype].sort(([a], [b]) => rank(b) - rank(a));
+  const order = new Uint32Array(entries.length);
+  let at = 0;
+  for (const [, alike] of groups) {
+    alike.sort((a, b) => compareUtf8(entries[a].name, entries[b].name));
+    order.set(alike, at);
+    at += alike.length;
+  }
+  return order;
 }
 
 function checkPlan(
