@@ -9,7 +9,11 @@ import { createFile } from "../files/file_sink.ts";
 import { npyHeader } from "../files/npy.ts";
 import { partNames, planParts, type QuantizedPlan } from "../files/parts.ts";
 import { describeQuantized, QUANTIZED_KEY } from "../files/quantized.ts";
-import { planSafetensors, type TensorPlan } from "../files/safetensors.ts";
+import {
+  type MetadataText,
+  planSafetensors,
+  type TensorPlan,
+} from "../files/safetensors.ts";
 import { spoolOutput } from "../files/stdio.ts";
 import { abortAll } from "../files/temporary.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
@@ -199,7 +203,7 @@ export function safetensorsOutput(
   metadata: ReadonlyMap<string, string> = new Map(),
 ): OutputPlan {
   const plans = tensors.flatMap(({ quantized }) => quantized ?? []);
-  const described = new Map(metadata);
+  const described = new Map<string, MetadataText>(metadata);
   described.delete(QUANTIZED_KEY);
   if (plans.length > 0) {
     described.set(QUANTIZED_KEY, describeQuantized(plans));
@@ -218,14 +222,20 @@ export function safetensorsOutput(
       entries.push({ name, shape, dtype: dtype! });
     }
   });
-  const { header, offsets, size } = planSafetensors(entries, described);
+  const { pieces, offsets, size } = planSafetensors(entries, described);
   return {
     size,
     offsetOf: (index, part) =>
       offsets[
         firsts[index] + (part === undefined ? 0 : parts[index].indexOf(part))
       ],
-    writeFrame: (sink) => sink.write(0, header),
+    async writeFrame(sink) {
+      let at = 0;
+      for (const piece of pieces) {
+        await sink.write(at, piece);
+        at += piece.length;
+      }
+    },
   };
 }
 

@@ -12,7 +12,7 @@ import {
   type QuantizeTask,
   type QuantizeTasks,
 } from "./quantize_plan.ts";
-import { table } from "./table.ts";
+import { rowsFor, table } from "./table.ts";
 import {
   bitsText,
   bytes,
@@ -81,7 +81,7 @@ export function tasksTable(
   const head = ["tensor", "shape", "format", "bits", "before", "after"];
   return table(
     [...head, ...Object.keys(more)],
-    quantized.map((task) => [
+    rowsFor(quantized, (task) => [
       printable(task.plan.name),
       shapeText(task.tensor.shape),
       task.plan.format.name,

@@ -239,10 +239,15 @@ export interface TensorPlan {
   readonly shape: readonly number[];
 }
 
+/** A text of `__metadata__`, or the pieces that it consists of where it may be long. */
+export type MetadataText = string | Iterable<string>;
+
 /** Where everything goes in a safetensors file. */
 export interface SafetensorsPlan {
-  /** The first bytes of the file: length, JSON, padding. */
+  /** The first bytes of the file: length, JSON, padding; put together when asked for. */
   readonly header: Uint8Array;
+  /** The same in pieces, one behind the other. */
+  readonly pieces: readonly Uint8Array[];
   /** Absolute offset of each tensor, in the order in which they were given. */
   readonly offsets: Float64Array;
   /** The tensors in file order, with absolute offsets; made when asked for. */
@@ -261,14 +266,14 @@ export interface SafetensorsPlan {
  */
 export function planSafetensors(
   entries: readonly TensorPlan[],
-  metadata: ReadonlyMap<string, string> = new Map(),
+  metadata: ReadonlyMap<string, MetadataText> = new Map(),
 ): SafetensorsPlan {
-  checkPlan(entries, metadata);
+  checkPlan(entries);
   const order = fileOrder(entries);
   const text = new HeaderText();
   text.add("{");
   if (metadata.size > 0) {
-    text.add(`${toJson(METADATA)}:${toJson(Object.fromEntries(metadata))}`);
+    addMetadata(text, metadata);
     if (order.length > 0) text.add(",");
   }
   let end = 0;
@@ -288,12 +293,16 @@ export function planSafetensors(
     comma = ",";
   }
   text.add("}");
-  const header = text.finish();
-  for (let i = 0; i < offsets.length; i++) offsets[i] += header.length;
+  const pieces = text.finish();
+  const headerBytes = pieces.reduce((sum, { length }) => sum + length, 0);
+  for (let i = 0; i < offsets.length; i++) offsets[i] += headerBytes;
   return {
-    header,
+    pieces,
     offsets,
-    size: header.length + end,
+    size: headerBytes + end,
+    get header() {
+      return joined(pieces, headerBytes);
+    },
     get tensors() {
       return Array.from(order, (i): TensorEntry => {
         const byteLength = sizeOfPlan(entries[i]), offset = offsets[i];
@@ -302,6 +311,37 @@ export function planSafetensors(
       });
     },
   };
+}
+
+/** Keys that look like numbers come first, as in an object. */
+function addMetadata(
+  text: HeaderText,
+  metadata: ReadonlyMap<string, MetadataText>,
+): void {
+  text.add(`${toJson(METADATA)}:{`);
+  const texts = Object.fromEntries(metadata);
+  let comma = "";
+  for (const [key, value] of Object.entries(texts)) {
+    checkText(key);
+    text.add(`${comma}${toJson(key)}:"`);
+    for (const piece of typeof value === "string" ? [value] : value) {
+      checkText(piece);
+      text.add(toJson(piece).slice(1, -1));
+    }
+    text.add('"');
+    comma = ",";
+  }
+  text.add("}");
+}
+
+function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
 }
 
 function sizeOfPlan({ name, dtype, shape }: TensorPlan): number {
@@ -333,20 +373,13 @@ function fileOrder(entries: readonly TensorPlan[]): Uint32Array {
   return order;
 }
 
-function checkPlan(
-  entries: readonly TensorPlan[],
-  metadata: ReadonlyMap<string, string>,
-): void {
+function checkPlan(entries: readonly TensorPlan[]): void {
   if (entries.length > TENSOR_COUNT) {
     throw new RangeError(
       `Cannot write ${entries.length} tensors: the limit of a file is ${TENSOR_COUNT}`,
     );
   }
   for (const { name } of entries) checkText(name);
-  for (const [key, value] of metadata) {
-    checkText(key);
-    checkText(value);
-  }
   const names = new Set<string>();
   for (const { name } of entries) {
     if (name === METADATA) {
@@ -394,8 +427,8 @@ class HeaderText {
     this.#bytes += bytes.length;
   }
 
-  /** The length, the text and its padding. */
-  finish(): Uint8Array {
+  /** The length, the pieces of the text, and its padding. */
+  finish(): Uint8Array[] {
     this.#encode();
     const padded = Math.ceil(this.#bytes / 8) * 8;
     if (padded > SAFETENSORS_HEADER_BYTES) {
@@ -403,14 +436,10 @@ class HeaderText {
         `Cannot write a safetensors header of ${padded} bytes: the limit is ${SAFETENSORS_HEADER_BYTES}`,
       );
     }
-    const header = new Uint8Array(LENGTH_BYTES + padded).fill(0x20);
-    new DataView(header.buffer).setBigUint64(0, BigInt(padded), true);
-    let at = LENGTH_BYTES;
-    for (const chunk of this.#chunks) {
-      header.set(chunk, at);
-      at += chunk.length;
-    }
-    return header;
+    const length = new Uint8Array(LENGTH_BYTES);
+    new DataView(length.buffer).setBigUint64(0, BigInt(padded), true);
+    const padding = new Uint8Array(padded - this.#bytes).fill(0x20);
+    return [length, ...this.#chunks, padding];
   }
 }
 
