@@ -44,7 +44,7 @@ export interface OutputPlan {
   readonly size: number;
   /** Absolute offset of a tensor, by its number among those that are written, or of a part of it. */
   offsetOf(index: number, part?: string): number;
-  /** Writes all but the tensors. */
+  /** Writes all but the tensors; called once. */
   writeFrame(sink: ByteSink): Promise<void> | undefined;
 }
 
@@ -208,30 +208,50 @@ export function safetensorsOutput(
   if (plans.length > 0) {
     described.set(QUANTIZED_KEY, describeQuantized(plans));
   }
-  const entries: TensorPlan[] = [];
-  /** The first entry of each tensor, and the parts that they are. */
+  const { pieces, offsets, size } = planSafetensors(
+    tensors.flatMap(entriesOf),
+    described,
+  );
+  return { size, ...placed(tensors, offsets), ...frameOf(pieces) };
+}
+
+function entriesOf(
+  { name, shape, dtype, quantized }: OutputTensor,
+): TensorPlan[] {
+  return quantized ? planParts(quantized) : [{ name, shape, dtype: dtype! }];
+}
+
+/** Finds the place of a part by numbers: there may be very many names. */
+function placed(
+  tensors: readonly OutputTensor[],
+  offsets: Float64Array,
+): Pick<OutputPlan, "offsetOf"> {
   const firsts = new Uint32Array(tensors.length);
   const parts: (readonly string[])[] = [];
-  tensors.forEach(({ name, shape, dtype, quantized }, i) => {
-    firsts[i] = entries.length;
-    if (quantized) {
-      parts.push(partNames(quantized));
-      for (const part of planParts(quantized)) entries.push(part);
-    } else {
-      parts.push([]);
-      entries.push({ name, shape, dtype: dtype! });
-    }
-  });
-  const { pieces, offsets, size } = planSafetensors(entries, described);
+  let first = 0;
+  for (const { quantized } of tensors) {
+    const names = quantized ? partNames(quantized) : [];
+    firsts[parts.length] = first;
+    first += quantized ? names.length : 1;
+    parts.push(names);
+  }
   return {
-    size,
     offsetOf: (index, part) =>
       offsets[
         firsts[index] + (part === undefined ? 0 : parts[index].indexOf(part))
       ],
+  };
+}
+
+/** Writes a header, and lets go of it: it may be a hundred megabytes. */
+function frameOf(
+  pieces: readonly Uint8Array[],
+): Pick<OutputPlan, "writeFrame"> {
+  const left = [...pieces];
+  return {
     async writeFrame(sink) {
       let at = 0;
-      for (const piece of pieces) {
+      for (let piece = left.shift(); piece; piece = left.shift()) {
         await sink.write(at, piece);
         at += piece.length;
       }
