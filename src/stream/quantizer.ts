@@ -11,6 +11,7 @@ import { clampNonFinite } from "../numeric/finite.ts";
 import { type EncodeContext, groupOf, type Prepass } from "../words/scheme.ts";
 import { everywhere } from "../words/tile.ts";
 import {
+  areaOf,
   cut,
   type Matrix,
   valuesOf,
@@ -78,8 +79,14 @@ export class TensorQuantizer {
   get passes(): number {
     const { scheme, cutting } = this.#tensor;
     return 1 + Number(this.#isClampedWhole) +
-      Number(scheme.prepass !== undefined) +
+      Number(this.#hasPrepass) +
       Number(!fits(cutting, this.#settings.capacity));
+  }
+
+  /** Whether something is measured before the first window is quantized; what is one block measures itself. */
+  get #hasPrepass(): boolean {
+    return this.#tensor.scheme.prepass !== undefined &&
+      areaOf(whole(this.matrix)) > this.#block;
   }
 
   /** Whether non-finite values are replaced by what is known of the whole tensor only. */
@@ -95,7 +102,7 @@ export class TensorQuantizer {
     const { scheme, cutting, tall } = this.#tensor;
     const { capacity } = this.#settings;
     if (this.#isClampedWhole) yield* this.#measureAll();
-    if (scheme.prepass) yield* this.#prepass(scheme.prepass());
+    if (this.#hasPrepass) yield* this.#prepass(scheme.prepass!());
     const least = Math.max(tall, this.#settings.tall ?? 1);
     for (const stage of stages(this.matrix, cutting, capacity, least)) {
       const groups = stage.measured ? this.#groups(stage.area) : undefined;
