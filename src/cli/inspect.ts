@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { basename } from "node:path";
 import { printable } from "../files/errors.ts";
 import { isGguf } from "../files/gguf_read.ts";
 import { shardsText } from "../files/gguf_shards.ts";
@@ -125,7 +126,7 @@ function fileText(
         ? `gguf ${file.version}${
           file.bigEndian ? ", big-endian" : ""
         }, aligned to ${file.alignment}${shardsText(file)}`
-        : container,
+        : container + shardsText(file),
     ],
     ["size", bytes(source.size)],
     ["tensors", `${tensors.length} of ${countOf(values, "value")}`],
@@ -175,6 +176,7 @@ function metadataJson(file: TensorFile): object {
 function fileJson(file: TensorFile, tensors: readonly Tensor[]): object {
   return {
     container: file.container,
+    ...(file.paths && { files: file.paths.map((path) => basename(path)) }),
     bytes: file.source.size,
     metadata: metadataJson(file),
     tensors: tensors.map((tensor) => ({
