@@ -56,6 +56,7 @@ async function run(call: Call, io: Io): Promise<number> {
     if (chooser) return await dryRun(call, io, file, chooser);
     const warnings: string[] = [];
     const tensors = await tensorsOf(file, warnings);
+    for (const warning of foreignWarnings(tensors)) warnings.push(warning);
     warn(call, io, warnings);
     show(
       call,
@@ -65,6 +66,18 @@ async function run(call: Call, io: Io): Promise<number> {
     );
   });
   return DONE;
+}
+
+/** Reasons of this kind that are told. */
+const SHOWN_REASONS = 5;
+
+/** What is not known of a file: a line for each module that another program has quantized. */
+function foreignWarnings(tensors: readonly Tensor[]): string[] {
+  const reasons = [...new Set(tensors.flatMap(({ foreign }) => foreign ?? []))];
+  const more = reasons.length - SHOWN_REASONS;
+  return more > 0
+    ? [...reasons.slice(0, SHOWN_REASONS), `and ${more} more of this kind`]
+    : reasons;
 }
 
 function checkFlags(call: Call): void {
