@@ -139,7 +139,10 @@ export function repackWith(
   const options = orRefused(
     () =>
       to.resolve(
-        { ...to.like?.(source.scheme), ...plainOptions(given, "options") },
+        {
+          ...to.like?.(source.scheme, shape),
+          ...plainOptions(given, "options"),
+        },
         shape,
       ),
     refused,

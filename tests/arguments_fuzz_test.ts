@@ -17,6 +17,7 @@ import {
   unpackInt8ToInt4,
   useBackend,
 } from "../mod.ts";
+import { shapeFor } from "./format_cases.ts";
 
 function detached(): Float32Array {
   const array = new Float32Array(64);
@@ -202,9 +203,10 @@ const OPTIONS = [
 
 for (const format of formats.keys()) {
   Deno.test(`${format}: every option of quantize and every field of dequantize is checked by kind`, () => {
-    const values = new Float32Array(512).fill(0.5);
+    const values = new Float32Array(4096).fill(0.5);
+    const shape = shapeFor(formats.get(format)!, values.length);
     const call = quantize as (values: unknown, options: unknown) => Any;
-    const good = { format, shape: [2, 256] }, result = call(values, good);
+    const good = { format, shape }, result = call(values, good);
     for (const wrong of wrongValues()) {
       for (const name of OPTIONS) {
         const options = { ...good, [name]: wrong };

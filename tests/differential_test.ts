@@ -115,7 +115,12 @@ function assertQuantizesAlike(
 ): void {
   const fresh = mapParts(
     expected,
-    ({ data }) => memory(data.slice().fill(1 as never)),
+    ({ data }) =>
+      memory(
+        data.slice().fill(
+          data instanceof BigInt64Array ? 1n as never : 1 as never,
+        ),
+      ),
   );
   const into = { format: format.name, shape, options: {}, parts: fresh };
   const given = {

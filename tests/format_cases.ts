@@ -82,7 +82,7 @@ const COLUMNS = [
   ...[1000, 1280, 2048, 2560, 4099, 9001, 20000],
 ];
 /** Leading axes. */
-const LEADING = [[], [1], [2], [3, 2], [8], [16], [0]];
+const LEADING = [[], [1], [2], [3, 2], [8], [16], [32], [0]];
 
 /** Longer rows are tried alone: the scalar reference takes its time. */
 const MOST_COLUMNS = 600;
@@ -113,6 +113,14 @@ export function casesOf(format: Format, most = MOST): Case[] {
     { length: Math.min(most, cases.length) },
     (_, i) => cases[Math.floor(i * step)],
   );
+}
+
+/** The first shape of so many values that a format takes: in one row, or in several. */
+export function shapeFor(format: Format, values: number): number[] {
+  const shapes = [[values], ...[2, 32, 16, 8].map((n) => [n, values / n])];
+  const shape = shapes.find((shape) => takes(format, shape, {}));
+  if (shape) return shape;
+  throw new Error(`No shape of ${values} values for ${format.name}`);
 }
 
 function takes(

@@ -13,6 +13,7 @@ import {
 } from "../mod.ts";
 import { ScaleOverflow } from "../src/numeric/finite.ts";
 import { adversarial } from "./adversarial.ts";
+import { shapeFor } from "./format_cases.ts";
 import { optionCases } from "./options.ts";
 
 const BACKENDS: Backend[] = ["wasm", "js"];
@@ -165,8 +166,9 @@ Deno.test("no format of finite values gives a NaN: it refuses by group, or cuts 
 });
 
 Deno.test("values that fit are the same bytes whether an overflow is cut or refused", () => {
-  for (const name of formats.keys()) {
-    const { gauss } = adversarial(512), options = { format: name } as const;
+  for (const [name, format] of formats) {
+    const { gauss } = adversarial(4096);
+    const options = { format: name, shape: shapeFor(format, 4096) } as const;
     const plain = quantize(gauss, options as { format: "q4_0" });
     const clamped = quantize(gauss, {
       ...options as { format: "q4_0" },

@@ -28,6 +28,7 @@ import {
 import { int4 } from "../src/formats/int4.ts";
 import { allocateParts } from "../src/core.ts";
 import { adversarial, bits } from "./adversarial.ts";
+import { shapeFor } from "./format_cases.ts";
 
 const BACKENDS: Backend[] = ["wasm", "js"];
 
@@ -177,12 +178,12 @@ Deno.test("every format's error stays within its bound", () => {
   for (const [name, format] of formats) {
     const values = adversarial(4096).gauss;
     const { reference } = format,
-      shape = [4096],
+      shape = shapeFor(format, 4096),
       options = format.resolve({}, shape);
     const { fields, groupedBy } = format.scheme(shape, options);
     const { span } = fields[groupedBy];
     const group = span.rows * span.columns;
-    const q = quantize(values, { format: name as "int4" }),
+    const q = quantize(values, { format: name as "int4", shape }),
       back = dequantize(q);
     assert(reference);
     for (let start = 0; start < values.length; start += group) {

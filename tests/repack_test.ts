@@ -15,7 +15,7 @@ import {
 import { adversarial } from "./adversarial.ts";
 import { assertSameBytes } from "./same_bytes.ts";
 
-const SHAPE = [16, 256];
+const SHAPE = [32, 256];
 const VALUES = adversarial(SHAPE[0] * SHAPE[1]).gauss;
 
 type Options = Record<string, unknown>;
@@ -37,6 +37,33 @@ interface Pair {
 const IN_FLOAT32 = { computeDtype: "F32" };
 const ASYMMETRIC = { groupSize: 32, symmetric: false, ...IN_FLOAT32 };
 const SYMMETRIC = { groupSize: 32, symmetric: true, ...IN_FLOAT32 };
+
+/** Every two of these hold each other's numbers, where float16 holds the scales of 32 values: no zero points. */
+const INTEGERS: readonly Pair["from"][] = [
+  ["gptq", SYMMETRIC],
+  ["matmul_nbits", { symmetric: true, scaleDtype: "F16", ...IN_FLOAT32 }],
+  ["compressed_tensors", { groupSize: 32, symmetric: true }],
+  ["onnx_int4", { symmetric: true }],
+  ["int4", { groupSize: 32, scaleMethod: "absmax" }],
+  ["tflite", { granularity: 32, symmetric: true }],
+  ["openvino", { groupSize: 32, mode: "int4_sym" }],
+  ["int4_modelopt", { groupSize: 32 }],
+  ["gather_blocks", { symmetric: true }],
+];
+
+/** The same with zero points. */
+const ASYMMETRIC_INTEGERS: readonly Pair["from"][] = [
+  ["awq", { groupSize: 32, ...IN_FLOAT32 }],
+  ["gptq", ASYMMETRIC],
+  ["matmul_nbits", { symmetric: false, scaleDtype: "F16", ...IN_FLOAT32 }],
+  ["compressed_tensors", { groupSize: 32, symmetric: false }],
+  ["onnx_int4", { symmetric: false }],
+  ["onnx_uint4", {}],
+  ["int4", { groupSize: 32, scaleMethod: "affine" }],
+  ["keras", { groupSize: 32 }],
+  ["openvino", { mode: "int4_asym", groupSize: 32 }],
+  ["gather_blocks", { symmetric: false }],
+];
 
 /** Exact both ways, both computing in float32. */
 const EXACT: readonly Pair[] = [
@@ -90,6 +117,82 @@ for (const { from, to } of EXACT) {
     }
   });
 }
+
+for (const layouts of [INTEGERS, ASYMMETRIC_INTEGERS]) {
+  for (const first of layouts) {
+    Deno.test(`${first[0]} ${JSON.stringify(first[1])} and every other layout of such integers are the same numbers, there and back`, () => {
+      // GPTQ's scales are of float16, which is what all of them hold.
+      const source = layouts.find(([name]) => name === "gptq")!;
+      const q = repackAs(quantizeAs(...source), ...first);
+      const values = dequantize(q), expected = new Map(bytes(q.parts));
+      for (const second of layouts) {
+        const label = `${first[0]} to ${second[0]}`;
+        const r = repackAs(q, ...second), back = repackAs(r, ...first);
+        assertSameBytes(dequantize(r), values, label);
+        assertEquals(back.options, q.options, label);
+        for (const [name, data] of bytes(back.parts)) {
+          assertSameBytes(data, expected.get(name)!, `${label} ${name}`);
+        }
+      }
+    });
+  }
+}
+
+Deno.test("integers with the zero point in the middle need none, others do", () => {
+  const middle = repackAs(quantizeAs("gptq", SYMMETRIC), "onnx_uint4", {
+    symmetric: false,
+  });
+  for (const to of INTEGERS) {
+    assertEquals(
+      dequantize(repackAs(middle, ...to)),
+      dequantize(middle),
+      to[0],
+    );
+  }
+  const moved = quantizeAs("onnx_uint4", { symmetric: false });
+  for (const to of INTEGERS) {
+    assertThrows(() => repackAs(moved, ...to), RangeError, "Cannot repack");
+  }
+  // UINT4 without zero points counts from 0, INT4 from −8.
+  assertThrows(
+    () =>
+      repackAs(quantizeAs("onnx_int4", {}), "onnx_uint4", { symmetric: true }),
+    RangeError,
+    "its zero is 8, not 0",
+  );
+  repackAs(quantizeAs("onnx_int4", {}), "onnx_uint4", {});
+});
+
+Deno.test("a group for each output, and one for the tensor", () => {
+  const rows: readonly Pair["from"][] = [
+    ["gptq", { groupSize: "row", symmetric: true, ...IN_FLOAT32 }],
+    ["tflite", { granularity: "channel" }],
+    ["openvino", { groupSize: "row" }],
+    ["onnx_int4", { axis: 0, blockSize: 0 }],
+    ["compressed_tensors", { groupSize: "row" }],
+    ["int4", { groupSize: "row" }],
+  ];
+  const q = quantizeAs(...rows[0]), values = dequantize(q);
+  for (const to of rows) {
+    assertSameBytes(dequantize(repackAs(q, ...to)), values, to[0]);
+  }
+  const tensor = quantizeAs("onnx_int4", { axis: "tensor" });
+  for (const name of ["int4", "tflite"] as const) {
+    const r = repackAs(tensor, name, {});
+    assertEquals(
+      dequantize(r).map((x) => x + 0),
+      dequantize(tensor).map((x) => x + 0),
+    );
+    assertEquals(repackAs(r, "onnx_int4", {}).parts, tensor.parts);
+  }
+  // Keras has what values were multiplied by, not what codes are.
+  assertThrows(
+    () => repackAs(q, "keras", { groupSize: "row" }),
+    RangeError,
+    "it has no divisor",
+  );
+  repackAs(quantizeAs("keras", { groupSize: "row" }), "keras", { axis: 0 });
+});
 
 Deno.test("what does not fit is refused by group and field, and its neighbour is taken", () => {
   const float32 = quantizeAs("int4", { groupSize: 32 });

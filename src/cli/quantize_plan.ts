@@ -354,7 +354,7 @@ function repackOptions(
   if (!from) return `not a format that can be repacked`;
   const source = tensorOf(from.format, from.shape, from.options);
   try {
-    const options = { ...format.like?.(source.scheme), ...given };
+    const options = { ...format.like?.(source.scheme, tensor.shape), ...given };
     const resolved = layouts.of(format, options, tensor.shape).layout.options;
     const target = tensorOf(format, tensor.shape, resolved);
     const same = from.format === format;

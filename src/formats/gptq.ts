@@ -34,9 +34,15 @@ import { fieldPart } from "../layouts/parts.ts";
 import { eightInWord } from "../layouts/words.ts";
 import { defineFormat } from "../model/define.ts";
 import { gptqConvention } from "../model/gptq_checkpoint.ts";
-import { roundTo } from "../numeric/compute.ts";
 import { roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf } from "../numeric/shape.ts";
+import {
+  checkGroups,
+  decodeInOrder,
+  MOST_COLUMNS_IN_ORDER,
+  orderPlan,
+  setOrder,
+} from "../schemes/act_order.ts";
 import { linearScheme } from "../schemes/linear.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Codec, Layout } from "../words/layout.ts";
@@ -137,8 +143,6 @@ const OPTIONS: Schema<GptqOptions> = {
 
 /** More groups than float32 can count: fields are float32. */
 const MOST_GROUPS = 2 ** 24;
-/** With act-order, whole rows are held in memory, eight of them at a time. */
-const MOST_COLUMNS_IN_ORDER = 2 ** 20;
 
 function groupOf(
   shape: readonly number[],
@@ -272,7 +276,7 @@ function scheme(
   const fields: FieldPlans = {
     scale: number,
     zero: number,
-    order: { span: { rows: Math.max(1, rows), columns: 1 }, shared: true },
+    order: orderPlan({ rows, columns }),
   };
   return {
     ...free,
@@ -290,37 +294,13 @@ function scheme(
       if (symmetric) rejectOtherZeros(tile, fields);
       rejectScales(tile, fields);
       if (actOrder) {
-        rejectGroups(tile, groups);
-        return decodeInOrder(tile, fields, roundTo(computeDtype), out);
+        checkGroups(tile, groups, "g_idx");
+        return decodeInOrder(tile, free, fields, out);
       }
       rejectOrder(tile, group.columns);
       free.decode(tile, out);
     },
   };
-}
-
-function setOrder({ fields: { order }, column }: Tile, size: number): void {
-  for (let c = 0; c < order.length;) {
-    const group = floor((column + c) / size), end = (group + 1) * size - column;
-    order.fill(group, c, end);
-    c = end;
-  }
-}
-
-/** The value of each input by the numbers of the group that it is said to be in. */
-function decodeInOrder(
-  tile: Tile,
-  { scale: plan }: FieldPlans,
-  round: (x: number) => number,
-  out: Float32Array,
-): void {
-  const { codes, columns, fields: { scale, zero, order } } = tile;
-  const areas = fieldAreas(tile, plan);
-  for (let i = 0; i < out.length; i++) {
-    const row = floor(i / columns);
-    const area = row * areas.columns + order[i % columns] - areas.column;
-    out[i] = round(fround((codes[i] - zero[area]) * scale[area]));
-  }
 }
 
 // ---- what is never written ----
@@ -373,16 +353,6 @@ function rejectScales(tile: Tile, plans: FieldPlans): void {
     (s) => !(s >= 0),
     (s, group) =>
       `Cannot dequantize: part "scales" has ${s} for ${group}; it must be a number and not negative`,
-  );
-}
-
-function rejectGroups({ fields: { order }, column }: Tile, groups: number) {
-  const bad = order.findIndex((g) => !(g >= 0 && g < groups));
-  if (bad < 0) return;
-  throw new RangeError(
-    `Cannot dequantize: part "g_idx" has ${order[bad]} for input ${
-      column + bad
-    }; it must be from 0 to ${groups - 1}`,
   );
 }
 

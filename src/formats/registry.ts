@@ -3,16 +3,25 @@
  *
  * @module
  */
+export * from "./awq.ts";
+export * from "./compressed_tensors.ts";
+export * from "./gather_blocks.ts";
 export * from "./gptq.ts";
 export * from "./int4.ts";
+export * from "./int4_modelopt.ts";
 export * from "./iq4_nl.ts";
 export * from "./iq4_xs.ts";
+export * from "./keras.ts";
 export * from "./matmul_nbits.ts";
 export * from "./mlx.ts";
 export * from "./mxfp4.ts";
 export * from "./nf4.ts";
 export * from "./nvfp4.ts";
 export * from "./nvfp4_modelopt.ts";
+export * from "./onnx_int4.ts";
+export * from "./onnx_uint4.ts";
+export * from "./openvino.ts";
 export * from "./q4_0.ts";
 export * from "./q4_1.ts";
 export * from "./q4_k.ts";
+export * from "./tflite.ts";

@@ -182,31 +182,65 @@ export const I32: Codec = /* @__PURE__ */ inRuns(
   },
 );
 
+/** How whole numbers of four bits lie in bytes. */
+export interface NibbleOrder {
+  /** Which of two is in the low nibble; the first by default. */
+  readonly first?: "low" | "high";
+  /** What they are combined with by exclusive or: 8 stores −8 … 7 in two's complement. */
+  readonly flip?: number;
+}
+
 /**
  * Whole numbers of 0 … 15, two to a byte, the first in the low nibble.
  *
  * @param rows How many of a column go together.
  * @param columns How many of a row.
- * @param padding What stands for those beyond the end of the matrix.
+ * @param padding What is stored for those beyond the end of the matrix.
+ * @param order Where it is another one.
  */
-export function nibbles(rows: number, columns: number, padding = 0): Codec {
-  const count = rows * columns;
+export function nibbles(
+  rows: number,
+  columns: number,
+  padding = 0,
+  { first = "low", flip = 0 }: NibbleOrder = {},
+): Codec {
+  const count = rows * columns, swap = first === "low" ? 0 : 1;
   return {
     bytes: Math.ceil(count / 2),
     areas: { rows, columns },
     load(bytes, at, to): void {
       for (let k = 0; k < count; k++) {
-        to[k] = bytes[at + (k >> 1)] >> 4 * (k & 1) & 15;
+        to[k] = (bytes[at + (k >> 1)] >> 4 * (k & 1 ^ swap) & 15) ^ flip;
       }
     },
     store(from, bytes, at): void {
+      const nibble = (k: number) =>
+        k >= count || Number.isNaN(from[k]) ? padding : from[k] ^ flip;
       for (let k = 0; k < count; k += 2) {
-        const low = Number.isNaN(from[k]) ? padding : from[k];
-        const high = k + 1 < count && !Number.isNaN(from[k + 1])
-          ? from[k + 1]
-          : padding;
-        bytes[at + (k >> 1)] = low | high << 4;
+        bytes[at + (k >> 1)] = nibble(k) << 4 * swap |
+          nibble(k + 1) << 4 * (1 - swap);
       }
+    },
+  };
+}
+
+/**
+ * One int64, little-endian, as a whole number less by `offset`.
+ *
+ * @param offset What is added when the number is read.
+ */
+export function signedLong(offset = 0): Codec {
+  return {
+    bytes: 8,
+    areas: { rows: 1, columns: 1 },
+    load(bytes, at, to): void {
+      const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8);
+      to[0] = Number(view.getBigInt64(0, true)) + offset;
+    },
+    store(from, bytes, at): void {
+      const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8);
+      const whole = Number.isFinite(from[0]) ? Math.trunc(from[0]) : 0;
+      view.setBigInt64(0, BigInt(whole - offset), true);
     },
   };
 }

@@ -35,3 +35,6 @@ export function across(n: number, bytes: number, perByte: number): number[] {
     return k - at + (at % bytes) * perByte + Math.floor(at / bytes);
   });
 }
+
+/** AutoAWQ's order of eight values in a word. */
+export const AWQ_ORDER: readonly number[] = [0, 4, 1, 5, 2, 6, 3, 7];

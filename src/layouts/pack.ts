@@ -7,6 +7,7 @@
 import {
   type BitsItem,
   type CodesItem,
+  type ConstantItem,
   type FieldItem,
   type PartPlan,
   type Unit,
@@ -42,6 +43,8 @@ export function unpackPart(
   for (const item of holds) {
     if (item.kind === "text") {
       item.read(new TextDecoder().decode(part.bytes), tile.fields);
+    } else if (item.kind === "constant") {
+      checkConstant(part.bytes, item);
     } else if (item.kind === "field") {
       unpackFields(part, matrix, item, plans[item.role], tile);
     } else if (item.kind === "bits") {
@@ -77,6 +80,8 @@ export function packPart(
   for (const item of holds) {
     if (item.kind === "text") {
       part.bytes.set(new TextEncoder().encode(item.write(tile.fields)));
+    } else if (item.kind === "constant") {
+      part.bytes.set(item.bytes, item.at);
     } else if (item.kind === "field") {
       packFields(part, matrix, item, plans[item.role], tile);
     } else if (item.kind === "bits") {
@@ -99,6 +104,14 @@ export function packPart(
       );
     }
   }
+}
+
+function checkConstant(
+  bytes: Uint8Array,
+  { at, bytes: expected, otherwise }: ConstantItem,
+): void {
+  if (expected.every((byte, k) => bytes[at + k] === byte)) return;
+  throw new RangeError(`Cannot read ${otherwise}`);
 }
 
 // ---- where units are ----
@@ -282,8 +295,14 @@ function packBits(
 
 // ---- fields ----
 
-/** Numbers of one unit: those of a table of 256 are the most. */
-const entries = /* @__PURE__ */ new Float32Array(256);
+/** Numbers of one unit. */
+let entries = /* @__PURE__ */ new Float32Array(256);
+
+/** Makes room for the numbers of a unit. */
+function makeRoom({ codec }: FieldItem, { length = 1 }: FieldPlan): void {
+  const count = codec.areas.rows * codec.areas.columns * length;
+  if (entries.length < count) entries = new Float32Array(count);
+}
 
 /** Whether a unit is an area of the field with one number: then units and areas lie alike. */
 function isUnitArea(
@@ -312,6 +331,7 @@ function unpackFields(
     }
     return;
   }
+  makeRoom(item, plan);
   if (codec.areas.rows === 1 && !plan.length && tile.rows > 0) {
     return unpackRows(part, matrix, item, plan, tile);
   }
@@ -367,6 +387,7 @@ function packFields(
     }
     return;
   }
+  makeRoom(item, plan);
   eachEntry(part, matrix, item, plan, tile, {
     visit(entry, index): void {
       entries[entry] = index < 0 ? NaN : field[index];

@@ -6,6 +6,8 @@
 import { bytesPerElement, type Dtype } from "../words/dtypes.ts";
 import type { Codec, PartPlan } from "../words/layout.ts";
 import type { Span } from "../words/tile.ts";
+import type { Matrix } from "../words/window.ts";
+import { nibbles } from "./codecs.ts";
 import { highFirst, lowFirst } from "./orders.ts";
 
 /** How codes of a row are packed. */
@@ -74,4 +76,59 @@ export function fieldPart(
     order,
     holds: [{ kind: "field", role, at: 0, codec }],
   };
+}
+
+/**
+ * Codes of a whole tensor, two to a byte over the ends of rows, as one list of bytes.
+ *
+ * @param matrix The tensor.
+ * @param item How they are stored.
+ */
+export function flatCodes(
+  { rows, columns }: Matrix,
+  { first, flip }: Pick<PackedRows, "first" | "flip">,
+): PartPlan {
+  const shape = [Math.ceil(rows * columns / 2)];
+  if (columns % 2 === 0 || rows <= 1) {
+    return packedRows({ dtype: "U8", shape, first, flip });
+  }
+  // Two rows together fill their bytes.
+  const codes = packedRows({
+    dtype: "U8",
+    shape,
+    columns: 2 * columns,
+    first,
+    flip,
+  });
+  return { ...codes, unit: { rows: 2, columns, bytes: columns } };
+}
+
+/**
+ * Whole numbers of 0 … 15 of a whole tensor, two to a byte over the ends of rows,
+ * as one list of bytes.
+ *
+ * @param role Which field.
+ * @param span What area shares a number.
+ * @param matrix The tensor.
+ * @param first Which of two numbers is in the low nibble.
+ * @param flip What numbers are combined with by exclusive or.
+ */
+export function flatNibbles(
+  role: string,
+  span: Span,
+  { rows, columns }: Matrix,
+  { first, flip }: Pick<PackedRows, "first" | "flip"> = {},
+): PartPlan {
+  const down = Math.ceil(rows / span.rows);
+  const across = Math.ceil(columns / span.columns);
+  const pairs = across % 2 === 0 || down <= 1;
+  return fieldPart(
+    role,
+    span,
+    "U8",
+    [Math.ceil(down * across / 2)],
+    pairs
+      ? nibbles(1, 2, 0, { first, flip })
+      : nibbles(2, across, 0, { first, flip }),
+  );
 }

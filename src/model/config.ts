@@ -21,3 +21,8 @@ export function shownValue(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
+
+/** The settings of quantization: those in a config file, or the value itself where it is them. */
+export function settingsOf(config: unknown): unknown {
+  return memberOf(config, "quantization_config") ?? config;
+}

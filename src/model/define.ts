@@ -36,12 +36,12 @@ export interface FormatSpec<
   readonly options: Schema<O>;
   /** See {@linkcode Format.convention}. */
   readonly convention?: Convention;
-  /** Fills in the options whose default depends on others. */
-  complete?(options: R): R;
+  /** Fills in the options whose default depends on others, or on the shape. */
+  complete?(options: R, shape: readonly number[]): R;
   /** What options do not say by themselves: which go together, which shapes can be held. Throws a RangeError. */
   check?(options: R, shape: readonly number[]): void;
   /** See {@linkcode Format.like}. */
-  like?(scheme: Scheme): Partial<O>;
+  like?(scheme: Scheme, shape: readonly number[]): Partial<O>;
   /** See {@linkcode Format.checkNumbers}. */
   checkNumbers?(parts: P, options: R): void;
   /** See {@linkcode Format.layout}. */
@@ -96,7 +96,7 @@ export function defineFormat<
         given,
         rowLength(shape),
       ) as R;
-      const resolved = complete ? complete(checked) : checked;
+      const resolved = complete ? complete(checked, shape) : checked;
       check?.(resolved, shape);
       return resolved;
     },

@@ -61,7 +61,11 @@ export function whyNotRepack(
   }
   const missing = Object.keys(b.fields).find((role) => !hasRole(a, role));
   if (missing !== undefined) return `it has no ${missing}`;
-  return undefined;
+  const other = Object.entries(a.constants ?? {}).find(([role, value]) =>
+    (b.constants?.[role] ?? value) !== value
+  );
+  return other &&
+    `its ${other[0]} is ${other[1]}, not ${b.constants![other[0]]}`;
 }
 
 function describeForm({ form }: Scheme): string {

@@ -22,6 +22,8 @@ export interface TypedArrays {
   readonly Int32Array: Int32Array;
   /** 32-bit integers. */
   readonly Uint32Array: Uint32Array;
+  /** Signed 64-bit integers. */
+  readonly BigInt64Array: BigInt64Array;
   /** 32-bit floats. */
   readonly Float32Array: Float32Array;
   /** 64-bit floats. */
@@ -43,6 +45,7 @@ const CONSTRUCTORS: Readonly<Record<TypedArrayKind, Constructor>> = {
   Uint16Array,
   Int32Array,
   Uint32Array,
+  BigInt64Array,
   Float32Array,
   Float64Array,
 };

@@ -102,3 +102,24 @@ export function ceilE8M0(x: number): number {
   const exponent = exponentOf(scratchBits[0]);
   return max(0, exponent + 127 + (2 ** exponent < scratch[0] ? 1 : 0));
 }
+
+/** How many steps of 2^-23 · 2^k above 2^k the float32 logarithm still rounds down to k. */
+function stepsRoundedDown(k: number): number {
+  if (k === 0) return 0;
+  const exponent = k > 0 ? floorLog2(k) : exponentBelow(-k);
+  return floor(2 ** (exponent - 24) / (Math.LOG2E * 2 ** -23));
+}
+
+/**
+ * ⌈log2f x⌉ as C and numpy compute it, with the logarithm rounded to float32 first:
+ * a few ulp above a power of two it is that power's exponent.
+ *
+ * @param x A positive normal float32.
+ * @returns The whole number, −126 … 128.
+ */
+export function ceilLog2f(x: number): number {
+  scratch[0] = x;
+  const exponent = exponentOf(scratchBits[0]);
+  const steps = scratchBits[0] & 0x7fffff;
+  return steps <= stepsRoundedDown(exponent) ? exponent : exponent + 1;
+}

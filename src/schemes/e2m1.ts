@@ -89,8 +89,8 @@ export interface E2M1Plan {
   };
   /** What is stored for a group, as it will be read back. */
   fit(absmax: number, tensorScale: number): number;
-  /** The code of a value. */
-  code(x: number, stored: number, tensorScale: number): number;
+  /** The code of a value; `absmax` is the largest magnitude of its group. */
+  code(x: number, stored: number, tensorScale: number, absmax: number): number;
   /** What a value is divided by before it is compared with thresholds, where that gives its code; the code is that of `code` then. */
   readonly ranks?: {
     /** The divisor. */
@@ -151,7 +151,12 @@ function encode(
   if (encodeByRanks(plan, values, tile, absmax, ofTensor)) return;
   for (const { first, count, area } of runs(tile, span)) {
     for (let i = first; i < first + count; i++) {
-      tile.codes[i] = plan.code(values[i], stored[area], ofTensor);
+      tile.codes[i] = plan.code(
+        values[i],
+        stored[area],
+        ofTensor,
+        absmax[area],
+      );
     }
   }
 }

@@ -10,6 +10,7 @@ import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
 import type {
   ComputeDtype,
   EncodeContext,
+  Form,
   Prepass,
   Ranges,
   Scheme,
@@ -23,70 +24,77 @@ import {
   type Tile,
 } from "../words/tile.ts";
 import { UINT4 } from "./grids.ts";
+import type { LinearPlan } from "./linear_plan.ts";
+import { decodeLinear, encodeLinear } from "./linear_scalar.ts";
+import { checkScales } from "./numbers.ts";
 import {
   decodeGroups,
   encodeSteps,
   fitGroups,
-  type FitRule,
   numbersOfGroups,
   rangesOfGroups,
   type Rounding as TileRounding,
   SURELY_HELD,
 } from "./tiles.ts";
 
-/** How a value becomes a code; with a bias, `"shift"` takes it off in place of adding the zero point. */
-export type LinearRounding = Exclude<TileRounding, "shiftByBias">;
-
-/** What makes one linear scheme different from another. */
-export interface LinearPlan {
-  /** The area that shares a scale. */
-  readonly group: Span;
-  /** The role of the offset: a zero point in codes, or a bias in values. Absent where it is always the same zero point. */
-  readonly offset?: "zero" | "bias";
-  /** The zero point where there is no field for it; 8 by default. */
-  readonly zero?: number;
-  /** Scale and offset of a group, in float32. */
-  fit(min: number, max: number): readonly [scale: number, offset: number];
-  /** The same in the kernels, which leave to it what `stored` may not hold. */
-  readonly rule?: FitRule;
-  /** How a value becomes a code. */
-  readonly rounding: LinearRounding;
-  /** The type that scale and bias are stored in; F32 by default. */
-  readonly stored?: ComputeDtype;
-  /** The largest magnitude of values whose scale and bias that type can hold. */
-  readonly limit: number;
-  /** In which dtype values are computed; F32 by default. */
-  readonly computeDtype?: ComputeDtype;
-  /** Whether one range for the whole tensor is needed first. */
-  readonly prepass?: () => Prepass;
-}
+export type { LinearPlan, LinearRounding } from "./linear_plan.ts";
 
 /** Makes a scheme. */
 export function linearScheme(plan: LinearPlan): Scheme {
-  const { group, offset, computeDtype = "F32" } = plan;
+  const { group, scale = "scale", offset, computeDtype = "F32" } = plan;
+  const field = { span: group, shared: plan.prepass !== undefined };
   const fields: FieldPlans = {
-    scale: { span: group, shared: plan.prepass !== undefined },
-    ...(offset &&
-      { [offset]: { span: group, shared: plan.prepass !== undefined } }),
+    [scale]: field,
+    ...(offset && { [offset]: field }),
   };
   return {
-    grid: UINT4,
-    form: offset === "bias" ? "s·c + b" : "s·(c − z)",
+    grid: plan.grid ?? UINT4,
+    form: formOf(plan),
     fields,
-    constants: offset ? undefined : { zero: plan.zero ?? 8 },
-    groupedBy: "scale",
+    constants: constantsOf(plan),
+    groupedBy: scale,
     computeDtype,
     prepass: plan.prepass,
     byRange: true,
-    encode: (values, tile, context) => encode(plan, values, tile, context),
-    decode: (tile, out) => decode(plan, tile, out),
+    encode(values, tile, context): void {
+      if (isPlain(plan)) encodeTile(plan, values, tile, context);
+      else encodeLinear(plan, values, tile, context);
+    },
+    decode(tile, out): void {
+      if (plan.scales) checkScales(tile, fields, scale, plan.scales);
+      if (isPlain(plan)) decodeTile(plan, tile, out);
+      else decodeLinear(plan, tile, out);
+    },
   };
 }
 
-// ---- quantizing ----
+function constantsOf(
+  { grid, offset, zero = 8 }: LinearPlan,
+): Scheme["constants"] {
+  if (grid) return { tensorScale: 1 };
+  return offset ? undefined : { zero };
+}
 
-function encode(
-  plan: LinearPlan,
+function formOf({ grid, offset }: LinearPlan): Form {
+  if (grid) return "s·g";
+  return offset === "bias" ? "s·c + b" : "s·(c − z)";
+}
+
+// ---- by the kernels of tiles ----
+
+/** A plan with nothing of its own: the kernels know it. */
+interface PlainPlan extends LinearPlan {
+  readonly rounding: Exclude<TileRounding, "shiftByBias">;
+}
+
+function isPlain(plan: LinearPlan): plan is PlainPlan {
+  const { group, scale, grid, rounding, inputDtype, padded, value } = plan;
+  return group.rows === 1 && !scale && !grid && !inputDtype && !padded &&
+    !value && typeof rounding === "string";
+}
+
+function encodeTile(
+  plan: PlainPlan,
   values: Float32Array,
   tile: Tile,
   { ranges, overflow = "throw" }: EncodeContext,
@@ -109,7 +117,7 @@ function encode(
   encodeSteps(values, tile, group, scale, offsets, roundingOf(plan));
 }
 
-function roundingOf({ rounding, offset }: LinearPlan): TileRounding {
+function roundingOf({ rounding, offset }: PlainPlan): TileRounding {
   return rounding === "shift" && offset === "bias" ? "shiftByBias" : rounding;
 }
 
@@ -169,9 +177,7 @@ const STORED: Readonly<Record<ComputeDtype, string>> = {
   BF16: "bfloat16",
 };
 
-// ---- dequantizing ----
-
-function decode(
+function decodeTile(
   { group, offset, zero = 8, computeDtype = "F32" }: LinearPlan,
   tile: Tile,
   out: Float32Array,

@@ -63,6 +63,8 @@ export interface Candidate {
   readonly stem?: string;
   /** The text of a part that is one, such as JSON in bytes; undefined where it is none. */
   text(part: string): string | undefined;
+  /** The numbers of a part that holds a few whole ones, such as a shape; undefined where it does not, or cannot be looked into. */
+  numbers?(part: string): readonly number[] | undefined;
   /** The config file of the checkpoint, or the settings of quantization in it, parsed. */
   readonly config?: unknown;
 }
@@ -134,7 +136,7 @@ export interface Format<
    * The options with which a tensor comes nearest to one of another format: its
    * group size, whether it has zero points. Absent where the format has no such options.
    */
-  like?(scheme: Scheme): Partial<O>;
+  like?(scheme: Scheme, shape: readonly number[]): Partial<O>;
   /** Where the bytes of a tensor of this shape lie. */
   layout(shape: readonly number[], options: R): Layout<P>;
   /**

@@ -130,14 +130,27 @@ export interface TextItem {
   read(text: string, fields: Fields): void;
 }
 
-/** One part: its units and what lies in them. */
+/** Bytes that are the same in every tensor of a shape. */
+export interface ConstantItem {
+  /** Tells it from the others. */
+  readonly kind: "constant";
+  /** Offset of the first byte in the unit. */
+  readonly at: number;
+  /** The bytes. */
+  readonly bytes: Uint8Array;
+  /** What a part with other bytes is told, to go after "Cannot read". */
+  readonly otherwise: string;
+}
+
+/** One part: its units and what lies in them. The end of the part may cut the last unit short. */
 export interface PartPlan<D extends Dtype = Dtype> extends PartSpec<D> {
   /** Its units. */
   readonly unit: Unit;
   /** Which units lie together: those of a row, or those of a column. */
   readonly order: "rows" | "columns";
   /** What lies in a unit. */
-  readonly holds: readonly (CodesItem | BitsItem | FieldItem | TextItem)[];
+  readonly holds:
+    readonly (CodesItem | BitsItem | FieldItem | TextItem | ConstantItem)[];
   /** A window takes all columns of the part: which of them it needs is in its data. */
   readonly wholeRows?: boolean;
   /** The length in the file may be another one: it is a text. */
@@ -222,9 +235,19 @@ export function rangeWithin(
   if (length !== stride && majors !== 1) {
     return { offset, length, stride, count: majors };
   }
-  // Runs that touch are one.
-  const all = length * majors;
+  // Runs that touch are one, and the last unit may be cut short.
+  const all = length * majors - shortAtEnd(part, matrix, want);
   return { offset, length: all, stride: all, count: all === 0 ? 0 : 1 };
+}
+
+/** Bytes that the last unit of a part lacks, where units go up to it. */
+function shortAtEnd(part: PartPlan, matrix: Matrix, units: Window): number {
+  const all = unitsOf(part, matrix, whole(matrix));
+  const toEnd = units.row + units.rows === all.rows &&
+    units.column + units.columns === all.columns;
+  return toEnd && !part.anyLength
+    ? all.rows * all.columns * part.unit.bytes - partBytes(part)
+    : 0;
 }
 
 /** Bytes of a part. */

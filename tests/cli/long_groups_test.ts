@@ -78,6 +78,7 @@ Deno.test("convert and compare agree with the whole between any group sizes", as
       const second = await run(
         ...["convert", path("a.safetensors"), "-o", path("b.safetensors")],
         ...["--format", "int4", "--group-size", String(to), "-q", "--force"],
+        "--requantize",
       );
       assertEquals(second.code, 0, second.err);
       const restored = dequantize(a);

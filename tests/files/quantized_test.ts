@@ -11,6 +11,7 @@ import {
   QUANTIZED_KEY,
   sortTensors,
 } from "../../src/files/quantized.ts";
+import { shapeFor } from "../format_cases.ts";
 import { readQuantized } from "./read_quantized.ts";
 import {
   openSafetensors,
@@ -76,11 +77,11 @@ const wave = (length: number) =>
   Float32Array.from({ length }, (_, i) => Math.sin(i * 1.7));
 const values = wave(6 * 64);
 
-for (const name of formats.keys()) {
+for (const [name, format] of formats) {
   Deno.test(`quantized: a ${name} tensor comes back from a file`, async () => {
     // A whole number of blocks of any format.
-    const shape = [3, 512];
-    const values = wave(3 * 512);
+    const shape = shapeFor(format, 4096);
+    const values = wave(4096);
     const tensor = quantize(values, {
       format: name as FormatName,
       shape,

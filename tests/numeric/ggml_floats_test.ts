@@ -7,6 +7,7 @@ import {
 import { IQ4_VALUES, nearestIq4 } from "../../src/numeric/codebooks.ts";
 import { E2M1_DOUBLED, nearestE2M1 } from "../../src/numeric/e2m1.ts";
 import {
+  ceilLog2f,
   decodeE8M0Half,
   encodeE8M0,
   floorLog2f,
@@ -168,4 +169,22 @@ Deno.test("storeF16: little-endian, and one NaN on every engine", () => {
   assertEquals([...bytes], [0, 0x00, 0xc0, 0x00, 0xfe, 0]);
   assertEquals(loadF16(bytes, 1), -2);
   assertEquals(loadF16(bytes, 3), NaN);
+});
+
+Deno.test("ceilLog2f: the float32 logarithm rounds down to a whole number just above its power", () => {
+  const words = new Uint32Array(1), x = new Float32Array(words.buffer);
+  for (let k = -126; k < 128; k++) {
+    x[0] = 2 ** k;
+    const power = words[0];
+    assertEquals(ceilLog2f(x[0]), k);
+    // How far the step from k to the next float32 of the logarithm reaches.
+    const half = k === 0
+      ? 0
+      : 2 ** (Math.floor(Math.log2(k > 0 ? k : -k - 0.5)) - 24);
+    for (const steps of [1, 2, 3, 10, 22, 23, 40, 1000]) {
+      words[0] = power + steps;
+      const above = Math.log1p(steps * 2 ** -23) * Math.LOG2E;
+      assertEquals(ceilLog2f(x[0]), above > half ? k + 1 : k, `${k} ${steps}`);
+    }
+  }
 });

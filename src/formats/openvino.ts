@@ -1,0 +1,387 @@
+/**
+ * `openvino`: the constants of weights that NNCF compressed, as OpenVINO's IR holds them.
+ *
+ * ```text
+ * weight      U8  [ceil(size / 2)]         two codes to a byte over the ends of rows, the first in the low
+ *                                          nibble: the bytes of the constant
+ * scale       F16 [out, groups, 1]         mxfp4: F8_E8M0, nvfp4: F8_E4M3; [out, 1] with groupSize "row"
+ * zero_point  U8  [ceil(out · groups / 2)]  int4_asym only, packed as the codes are
+ * second_order_scale  F32 [1, 1, 1]        nvfp4 only
+ * ```
+ *
+ * | mode | element | scale of a group | code | value |
+ * | --- | --- | --- | --- | --- |
+ * | `int4_sym` | i4 | \\|min\\| / 8 where \\|min\\| ≥ max, else −max / 8 | clamp(RNE(x / scale), −8, 7) | code · scale |
+ * | `int4_asym` | u4 | (max − min) / 15, 0 in the range | clamp(RNE(x / scale + zero), 0, 15) | (code − zero) · scale |
+ * | `nf4` | nf4 | max \\|x\\| | the nearest entry, ties to the lower | table in float16 · scale |
+ * | `fp4` | f4e2m1 | max \\|x\\| / 6 | E2M1(x / scale), ties to even | E2M1 · scale |
+ * | `mxfp4` | f4e2m1 | 2^⌈log2(max \\|x\\| / 6)⌉ | likewise | likewise |
+ * | `nvfp4` | f4e2m1 | max \\|x\\| / 6, in E4M3 steps of the second-order scale | likewise | likewise |
+ *
+ * A scale is 2^-23 at least in magnitude; zero = clamp(−RNE(min / scale), 0, 15). Codes are
+ * found with the scale in float32, before it is rounded to what is stored (mxfp4: with the
+ * power of two). Values are products in float32 that are not rounded to float16, as the CPU
+ * plugin computes them; nvfp4 rounds the product of both scales to float16 first.
+ *
+ * Until version 2024.0 the first of two codes was in the high nibble: `order` "high-first".
+ *
+ * Source: NNCF 3.4.0, `weight_lowbit.py`; OpenVINO 2026.4.
+ *
+ * @module
+ */
+import { E4M3, F16, F32, U8 } from "../layouts/codecs.ts";
+import { fieldPart, flatCodes, flatNibbles } from "../layouts/parts.ts";
+import { defineFormat } from "../model/define.ts";
+import {
+  checkMatrix,
+  checkWholeGroups,
+  groupSizeOption,
+  LARGEST,
+  rowGroups,
+} from "../model/groups.ts";
+import { midpoints, nearest, NF4_VALUES } from "../numeric/codebooks.ts";
+import { roundTo } from "../numeric/compute.ts";
+import { evenE2M1 } from "../numeric/e2m1.ts";
+import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
+import { ceilLog2f, decodeE8M0 } from "../numeric/e8m0.ts";
+import { ScaleOverflow } from "../numeric/finite.ts";
+import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
+import { matrixOf } from "../numeric/shape.ts";
+import { e2m1Scheme } from "../schemes/e2m1.ts";
+import { E2M1, NF4 } from "../schemes/grids.ts";
+import { type LinearPlan, linearScheme } from "../schemes/linear.ts";
+import type { Dtype } from "../words/dtypes.ts";
+import type { Format, Part } from "../words/format.ts";
+import type { Codec, Layout } from "../words/layout.ts";
+import type { Schema } from "../words/schema.ts";
+import type { Scheme } from "../words/scheme.ts";
+import {
+  areaNumber,
+  everywhere,
+  indexInTensor,
+  runs,
+  type Span,
+  type Tile,
+} from "../words/tile.ts";
+import type { Matrix } from "../words/window.ts";
+
+const { abs, fround, max: larger, min: smaller } = Math;
+
+/** How NNCF compresses a weight. */
+export type OpenvinoMode =
+  | "int4_sym"
+  | "int4_asym"
+  | "nf4"
+  | "fp4"
+  | "mxfp4"
+  | "nvfp4";
+
+/** Options of the format `openvino`. */
+export interface OpenvinoOptions {
+  /** What codes and scales are; `"int4_sym"` by default. */
+  readonly mode?: OpenvinoMode;
+  /**
+   * How many inputs share a scale, or `"row"` for all of them (NNCF's group size −1):
+   * 128 by default, 32 for mxfp4 and 16 for nvfp4, which have no other.
+   */
+  readonly groupSize?: number | "row";
+  /** Which of two codes is in the low nibble: the first (`"low-first"`, the default), or the second, as in files of before 2024.0. */
+  readonly order?: "low-first" | "high-first";
+}
+
+/** The arrays of an `openvino` tensor. */
+export interface OpenvinoParts {
+  /** Two codes to a byte over the ends of rows. */
+  readonly weight: Part<"U8">;
+  /** Scales, one for each output and group. */
+  readonly scale: Part<"F16" | "F8_E8M0" | "F8_E4M3">;
+  /** Zero points, packed as the codes are. With mode int4_asym only. */
+  readonly zero_point?: Part<"U8">;
+  /** The scale of the scales. With mode nvfp4 only. */
+  readonly second_order_scale?: Part<"F32">;
+}
+
+/** `openvino` options with everything filled in. */
+export type ResolvedOpenvinoOptions = Required<OpenvinoOptions>;
+
+const OPTIONS: Schema<OpenvinoOptions> = {
+  mode: {
+    kind: "choice",
+    choices: ["int4_sym", "int4_asym", "nf4", "fp4", "mxfp4", "nvfp4"],
+    default: "int4_sym",
+    help: "what codes and scales are",
+    kept: true,
+  },
+  groupSize: { ...groupSizeOption(128), default: undefined },
+  order: {
+    kind: "choice",
+    choices: ["low-first", "high-first"],
+    default: "low-first",
+    help: "which of two codes is in the low nibble",
+    kept: true,
+  },
+};
+
+/** Group sizes that a mode prescribes. */
+const SIZES: Partial<Record<OpenvinoMode, number>> = { mxfp4: 32, nvfp4: 16 };
+
+function complete(options: ResolvedOpenvinoOptions): ResolvedOpenvinoOptions {
+  const { mode, groupSize = SIZES[mode] ?? 128 } = options;
+  return { ...options, groupSize };
+}
+
+function check(
+  { mode, groupSize }: ResolvedOpenvinoOptions,
+  shape: readonly number[],
+): void {
+  checkMatrix("openvino", shape);
+  const size = SIZES[mode];
+  if (size !== undefined && groupSize !== size) {
+    throw new RangeError(
+      `Cannot use groupSize ${groupSize} with mode ${mode}: it must be ${size}`,
+    );
+  }
+  checkWholeGroups("openvino", shape, groupSize);
+}
+
+// ---- where it lies ----
+
+const SCALES: Partial<Record<OpenvinoMode, [Dtype, Codec]>> = {
+  mxfp4: ["F8_E8M0", U8],
+  nvfp4: ["F8_E4M3", E4M3],
+};
+
+function layout(
+  shape: readonly number[],
+  { mode, groupSize, order }: ResolvedOpenvinoOptions,
+): Layout<OpenvinoParts> {
+  const matrix = matrixOf(shape), { rows } = matrix;
+  const { groups, ...group } = rowGroups(shape, groupSize);
+  const first = order === "low-first" ? "low" : "high";
+  const [dtype, codec] = SCALES[mode] ?? ["F16", F16];
+  return {
+    matrix,
+    parts: {
+      weight: flatCodes(matrix, { first, flip: mode === "int4_sym" ? 8 : 0 }),
+      scale: fieldPart(
+        mode === "mxfp4" ? "exponent" : "scale",
+        group,
+        dtype,
+        groupSize === "row" ? [rows, groups] : [rows, groups, 1],
+        codec,
+      ),
+      ...(mode === "int4_asym" && {
+        zero_point: flatNibbles("zero", group, matrix, { first }),
+      }),
+      ...(mode === "nvfp4" && {
+        second_order_scale: fieldPart(
+          "tensorScale",
+          everywhere(matrix),
+          "F32",
+          [1, 1, 1],
+          F32,
+        ),
+      }),
+    },
+  };
+}
+
+// ---- numbers ----
+
+/** What a scale is at least. */
+const LEAST = 2 ** -23;
+
+const toFloat16 = roundTo("F16");
+
+function absmaxOf(min: number, max: number): number {
+  return larger(abs(min), abs(max));
+}
+
+/** E2M1 with the sign kept, of zeros, too. */
+function signedE2M1(x: number): number {
+  return evenE2M1(abs(x)) + (x < 0 || Object.is(x, -0) ? 8 : 0);
+}
+
+type Rule = Omit<LinearPlan, "group">;
+
+const FLOAT16 = { stored: "F16", scales: { part: "scale" } } as const;
+
+const SYMMETRIC: Rule = {
+  stored: "F16",
+  scales: { part: "scale", signed: true },
+  fit(min, max): [number, number] {
+    const scale = fround((abs(min) >= max ? abs(min) : -max) / 8);
+    return [abs(scale) < LEAST ? LEAST : scale, 8];
+  },
+  rounding: (x, scale) => roundHalfToEven(fround(x / scale)) + 8,
+  limit: LARGEST.F16 * 8,
+};
+
+const ASYMMETRIC: Rule = {
+  ...FLOAT16,
+  offset: "zero",
+  fit(min, max): [number, number] {
+    const low = smaller(min, 0), high = larger(max, 0);
+    const scale = larger(fround(fround(high - low) / 15), LEAST);
+    return [scale, clamp(0 - roundHalfToEven(fround(low / scale)), 0, 15)];
+  },
+  rounding: (x, scale, zero) =>
+    roundHalfToEven(fround(fround(x / scale) + zero)),
+  limit: LARGEST.F16 * 7.5,
+};
+
+const NF4_THRESHOLDS = midpoints(NF4_VALUES);
+const NF4_FLOAT16 = NF4_VALUES.map(toFloat16);
+
+const NORMAL_FLOAT: Rule = {
+  ...FLOAT16,
+  grid: NF4,
+  fit: (min, max) => [larger(absmaxOf(min, max), LEAST), 0],
+  rounding: (x, scale) => nearest(NF4_THRESHOLDS, fround(x / scale)),
+  value: (code, scale) => NF4_FLOAT16[code] * scale,
+  limit: LARGEST.F16,
+};
+
+/** The scale of a group of E2M1 values. */
+function sixth(absmax: number): number {
+  return larger(fround(absmax / 6), LEAST);
+}
+
+const FLOAT: Rule = {
+  ...FLOAT16,
+  grid: E2M1,
+  fit: (min, max) => [sixth(absmaxOf(min, max)), 0],
+  rounding: (x, scale) => signedE2M1(fround(x / scale)),
+  value: (code, scale) => E2M1.values[code] * scale,
+  limit: LARGEST.F16 * 6,
+};
+
+const MICROSCALED: Rule = {
+  scale: "exponent",
+  grid: E2M1,
+  fit(min, max): [number, number] {
+    const largest = absmaxOf(min, max);
+    return [clamp(ceilLog2f(sixth(largest)), -127, 127) + 127, 0];
+  },
+  rounding: (x, byte) => signedE2M1(fround(x / decodeE8M0(byte))),
+  value: (code, byte) => E2M1.values[code] * decodeE8M0(byte),
+  limit: LARGEST.F32,
+};
+
+const RULES: Readonly<Record<Exclude<OpenvinoMode, "nvfp4">, Rule>> = {
+  int4_sym: SYMMETRIC,
+  int4_asym: ASYMMETRIC,
+  nf4: NORMAL_FLOAT,
+  fp4: FLOAT,
+  mxfp4: MICROSCALED,
+};
+
+function scheme(
+  shape: readonly number[],
+  { mode, groupSize }: ResolvedOpenvinoOptions,
+): Scheme {
+  const { groups: _, ...group } = rowGroups(shape, groupSize);
+  return mode === "nvfp4"
+    ? twoScales(matrixOf(shape), group)
+    : linearScheme({ ...RULES[mode], group });
+}
+
+/** The largest magnitude in a group whose two scales make a float16. */
+const MOST = 65519 * 6;
+
+/** The scheme of mode nvfp4. */
+function twoScales(matrix: Matrix, group: Span): Scheme {
+  const scheme = e2m1Scheme({
+    matrix,
+    group: group.columns,
+    stored: "scale",
+    ofTensor: {
+      role: "tensorScale",
+      find: (absmax) =>
+        larger(fround(sixth(smaller(absmax, MOST)) / 448), LEAST),
+    },
+    fit: (absmax, second) =>
+      decodeE4M3(encodeE4M3(fround(sixth(absmax) / second))),
+    code: (x, _stored, _second, absmax) =>
+      signedE2M1(fround(x / sixth(absmax))),
+    scale: (stored, second) => toFloat16(fround(stored * second)),
+    grid: E2M1,
+    computeDtype: "F32",
+  });
+  return {
+    ...scheme,
+    encode(values, tile, context): void {
+      const { overflow = "throw" } = context;
+      const within = overflow === "clamp"
+        ? values.map((x) => clamp(x, -MOST, MOST))
+        : values;
+      if (overflow === "throw") rejectLarge(values, tile, group);
+      scheme.encode(within, tile, context);
+    },
+  };
+}
+
+function rejectLarge(values: Float32Array, tile: Tile, group: Span): void {
+  for (const { first, count } of runs(tile, group)) {
+    for (let i = first; i < first + count; i++) {
+      if (abs(values[i]) <= MOST) continue;
+      const index = indexInTensor(tile, first);
+      const number = areaNumber(tile.matrix, group, index);
+      throw new ScaleOverflow(number, index, "float16");
+    }
+  }
+}
+
+/** The mode that comes nearest to a scheme. */
+function modeFor({ grid, fields, constants }: Scheme): OpenvinoMode {
+  if (grid.name === NF4.name) return "nf4";
+  if (grid.name === E2M1.name) {
+    if ("exponent" in fields) return "mxfp4";
+    return "tensorScale" in fields ? "nvfp4" : "fp4";
+  }
+  return constants?.zero === 8 ? "int4_sym" : "int4_asym";
+}
+
+/**
+ * The format `openvino`; see the head of this file for layout and arithmetic.
+ *
+ * @example
+ * ```ts
+ * import { dequantize, quantize } from "@nibblewise/nibblewise";
+ *
+ * const weight = Float32Array.from({ length: 10 * 96 }, (_, i) => Math.sin(i));
+ * const q = quantize(weight, {
+ *   format: "openvino",
+ *   shape: [10, 96],
+ *   mode: "int4_asym",
+ *   groupSize: 32,
+ * });
+ * console.log(q.parts.scale.shape, q.parts.zero_point?.shape); // [10, 3, 1] [15]
+ * console.log(dequantize(q).length); // 960
+ * ```
+ */
+export const openvino: Format<
+  "openvino",
+  OpenvinoOptions,
+  OpenvinoParts,
+  ResolvedOpenvinoOptions
+> = defineFormat({
+  name: "openvino",
+  summary:
+    "OpenVINO weights that NNCF compressed: int4, nf4 and E2M1 in groups, float16 scales",
+  source:
+    "openvinotoolkit/nncf 3.4.0 quantization/algorithms/weight_compression/weight_lowbit.py",
+  groupSize: 128,
+  bitsPerValue: 4.125,
+  // The far end of a symmetric range has code 7 where it needs 8.
+  errorBound: 0.126,
+  options: OPTIONS,
+  complete,
+  check,
+  like: (scheme) => ({
+    mode: modeFor(scheme),
+    groupSize: scheme.fields[scheme.groupedBy].span.columns,
+  }),
+  layout,
+  scheme,
+});

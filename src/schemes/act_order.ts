@@ -1,0 +1,109 @@
+/**
+ * Act-order: columns of which each says what group it is in, as libraries have
+ * them that quantize columns in order of their activations.
+ *
+ * @module
+ */
+import { roundTo } from "../numeric/compute.ts";
+import type { Scheme } from "../words/scheme.ts";
+import {
+  fieldAreas,
+  type FieldPlan,
+  type FieldPlans,
+  type Tile,
+} from "../words/tile.ts";
+import type { Matrix } from "../words/window.ts";
+
+const { floor, fround } = Math;
+
+/** With act-order, whole rows are held in memory, eight of them at a time. */
+export const MOST_COLUMNS_IN_ORDER: number = 2 ** 20;
+
+/** The field that says which group each column is in. */
+export function orderPlan({ rows }: Matrix): FieldPlan {
+  return { span: { rows: Math.max(1, rows), columns: 1 }, shared: true };
+}
+
+/** Fills in the natural order. */
+export function setOrder({ fields, column }: Tile, size: number): void {
+  fields.order.forEach((_, c, order) => {
+    order[c] = floor((column + c) / size);
+  });
+}
+
+/**
+ * A scheme of integers whose columns say what group they are in. What it writes is
+ * in natural order.
+ *
+ * @param linear The scheme in natural order.
+ * @param matrix The tensor.
+ * @param part The name of the part with the groups, for messages.
+ */
+export function inActOrder(
+  linear: Scheme,
+  matrix: Matrix,
+  part: string,
+): Scheme {
+  const columns = Math.max(1, matrix.columns);
+  const { scale, ...rest } = linear.fields;
+  const group = { ...scale, wholeRows: matrix.columns };
+  const fields: FieldPlans = {
+    ...Object.fromEntries(
+      ["scale", ...Object.keys(rest)].map((role) => [role, group]),
+    ),
+    order: orderPlan(matrix),
+  };
+  const groups = Math.ceil(matrix.columns / scale.span.columns);
+  return {
+    ...linear,
+    fields,
+    together: { rows: 1, columns },
+    encode(values, tile, context): void {
+      linear.encode(values, tile, context);
+      setOrder(tile, scale.span.columns);
+    },
+    decode(tile, out): void {
+      checkGroups(tile, groups, part);
+      decodeInOrder(tile, linear, fields, out);
+    },
+  };
+}
+
+/**
+ * Decodes columns of which each says what group it is in.
+ *
+ * @param tile The tile.
+ * @param scheme In which dtype values are computed, and the zero point where there is no field for it.
+ * @param fields The fields: scales are of whole rows.
+ * @param out Receives the values.
+ */
+export function decodeInOrder(
+  tile: Tile,
+  { computeDtype, constants }: Pick<Scheme, "computeDtype" | "constants">,
+  { scale: plan }: FieldPlans,
+  out: Float32Array,
+): void {
+  const { codes, columns, fields: { scale, zero, order } } = tile;
+  const areas = fieldAreas(tile, plan), round = roundTo(computeDtype);
+  for (let i = 0; i < out.length; i++) {
+    const row = floor(i / columns);
+    const area = row * areas.columns + order[i % columns] - areas.column;
+    const offset = zero ? zero[area] : constants!.zero;
+    out[i] = round(fround((codes[i] - offset) * scale[area]));
+  }
+}
+
+/** Refuses columns of groups that there are not. */
+export function checkGroups(
+  { fields: { order }, column }: Tile,
+  groups: number,
+  part: string,
+): void {
+  const bad = order.findIndex((g) => !(g >= 0 && g < groups));
+  if (bad < 0) return;
+  throw new RangeError(
+    `Cannot dequantize: part "${part}" has ${order[bad]} for input ${
+      column + bad
+    }; it must be from 0 to ${groups - 1}`,
+  );
+}
