@@ -129,6 +129,16 @@ async function planDequantize(
   const tensors = await tensorsOf(file);
   const chosen = selected(call, tensors.map(({ name }) => name));
   const wanted = tensors.filter(({ name }) => chosen.has(name));
+  const stranger = wanted.find(({ dtype, foreign }) =>
+    foreign !== undefined || strangerId(dtype) !== undefined
+  );
+  if (stranger) {
+    throw new RangeError(
+      `Cannot dequantize tensor ${quote(stranger.name)}: ${
+        whyNoValues(stranger)
+      }; leave it out with --skip`,
+    );
+  }
   if (!tensors.some(isNarrow)) {
     throw new RangeError(
       `Nothing to dequantize in ${file.source.name}: none of its ${
@@ -141,24 +151,20 @@ async function planDequantize(
       `Nothing to dequantize in ${file.source.name}: --tensors and --skip leave no tensor`,
     );
   }
-  const stranger = wanted.find(({ dtype }) => strangerId(dtype) !== undefined);
-  if (stranger) {
-    throw new RangeError(
-      `Cannot dequantize tensor ${quote(stranger.name)}: ${
-        whyNoValues(stranger)
-      }; leave it out with --skip`,
-    );
-  }
   return {
     quantized: wanted.filter(isNarrow),
-    copied: wanted.filter((tensor) => !isNarrow(tensor)),
+    // Scales are in the values of their weights.
+    copied: wanted.filter((tensor) =>
+      !isNarrow(tensor) && tensor.scalesOf === undefined
+    ),
     dtype,
   };
 }
 
 /** Whether a tensor is widened: it is quantized, or its floats have eight bits. */
 function isNarrow(tensor: Tensor): boolean {
-  return isQuantized(tensor) || isFloat8(tensor.dtype);
+  return isQuantized(tensor) ||
+    isFloat8(tensor.dtype) && tensor.scalesOf === undefined;
 }
 
 function outputTensors({ quantized, copied, dtype }: Plan): OutputTensor[] {

@@ -126,6 +126,7 @@ export async function planFile(
   const names = tensors.map(({ name }) => name);
   const chosen = selected(call, names);
   chooser.checkPatterns(names);
+  checkForeign(file, tensors.filter(({ name }) => chosen.has(name)), rules);
   const renamed = await newNames(call, names);
   const planner = {
     call,
@@ -135,7 +136,7 @@ export async function planFile(
     rules,
     layouts: new Layouts(),
   };
-  const tasks = tensors.map((tensor, index): QuantizeTask | CopyTask => {
+  const planned = tensors.map((tensor, index): QuantizeTask | CopyTask => {
     const name = renamed[index];
     const left = chosen.has(tensor.name)
       ? leftAlone(planner, tensor)
@@ -148,6 +149,7 @@ export async function planFile(
       ? { index, tensor, name, reason: task, refused: true }
       : task;
   });
+  const tasks = withoutScales(planned);
   const quantized = tasks.filter((task) => "plan" in task);
   const copied = tasks.filter((task) => "reason" in task);
   checkTasks(call, file, quantized, copied);
@@ -167,6 +169,36 @@ export async function planFile(
     output: ggufOutput(outputs, metadata.values),
     warnings: [...warnings, ...metadata.warnings],
   };
+}
+
+/** Where another program has quantized, no tensor beside that is quantized either: the model would be neither. */
+function checkForeign(
+  { source }: TensorFile,
+  chosen: readonly Tensor[],
+  rules: PlanRules,
+): void {
+  const foreign = chosen.find((tensor) =>
+    tensor.foreign !== undefined && rules.leaves?.(tensor) === undefined
+  );
+  if (!foreign) return;
+  throw new RangeError(
+    `Cannot quantize ${source.name}: ${foreign.foreign}; leave such tensors out with --skip to quantize the others`,
+  );
+}
+
+/** The scales of a weight that is quantized are in its values; those of one that is copied stay. */
+function withoutScales(
+  tasks: readonly (QuantizeTask | CopyTask)[],
+): readonly (QuantizeTask | CopyTask)[] {
+  const quantized = new Set(
+    tasks.flatMap((task) => "plan" in task ? task.tensor.name : []),
+  );
+  const rest = tasks.filter(({ tensor: { scalesOf } }) =>
+    scalesOf === undefined || !quantized.has(scalesOf)
+  );
+  return rest.length === tasks.length
+    ? tasks
+    : rest.map((task, index) => ({ ...task, index }));
 }
 
 function checkTasks(
@@ -246,6 +278,9 @@ function leftAlone(planner: Planner, tensor: Tensor): string | undefined {
   const { rules, chooser } = planner;
   const left = rules.leaves?.(tensor);
   if (left !== undefined) return left;
+  if (tensor.scalesOf !== undefined) {
+    return `scales of ${quote(tensor.scalesOf)}`;
+  }
   const choice = chooser.of(tensor.name);
   if (!choice) return "no --format matches its name";
   return isSame(tensor, choice)

@@ -116,16 +116,25 @@ function without(
   return entries.filter((entry) => !used.has(entry));
 }
 
-/** The tensors that the metadata of the file tells of. */
+/** The tensors that the metadata of the file tells of, in a checkpoint that of every shard. */
 function describedTensors(file: TensorFile): QuantizedEntry[] {
-  const text = file.metadata.get(QUANTIZED_KEY);
-  if (text === undefined) return [];
+  const all = file.checkpoint?.shards ?? [file];
+  const texts = all.flatMap(({ metadata }) =>
+    metadata.get(QUANTIZED_KEY) ?? []
+  );
+  if (texts.length === 0) return [];
   const byName = new Map(file.tensors.map((entry) => [entry.name, entry]));
+  const told = new Map<string, QuantizedEntry>();
   try {
-    return Array.from(
-      readDescription(text),
-      ([name, value]) => readEntry(name, value, byName),
-    );
+    for (const text of texts) {
+      for (const [name, value] of readDescription(text)) {
+        if (told.has(name)) {
+          throw new SyntaxError(`two shards tell of tensor ${quote(name)}`);
+        }
+        told.set(name, readEntry(name, value, byName));
+      }
+    }
+    return [...told.values()];
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof RangeError)) {
       throw error;
