@@ -77,7 +77,7 @@ export class TensorQuantizer {
 
   /** How often all values are read. */
   get passes(): number {
-    const { scheme, cutting } = this.#tensor;
+    const { cutting } = this.#tensor;
     return 1 + Number(this.#isClampedWhole) +
       Number(this.#hasPrepass) +
       Number(!fits(cutting, this.#settings.capacity));
