@@ -83,10 +83,12 @@ export class TensorQuantizer {
       Number(!fits(cutting, this.#settings.capacity));
   }
 
-  /** Whether something is measured before the first window is quantized; what is one block measures itself. */
+  /** Whether something is measured before the first window is quantized; a format that is given all at once does so itself. */
   get #hasPrepass(): boolean {
-    return this.#tensor.scheme.prepass !== undefined &&
-      areaOf(whole(this.matrix)) > this.#block;
+    const { scheme } = this.#tensor;
+    if (!scheme.prepass) return false;
+    const most = Math.min(this.#block, this.#settings.capacity);
+    return areaOf(whole(this.matrix)) > most || !this.#tensor.isOwn;
   }
 
   /** Whether non-finite values are replaced by what is known of the whole tensor only. */

@@ -25,7 +25,7 @@ import {
 } from "../words/layout.ts";
 import { type EncodeContext, groupOf } from "../words/scheme.ts";
 import { areaNumber, areasOf } from "../words/tile.ts";
-import { areaOf, type Matrix, type Window } from "../words/window.ts";
+import { areaOf, type Matrix, whole, type Window } from "../words/window.ts";
 import { ByteMemory, bytesOf, FloatMemory } from "./memory.ts";
 import { gather, scatter, totalOf } from "./strided.ts";
 
@@ -308,6 +308,11 @@ export class StreamTensor {
   }
 
   // ---- windows as tensors of their own ----
+
+  /** Whether the format does all of it in one go, and so measures what it has to. */
+  get isOwn(): boolean {
+    return this.#ownPlans(whole(this.matrix)) !== undefined;
+  }
 
   /** What parts a window has as a tensor of its own; undefined where it cannot be one. */
   #ownPlans(window: Window): Plans | undefined {
