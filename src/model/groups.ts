@@ -69,7 +69,7 @@ export function likeRows(
   { fields, groupedBy, constants }: Scheme,
 ): { groupSize: number; symmetric: boolean } {
   return {
-    groupSize: fields[groupedBy].span.columns,
+    groupSize: fields[groupedBy]?.span.columns,
     symmetric: constants?.zero !== undefined,
   };
 }

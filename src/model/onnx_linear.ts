@@ -252,9 +252,11 @@ export function onnxLinearFormat<Name extends string>(
     complete,
     check: (options, shape) => check(name, options, shape),
     like({ fields, groupedBy, prepass, constants }): OnnxLinearOptions {
-      const { rows, columns } = fields[groupedBy].span;
       const symmetric = constants?.zero === home;
-      if (prepass) return { axis: "tensor", symmetric };
+      if (prepass || !(groupedBy in fields)) {
+        return { axis: "tensor", symmetric };
+      }
+      const { rows, columns } = fields[groupedBy].span;
       return columns === 1 && rows > 1
         ? { axis: 0, blockSize: rows, symmetric }
         : { blockSize: columns, symmetric };
