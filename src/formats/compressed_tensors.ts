@@ -283,7 +283,7 @@ export const compressed_tensors: Format<
   check,
   like: (scheme) => ({
     ...likeRows(scheme),
-    actOrder: scheme.fields[scheme.groupedBy].wholeRows !== undefined,
+    actOrder: scheme.fields[scheme.groupedBy]?.wholeRows !== undefined,
   }),
   layout,
   scheme,

@@ -222,7 +222,7 @@ export const tflite: Format<
   options: OPTIONS,
   check,
   like({ fields, groupedBy, prepass, constants }, shape): TfliteOptions {
-    const { columns } = fields[groupedBy].span;
+    const columns = fields[groupedBy]?.span.columns ?? 0;
     const block = BLOCKS.find((size) => size === columns);
     const symmetric = constants?.zero !== undefined;
     if (prepass) return { granularity: "tensor", symmetric };

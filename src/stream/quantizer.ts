@@ -83,10 +83,11 @@ export class TensorQuantizer {
       Number(!fits(cutting, this.#settings.capacity));
   }
 
-  /** Whether something is measured before the first window is quantized; what is one block measures itself. */
+  /** Whether something is measured before the first window is quantized; what its format takes as one block measures itself. */
   get #hasPrepass(): boolean {
+    const most = Math.min(this.#block, this.#settings.capacity);
     return this.#tensor.scheme.prepass !== undefined &&
-      areaOf(whole(this.matrix)) > this.#block;
+      (this.#tensor.isTold || areaOf(whole(this.matrix)) > most);
   }
 
   /** Whether non-finite values are replaced by what is known of the whole tensor only. */

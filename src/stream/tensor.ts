@@ -87,7 +87,8 @@ export class StreamTensor {
   readonly tall: number;
   readonly #whole: FormatTensor;
   readonly #tensor: Tensor;
-  readonly #isTold: boolean;
+  /** Whether a part tells of the whole tensor, so that no window is a tensor of its own. */
+  readonly isTold: boolean;
   /** Parts of a window as a tensor of its own. */
   readonly #own = { rows: -1, columns: -1, plans: {} as Plans };
 
@@ -114,7 +115,7 @@ export class StreamTensor {
           : most,
       1,
     );
-    this.#isTold = this.plans.some(([, plan]) => isTold(plan));
+    this.isTold = this.plans.some(([, plan]) => isTold(plan));
   }
 
   /** What its numbers mean and where they lie. */
@@ -267,9 +268,10 @@ export class StreamTensor {
     parts: WindowBytes,
     context: EncodeContext,
   ): void {
-    // Where groups are measured, formats take one to a row.
+    // Where groups are measured, formats take one to a row, and none that
+    // would seem to end where the window does.
     const { columns } = areasOf(window, groupOf(this.scheme, this.matrix));
-    const plans = context.ranges && columns > 1
+    const plans = context.ranges && (columns > 1 || this.scheme.padded)
       ? undefined
       : this.#ownPlans(window);
     if (!plans) {
@@ -311,7 +313,7 @@ export class StreamTensor {
 
   /** What parts a window has as a tensor of its own; undefined where it cannot be one. */
   #ownPlans(window: Window): Plans | undefined {
-    if (this.#isTold || !this.#isAligned(window)) return undefined;
+    if (this.isTold || !this.#isAligned(window)) return undefined;
     const { format, options } = this.#whole;
     const { rows, columns } = window, own = this.#own;
     if (own.rows !== rows || own.columns !== columns) {
