@@ -443,7 +443,7 @@ export const int4: Format<"int4", Int4Options, Int4Parts, ResolvedInt4Options> =
     like: ({ fields, groupedBy, prepass, constants }) => ({
       groupSize: prepass || !(groupedBy in fields)
         ? "tensor"
-        : fields[groupedBy].span.columns,
+        : fields[groupedBy]?.span.columns,
       scaleMethod: constants?.zero === undefined ? "affine" : "absmax",
     }),
     layout,

@@ -56,6 +56,7 @@ export function linearScheme(plan: LinearPlan): Scheme {
     computeDtype,
     prepass: plan.prepass,
     byRange: true,
+    padded: plan.padded,
     encode(values, tile, context): void {
       if (isPlain(plan)) encodeTile(plan, values, tile, context);
       else encodeLinear(plan, values, tile, context);

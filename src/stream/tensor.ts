@@ -87,6 +87,7 @@ export class StreamTensor {
   readonly tall: number;
   readonly #whole: FormatTensor;
   readonly #tensor: Tensor;
+  /** Whether a part tells of the whole tensor, so that no window is a tensor of its own. */
   readonly #isTold: boolean;
   /** Parts of a window as a tensor of its own. */
   readonly #own = { rows: -1, columns: -1, plans: {} as Plans };
@@ -267,9 +268,10 @@ export class StreamTensor {
     parts: WindowBytes,
     context: EncodeContext,
   ): void {
-    // Where groups are measured, formats take one to a row.
+    // Where groups are measured, formats take one to a row, and none that
+    // would seem to end where the window does.
     const { columns } = areasOf(window, groupOf(this.scheme, this.matrix));
-    const plans = context.ranges && columns > 1
+    const plans = context.ranges && (columns > 1 || this.scheme.padded)
       ? undefined
       : this.#ownPlans(window);
     if (!plans) {

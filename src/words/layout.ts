@@ -292,7 +292,12 @@ export function grainOf(
     if (codes || numbers && !measured && !wholeRows) {
       keep({ ...unit, rows: unit.rows * (unit.rowStep ?? 1) });
     } // Every window along its row writes such a unit anew: with all that is in it.
-    else if (numbers) keep({ rows: unit.rows, columns: 1 });
+    else if (numbers) {
+      const together = holds.some((item) =>
+        item.kind === "field" && item.codec.areas.columns > 1
+      );
+      keep(together ? unit : { rows: unit.rows, columns: 1 });
+    }
   }
   for (const { span, shared } of Object.values(fields)) {
     if (!measured && !shared) keep(span);

@@ -70,6 +70,8 @@ export interface Scheme {
    * scheme without it takes its groups whole.
    */
   readonly byRange?: boolean;
+  /** A group that the end of a row cuts short is quantized as if zeros filled it up. */
+  readonly padded?: boolean;
   /** What has to be quantized together beyond groups: whole rows where weights are those of columns. */
   readonly together?: Span;
   /** Finds fields and codes for the values of a tile. */
