@@ -4,13 +4,19 @@
  * @module
  */
 import type { ByteSink } from "../files/bytes.ts";
-import { printable, quote } from "../files/errors.ts";
+import { fileError, printable, quote } from "../files/errors.ts";
 import { createFile } from "../files/file_sink.ts";
+import {
+  checkOutside,
+  createFolder,
+  type FolderOptions,
+} from "../files/folder_sink.ts";
 import { npyHeader } from "../files/npy.ts";
 import { entryName, planParts, type QuantizedPlan } from "../files/parts.ts";
 import { describeQuantized, QUANTIZED_KEY } from "../files/quantized.ts";
 import { planSafetensors } from "../files/safetensors.ts";
 import { spoolOutput } from "../files/stdio.ts";
+import type { TensorEntry, TensorFile } from "../files/tensors.ts";
 import { abortAll } from "../files/temporary.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import type { Progress } from "./progress.ts";
@@ -18,7 +24,7 @@ import type { Io } from "./terminal.ts";
 import { bytes } from "./text.ts";
 
 /** A container that can be written. */
-export type OutputContainer = "safetensors" | "npy" | "gguf";
+export type OutputContainer = "safetensors" | "npy" | "gguf" | "folder";
 
 /** A tensor that shall be written: quantized, or elements of a dtype. */
 export interface OutputTensor {
@@ -42,6 +48,16 @@ export interface OutputPlan {
   offsetOf(tensor: string, part?: string): number;
   /** Writes all but the tensors. */
   writeFrame(sink: ByteSink): Promise<void>;
+  /** What it takes to write a folder, where the output is one. */
+  readonly folder?: FolderOptions;
+}
+
+/** Where everything goes in a safetensors file. */
+export interface SafetensorsOutput extends OutputPlan {
+  /** Its first bytes. */
+  readonly header: Uint8Array;
+  /** Its entries. */
+  readonly entries: readonly TensorEntry[];
 }
 
 /** Where the output goes, and whether it may replace a file. */
@@ -50,7 +66,8 @@ export const OUTPUT_FLAGS: readonly Flag[] = [
     name: "output",
     short: "o",
     takes: "OUT",
-    help: "the file to write; - is standard output",
+    help:
+      "the file to write; FOLDER/ for a checkpoint's, - for standard output",
   },
   { name: "force", help: "replace the output if it exists" },
 ];
@@ -95,11 +112,13 @@ export function outputOf(
     }
     return { path, container: allowed[0] };
   }
-  const container = ENDINGS.find(([ending]) =>
-    path.toLowerCase().endsWith(ending)
-  )?.[1];
+  const container = /[/\\]$/.test(path)
+    ? "folder"
+    : ENDINGS.find(([ending]) => path.toLowerCase().endsWith(ending))?.[1];
   if (container === undefined || !allowed.includes(container)) {
-    const endings = allowed.map((name) => `.${name}`).join(" or ");
+    const endings = allowed.map((name) =>
+      name === "folder" ? "/ for a checkpoint" : `.${name}`
+    ).join(" or ");
     throw new UsageError(
       `Cannot write ${printable(path)}: the output must end in ${endings}${
         container === "npy" ? ", as .npy holds one array of plain numbers" : ""
@@ -109,16 +128,30 @@ export function outputOf(
   return { path, container };
 }
 
-/** Opens the output; nothing is seen there before it commits. No file that the call reads is written, nor one of its shards. */
-export function openOutput(
+/**
+ * Opens the output; nothing is seen there before it commits.
+ *
+ * @param path Where.
+ * @param call The call; no file that it reads is written.
+ * @param file The input; none of its shards is written, and nothing in its folder.
+ * @param output What is written.
+ * @returns The sink.
+ */
+export async function openOutput(
   path: string,
   call: Call,
-  shards: readonly string[] = [],
+  { paths = [], checkpoint }: Pick<TensorFile, "paths" | "checkpoint"> = {},
+  { folder }: Pick<OutputPlan, "folder"> = {},
 ): Promise<ByteSink> {
-  const inputs = [...call.inputs, ...shards];
-  return path === STANDARD
-    ? spoolOutput()
-    : createFile(path, { force: call.has("force"), inputs });
+  if (folder) return await createFolder(path, folder);
+  if (path === STANDARD) return await spoolOutput();
+  if (checkpoint) {
+    await checkOutside(path, checkpoint.folder).catch((error) => {
+      throw fileError(`Cannot write ${printable(path)}`, error);
+    });
+  }
+  const inputs = [...call.inputs, ...paths];
+  return await createFile(path, { force: call.has("force"), inputs });
 }
 
 /**
@@ -197,7 +230,7 @@ export const removeUnfinished = abortAll;
 export function safetensorsOutput(
   tensors: readonly OutputTensor[],
   metadata: ReadonlyMap<string, string> = new Map(),
-): OutputPlan {
+): SafetensorsOutput {
   const plans = tensors.flatMap(({ quantized }) => quantized ?? []);
   const described = new Map(metadata);
   described.delete(QUANTIZED_KEY);
@@ -212,6 +245,8 @@ export function safetensorsOutput(
   const offsets = new Map(plan.tensors.map((e) => [e.name, e.offset]));
   return {
     size: plan.size,
+    header: plan.header,
+    entries: plan.tensors,
     offsetOf: (tensor, part) =>
       offsets.get(
         part === undefined
