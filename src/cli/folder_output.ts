@@ -15,11 +15,14 @@ import {
 import { printable, quote } from "../files/errors.ts";
 import { changeMembers } from "../files/json_text.ts";
 import { CONFIG_BYTES, INDEX_BYTES } from "../files/limits.ts";
+import type { TensorPlan } from "../files/safetensors.ts";
 import type { Checkpoint, TensorFile } from "../files/tensors.ts";
+import { dtypes } from "../numeric/dtypes.ts";
+import { sizeOf } from "../numeric/shape.ts";
 import {
+  entriesOf,
   type OutputPlan,
   type OutputTensor,
-  type SafetensorsOutput,
   safetensorsOutput,
 } from "./output.ts";
 import type { Tensor } from "./tensors.ts";
@@ -83,9 +86,11 @@ export async function folderOutput(
 interface ShardPlan {
   readonly name: string;
   readonly start: number;
-  readonly plan: SafetensorsOutput;
-  /** Names of the tensors in it. */
-  readonly tensors: readonly string[];
+  readonly plan: OutputPlan;
+  /** The tensors in it, by their numbers among those that are written. */
+  readonly numbers: readonly number[];
+  /** What they become. */
+  readonly entries: readonly TensorPlan[];
 }
 
 /** The shards of the input, without those that nothing is left of. */
@@ -93,22 +98,25 @@ function planShards(
   { shards }: Checkpoint,
   tensors: readonly FromTensor[],
 ): ShardPlan[] {
-  const groups = shards.map((): OutputTensor[] => []);
-  for (const [output, { entries: [{ offset }] }] of tensors) {
-    groups[shards.findLastIndex(({ start }) => start <= offset)].push(output);
-  }
+  const groups = shards.map((): number[] => []);
+  tensors.forEach(([_, { entries: [{ offset }] }], number) => {
+    groups[shards.findLastIndex(({ start }) => start <= offset)].push(number);
+  });
   const plans: ShardPlan[] = [], seen = new Set<string>();
   let start = 0;
   shards.forEach(({ name, metadata }, i) => {
-    if (groups[i].length === 0) return;
-    const plan = safetensorsOutput(groups[i], metadata);
-    for (const { name } of plan.entries) {
+    const numbers = groups[i];
+    if (numbers.length === 0) return;
+    const outputs = numbers.map((number) => tensors[number][0]);
+    const plan = safetensorsOutput(outputs, metadata);
+    const entries = outputs.flatMap(entriesOf);
+    for (const { name } of entries) {
       if (seen.has(name)) {
         throw new RangeError(`Cannot write two tensors named ${quote(name)}`);
       }
       seen.add(name);
     }
-    plans.push({ name, start, plan, tensors: groups[i].map((t) => t.name) });
+    plans.push({ name, start, plan, numbers, entries });
     start += plan.size;
   });
   return plans;
@@ -117,17 +125,20 @@ function planShards(
 function placesIn(
   shards: readonly ShardPlan[],
 ): Pick<OutputPlan, "offsetOf" | "writeFrame"> {
-  const shardOf = new Map(
-    shards.flatMap((shard) => shard.tensors.map((name) => [name, shard])),
-  );
+  const places: [shard: ShardPlan, number: number][] = [];
+  for (const shard of shards) {
+    shard.numbers.forEach((number, i) => places[number] = [shard, i]);
+  }
   return {
-    offsetOf(tensor, part) {
-      const { start, plan } = shardOf.get(tensor)!;
-      return start + plan.offsetOf(tensor, part);
+    offsetOf(number, part) {
+      const [{ start, plan }, i] = places[number];
+      return start + plan.offsetOf(i, part);
     },
     async writeFrame(sink) {
       for (const { start, plan } of shards) {
-        await sink.write(start, plan.header);
+        await plan.writeFrame({
+          write: (offset, bytes) => sink.write(start + offset, bytes),
+        });
       }
     },
   };
@@ -141,10 +152,10 @@ async function indexText(
   if (index === undefined) return undefined;
   const shardOf = new Map<string, string>();
   let total = 0;
-  for (const { name: shard, plan } of shards) {
-    for (const { name, byteLength } of plan.entries) {
+  for (const { name: shard, entries } of shards) {
+    for (const { name, dtype, shape } of entries) {
       shardOf.set(name, shard);
-      total += byteLength;
+      total += sizeOf(shape) * dtypes.get(dtype)!.bits / 8;
     }
   }
   const text = await readSmallText(join(folder, index), INDEX_BYTES);

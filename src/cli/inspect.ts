@@ -4,9 +4,18 @@
  * @module
  */
 import { basename } from "node:path";
+import { isCheckpoint } from "../files/checkpoint.ts";
 import { printable } from "../files/errors.ts";
 import { isGguf } from "../files/gguf_read.ts";
 import { shardsText } from "../files/gguf_shards.ts";
+import {
+  type Importance,
+  isImportance,
+  openLegacyImportance,
+  readImportance,
+} from "../files/imatrix.ts";
+import { importanceJson, importanceText } from "./importance.ts";
+import { STANDARD } from "./output.ts";
 import { QUANTIZED_KEY } from "../files/quantized.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
@@ -52,7 +61,18 @@ export const inspectCommand: Command = {
 async function run(call: Call, io: Io): Promise<number> {
   const chooser = call.has("dry-run") ? new FormatChooser(call) : undefined;
   checkFlags(call);
-  await withFile(call, call.operands[0], async (file) => {
+  const [path] = call.operands;
+  const legacy = path === STANDARD || chooser || await isCheckpoint(path)
+    ? undefined
+    : await openLegacyImportance(path);
+  if (legacy) {
+    tellImportance(call, io, legacy);
+    return DONE;
+  }
+  await withFile(call, path, async (file) => {
+    if (isGguf(file) && isImportance(file) && !chooser) {
+      return tellImportance(call, io, await readImportance(file.source));
+    }
     if (chooser) return await dryRun(call, io, file, chooser);
     const warnings: string[] = [];
     const tensors = await tensorsOf(file, warnings);
@@ -66,6 +86,15 @@ async function run(call: Call, io: Io): Promise<number> {
     );
   });
   return DONE;
+}
+
+function tellImportance(call: Call, io: Io, importance: Importance): void {
+  show(
+    call,
+    io.out,
+    () => ({ file: call.operands[0], ...importanceJson(importance) }),
+    (columns) => importanceText(importance, columns),
+  );
 }
 
 /** Reasons of this kind that are told. */

@@ -12,12 +12,17 @@ import {
   type FolderOptions,
 } from "../files/folder_sink.ts";
 import { npyHeader } from "../files/npy.ts";
-import { entryName, planParts, type QuantizedPlan } from "../files/parts.ts";
+import { partNames, planParts, type QuantizedPlan } from "../files/parts.ts";
 import { describeQuantized, QUANTIZED_KEY } from "../files/quantized.ts";
-import { planSafetensors } from "../files/safetensors.ts";
+import {
+  type MetadataText,
+  planSafetensors,
+  type TensorPlan,
+} from "../files/safetensors.ts";
 import { spoolOutput } from "../files/stdio.ts";
-import type { TensorEntry, TensorFile } from "../files/tensors.ts";
+import type { TensorFile } from "../files/tensors.ts";
 import { abortAll } from "../files/temporary.ts";
+import type { ByteWriter } from "../stream/bytes.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import type { Progress } from "./progress.ts";
 import type { Io } from "./terminal.ts";
@@ -44,20 +49,12 @@ export interface OutputTensor {
 export interface OutputPlan {
   /** Bytes of the whole file. */
   readonly size: number;
-  /** Absolute offset of a tensor, or of a part of it. */
-  offsetOf(tensor: string, part?: string): number;
-  /** Writes all but the tensors. */
-  writeFrame(sink: ByteSink): Promise<void>;
+  /** Absolute offset of a tensor, by its number among those that are written, or of a part of it. */
+  offsetOf(index: number, part?: string): number;
+  /** Writes all but the tensors; called once. */
+  writeFrame(sink: ByteWriter): Promise<void> | undefined;
   /** What it takes to write a folder, where the output is one. */
   readonly folder?: FolderOptions;
-}
-
-/** Where everything goes in a safetensors file. */
-export interface SafetensorsOutput extends OutputPlan {
-  /** Its first bytes. */
-  readonly header: Uint8Array;
-  /** Its entries. */
-  readonly entries: readonly TensorEntry[];
 }
 
 /** Where the output goes, and whether it may replace a file. */
@@ -230,30 +227,62 @@ export const removeUnfinished = abortAll;
 export function safetensorsOutput(
   tensors: readonly OutputTensor[],
   metadata: ReadonlyMap<string, string> = new Map(),
-): SafetensorsOutput {
+): OutputPlan {
   const plans = tensors.flatMap(({ quantized }) => quantized ?? []);
-  const described = new Map(metadata);
+  const described = new Map<string, MetadataText>(metadata);
   described.delete(QUANTIZED_KEY);
   if (plans.length > 0) {
     described.set(QUANTIZED_KEY, describeQuantized(plans));
   }
-  const entries = tensors.flatMap(({ name, shape, dtype, quantized }) =>
-    quantized ? planParts(quantized) : [{ name, shape, dtype: dtype! }]
+  const { pieces, offsets, size } = planSafetensors(
+    tensors.flatMap(entriesOf),
+    described,
   );
-  const plan = planSafetensors(entries, described);
-  const formatOf = new Map(plans.map(({ name, format }) => [name, format]));
-  const offsets = new Map(plan.tensors.map((e) => [e.name, e.offset]));
+  return { size, ...placed(tensors, offsets), ...frameOf(pieces) };
+}
+
+/** The entries of safetensors that a tensor becomes. */
+export function entriesOf(
+  { name, shape, dtype, quantized }: OutputTensor,
+): TensorPlan[] {
+  return quantized ? planParts(quantized) : [{ name, shape, dtype: dtype! }];
+}
+
+/** Finds the place of a part by numbers: there may be very many names. */
+function placed(
+  tensors: readonly OutputTensor[],
+  offsets: Float64Array,
+): Pick<OutputPlan, "offsetOf"> {
+  const firsts = new Uint32Array(tensors.length);
+  const parts: (readonly string[])[] = [];
+  let first = 0;
+  for (const { quantized } of tensors) {
+    const names = quantized ? partNames(quantized) : [];
+    firsts[parts.length] = first;
+    first += quantized ? names.length : 1;
+    parts.push(names);
+  }
   return {
-    size: plan.size,
-    header: plan.header,
-    entries: plan.tensors,
-    offsetOf: (tensor, part) =>
-      offsets.get(
-        part === undefined
-          ? tensor
-          : entryName(formatOf.get(tensor)!, tensor, part),
-      )!,
-    writeFrame: (sink) => sink.write(0, plan.header),
+    offsetOf: (index, part) =>
+      offsets[
+        firsts[index] + (part === undefined ? 0 : parts[index].indexOf(part))
+      ],
+  };
+}
+
+/** Writes a header, and lets go of it: it may be a hundred megabytes. */
+function frameOf(
+  pieces: readonly Uint8Array[],
+): Pick<OutputPlan, "writeFrame"> {
+  const left = [...pieces];
+  return {
+    async writeFrame(sink) {
+      let at = 0;
+      for (let piece = left.shift(); piece; piece = left.shift()) {
+        await sink.write(at, piece);
+        at += piece.length;
+      }
+    },
   };
 }
 

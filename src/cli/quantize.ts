@@ -22,6 +22,7 @@ import {
 import { Progress } from "./progress.ts";
 import { checkContainer, planFile, type PlanRules } from "./quantize_plan.ts";
 import { Quantizer } from "./quantize_run.ts";
+import { asksForRecipe, RECIPE_FLAGS } from "./recipe_flags.ts";
 import { RENAME_FLAG } from "./rename.ts";
 import { quantizeJson, type QuantizeReport, quantizeText } from "./report.ts";
 import { SELECTION_FLAGS } from "./select.ts";
@@ -52,13 +53,18 @@ export const QUANTIZE_FLAGS: readonly Flag[] = [
   ...META_FLAGS,
 ];
 
+/** What a recipe decides by itself. */
+const NOT_OF_RECIPES: readonly Flag[] = [...QUANTIZE_FLAGS, DTYPE_FLAG].filter(
+  (flag) => !OUTPUT_FLAGS.includes(flag),
+);
+
 /** The command. */
 export const quantizeCommand: Command = {
   name: "quantize",
   summary: "Quantize the floats of a file to 4 bits",
   operands: "IN -o OUT",
   count: 1,
-  flags: [...QUANTIZE_FLAGS, DTYPE_FLAG],
+  flags: [...QUANTIZE_FLAGS, DTYPE_FLAG, ...RECIPE_FLAGS],
   examples: [
     [
       "quantize weights.npy -o weights.safetensors",
@@ -73,6 +79,10 @@ export const quantizeCommand: Command = {
       "GGUF, embeddings in another format",
     ],
     [
+      "quantize model-f16.gguf -o model.gguf --recipe Q4_K_M --imatrix imatrix.gguf",
+      "The very file that llama.cpp's own tool makes of a GGUF",
+    ],
+    [
       "quantize embeddings.f32 -o embeddings.safetensors --scale-method affine",
       "Raw float32 with a zero point",
     ],
@@ -80,8 +90,11 @@ export const quantizeCommand: Command = {
   run,
 };
 
-function run(call: Call, io: Io): Promise<number> {
-  return quantizeFile(call, io);
+async function run(call: Call, io: Io): Promise<number> {
+  if (!asksForRecipe(call)) return await quantizeFile(call, io);
+  // All of ggml's types come with it.
+  const { quantizeByRecipe } = await import("./recipe.ts");
+  return await quantizeByRecipe(call, io, NOT_OF_RECIPES);
 }
 
 /**

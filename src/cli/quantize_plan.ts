@@ -35,6 +35,8 @@ import {
 
 /** A tensor that is quantized. */
 export interface QuantizeTask {
+  /** Its number among all tensors of the file, and of the output. */
+  readonly index: number;
   /** What is read. */
   readonly tensor: Tensor;
   /** What is written. */
@@ -49,6 +51,8 @@ export interface QuantizeTask {
 
 /** A tensor that is copied byte for byte. */
 export interface CopyTask {
+  /** Its number among all tensors of the file, and of the output. */
+  readonly index: number;
   /** What is copied. */
   readonly tensor: Tensor;
   /** Its new name. */
@@ -133,17 +137,17 @@ export async function planFile(
     rules,
     layouts: new Layouts(),
   };
-  const planned = tensors.map((tensor): QuantizeTask | CopyTask => {
-    const name = renamed.get(tensor.name)!;
+  const planned = tensors.map((tensor, index): QuantizeTask | CopyTask => {
+    const name = renamed[index];
     const left = chosen.has(tensor.name)
       ? leftAlone(planner, tensor)
       : NOT_CHOSEN;
     if (left !== undefined) {
-      return { tensor, name, reason: left, refused: false };
+      return { index, tensor, name, reason: left, refused: false };
     }
-    const task = taskFor(planner, tensor, name);
+    const task = taskFor(planner, tensor, index, name);
     return typeof task === "string"
-      ? { tensor, name, reason: task, refused: true }
+      ? { index, tensor, name, reason: task, refused: true }
       : task;
   });
   const tasks = withoutScales(planned);
@@ -202,9 +206,12 @@ function withoutScales(
   const quantized = new Set(
     tasks.flatMap((task) => "plan" in task ? task.tensor.name : []),
   );
-  return tasks.filter(({ tensor: { scalesOf } }) =>
+  const rest = tasks.filter(({ tensor: { scalesOf } }) =>
     scalesOf === undefined || !quantized.has(scalesOf)
   );
+  return rest.length === tasks.length
+    ? tasks
+    : rest.map((task, index) => ({ ...task, index }));
 }
 
 function checkTasks(
@@ -317,6 +324,7 @@ function oneAxis(
 function taskFor(
   planner: Planner,
   tensor: Tensor,
+  index: number,
   name: string,
 ): QuantizeTask | string {
   const { shape } = tensor;
@@ -327,9 +335,9 @@ function taskFor(
     const found = repacked
       ? planner.layouts.of(choice.format, repacked, shape)
       : planner.layouts.of(choice.format, choice.options, shape);
-    const plan = { name, format: choice.format, shape, options: found.kept };
-    const { layout, bytes } = found;
-    return { tensor, plan, layout, bytes, repacked: repacked !== false };
+    const { layout, bytes, kept: options } = found;
+    const plan = { name, format: choice.format, shape: layout.shape, options };
+    return { index, tensor, plan, layout, bytes, repacked: repacked !== false };
   } catch (error) {
     if (error instanceof NotRepackable) throw error;
     if (error instanceof RangeError) return error.message;

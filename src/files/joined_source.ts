@@ -26,7 +26,7 @@ export function joinSources(
 }
 
 /** Several sources, one after the other. */
-class JoinedSource implements ByteSource {
+export class JoinedSource implements ByteSource {
   readonly name: string;
   readonly size: number;
   readonly #sources: readonly ByteSource[];
@@ -53,13 +53,18 @@ class JoinedSource implements ByteSource {
     let filled = 0;
     while (filled < into.length) {
       const at = offset + filled;
-      const index = this.#starts.findLastIndex((start) => start <= at);
+      const index = this.indexAt(at);
       const from = at - this.#starts[index];
       const source = this.#sources[index];
       const end = Math.min(into.length, filled + source.size - from);
       await source.read(from, into.subarray(filled, end));
       filled = end;
     }
+  }
+
+  /** The number of the source that the byte at `offset` is in. */
+  indexAt(offset: number): number {
+    return this.#starts.findLastIndex((start) => start <= offset);
   }
 
   async close(): Promise<void> {

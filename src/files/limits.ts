@@ -132,6 +132,13 @@ export const TEXT_PART_BYTES: number = 64 * 1024;
 export const CONFIG_BYTES: number = 16 * 1024 * 1024;
 
 /**
+ * Bytes of an importance file; those of the largest models take some hundred megabytes.
+ *
+ * Stops a file of any size from being read into memory as a whole.
+ */
+export const IMATRIX_BYTES = 2_000_000_000;
+
+/**
  * Bytes of the index of a checkpoint; that of a hundred thousand tensors has some ten megabytes.
  *
  * Stops whatever file has that name from being kept in memory.

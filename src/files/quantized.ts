@@ -45,20 +45,30 @@ export interface SortedTensors {
  * The text that goes to `__metadata__` under {@linkcode QUANTIZED_KEY}.
  *
  * @param plans Every quantized tensor of the file.
- * @returns JSON.
+ * @returns JSON in pieces, as there may be very many tensors.
  * @throws {RangeError} If an option is no finite number, string or boolean.
  */
-export function describeQuantized(plans: readonly QuantizedPlan[]): string {
+export function* describeQuantized(
+  plans: readonly QuantizedPlan[],
+): Generator<string, void> {
   // Put together by hand: an object would reorder names that look like numbers.
-  const tensors = plans.map(({ name, format, shape, options }) => {
-    for (const [option, value] of Object.entries(options)) {
-      checkOption(option, value);
+  yield `{"version":${VERSION},"tensors":{`;
+  let comma = "", last: QuantizedPlan | undefined, told = "";
+  for (const plan of plans) {
+    const { name, format, shape, options } = plan;
+    const same = last?.format === format && last.shape === shape &&
+      last.options === options;
+    if (!same) {
+      for (const [option, value] of Object.entries(options)) {
+        checkOption(option, value);
+      }
+      told = JSON.stringify({ format: format.name, shape, options });
+      last = plan;
     }
-    return `${JSON.stringify(name)}:${
-      JSON.stringify({ format: format.name, shape, options })
-    }`;
-  });
-  return `{"version":${VERSION},"tensors":{${tensors.join(",")}}}`;
+    yield `${comma}${JSON.stringify(name)}:${told}`;
+    comma = ",";
+  }
+  yield "}}";
 }
 
 function checkOption(option: string, value: unknown): void {

@@ -262,7 +262,7 @@ export const matmul_nbits: Format<
   options: OPTIONS,
   complete,
   like: ({ fields, groupedBy, constants }) => ({
-    blockSize: fields[groupedBy].span.columns,
+    blockSize: fields[groupedBy]?.span.columns,
     symmetric: constants?.zero !== undefined,
   }),
   layout,

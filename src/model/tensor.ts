@@ -12,7 +12,7 @@ import { rejectNonFinite } from "../numeric/finite.ts";
 import { settleNaNs } from "../numeric/nan.ts";
 import { areFinite } from "../schemes/tiles.ts";
 import { grainOf } from "../words/layout.ts";
-import type { EncodeContext, Prepass } from "../words/scheme.ts";
+import { type EncodeContext, groupOf, type Prepass } from "../words/scheme.ts";
 import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
 import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
 import { GroupRanges } from "./ranges.ts";
@@ -221,11 +221,11 @@ function prepassOf(
 
 /** Measures the groups of a stage. */
 function measureGroups(
-  { scheme: { fields, groupedBy }, layout: { matrix } }: Tensor,
+  { scheme, layout: { matrix } }: Tensor,
   values: Float32Array,
   { area, windows }: Stage,
 ): GroupRanges {
-  const groups = new GroupRanges(area, fields[groupedBy].span);
+  const groups = new GroupRanges(area, groupOf(scheme, matrix));
   for (const window of windows()) {
     room.open(values);
     groups.add(valuesOf(values, matrix, window, room.floats), window);

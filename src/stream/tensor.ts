@@ -23,7 +23,7 @@ import {
   rangeOf,
   rangeWithin,
 } from "../words/layout.ts";
-import type { EncodeContext } from "../words/scheme.ts";
+import { type EncodeContext, groupOf } from "../words/scheme.ts";
 import { areaNumber, areasOf } from "../words/tile.ts";
 import { areaOf, type Matrix, type Window } from "../words/window.ts";
 import { ByteMemory, bytesOf, FloatMemory } from "./memory.ts";
@@ -60,9 +60,14 @@ const copies = new ByteMemory();
 
 /** Whether every window has the same bytes of a part: tables, numbers of the tensor, texts. */
 function isShared({ unit, holds }: PartPlan, matrix: Matrix): boolean {
-  return holds.some(({ kind }) => kind === "text") ||
+  return isTold({ holds }) ||
     !holds.some(({ kind }) => kind === "codes") &&
       unit.rows >= matrix.rows && unit.columns >= matrix.columns;
+}
+
+/** Whether a part tells of the whole tensor what no window has of its own, such as its shape. */
+function isTold({ holds }: Pick<PartPlan, "holds">): boolean {
+  return holds.some(({ kind }) => kind === "text" || kind === "constant");
 }
 
 /**
@@ -82,7 +87,7 @@ export class StreamTensor {
   readonly tall: number;
   readonly #whole: FormatTensor;
   readonly #tensor: Tensor;
-  readonly #hasText: boolean;
+  readonly #isTold: boolean;
   /** Parts of a window as a tensor of its own. */
   readonly #own = { rows: -1, columns: -1, plans: {} as Plans };
 
@@ -109,9 +114,7 @@ export class StreamTensor {
           : most,
       1,
     );
-    this.#hasText = this.plans.some(([, { holds }]) =>
-      holds.some(({ kind }) => kind === "text")
-    );
+    this.#isTold = this.plans.some(([, plan]) => isTold(plan));
   }
 
   /** What its numbers mean and where they lie. */
@@ -265,8 +268,7 @@ export class StreamTensor {
     context: EncodeContext,
   ): void {
     // Where groups are measured, formats take one to a row.
-    const { fields, groupedBy } = this.scheme;
-    const { columns } = areasOf(window, fields[groupedBy].span);
+    const { columns } = areasOf(window, groupOf(this.scheme, this.matrix));
     const plans = context.ranges && columns > 1
       ? undefined
       : this.#ownPlans(window);
@@ -289,8 +291,8 @@ export class StreamTensor {
   #located(error: unknown, window: Window): unknown {
     if (!(error instanceof ScaleOverflow)) return error;
     const index = this.indexOf(error.first, window);
-    const { fields, groupedBy } = this.scheme;
-    const group = areaNumber(this.matrix, fields[groupedBy].span, index);
+    const span = groupOf(this.scheme, this.matrix);
+    const group = areaNumber(this.matrix, span, index);
     return new ScaleOverflow(group, index, error.stored);
   }
 
@@ -309,7 +311,7 @@ export class StreamTensor {
 
   /** What parts a window has as a tensor of its own; undefined where it cannot be one. */
   #ownPlans(window: Window): Plans | undefined {
-    if (this.#hasText || !this.#isAligned(window)) return undefined;
+    if (this.#isTold || !this.#isAligned(window)) return undefined;
     const { format, options } = this.#whole;
     const { rows, columns } = window, own = this.#own;
     if (own.rows !== rows || own.columns !== columns) {

@@ -166,7 +166,7 @@ Deno.test({
     withFolder(async (path) => {
       await writeTinyLlama(path("f32.gguf"));
       const q4KM = 15;
-      llama!.quantize(path("f32.gguf"), path("q4_k_m.gguf"), q4KM, false);
+      llama!.quantize(path("f32.gguf"), path("q4_k_m.gguf"), q4KM);
       await json(
         ...["dequantize", path("q4_k_m.gguf"), "-o", path("m.safetensors")],
       );

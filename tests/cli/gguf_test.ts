@@ -242,7 +242,9 @@ for (const format of ["q4_0", "q4_k", "iq4_xs", "mxfp4"]) {
       const file = await open(path("ours.gguf"));
       const fileType = file.values.get("general.file_type")!.value as number;
       await file.source.close();
-      llama!.quantize(path("f32.gguf"), path("theirs.gguf"), fileType);
+      llama!.quantize(path("f32.gguf"), path("theirs.gguf"), fileType, {
+        pure: true,
+      });
       const tokens = llama!.tokenize(path("f32.gguf"), "the zebra\n");
       assertEquals(
         llama!.logits(path("ours.gguf"), tokens),
