@@ -11,6 +11,7 @@ import { isFloat8 } from "../numeric/float8.ts";
 import { type Call, type Command, DONE, type Flag, show } from "./command.ts";
 import { runDequantize } from "./dequantize_run.ts";
 import { choice } from "./flags.ts";
+import { folderOutput } from "./folder_output.ts";
 import { withFile } from "./input.ts";
 import {
   leftoverWarnings,
@@ -69,7 +70,11 @@ interface Plan {
 }
 
 async function run(call: Call, io: Io): Promise<number> {
-  const { path, container } = outputOf(call, io, ["safetensors", "npy"]);
+  const { path, container } = outputOf(call, io, [
+    "safetensors",
+    "npy",
+    "folder",
+  ]);
   const to = choice(call, "to", ["f32", "f16", "bf16"]) ?? "f32";
   const [input] = call.operands;
   return await withFile(call, input, async (file) => {
@@ -79,13 +84,17 @@ async function run(call: Call, io: Io): Promise<number> {
       to.toUpperCase() as EncodedDtype,
     );
     const tensors = outputTensors(plan);
-    const output = container === "npy"
-      ? npyOutput(tensors)
-      : safetensorsOutput(tensors, file.metadata);
     const all = [...plan.quantized, ...plan.copied];
+    const written = container === "folder"
+      ? await folderOutput(file, tensors.map((tensor, i) => [tensor, all[i]]))
+      : undefined;
+    const output = written?.output ??
+      (container === "npy"
+        ? npyOutput(tensors)
+        : safetensorsOutput(tensors, file.metadata));
     const total = all.reduce((sum, { byteLength }) => sum + byteLength, 0);
     const progress = new Progress(io, total);
-    const sink = await openOutput(path, call, file.paths);
+    const sink = await openOutput(path, call, file, output);
     await writeOutput(
       sink,
       progress,
@@ -99,7 +108,10 @@ async function run(call: Call, io: Io): Promise<number> {
         bytesAfter: output.size,
         seconds: progress.seconds,
       };
-      const warnings = leftoverWarnings(sink);
+      const warnings = [
+        ...leftoverWarnings(sink),
+        ...written?.warnings ?? [],
+      ];
       show(
         call,
         path === STANDARD ? io.err : io.out,

@@ -4,6 +4,7 @@
  * @module
  */
 import { basename } from "node:path";
+import { isCheckpoint } from "../files/checkpoint.ts";
 import { printable } from "../files/errors.ts";
 import { isGguf } from "../files/gguf_read.ts";
 import { shardsText } from "../files/gguf_shards.ts";
@@ -61,7 +62,7 @@ async function run(call: Call, io: Io): Promise<number> {
   const chooser = call.has("dry-run") ? new FormatChooser(call) : undefined;
   checkFlags(call);
   const [path] = call.operands;
-  const legacy = path === STANDARD || chooser
+  const legacy = path === STANDARD || chooser || await isCheckpoint(path)
     ? undefined
     : await openLegacyImportance(path);
   if (legacy) {

@@ -4,8 +4,13 @@
  * @module
  */
 import type { ByteSink } from "../files/bytes.ts";
-import { printable, quote } from "../files/errors.ts";
+import { fileError, printable, quote } from "../files/errors.ts";
 import { createFile } from "../files/file_sink.ts";
+import {
+  checkOutside,
+  createFolder,
+  type FolderOptions,
+} from "../files/folder_sink.ts";
 import { npyHeader } from "../files/npy.ts";
 import { partNames, planParts, type QuantizedPlan } from "../files/parts.ts";
 import { describeQuantized, QUANTIZED_KEY } from "../files/quantized.ts";
@@ -15,14 +20,16 @@ import {
   type TensorPlan,
 } from "../files/safetensors.ts";
 import { spoolOutput } from "../files/stdio.ts";
+import type { TensorFile } from "../files/tensors.ts";
 import { abortAll } from "../files/temporary.ts";
+import type { ByteWriter } from "../stream/bytes.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import type { Progress } from "./progress.ts";
 import type { Io } from "./terminal.ts";
 import { bytes } from "./text.ts";
 
 /** A container that can be written. */
-export type OutputContainer = "safetensors" | "npy" | "gguf";
+export type OutputContainer = "safetensors" | "npy" | "gguf" | "folder";
 
 /** A tensor that shall be written: quantized, or elements of a dtype. */
 export interface OutputTensor {
@@ -45,7 +52,9 @@ export interface OutputPlan {
   /** Absolute offset of a tensor, by its number among those that are written, or of a part of it. */
   offsetOf(index: number, part?: string): number;
   /** Writes all but the tensors; called once. */
-  writeFrame(sink: ByteSink): Promise<void> | undefined;
+  writeFrame(sink: ByteWriter): Promise<void> | undefined;
+  /** What it takes to write a folder, where the output is one. */
+  readonly folder?: FolderOptions;
 }
 
 /** Where the output goes, and whether it may replace a file. */
@@ -54,7 +63,8 @@ export const OUTPUT_FLAGS: readonly Flag[] = [
     name: "output",
     short: "o",
     takes: "OUT",
-    help: "the file to write; - is standard output",
+    help:
+      "the file to write; FOLDER/ for a checkpoint's, - for standard output",
   },
   { name: "force", help: "replace the output if it exists" },
 ];
@@ -99,11 +109,13 @@ export function outputOf(
     }
     return { path, container: allowed[0] };
   }
-  const container = ENDINGS.find(([ending]) =>
-    path.toLowerCase().endsWith(ending)
-  )?.[1];
+  const container = /[/\\]$/.test(path)
+    ? "folder"
+    : ENDINGS.find(([ending]) => path.toLowerCase().endsWith(ending))?.[1];
   if (container === undefined || !allowed.includes(container)) {
-    const endings = allowed.map((name) => `.${name}`).join(" or ");
+    const endings = allowed.map((name) =>
+      name === "folder" ? "/ for a checkpoint" : `.${name}`
+    ).join(" or ");
     throw new UsageError(
       `Cannot write ${printable(path)}: the output must end in ${endings}${
         container === "npy" ? ", as .npy holds one array of plain numbers" : ""
@@ -113,16 +125,30 @@ export function outputOf(
   return { path, container };
 }
 
-/** Opens the output; nothing is seen there before it commits. No file that the call reads is written, nor one of its shards. */
-export function openOutput(
+/**
+ * Opens the output; nothing is seen there before it commits.
+ *
+ * @param path Where.
+ * @param call The call; no file that it reads is written.
+ * @param file The input; none of its shards is written, and nothing in its folder.
+ * @param output What is written.
+ * @returns The sink.
+ */
+export async function openOutput(
   path: string,
   call: Call,
-  shards: readonly string[] = [],
+  { paths = [], checkpoint }: Pick<TensorFile, "paths" | "checkpoint"> = {},
+  { folder }: Pick<OutputPlan, "folder"> = {},
 ): Promise<ByteSink> {
-  const inputs = [...call.inputs, ...shards];
-  return path === STANDARD
-    ? spoolOutput()
-    : createFile(path, { force: call.has("force"), inputs });
+  if (folder) return await createFolder(path, folder);
+  if (path === STANDARD) return await spoolOutput();
+  if (checkpoint) {
+    await checkOutside(path, checkpoint.folder).catch((error) => {
+      throw fileError(`Cannot write ${printable(path)}`, error);
+    });
+  }
+  const inputs = [...call.inputs, ...paths];
+  return await createFile(path, { force: call.has("force"), inputs });
 }
 
 /**
@@ -215,7 +241,8 @@ export function safetensorsOutput(
   return { size, ...placed(tensors, offsets), ...frameOf(pieces) };
 }
 
-function entriesOf(
+/** The entries of safetensors that a tensor becomes. */
+export function entriesOf(
   { name, shape, dtype, quantized }: OutputTensor,
 ): TensorPlan[] {
   return quantized ? planParts(quantized) : [{ name, shape, dtype: dtype! }];

@@ -33,7 +33,8 @@ export function isSmall(
   capacity: number,
 ): boolean {
   return tensor.byteLength <= SMALL_BYTES && !repacked &&
-    !isQuantized(tensor) && isDecodable(tensor.entries[0]) &&
+    !isQuantized(tensor) && !tensor.scales &&
+    isDecodable(tensor.entries[0]) &&
     sizeOf(layout.shape) <= capacity;
 }
 

@@ -13,6 +13,7 @@ import type { FormatTensor } from "../stream/tensor.ts";
 import type { Format } from "../words/format.ts";
 import type { Call } from "./command.ts";
 import type { FormatChoice, FormatChooser } from "./formats_flag.ts";
+import { folderOutput } from "./folder_output.ts";
 import { checkGgufCall, checkNoMeta, ggufOutput, metadataFor } from "./gguf.ts";
 import {
   type OutputContainer,
@@ -155,6 +156,18 @@ export async function planFile(
   checkTasks(call, file, quantized, copied);
   const outputs = tasks.map(outputTensor);
   const warnings = requantizeWarnings(quantized);
+  if (container === "folder") {
+    const folder = await folderOutput(
+      file,
+      tasks.map((task, i) => [outputs[i], task.tensor]),
+    );
+    const { output } = folder;
+    return {
+      tasks: { quantized, copied },
+      output,
+      warnings: [...warnings, ...folder.warnings],
+    };
+  }
   if (container !== "gguf") {
     const output = safetensorsOutput(outputs, file.metadata);
     return { tasks: { quantized, copied }, output, warnings };

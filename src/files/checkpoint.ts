@@ -14,11 +14,10 @@ import { parseFile, readSmallText } from "./checkpoint_config.ts";
 import { fileError, printable, quote } from "./errors.ts";
 import { joinSources } from "./joined_source.ts";
 import { INDEX_BYTES, SHARDS, TENSOR_COUNT } from "./limits.ts";
-import type { JsonObject } from "./json.ts";
 import type { Checkpoint, TensorFile } from "./tensors.ts";
 
 /** What the name of an index ends in. */
-export const INDEX_ENDING = ".safetensors.index.json";
+const INDEX_ENDING = ".safetensors.index.json";
 const SHARD_ENDING = ".safetensors";
 /** What the files of a model are called unless somebody says otherwise. */
 const USUAL = "model";
@@ -130,11 +129,7 @@ async function readIndex(folder: string, index: string): Promise<Listing> {
     }
   }
   if (names.size === 0) return fail("its weight_map is empty");
-  const metadata = (json as JsonObject).get("metadata");
-  return {
-    ...{ folder, index, shardOf, names: [...names].sort() },
-    indexMetadata: metadata instanceof Map ? metadata : new Map(),
-  };
+  return { folder, index, shardOf, names: [...names].sort() };
 }
 
 /** Whether a name is one of a file in the folder itself, on any system. */
@@ -187,7 +182,7 @@ function checkTensors(
 
 function joined(
   path: string,
-  { folder, index, indexMetadata, names }: Listing,
+  { folder, index, names }: Listing,
   files: readonly TensorFile[],
 ): TensorFile {
   const { source, starts } = joinSources(
@@ -206,6 +201,6 @@ function joined(
     // What the first shards say goes before what later ones do.
     metadata: new Map([...files].reverse().flatMap((f) => [...f.metadata])),
     paths: names.map((name) => join(folder, name)),
-    checkpoint: { folder, index, indexMetadata, shards },
+    checkpoint: { folder, index, shards },
   };
 }

@@ -18,6 +18,11 @@ const FILES: readonly (readonly [file: string, members: readonly string[]])[] =
     ["config.json", ["quantization", "quantization_config"]],
   ];
 
+/** Files that hold nothing but settings of quantization. */
+export const CONFIG_FILES: readonly string[] = FILES.flatMap((
+  [file, members],
+) => members.length === 0 ? [file] : []);
+
 /**
  * Reads the settings of quantization beside a file of tensors.
  *

@@ -4,7 +4,6 @@
  * @module
  */
 import type { ByteSource } from "./bytes.ts";
-import type { JsonObject } from "./json.ts";
 
 /** A tensor inside a file. */
 export interface TensorEntry {
@@ -40,8 +39,6 @@ export interface Checkpoint {
   readonly folder: string;
   /** The name of the file that says which tensor is in which shard; absent where there is none. */
   readonly index?: string;
-  /** What the index says beside that, as JSON: its `metadata`. */
-  readonly indexMetadata?: JsonObject;
   /** The shards, in the order of their names. */
   readonly shards: readonly Shard[];
 }

@@ -48,7 +48,7 @@ const strangers: readonly (readonly [what: string, parts: readonly Given[]])[] =
       tensor("l.q.weight.absmax", "F32", [64]),
     ]],
     ["blocks of experts", [
-      tensor("l.experts.up_blocks", "U8", [4, 64, 2, 15]),
+      tensor("l.experts.up_codes", "U8", [4, 64, 2, 15]),
       tensor("l.experts.up_scales", "U8", [4, 64, 2]),
     ]],
     ["MXFP8", [
