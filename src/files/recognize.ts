@@ -117,11 +117,14 @@ function partsAt(
   base: string,
   byName: ReadonlyMap<string, TensorEntry>,
 ): Map<string, TensorEntry> | undefined {
+  const find = (part: string) =>
+    byName.get(entries[part].replace(PLACEHOLDER, () => base));
+  // The part that is looked for first is there: the others tell.
+  if (needed.some((part) => !find(part))) return undefined;
   const parts = new Map<string, TensorEntry>();
-  for (const [part, template] of Object.entries(entries)) {
-    const entry = byName.get(template.replace(PLACEHOLDER, () => base));
+  for (const part of Object.keys(entries)) {
+    const entry = find(part);
     if (entry) parts.set(part, entry);
-    else if (needed.includes(part)) return undefined;
   }
   return parts;
 }

@@ -77,17 +77,18 @@ export class TensorQuantizer {
 
   /** How often all values are read. */
   get passes(): number {
-    const { scheme, cutting } = this.#tensor;
+    const { cutting } = this.#tensor;
     return 1 + Number(this.#isClampedWhole) +
       Number(this.#hasPrepass) +
       Number(!fits(cutting, this.#settings.capacity));
   }
 
-  /** Whether something is measured before the first window is quantized; what its format takes as one block measures itself. */
+  /** Whether something is measured before the first window is quantized; a format that is given all at once does so itself. */
   get #hasPrepass(): boolean {
+    const { scheme } = this.#tensor;
+    if (!scheme.prepass) return false;
     const most = Math.min(this.#block, this.#settings.capacity);
-    return this.#tensor.scheme.prepass !== undefined &&
-      (this.#tensor.isTold || areaOf(whole(this.matrix)) > most);
+    return areaOf(whole(this.matrix)) > most || !this.#tensor.isOwn;
   }
 
   /** Whether non-finite values are replaced by what is known of the whole tensor only. */

@@ -25,7 +25,7 @@ import {
 } from "../words/layout.ts";
 import { type EncodeContext, groupOf } from "../words/scheme.ts";
 import { areaNumber, areasOf } from "../words/tile.ts";
-import { areaOf, type Matrix, type Window } from "../words/window.ts";
+import { areaOf, type Matrix, whole, type Window } from "../words/window.ts";
 import { ByteMemory, bytesOf, FloatMemory } from "./memory.ts";
 import { gather, scatter, totalOf } from "./strided.ts";
 
@@ -88,7 +88,7 @@ export class StreamTensor {
   readonly #whole: FormatTensor;
   readonly #tensor: Tensor;
   /** Whether a part tells of the whole tensor, so that no window is a tensor of its own. */
-  readonly isTold: boolean;
+  readonly #isTold: boolean;
   /** Parts of a window as a tensor of its own. */
   readonly #own = { rows: -1, columns: -1, plans: {} as Plans };
 
@@ -115,7 +115,7 @@ export class StreamTensor {
           : most,
       1,
     );
-    this.isTold = this.plans.some(([, plan]) => isTold(plan));
+    this.#isTold = this.plans.some(([, plan]) => isTold(plan));
   }
 
   /** What its numbers mean and where they lie. */
@@ -311,9 +311,14 @@ export class StreamTensor {
 
   // ---- windows as tensors of their own ----
 
+  /** Whether the format does all of it in one go, and so measures what it has to. */
+  get isOwn(): boolean {
+    return this.#ownPlans(whole(this.matrix)) !== undefined;
+  }
+
   /** What parts a window has as a tensor of its own; undefined where it cannot be one. */
   #ownPlans(window: Window): Plans | undefined {
-    if (this.isTold || !this.#isAligned(window)) return undefined;
+    if (this.#isTold || !this.#isAligned(window)) return undefined;
     const { format, options } = this.#whole;
     const { rows, columns } = window, own = this.#own;
     if (own.rows !== rows || own.columns !== columns) {
