@@ -160,12 +160,16 @@ function encodeEmpty(
   const parts = Object.fromEntries(
     Object.entries(layout.parts).filter(([name]) => bytes[name].length > 0),
   );
-  if (Object.keys(parts).length === 0) return;
-  const one = { scheme, layout: { matrix: { rows: 1, columns: 1 }, parts } };
-  room.open(bytes[Object.keys(parts)[0]]);
+  const names = Object.keys(parts);
+  if (names.length === 0) return;
+  // Columns may have numbers of their own, but no more than there are bytes for.
+  const most = Math.max(...names.map((name) => bytes[name].length));
+  const columns = Math.max(1, Math.min(layout.matrix.columns, most));
+  const one = { scheme, layout: { matrix: { rows: 1, columns }, parts } };
+  room.open(bytes[names[0]]);
   const tile = newTile(whole(one.layout.matrix), one);
   const nothing = scheme.prepass?.().result();
-  scheme.encode(new Float32Array(1), tile, { ...nothing, ...context });
+  scheme.encode(new Float32Array(columns), tile, { ...nothing, ...context });
   packTile(one, tile, { bytes, area: tile });
 }
 
