@@ -231,8 +231,8 @@ class Layouts {
 
 /** Why a chosen tensor stays as it is, though it might be quantized. */
 function leftAlone(planner: Planner, tensor: Tensor): string | undefined {
-  const { rules, chooser } = planner;
-  const left = rules.leaves?.(tensor);
+  const { rules, chooser, file } = planner;
+  const left = rules.leaves?.(tensor) ?? file.bound?.get(tensor.name);
   if (left !== undefined) return left;
   const choice = chooser.of(tensor.name);
   if (!choice) return "no --format matches its name";

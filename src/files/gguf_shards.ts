@@ -9,11 +9,11 @@
  *
  * @module
  */
-import type { ByteSource } from "./bytes.ts";
 import { quote } from "./errors.ts";
 import { openFile } from "./file_source.ts";
 import { type GgufFile, openGguf } from "./gguf_read.ts";
 import { padTo } from "./gguf_types.ts";
+import { JoinedSource } from "./joined_source.ts";
 import { GGUF_SHARDS } from "./limits.ts";
 import type { TensorEntry } from "./tensors.ts";
 
@@ -162,64 +162,18 @@ function joined(
   shards: readonly GgufFile[],
   paths: readonly string[],
 ): GgufFile {
-  const starts: number[] = [];
-  let size = 0;
-  const tensors: TensorEntry[] = [];
-  for (const shard of shards) {
-    starts.push(size);
-    for (const entry of shard.tensors) {
-      tensors.push({ ...entry, offset: entry.offset + size });
-    }
-    size += shard.source.size;
-  }
+  const sources = shards.map(({ source }) => source);
+  const source = new JoinedSource(file.source.name, sources);
+  const tensors = shards.flatMap((shard, index) =>
+    shard.tensors.map((entry): TensorEntry => ({
+      ...entry,
+      offset: entry.offset + source.starts[index],
+    }))
+  );
   const values = new Map(
     [...shards[0].values].filter(([key]) => !key.startsWith("split.")),
   );
-  const sources = shards.map(({ source }) => source);
-  const source = new JoinedSource(file.source.name, size, sources, starts);
   return { ...shards[0], source, tensors, values, paths };
-}
-
-/** Several sources, one after the other. */
-class JoinedSource implements ByteSource {
-  readonly name: string;
-  readonly size: number;
-  readonly #sources: readonly ByteSource[];
-  readonly #starts: readonly number[];
-
-  constructor(
-    name: string,
-    size: number,
-    sources: readonly ByteSource[],
-    starts: readonly number[],
-  ) {
-    this.name = name;
-    this.size = size;
-    this.#sources = sources;
-    this.#starts = starts;
-  }
-
-  async read(offset: number, into: Uint8Array): Promise<void> {
-    if (!(offset >= 0 && offset + into.length <= this.size)) {
-      throw new RangeError(
-        `Cannot read ${this.name} at byte ${offset}: ${into.length} bytes are not all there`,
-      );
-    }
-    let filled = 0;
-    while (filled < into.length) {
-      const at = offset + filled;
-      const index = this.#starts.findLastIndex((start) => start <= at);
-      const from = at - this.#starts[index];
-      const source = this.#sources[index];
-      const end = Math.min(into.length, filled + source.size - from);
-      await source.read(from, into.subarray(filled, end));
-      filled = end;
-    }
-  }
-
-  async close(): Promise<void> {
-    for (const source of this.#sources) await source.close();
-  }
 }
 
 /** How many files an input consists of, for people; empty where it is one. */

@@ -20,6 +20,7 @@ import { type Json, type JsonObject, parseJson } from "./json.ts";
 import {
   checkedParts,
   entryName,
+  isSorted,
   type QuantizedEntry,
   type QuantizedPlan,
 } from "./parts.ts";
@@ -81,6 +82,15 @@ function checkOption(option: string, value: unknown): void {
  * unknown, or does not agree with the tensors in the file.
  */
 export async function sortTensors(file: TensorFile): Promise<SortedTensors> {
+  if (isSorted(file)) {
+    const used = new Set(
+      file.quantized.flatMap(({ parts }) =>
+        [...parts.values()].map(({ name }) => name)
+      ),
+    );
+    const plain = file.tensors.filter(({ name }) => !used.has(name));
+    return { quantized: file.quantized, plain };
+  }
   if (file.container !== "safetensors") {
     return { quantized: [], plain: file.tensors };
   }
