@@ -18,7 +18,7 @@ import type { Io } from "./terminal.ts";
 import { bytes } from "./text.ts";
 
 /** A container that can be written. */
-export type OutputContainer = "safetensors" | "npy" | "gguf";
+export type OutputContainer = "safetensors" | "npy" | "gguf" | "onnx";
 
 /** A tensor that shall be written: quantized, or elements of a dtype. */
 export interface OutputTensor {
@@ -62,6 +62,7 @@ const ENDINGS: readonly [ending: string, container: OutputContainer][] = [
   [".safetensors", "safetensors"],
   [".npy", "npy"],
   [".gguf", "gguf"],
+  [".onnx", "onnx"],
 ];
 
 /**

@@ -94,7 +94,11 @@ export async function quantizeFile(
 ): Promise<number> {
   const chooser = new FormatChooser(call);
   const clamp = choice(call, "non-finite", ["throw", "clamp"]) === "clamp";
-  const { path, container } = outputOf(call, io, ["safetensors", "gguf"]);
+  const { path, container } = outputOf(call, io, [
+    "safetensors",
+    "gguf",
+    "onnx",
+  ]);
   checkContainer(call, chooser, container);
   const [input] = call.operands;
   return await withFile(call, input, async (file) => {

@@ -12,6 +12,7 @@ import type { Format } from "../words/format.ts";
 import type { Call } from "./command.ts";
 import type { FormatChoice, FormatChooser } from "./formats_flag.ts";
 import { checkGgufCall, checkNoMeta, ggufOutput, metadataFor } from "./gguf.ts";
+import { checkOnnxCall, onnxOutput } from "./onnx.ts";
 import {
   type OutputContainer,
   type OutputPlan,
@@ -92,6 +93,7 @@ export function checkContainer(
 ): void {
   if (container === "gguf") checkGgufCall(call, chooser.formats);
   else checkNoMeta(call);
+  if (container === "onnx") checkOnnxCall(call, chooser.formats);
 }
 
 /**
@@ -144,6 +146,13 @@ export async function planFile(
   checkTasks(call, file, quantized, copied);
   const outputs = tasks.map(outputTensor);
   const warnings = requantizeWarnings(quantized);
+  if (container === "onnx") {
+    return {
+      tasks: { quantized, copied },
+      output: onnxOutput(outputs),
+      warnings,
+    };
+  }
   if (container !== "gguf") {
     const output = safetensorsOutput(outputs, file.metadata);
     return { tasks: { quantized, copied }, output, warnings };
