@@ -58,6 +58,12 @@ function* edges(
   }
 }
 
+Deno.test("the command line has the WebAssembly kernels", async () => {
+  const modules = await reachable("cli.ts");
+  assert(modules.has("src/kernels/install.ts"));
+  assert(modules.has("src/kernels/module.ts"));
+});
+
 Deno.test("every module under src is reachable from an entry point", async () => {
   // Tools, and what they make committed modules of: the kernels in AssemblyScript, the bundle of @std/*.
   const apart = /^src\/(kernels\/(wasm\/|build\.ts$)|cli\/std\/)/;

@@ -17,8 +17,12 @@ export const convertCommand: Command = {
   flags: QUANTIZE_FLAGS,
   examples: [
     [
-      "convert model.gguf -o model.safetensors --format int4 --group-size 32",
-      "From ggml's format to int4, through the values",
+      "convert gptq.safetensors -o model.safetensors --format matmul_nbits",
+      "From GPTQ's layout to onnxruntime's: repacked, not a number changes",
+    ],
+    [
+      "convert model.gguf -o model.safetensors --format int4 --group-size 64 --requantize",
+      "From ggml's format to other groups, through the values",
     ],
   ],
   run,

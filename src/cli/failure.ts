@@ -14,7 +14,7 @@ export interface Failure {
   /** What was thrown. */
   readonly error: unknown;
   /** What was done. */
-  readonly task: QuantizeTask;
+  readonly task: Pick<QuantizeTask, "tensor" | "layout">;
   /** The tensor as it is cut. */
   readonly tensor: StreamTensor;
   /** The window of it. */
@@ -46,6 +46,25 @@ export function located(failure: Failure): unknown {
     `Cannot quantize tensor ${
       quote(task.tensor.name)
     }: ${reason}; nothing is written`,
+    { cause: error },
+  );
+}
+
+/**
+ * The same error, where a number does not fit another layout.
+ *
+ * @param error What was thrown.
+ * @param task What was done.
+ * @returns What to throw; errors that are not about numbers are left as they are.
+ */
+export function misfit(error: unknown, { tensor }: QuantizeTask): unknown {
+  if (!(error instanceof RangeError)) return error;
+  const reason = error.message.replace(/^Cannot repack: /, "")
+    .replace(/; quantize anew .*$/, "");
+  return new RangeError(
+    `Cannot convert tensor ${
+      quote(tensor.name)
+    }: ${reason}; pass --requantize to go on from its values, which adds the error of both; nothing is written`,
     { cause: error },
   );
 }

@@ -5,6 +5,8 @@
  */
 import { formats } from "../formats.ts";
 import { printable, quote } from "../files/errors.ts";
+import type { RecipeName } from "../ggml/recipe_list.ts";
+import { recipes } from "../ggml/recipe_list.ts";
 import { ggmlLayouts, removedGgmlTypes } from "../ggml/table.ts";
 import { findFormat } from "../quantize.ts";
 import type { Format } from "../words/format.ts";
@@ -142,10 +144,13 @@ function foreignFormat(name: string): string | undefined {
   if ([...removedGgmlTypes.values()].includes(type)) {
     return `${type} is a type that ggml has no more`;
   }
+  const recipe = recipes.has(type as RecipeName)
+    ? `; --recipe ${type} makes it of a GGUF`
+    : "";
   const [, base] = /^(Q[0-9]_K|IQ[0-9])_(?:XS|S|M|L|XL)$/.exec(type) ?? [];
-  if (base === undefined) return undefined;
-  const main = findFormat(base.toLowerCase())
+  if (base === undefined && recipe === "") return undefined;
+  const main = base !== undefined && findFormat(base.toLowerCase())
     ? `; --format ${base.toLowerCase()} and --format FORMAT:GLOB choose a type for each tensor`
     : "";
-  return `${type} is a mixture of types that llama.cpp chooses${main}`;
+  return `${type} is a mixture of types that llama.cpp chooses${recipe}${main}`;
 }

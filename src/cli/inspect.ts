@@ -3,9 +3,19 @@
  *
  * @module
  */
+import { basename } from "node:path";
+import { isCheckpoint } from "../files/checkpoint.ts";
 import { printable } from "../files/errors.ts";
 import { isGguf } from "../files/gguf_read.ts";
 import { shardsText } from "../files/gguf_shards.ts";
+import {
+  type Importance,
+  isImportance,
+  openLegacyImportance,
+  readImportance,
+} from "../files/imatrix.ts";
+import { importanceJson, importanceText } from "./importance.ts";
+import { STANDARD } from "./output.ts";
 import { QUANTIZED_KEY } from "../files/quantized.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
@@ -19,6 +29,7 @@ import { SELECTION_FLAGS } from "./select.ts";
 import { columnsOf, table } from "./table.ts";
 import type { Io } from "./terminal.ts";
 import { bitsText, bytes, countOf, shapeText } from "./text.ts";
+import { warn } from "./output.ts";
 import { type Tensor, tensorsOf } from "./tensors.ts";
 
 /** The command. */
@@ -50,17 +61,52 @@ export const inspectCommand: Command = {
 async function run(call: Call, io: Io): Promise<number> {
   const chooser = call.has("dry-run") ? new FormatChooser(call) : undefined;
   checkFlags(call);
-  await withFile(call, call.operands[0], async (file) => {
+  const [path] = call.operands;
+  const legacy = path === STANDARD || chooser || await isCheckpoint(path)
+    ? undefined
+    : await openLegacyImportance(path);
+  if (legacy) {
+    tellImportance(call, io, legacy);
+    return DONE;
+  }
+  await withFile(call, path, async (file) => {
+    if (isGguf(file) && isImportance(file) && !chooser) {
+      return tellImportance(call, io, await readImportance(file.source));
+    }
     if (chooser) return await dryRun(call, io, file, chooser);
-    const tensors = await tensorsOf(file);
+    const warnings: string[] = [];
+    const tensors = await tensorsOf(file, warnings);
+    for (const warning of foreignWarnings(tensors)) warnings.push(warning);
+    warn(call, io, warnings);
     show(
       call,
       io.out,
-      () => ({ file: call.operands[0], ...fileJson(file, tensors) }),
+      () => ({ file: call.operands[0], ...fileJson(file, tensors), warnings }),
       (columns) => fileText(file, tensors, columns),
     );
   });
   return DONE;
+}
+
+function tellImportance(call: Call, io: Io, importance: Importance): void {
+  show(
+    call,
+    io.out,
+    () => ({ file: call.operands[0], ...importanceJson(importance) }),
+    (columns) => importanceText(importance, columns),
+  );
+}
+
+/** Reasons of this kind that are told. */
+const SHOWN_REASONS = 5;
+
+/** What is not known of a file: a line for each module that another program has quantized. */
+function foreignWarnings(tensors: readonly Tensor[]): string[] {
+  const reasons = [...new Set(tensors.flatMap(({ foreign }) => foreign ?? []))];
+  const more = reasons.length - SHOWN_REASONS;
+  return more > 0
+    ? [...reasons.slice(0, SHOWN_REASONS), `and ${more} more of this kind`]
+    : reasons;
 }
 
 function checkFlags(call: Call): void {
@@ -122,7 +168,7 @@ function fileText(
         ? `gguf ${file.version}${
           file.bigEndian ? ", big-endian" : ""
         }, aligned to ${file.alignment}${shardsText(file)}`
-        : container,
+        : container + shardsText(file),
     ],
     ["size", bytes(source.size)],
     ["tensors", `${tensors.length} of ${countOf(values, "value")}`],
@@ -172,6 +218,7 @@ function metadataJson(file: TensorFile): object {
 function fileJson(file: TensorFile, tensors: readonly Tensor[]): object {
   return {
     container: file.container,
+    ...(file.paths && { files: file.paths.map((path) => basename(path)) }),
     bytes: file.source.size,
     metadata: metadataJson(file),
     tensors: tensors.map((tensor) => ({

@@ -4,6 +4,7 @@
  * @module
  */
 import process from "node:process";
+import "../kernels/install.ts";
 import { printable } from "../files/errors.ts";
 import { benchCommand } from "./bench.ts";
 import {

@@ -55,7 +55,7 @@ export function onnxOutput(tensors: readonly OutputTensor[]): OutputPlan {
   );
   return {
     size: plan.size,
-    offsetOf: plan.offsetOf,
+    offsetOf: (index, part) => plan.offsetOf(tensors[index].name, part),
     writeFrame: (sink) => writeOnnxFrame(sink, plan),
   };
 }

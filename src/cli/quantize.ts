@@ -22,6 +22,7 @@ import {
 import { Progress } from "./progress.ts";
 import { checkContainer, planFile, type PlanRules } from "./quantize_plan.ts";
 import { Quantizer } from "./quantize_run.ts";
+import { asksForRecipe, RECIPE_FLAGS } from "./recipe_flags.ts";
 import { RENAME_FLAG } from "./rename.ts";
 import { quantizeJson, type QuantizeReport, quantizeText } from "./report.ts";
 import { SELECTION_FLAGS } from "./select.ts";
@@ -43,9 +44,19 @@ export const QUANTIZE_FLAGS: readonly Flag[] = [
     help:
       "take NaN as 0 and infinities as the largest magnitude of their group, and cut values whose scale overflows",
   },
+  {
+    name: "requantize",
+    help:
+      "go on from the values of tensors that are quantized already, where they cannot be repacked",
+  },
   RENAME_FLAG,
   ...META_FLAGS,
 ];
+
+/** What a recipe decides by itself. */
+const NOT_OF_RECIPES: readonly Flag[] = [...QUANTIZE_FLAGS, DTYPE_FLAG].filter(
+  (flag) => !OUTPUT_FLAGS.includes(flag),
+);
 
 /** The command. */
 export const quantizeCommand: Command = {
@@ -53,7 +64,7 @@ export const quantizeCommand: Command = {
   summary: "Quantize the floats of a file to 4 bits",
   operands: "IN -o OUT",
   count: 1,
-  flags: [...QUANTIZE_FLAGS, DTYPE_FLAG],
+  flags: [...QUANTIZE_FLAGS, DTYPE_FLAG, ...RECIPE_FLAGS],
   examples: [
     [
       "quantize weights.npy -o weights.safetensors",
@@ -68,6 +79,10 @@ export const quantizeCommand: Command = {
       "GGUF, embeddings in another format",
     ],
     [
+      "quantize model-f16.gguf -o model.gguf --recipe Q4_K_M --imatrix imatrix.gguf",
+      "The very file that llama.cpp's own tool makes of a GGUF",
+    ],
+    [
       "quantize embeddings.f32 -o embeddings.safetensors --scale-method affine",
       "Raw float32 with a zero point",
     ],
@@ -75,8 +90,11 @@ export const quantizeCommand: Command = {
   run,
 };
 
-function run(call: Call, io: Io): Promise<number> {
-  return quantizeFile(call, io);
+async function run(call: Call, io: Io): Promise<number> {
+  if (!asksForRecipe(call)) return await quantizeFile(call, io);
+  // All of ggml's types come with it.
+  const { quantizeByRecipe } = await import("./recipe.ts");
+  return await quantizeByRecipe(call, io, NOT_OF_RECIPES);
 }
 
 /**
@@ -98,6 +116,7 @@ export async function quantizeFile(
     "safetensors",
     "gguf",
     "onnx",
+    "folder",
   ]);
   checkContainer(call, chooser, container);
   const [input] = call.operands;
@@ -106,7 +125,7 @@ export async function quantizeFile(
     const { tasks, output } = plan;
     const quantizer = new Quantizer({ file, tasks, output, clamp });
     const progress = new Progress(io, quantizer.bytesToRead);
-    const sink = await openOutput(path, call, file.paths);
+    const sink = await openOutput(path, call, file, output);
     const errors = await writeOutput(
       sink,
       progress,

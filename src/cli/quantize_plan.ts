@@ -6,11 +6,14 @@
 import { quote } from "../files/errors.ts";
 import type { QuantizedPlan } from "../files/parts.ts";
 import type { TensorFile } from "../files/tensors.ts";
+import { tensorOf } from "../core.ts";
+import { whyNotRepack } from "../model/repack.ts";
 import { sizeOf } from "../numeric/shape.ts";
 import type { FormatTensor } from "../stream/tensor.ts";
 import type { Format } from "../words/format.ts";
 import type { Call } from "./command.ts";
 import type { FormatChoice, FormatChooser } from "./formats_flag.ts";
+import { folderOutput } from "./folder_output.ts";
 import { checkGgufCall, checkNoMeta, ggufOutput, metadataFor } from "./gguf.ts";
 import { checkOnnxCall, onnxOutput } from "./onnx.ts";
 import {
@@ -24,6 +27,7 @@ import { isNamedBy, selected } from "./select.ts";
 import {
   bytesInFormat,
   hasValues,
+  inFormat,
   isQuantized,
   type Tensor,
   tensorsOf,
@@ -32,6 +36,8 @@ import {
 
 /** A tensor that is quantized. */
 export interface QuantizeTask {
+  /** Its number among all tensors of the file, and of the output. */
+  readonly index: number;
   /** What is read. */
   readonly tensor: Tensor;
   /** What is written. */
@@ -40,10 +46,14 @@ export interface QuantizeTask {
   readonly layout: FormatTensor;
   /** Bytes of all its parts. */
   readonly bytes: number;
+  /** Whether its numbers move as they are: only the layout changes. */
+  readonly repacked: boolean;
 }
 
 /** A tensor that is copied byte for byte. */
 export interface CopyTask {
+  /** Its number among all tensors of the file, and of the output. */
+  readonly index: number;
   /** What is copied. */
   readonly tensor: Tensor;
   /** Its new name. */
@@ -119,6 +129,7 @@ export async function planFile(
   const names = tensors.map(({ name }) => name);
   const chosen = selected(call, names);
   chooser.checkPatterns(names);
+  checkForeign(file, tensors.filter(({ name }) => chosen.has(name)), rules);
   const renamed = await newNames(call, names);
   const planner = {
     call,
@@ -128,19 +139,20 @@ export async function planFile(
     rules,
     layouts: new Layouts(),
   };
-  const tasks = tensors.map((tensor): QuantizeTask | CopyTask => {
-    const name = renamed.get(tensor.name)!;
+  const planned = tensors.map((tensor, index): QuantizeTask | CopyTask => {
+    const name = renamed[index];
     const left = chosen.has(tensor.name)
       ? leftAlone(planner, tensor)
       : NOT_CHOSEN;
     if (left !== undefined) {
-      return { tensor, name, reason: left, refused: false };
+      return { index, tensor, name, reason: left, refused: false };
     }
-    const task = taskFor(planner, tensor, name);
+    const task = taskFor(planner, tensor, index, name);
     return typeof task === "string"
-      ? { tensor, name, reason: task, refused: true }
+      ? { index, tensor, name, reason: task, refused: true }
       : task;
   });
+  const tasks = withoutScales(planned);
   const quantized = tasks.filter((task) => "plan" in task);
   const copied = tasks.filter((task) => "reason" in task);
   checkTasks(call, file, quantized, copied);
@@ -151,6 +163,18 @@ export async function planFile(
       tasks: { quantized, copied },
       output: onnxOutput(outputs),
       warnings,
+    };
+  }
+  if (container === "folder") {
+    const folder = await folderOutput(
+      file,
+      tasks.map((task, i) => [outputs[i], task.tensor]),
+    );
+    const { output } = folder;
+    return {
+      tasks: { quantized, copied },
+      output,
+      warnings: [...warnings, ...folder.warnings],
     };
   }
   if (container !== "gguf") {
@@ -167,6 +191,36 @@ export async function planFile(
     output: ggufOutput(outputs, metadata.values),
     warnings: [...warnings, ...metadata.warnings],
   };
+}
+
+/** Where another program has quantized, no tensor beside that is quantized either: the model would be neither. */
+function checkForeign(
+  { source }: TensorFile,
+  chosen: readonly Tensor[],
+  rules: PlanRules,
+): void {
+  const foreign = chosen.find((tensor) =>
+    tensor.foreign !== undefined && rules.leaves?.(tensor) === undefined
+  );
+  if (!foreign) return;
+  throw new RangeError(
+    `Cannot quantize ${source.name}: ${foreign.foreign}; leave such tensors out with --skip to quantize the others`,
+  );
+}
+
+/** The scales of a weight that is quantized are in its values; those of one that is copied stay. */
+function withoutScales(
+  tasks: readonly (QuantizeTask | CopyTask)[],
+): readonly (QuantizeTask | CopyTask)[] {
+  const quantized = new Set(
+    tasks.flatMap((task) => "plan" in task ? task.tensor.name : []),
+  );
+  const rest = tasks.filter(({ tensor: { scalesOf } }) =>
+    scalesOf === undefined || !quantized.has(scalesOf)
+  );
+  return rest.length === tasks.length
+    ? tasks
+    : rest.map((task, index) => ({ ...task, index }));
 }
 
 function checkTasks(
@@ -215,7 +269,7 @@ interface KnownLayout {
 
 /** Layouts by shape: files have many tensors of few shapes. */
 class Layouts {
-  readonly #known = new Map<object, Map<string, KnownLayout>>();
+  readonly #known = new Map<string, KnownLayout>();
 
   /** The layout of a tensor. Throws a RangeError where the format cannot hold it. */
   of(
@@ -223,19 +277,22 @@ class Layouts {
     given: object,
     shape: readonly number[],
   ): KnownLayout {
-    const byShape = this.#known.get(given) ?? new Map<string, KnownLayout>();
-    this.#known.set(given, byShape);
-    const key = shape.join();
-    let known = byShape.get(key);
+    const key = `${format.name} [${shape}] ${optionsKey(given)}`;
+    let known = this.#known.get(key);
     if (!known) {
       const options = format.resolve(given, shape);
       const layout = { format, shape, options };
       const bytes = bytesInFormat(layout);
       known = { layout, kept: format.kept(options), bytes };
-      byShape.set(key, known);
+      this.#known.set(key, known);
     }
     return known;
   }
+}
+
+/** Options as text; flags give only what JSON can say. */
+function optionsKey(options: object): string {
+  return JSON.stringify(options);
 }
 
 /** Why a chosen tensor stays as it is, though it might be quantized. */
@@ -243,6 +300,9 @@ function leftAlone(planner: Planner, tensor: Tensor): string | undefined {
   const { rules, chooser, file } = planner;
   const left = rules.leaves?.(tensor) ?? file.bound?.get(tensor.name);
   if (left !== undefined) return left;
+  if (tensor.scalesOf !== undefined) {
+    return `scales of ${quote(tensor.scalesOf)}`;
+  }
   const choice = chooser.of(tensor.name);
   if (!choice) return "no --format matches its name";
   return isSame(tensor, choice)
@@ -273,15 +333,62 @@ function oneAxis(
 function taskFor(
   planner: Planner,
   tensor: Tensor,
+  index: number,
   name: string,
 ): QuantizeTask | string {
   const { shape } = tensor;
   if (!hasValues(tensor)) return whyNoValues(tensor);
-  const { format, options: given } = planner.chooser.of(tensor.name)!;
+  const choice = planner.chooser.of(tensor.name)!;
   try {
-    const found = planner.layouts.of(format, given, shape);
-    const plan = { name, format, shape, options: found.kept };
-    return { tensor, plan, layout: found.layout, bytes: found.bytes };
+    const repacked = isQuantized(tensor) && repackable(planner, tensor, choice);
+    const found = repacked
+      ? planner.layouts.of(choice.format, repacked, shape)
+      : planner.layouts.of(choice.format, choice.options, shape);
+    const { layout, bytes, kept: options } = found;
+    const plan = { name, format: choice.format, shape: layout.shape, options };
+    return { index, tensor, plan, layout, bytes, repacked: repacked !== false };
+  } catch (error) {
+    if (error instanceof NotRepackable) throw error;
+    if (error instanceof RangeError) return error.message;
+    throw error;
+  }
+}
+
+/** What was quantized before can only go on from its values, and nobody said that it should. */
+class NotRepackable extends RangeError {}
+
+/** The options to repack a tensor with; false where it is to go through its values. */
+function repackable(
+  { call, layouts }: Planner,
+  tensor: Tensor,
+  { format, options: given }: FormatChoice,
+): object | false {
+  const found = repackOptions(tensor, format, given, layouts);
+  if (typeof found !== "string") return found;
+  if (call.has("requantize")) return false;
+  throw new NotRepackable(
+    `Cannot convert tensor ${
+      quote(tensor.name)
+    }: it is ${tensor.dtype} already, and ${found}; pass --requantize to go on from its values, which adds the error of both`,
+  );
+}
+
+/** The options to repack a tensor with, or why it cannot be. */
+function repackOptions(
+  tensor: Tensor,
+  format: Format,
+  given: object,
+  layouts: Layouts,
+): object | string {
+  const from = inFormat(tensor);
+  if (!from) return `not a format that can be repacked`;
+  const source = tensorOf(from.format, from.shape, from.options);
+  try {
+    const options = { ...format.like?.(source.scheme, tensor.shape), ...given };
+    const resolved = layouts.of(format, options, tensor.shape).layout.options;
+    const target = tensorOf(format, tensor.shape, resolved);
+    const same = from.format === format;
+    return whyNotRepack(source, target, same) ?? options;
   } catch (error) {
     if (error instanceof RangeError) return error.message;
     throw error;
@@ -309,7 +416,9 @@ function outputTensor(task: QuantizeTask | CopyTask): OutputTensor {
 }
 
 function requantizeWarnings(tasks: readonly QuantizeTask[]): string[] {
-  const again = tasks.filter(({ tensor }) => isQuantized(tensor));
+  const again = tasks.filter(({ tensor, repacked }) =>
+    isQuantized(tensor) && !repacked
+  );
   if (again.length === 0) return [];
   const from = new Set(again.map(({ tensor: { dtype } }) => dtype));
   return [

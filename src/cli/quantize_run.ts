@@ -7,11 +7,14 @@
  */
 import { type Noise, NoiseMeter } from "../compare.ts";
 import type { ByteSink } from "../files/bytes.ts";
+import { decodeFloats } from "../files/floats.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
 import {
   allocateSlots,
   ByteMemory,
+  bytesOf,
+  FloatMemory,
   leaveBusy,
   settle,
   type Slot,
@@ -24,8 +27,16 @@ import {
   StreamTensor,
   type WindowBytes,
 } from "../stream/tensor.ts";
-import type { Values } from "../stream/values.ts";
+import type { StoredValues, Values } from "../stream/values.ts";
+import { repackWindow } from "../model/repack.ts";
 import { rangeOf } from "../words/layout.ts";
+import { areaOf, valuesOf, whole, type Window } from "../words/window.ts";
+import {
+  BATCH_BYTES,
+  batchesOf,
+  type BatchJob,
+  isSmall,
+} from "./quantize_batch.ts";
 import {
   COPY_BYTES,
   type CopyJob,
@@ -33,11 +44,11 @@ import {
   type Finish,
   readCopy,
 } from "./copy.ts";
-import { located } from "./failure.ts";
+import { located, misfit } from "./failure.ts";
 import type { OutputPlan } from "./output.ts";
 import type { Progress } from "./progress.ts";
 import type { QuantizeTask, QuantizeTasks } from "./quantize_plan.ts";
-import { openValues, shareOf } from "./tensors.ts";
+import { inFormat, openValues, shareOf } from "./tensors.ts";
 
 /** Values that a window holds at most, if nothing forces more: 16 MiB of float32. */
 const WINDOW_VALUES = 4 * 1024 * 1024;
@@ -75,15 +86,43 @@ interface WindowJob extends QuantizerJob {
   readonly work: Work;
 }
 
-/** Quantizes and copies everything of a file. */
+/** A window whose numbers move as they are. */
+interface RepackJob {
+  readonly kind: "repack";
+  readonly task: QuantizeTask;
+  readonly from: StreamTensor;
+  readonly values: StoredValues;
+  readonly to: StreamTensor;
+  readonly window: Window;
+}
+
+type Job = WindowJob | RepackJob | BatchJob | CopyJob;
+
+/** The error of numbers that move as they are. */
+const EXACT: Noise = { rmse: 0, sqnr: Infinity };
+
+/** What quantizes tensors of one layout that fit in a window. */
+interface SmallWorker {
+  readonly layout: FormatTensor;
+  readonly tensor: StreamTensor;
+  readonly quantizer: TensorQuantizer;
+  readonly meter: NoiseMeter;
+}
+
+const scratch = new FloatMemory();
+const pieces = new FloatMemory();
+
+/** Quantizes, repacks and copies everything of a file. */
 export class Quantizer {
   readonly #run: QuantizeRun;
   readonly #capacity: number;
-  readonly #errors = new Map<string, Noise>();
+  /** By the number of the tensor in the file. */
+  readonly #errors: Noise[] = [];
   readonly #slots: readonly Slot[];
   readonly #outputs: { parts: ByteMemory; busy: Promise<unknown> }[];
   #turn = 0;
   #last: { layout: FormatTensor; tensor: StreamTensor } | undefined;
+  #worker: SmallWorker | undefined;
 
   /** Takes the memory that the run needs. */
   constructor(run: QuantizeRun) {
@@ -91,7 +130,12 @@ export class Quantizer {
     this.#run = run;
     this.#capacity = capacity;
     let room = run.tasks.copied.length > 0 ? COPY_BYTES / 4 : 0;
-    for (const { layout } of run.tasks.quantized) {
+    for (const task of run.tasks.quantized) {
+      const { layout } = task;
+      if (isSmall(task, capacity)) {
+        room = Math.max(room, BATCH_BYTES / 4);
+        continue;
+      }
       const count = sizeOf(layout.shape);
       const most = count <= capacity
         ? count
@@ -119,17 +163,25 @@ export class Quantizer {
    *
    * @param sink Where to.
    * @param progress Told of every window.
-   * @returns The error of each tensor that was quantized, by name.
+   * @returns The error of each tensor that was quantized, by its number in the file.
    */
   async run(
     sink: ByteSink,
     progress: Pick<Progress, "add">,
-  ): Promise<Map<string, Noise>> {
+  ): Promise<readonly Noise[]> {
     await this.#run.output.writeFrame(sink);
-    const fill = (job: WindowJob | CopyJob, slot: Slot) =>
-      job.kind === "copy"
-        ? readCopy(job, this.#run.file.source, slot, sink)
-        : this.#read(job, slot, sink);
+    const fill = (job: Job, slot: Slot) => {
+      switch (job.kind) {
+        case "copy":
+          return readCopy(job, this.#run.file.source, slot, sink);
+        case "repack":
+          return this.#readToRepack(job, slot, sink);
+        case "batch":
+          return this.#readBatch(job, slot, sink);
+        case "window":
+          return this.#read(job, slot, sink);
+      }
+    };
     for await (const finish of readAhead(this.#jobs(), this.#slots, fill)) {
       const [name, bytes] = await finish();
       progress.add(bytes, name);
@@ -141,14 +193,19 @@ export class Quantizer {
     return this.#errors;
   }
 
-  *#jobs(): Generator<WindowJob | CopyJob, void> {
+  *#jobs(): Generator<Job, void> {
     const { tasks, output } = this.#run;
-    for (const task of tasks.quantized) {
-      if (sizeOf(task.layout.shape) > 0) yield* this.#windowJobs(task);
+    const filled = tasks.quantized.filter(({ layout: { shape } }) =>
+      sizeOf(shape) > 0
+    );
+    for (const task of batchesOf(filled, this.#capacity)) {
+      if ("kind" in task) yield task;
+      else if (task.repacked) yield* this.#repackJobs(task);
+      else yield* this.#windowJobs(task);
     }
     const room = this.#slots[0].values.byteLength;
-    for (const { tensor, name } of tasks.copied) {
-      yield* copyTensor(tensor, (part) => output.offsetOf(name, part), room);
+    for (const { tensor, index } of tasks.copied) {
+      yield* copyTensor(tensor, (part) => output.offsetOf(index, part), room);
     }
   }
 
@@ -156,14 +213,131 @@ export class Quantizer {
   *#windowJobs(task: QuantizeTask): Generator<WindowJob, void> {
     const values = openValues(this.#run.file, task.tensor);
     const tensor = this.#tensorFor(task), meter = new NoiseMeter();
-    const quantizer = new TensorQuantizer(tensor, {
+    const quantizer = this.#quantizerFor(tensor, meter, values.tall);
+    const work = { task, values, tensor, meter, passes: quantizer.passes };
+    for (const job of quantizer.jobs()) yield { kind: "window", work, ...job };
+  }
+
+  *#repackJobs(task: QuantizeTask): Generator<RepackJob, void> {
+    const to = this.#tensorFor(task);
+    const from = new StreamTensor(inFormat(task.tensor)!);
+    const values = openValues(this.#run.file, task.tensor) as StoredValues;
+    const windows = to.windows(whole(to.matrix), this.#capacity);
+    for (const window of windows) {
+      yield { kind: "repack", task, from, values, to, window };
+    }
+    this.#errors[task.index] = EXACT;
+  }
+
+  async #readToRepack(
+    { task, from, values, to, window }: RepackJob,
+    slot: Slot,
+    sink: ByteSink,
+  ): Promise<Finish> {
+    await slot.busy;
+    const source = await values.readWindow(window, slot.parts);
+    return async () => {
+      const output = this.#outputs[this.#turn++ % OUTPUTS];
+      await output.busy;
+      const [target] = to.carve([window], output.parts);
+      try {
+        repackWindow(from.tensor, source, to.tensor, target, window);
+      } catch (error) {
+        throw misfit(error, task);
+      }
+      leaveBusy(output, this.#write({ tensor: to, task }, target, sink));
+      return [task.tensor.name, shareOf(task.tensor, window)];
+    };
+  }
+
+  async #readBatch(
+    { tasks, offset, byteLength }: BatchJob,
+    slot: Slot,
+    sink: ByteSink,
+  ): Promise<Finish> {
+    await slot.busy;
+    const bytes = bytesOf(slot.values).subarray(0, byteLength);
+    await this.#run.file.source.read(offset, bytes);
+    return async () => {
+      const output = this.#outputs[this.#turn++ % OUTPUTS];
+      await output.busy;
+      let done = 0;
+      for (const task of tasks) {
+        const { offset: start, byteLength } = task.tensor.entries[0];
+        const own = bytes.subarray(start - offset, start - offset + byteLength);
+        for (const writing of this.#quantizeSmall(task, own, output, sink)) {
+          // The next tensor has the same memory.
+          if (writing) await writing;
+        }
+        done += byteLength;
+      }
+      return [tasks[tasks.length - 1].tensor.name, done];
+    };
+  }
+
+  /** Quantizes a tensor whose bytes are in memory. */
+  *#quantizeSmall(
+    task: QuantizeTask,
+    bytes: Uint8Array,
+    output: { parts: ByteMemory },
+    sink: ByteSink,
+  ): Generator<Promise<unknown> | undefined, void> {
+    const { tensor, quantizer, meter } = this.#workerFor(task);
+    const all = whole(tensor.matrix), [entry] = task.tensor.entries;
+    meter.reset();
+    for (const { window, take } of quantizer.jobs()) {
+      const values = scratch.take(areaOf(all));
+      decodeFloats(entry, bytes, values);
+      const given = valuesOf(values, all, window, pieces.take);
+      const done = this.#take(
+        { task, tensor, window, given },
+        () => take(given, output.parts),
+      );
+      if (done) yield this.#write({ tensor, task }, done, sink);
+    }
+    this.#errors[task.index] = meter.result();
+  }
+
+  /** What quantizes a small tensor: the one before, where it has the same layout. */
+  #workerFor(task: QuantizeTask): SmallWorker {
+    const { layout } = task;
+    if (this.#worker?.layout !== layout) {
+      const tensor = this.#tensorFor(task), meter = new NoiseMeter();
+      const quantizer = this.#quantizerFor(tensor, meter);
+      this.#worker = { layout, tensor, quantizer, meter };
+    }
+    return this.#worker;
+  }
+
+  #quantizerFor(
+    tensor: StreamTensor,
+    meter: NoiseMeter,
+    tall?: number,
+  ): TensorQuantizer {
+    return new TensorQuantizer(tensor, {
       capacity: this.#capacity,
       nonFinite: this.#run.clamp ? "clamp" : "throw",
       meter,
-      tall: values.tall,
+      tall,
     });
-    const work = { task, values, tensor, meter, passes: quantizer.passes };
-    for (const job of quantizer.jobs()) yield { kind: "window", work, ...job };
+  }
+
+  /** What `take` gives; its errors tell of the tensor. */
+  #take(
+    { task, tensor, window, given: values }: {
+      task: QuantizeTask;
+      tensor: StreamTensor;
+      window: Window;
+      given: Float32Array;
+    },
+    take: () => WindowBytes | undefined,
+  ): WindowBytes | undefined {
+    try {
+      return take();
+    } catch (error) {
+      const { clamp } = this.#run;
+      throw located({ error, task, tensor, window, values, clamp });
+    }
   }
 
   /** The tensor as it is cut: the one before, where it has the same layout. */
@@ -185,41 +359,40 @@ export class Quantizer {
       const given = decode();
       const output = this.#outputs[this.#turn++ % OUTPUTS];
       await output.busy;
-      let done: WindowBytes | undefined;
-      try {
-        done = take(given, output.parts);
-      } catch (error) {
-        const { clamp } = this.#run;
-        throw located({ error, task, tensor, window, values: given, clamp });
-      }
+      const done = this.#take(
+        { task, tensor, window, given },
+        () => take(given, output.parts),
+      );
       if (done) leaveBusy(output, this.#write(work, done, sink));
       // That of the windows so far: the last one leaves that of the tensor.
-      this.#errors.set(task.tensor.name, meter.result());
+      this.#errors[task.index] = meter.result();
       return [task.tensor.name, shareOf(task.tensor, window) / passes];
     };
   }
 
   #write(
-    { tensor, task: { plan } }: Work,
+    { tensor, task: { index } }: Pick<Work, "tensor" | "task">,
     { bytes, area }: WindowBytes,
     sink: ByteSink,
-  ): Promise<unknown> {
+  ): Promise<unknown> | undefined {
     const isFirst = area.row === 0 && area.column === 0;
-    const writes = tensor.plans.flatMap(([part, layout]) => {
-      if (tensor.shared.has(part) && !isFirst) return [];
-      const start = this.#run.output.offsetOf(plan.name, part);
+    const writes: Promise<void>[] = [];
+    for (const [part, layout] of tensor.plans) {
+      if (tensor.shared.has(part) && !isFirst) continue;
+      const start = this.#run.output.offsetOf(index, part);
       const range = rangeOf(layout, tensor.matrix, area);
-      return [writeRange(sink, start, range, bytes[part])];
-    });
-    return Promise.all(writes);
+      const write = writeRange(sink, start, range, bytes[part]);
+      if (write) writes.push(write);
+    }
+    return writes.length > 0 ? Promise.all(writes) : undefined;
   }
 
   /** A tensor without values still may have numbers of the whole. */
   async #writeEmpty(task: QuantizeTask, sink: ByteSink): Promise<void> {
-    const tensor = new StreamTensor(task.layout), { plan } = task;
+    const tensor = new StreamTensor(task.layout), { index } = task;
     for (const [part, bytes] of Object.entries(tensor.empty())) {
-      await sink.write(this.#run.output.offsetOf(plan.name, part), bytes);
+      await sink.write(this.#run.output.offsetOf(index, part), bytes);
     }
-    this.#errors.set(task.tensor.name, new NoiseMeter().result());
+    this.#errors[task.index] = new NoiseMeter().result();
   }
 }

@@ -12,7 +12,7 @@ import {
   type QuantizeTask,
   type QuantizeTasks,
 } from "./quantize_plan.ts";
-import { table } from "./table.ts";
+import { rowsFor, table } from "./table.ts";
 import {
   bitsText,
   bytes,
@@ -31,8 +31,8 @@ export interface QuantizeReport {
   readonly output: string;
   /** What was done with each tensor. */
   readonly tasks: QuantizeTasks;
-  /** The error of each quantized tensor. */
-  readonly errors: ReadonlyMap<string, Noise>;
+  /** The error of each quantized tensor, by its number in the file. */
+  readonly errors: readonly Noise[];
   /** Size of the input. */
   readonly bytesBefore: number;
   /** Size of the output. */
@@ -56,7 +56,8 @@ export function quantizeText(
 ): string[] {
   const { tasks, errors, output } = report;
   const done = tasksTable(tasks, columns, {
-    "SQNR dB": ({ tensor: { name } }) => decibels(errors.get(name)!.sqnr),
+    "SQNR dB": ({ index, repacked }) =>
+      repacked ? "repacked" : decibels(errors[index].sqnr),
   });
   const name = output === STANDARD ? "standard output" : printable(output);
   return [...done, ...copiedText(tasks), `${name}: ${totals(report)}`];
@@ -80,7 +81,7 @@ export function tasksTable(
   const head = ["tensor", "shape", "format", "bits", "before", "after"];
   return table(
     [...head, ...Object.keys(more)],
-    quantized.map((task) => [
+    rowsFor(quantized, (task) => [
       printable(task.plan.name),
       shapeText(task.tensor.shape),
       task.plan.format.name,
@@ -122,8 +123,15 @@ function namesText(tasks: readonly CopyTask[]): string {
 
 function totals(report: QuantizeReport): string {
   const { tasks, bytesBefore, bytesAfter } = report;
+  const repacked = tasks.quantized.filter(({ repacked }) => repacked).length;
+  const quantized = tasks.quantized.length - repacked;
   const counts = [
-    `${countOf(tasks.quantized.length, "tensor")} quantized`,
+    ...(quantized > 0 || repacked === 0
+      ? [`${countOf(quantized, "tensor")} quantized`]
+      : []),
+    ...(repacked > 0
+      ? [`${countOf(repacked, "tensor")} repacked, numbers as they were`]
+      : []),
     ...(tasks.copied.length > 0 ? [`${tasks.copied.length} copied`] : []),
   ];
   return `${counts.join(", ")}; ${bytes(bytesBefore)} → ${bytes(bytesAfter)}${
@@ -150,7 +158,7 @@ export function quantizeJson(report: QuantizeReport): object {
     seconds: report.seconds,
     tensors: tasks.quantized.map((task) => ({
       ...taskJson(task),
-      ...noiseJson(errors.get(task.tensor.name)!),
+      ...noiseJson(errors[task.index]),
     })),
     copied: tasks.copied.map(copiedJson),
     warnings: report.warnings,
@@ -166,6 +174,7 @@ export function taskJson(task: QuantizeTask): object {
     format: task.plan.format.name,
     options: task.plan.options,
     bitsPerValue: bitsPerValue(task),
+    repacked: task.repacked,
     bytesBefore: task.tensor.byteLength,
     bytesAfter: task.bytes,
   };

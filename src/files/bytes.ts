@@ -5,14 +5,12 @@
  * @module
  */
 
-/** Bytes that can be read anywhere, any number of times. */
-export interface ByteSource {
+import type { ByteReader, ByteWriter } from "../stream/bytes.ts";
+
+/** Bytes that can be read anywhere, and what goes with them. */
+export interface ByteSource extends ByteReader {
   /** What to call it in messages: a path, or `standard input`. */
   readonly name: string;
-  /** How many bytes there are. */
-  readonly size: number;
-  /** Fills `into` with the bytes from `offset` on; rejects when they are not all there. */
-  read(offset: number, into: Uint8Array): Promise<void>;
   /** Lets go of the file. */
   close(): Promise<void>;
 }
@@ -26,13 +24,11 @@ export interface Leftover {
 }
 
 /** An output under construction: written at any offset, then committed or aborted. */
-export interface ByteSink {
+export interface ByteSink extends ByteWriter {
   /** What to call it in messages. */
   readonly name: string;
   /** What runs before this one left behind beside the output. */
   readonly leftovers?: readonly Leftover[];
-  /** Writes all of `bytes` at `offset`. The caller may reuse `bytes` once the promise resolves. */
-  write(offset: number, bytes: Uint8Array): Promise<void>;
   /** Makes the output appear under its name, synced. */
   commit(): Promise<void>;
   /** Removes what was written; harmless after `commit`. */

@@ -13,9 +13,16 @@ import { quote } from "./errors.ts";
 import { openFile } from "./file_source.ts";
 import { type GgufFile, openGguf } from "./gguf_read.ts";
 import { padTo } from "./gguf_types.ts";
-import { JoinedSource } from "./joined_source.ts";
-import { GGUF_SHARDS } from "./limits.ts";
-import type { TensorEntry } from "./tensors.ts";
+import { JoinedSource, joinSources } from "./joined_source.ts";
+import { SHARDS } from "./limits.ts";
+import type { TensorEntry, TensorFile } from "./tensors.ts";
+
+/** What says that a file is a part of another. */
+const SPLIT_KEYS: readonly string[] = [
+  "split.no",
+  "split.count",
+  "split.tensors.count",
+];
 
 const SHARD_NAME = /-(\d{5})-of-(\d{5})\.gguf$/;
 
@@ -88,6 +95,24 @@ async function rejectConcatenated(
   );
 }
 
+/** How the name of a shard ends. */
+function shardEnding(no: number, count: number): string {
+  const digits = (value: number) => String(value).padStart(5, "0");
+  return `-${digits(no + 1)}-of-${digits(count)}.gguf`;
+}
+
+/**
+ * Where a shard goes.
+ *
+ * @param path Where the whole would go: `model.gguf`.
+ * @param no Its number, from 0.
+ * @param count How many there are.
+ * @returns `model-00001-of-00003.gguf`.
+ */
+export function shardPath(path: string, no: number, count: number): string {
+  return path.replace(/\.gguf$/i, "") + shardEnding(no, count);
+}
+
 /** Where all shards are, in order. */
 function shardPaths(
   file: GgufFile,
@@ -98,13 +123,10 @@ function shardPaths(
   const what = `Cannot read ${file.source.name} as GGUF: it is shard ${
     no + 1
   } of ${count}`;
-  if (count > GGUF_SHARDS) {
-    throw new RangeError(`${what}; at most ${GGUF_SHARDS} are read`);
+  if (count > SHARDS) {
+    throw new RangeError(`${what}; at most ${SHARDS} are read`);
   }
-  const ending = (index: number) =>
-    `-${String(index + 1).padStart(5, "0")}-of-${
-      String(count).padStart(5, "0")
-    }.gguf`;
+  const ending = (index: number) => shardEnding(index, count);
   if (path === undefined) {
     throw new RangeError(
       `${what}, and standard input has no siblings; pass its path`,
@@ -162,21 +184,31 @@ function joined(
   shards: readonly GgufFile[],
   paths: readonly string[],
 ): GgufFile {
-  const sources = shards.map(({ source }) => source);
-  const source = new JoinedSource(file.source.name, sources);
-  const tensors = shards.flatMap((shard, index) =>
-    shard.tensors.map((entry): TensorEntry => ({
-      ...entry,
-      offset: entry.offset + source.starts[index],
-    }))
+  const { source, starts } = joinSources(
+    file.source.name,
+    shards.map(({ source }) => source),
+  );
+  const tensors = shards.flatMap(({ tensors }, no) =>
+    tensors.map((entry) => ({ ...entry, offset: entry.offset + starts[no] }))
   );
   const values = new Map(
-    [...shards[0].values].filter(([key]) => !key.startsWith("split.")),
+    [...shards[0].values].filter(([key]) => !SPLIT_KEYS.includes(key)),
   );
   return { ...shards[0], source, tensors, values, paths };
 }
 
+/**
+ * The shard that a tensor of a joined file is in.
+ *
+ * @param file What {@linkcode joinShards} returned.
+ * @param tensor One of its tensors.
+ * @returns The shard's number, from 0.
+ */
+export function shardOf({ source }: GgufFile, tensor: TensorEntry): number {
+  return source instanceof JoinedSource ? source.indexAt(tensor.offset) : 0;
+}
+
 /** How many files an input consists of, for people; empty where it is one. */
-export function shardsText({ paths }: GgufFile): string {
+export function shardsText({ paths }: TensorFile): string {
   return paths ? `, in ${paths.length} files` : "";
 }

@@ -104,11 +104,11 @@ export const GGUF_ARRAY_LENGTH = 16_777_216;
 export const GGUF_RANK = 4;
 
 /**
- * Files of a split GGUF, all open at a time; the largest models come in some hundreds.
+ * Files of a split GGUF or of a checkpoint, all open at a time; the largest models come in some hundreds.
  *
- * Stops a count of 65,535 that takes all file handles.
+ * Stops a count of 65,535, or an index of as many names, that takes all file handles.
  */
-export const GGUF_SHARDS = 1000;
+export const SHARDS = 1000;
 
 /**
  * Alignment of GGUF data; two mebibytes are a huge page.
@@ -166,3 +166,17 @@ export const ONNX_DECODED_BYTES: number = 256 * 1024 * 1024;
  * Stops a model that takes all file handles.
  */
 export const ONNX_DATA_FILES = 512;
+
+/**
+ * Bytes of an importance file; those of the largest models take some hundred megabytes.
+ *
+ * Stops a file of any size from being read into memory as a whole.
+ */
+export const IMATRIX_BYTES = 2_000_000_000;
+
+/**
+ * Bytes of the index of a checkpoint; that of a hundred thousand tensors has some ten megabytes.
+ *
+ * Stops whatever file has that name from being kept in memory.
+ */
+export const INDEX_BYTES: number = 100 * 1000 * 1000;

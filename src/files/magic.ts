@@ -40,6 +40,22 @@ function startsLikeSafetensors(start: Uint8Array): boolean {
   return length >= 2n && length <= BigInt(SAFETENSORS_HEADER_BYTES);
 }
 
+/**
+ * Whether a file starts as `llama-imatrix` began its files before they were GGUF: a
+ * number of entries, then the length of a name, and the name of a matrix.
+ *
+ * @param start Its first {@linkcode START_BYTES}, or all there are.
+ */
+export function startsLikeImatrix(start: Uint8Array): boolean {
+  if (start.length < 16) return false;
+  const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
+  const entries = view.getInt32(0, true), length = view.getInt32(4, true);
+  // ggml's names have less than 64 bytes, and llama.cpp's weights end so.
+  if (entries < 1 || length < 6 || length > 64) return false;
+  const name = String.fromCharCode(...start.subarray(8, 8 + length));
+  return /^[\x20-\x7e]+weight$/.test(name);
+}
+
 /** What can be known of a file that is no container. */
 export interface Ends {
   /** Its first {@linkcode START_BYTES}, or all there are. */
@@ -61,6 +77,11 @@ const GGML_LEGACY = ["lmgg", "fmgg", "tjgg", "algg"].map(latin1);
 const TORCH_PICKLE = latin1("\x80\x02\x8a\x0a");
 
 const STRANGERS: readonly Stranger[] = [
+  {
+    what:
+      "an importance file of llama-imatrix, no model; pass it with --imatrix beside one",
+    matches: ({ start }) => startsLikeImatrix(start),
+  },
   {
     what:
       "a Git LFS pointer, which stands for the real file; fetch that with git lfs pull",

@@ -9,7 +9,7 @@ import { dirname, join, sep } from "node:path";
 import type { ByteSource } from "./bytes.ts";
 import { quote } from "./errors.ts";
 import { memorySource, openFile } from "./file_source.ts";
-import { JoinedSource } from "./joined_source.ts";
+import { joinSources } from "./joined_source.ts";
 import { ONNX_DATA_FILES, ONNX_DECODED_BYTES } from "./limits.ts";
 import { DATA, type Initializer } from "./onnx_model.ts";
 import { type ByteRange, signed, type WireReader } from "./protobuf.ts";
@@ -116,14 +116,13 @@ export class OnnxData {
         throw new SyntaxError(message, { cause: error });
       }
     }
-    const joined = this.#sources.length === 1
-      ? undefined
-      : new JoinedSource(this.#main.name, this.#sources);
+    const joined = joinSources(this.#main.name, this.#sources);
     const tensors = found.map(({ entry, place: { source, offset } }) => ({
       ...entry,
-      offset: offset + (joined?.starts[source] ?? 0),
+      offset: offset + joined.starts[source],
     }));
-    return { source: joined ?? this.#main, tensors };
+    const isOne = this.#sources.length === 1;
+    return { source: isOne ? this.#main : joined.source, tensors };
   }
 
   async #find(one: Initializer) {

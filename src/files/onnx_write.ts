@@ -15,7 +15,7 @@
  */
 import type { PartSpec } from "../words/layout.ts";
 import { partBytes } from "../words/layout.ts";
-import type { ByteSink } from "./bytes.ts";
+import type { ByteWriter } from "../stream/bytes.ts";
 import { quote } from "./errors.ts";
 import { ONNX_BYTES, ONNX_TEXT_BYTES } from "./limits.ts";
 import { onnxTypeOf } from "./onnx_data.ts";
@@ -399,7 +399,7 @@ function laidOut(pieces: readonly Piece[]) {
 
 /** Writes all of a model but the data of its tensors. */
 export async function writeOnnxFrame(
-  sink: ByteSink,
+  sink: ByteWriter,
   { frame }: OnnxPlan,
 ): Promise<void> {
   // Pieces between two tensors are small, and go out as one.

@@ -6,6 +6,7 @@
  */
 import { basename } from "node:path";
 import type { ByteSource } from "./bytes.ts";
+import { isCheckpoint, openCheckpoint } from "./checkpoint.ts";
 import { readConfigBeside } from "./checkpoint_config.ts";
 import { printable } from "./errors.ts";
 import { openFile } from "./file_source.ts";
@@ -76,7 +77,8 @@ const ONNX: Container = {
 const UNSIGNED: readonly Container[] = [ONNX, RAW];
 
 /**
- * Opens a file of tensors and checks it; one shard of a split GGUF opens them all.
+ * Opens a file of tensors and checks it; one shard of a split GGUF opens them
+ * all, and so does the folder of a checkpoint, or its `model.safetensors.index.json`.
  *
  * @param path Where it is; `-` is standard input.
  * @param options What the file does not say.
@@ -89,6 +91,18 @@ export async function openTensorFile(
   path: string,
   options: OpenOptions = {},
 ): Promise<TensorFile> {
+  if (await isCheckpoint(path)) {
+    const file = await openCheckpoint(path, (path) => openOne(path, options));
+    return withConfig(file, file.paths![0]);
+  }
+  return await openOne(path, options);
+}
+
+/** Opens a file that is no folder. */
+async function openOne(
+  path: string,
+  options: OpenOptions,
+): Promise<TensorFile> {
   const source = path === "-"
     ? await spoolInput((start) => chooseContainer(STDIN, undefined, { start }))
     : await openFile(path);
@@ -97,12 +111,16 @@ export async function openTensorFile(
     const file = await openSource(source, path, options);
     if (isGguf(file)) return await joinShards(file, path);
     if (file.container !== "safetensors") return file;
-    let config: Promise<unknown> | undefined;
-    return { ...file, config: () => config ??= readConfigBeside(path) };
+    return withConfig(file, path);
   } catch (error) {
     await source.close();
     throw error;
   }
+}
+
+function withConfig(file: TensorFile, path: string): TensorFile {
+  let config: Promise<unknown> | undefined;
+  return { ...file, config: () => config ??= readConfigBeside(path) };
 }
 
 /**

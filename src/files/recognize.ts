@@ -16,6 +16,13 @@ import type { TensorEntry, TensorFile } from "./tensors.ts";
 /** The longest message of a format that is repeated. */
 const MESSAGE_CHARACTERS = 300;
 
+/** What to do where it cannot be told what a tensor is: throw, or go on with something else. */
+export type Doubt = <T>(error: unknown, instead: T) => T;
+
+function refuse(error: unknown): never {
+  throw error;
+}
+
 /** Says that the text of a part has to be read before it can be told what a tensor is. */
 class TextWanted extends Error {
   readonly part: string;
@@ -40,28 +47,36 @@ interface Group {
  *
  * @param file The opened file.
  * @param entries Those of its entries that are nothing else yet.
+ * @param doubt Told of every tensor that cannot be told for sure, which then counts
+ * as its plain entries; without it that is an error.
  * @returns The tensors, checked.
  * @throws {SyntaxError} Where parts contradict each other or the config, or may be of several formats.
  */
 export async function recognizeTensors(
   file: TensorFile,
   entries: readonly TensorEntry[],
+  doubt: Doubt = refuse,
 ): Promise<QuantizedEntry[]> {
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   const claims = new Map<TensorEntry, QuantizedEntry>();
   const found: QuantizedEntry[] = [];
   for (const group of groupsOf(entries, byName)) {
-    const tensor = await recognizeGroup(file, group);
+    const tensor = await recognizeGroup(file, group, doubt);
     if (!tensor) continue;
     for (const entry of tensor.parts.values()) {
       const other = claims.get(entry);
       if (other) {
-        throw new SyntaxError(
-          `Cannot read ${file.source.name}: ${
-            quote(entry.name)
-          } may be part of ${quote(other.name)} as ${other.format.name} or of ${
-            quote(tensor.name)
-          } as ${tensor.format.name}`,
+        return doubt(
+          new SyntaxError(
+            `Cannot read ${file.source.name}: ${
+              quote(entry.name)
+            } may be part of ${
+              quote(other.name)
+            } as ${other.format.name} or of ${
+              quote(tensor.name)
+            } as ${tensor.format.name}`,
+          ),
+          [],
         );
       }
       claims.set(entry, tensor);
@@ -102,11 +117,14 @@ function partsAt(
   base: string,
   byName: ReadonlyMap<string, TensorEntry>,
 ): Map<string, TensorEntry> | undefined {
+  const find = (part: string) =>
+    byName.get(entries[part].replace(PLACEHOLDER, () => base));
+  // The part that is looked for first is there: the others tell.
+  if (needed.some((part) => !find(part))) return undefined;
   const parts = new Map<string, TensorEntry>();
-  for (const [part, template] of Object.entries(entries)) {
-    const entry = byName.get(template.replace(PLACEHOLDER, () => base));
+  for (const part of Object.keys(entries)) {
+    const entry = find(part);
     if (entry) parts.set(part, entry);
-    else if (needed.includes(part)) return undefined;
   }
   return parts;
 }
@@ -114,6 +132,7 @@ function partsAt(
 async function recognizeGroup(
   file: TensorFile,
   group: Group,
+  doubt: Doubt,
 ): Promise<QuantizedEntry | undefined> {
   const { format, convention, base } = group;
   const usesStem = Object.values(convention.entries).some((template) =>
@@ -139,7 +158,7 @@ async function recognizeGroup(
       if (error instanceof TextWanted) {
         const { part } = error;
         texts.set(part, await readText(file, group.entries.get(part)));
-      } else throw told(error, file, name);
+      } else return doubt(told(error, file, name), undefined);
     }
   }
 }

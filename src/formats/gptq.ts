@@ -262,6 +262,7 @@ function scheme(
       offset: "zero",
       rounding: "shift",
       fit: fitOf(symmetric, least),
+      rule: symmetric ? "symmetric" : least === 0 ? "fromZero" : "fromOne",
       stored: "F16",
       limit: LIMIT,
       computeDtype,
@@ -356,13 +357,16 @@ function rejectScales(tile: Tile, plans: FieldPlans): void {
 }
 
 function rejectOrder({ fields: { order }, column }: Tile, size: number) {
-  const bad = order.findIndex((g, c) => g !== floor((column + c) / size));
-  if (bad < 0) return;
-  throw new RangeError(
-    `Cannot dequantize: part "g_idx" has ${order[bad]} for input ${
-      column + bad
-    }, not ${floor((column + bad) / size)}; read it with actOrder: true`,
-  );
+  let group = floor(column / size), end = (group + 1) * size - column;
+  for (let c = 0; c < order.length; c++) {
+    if (c === end) [group, end] = [group + 1, end + size];
+    if (order[c] === group) continue;
+    throw new RangeError(
+      `Cannot dequantize: part "g_idx" has ${order[c]} for input ${
+        column + c
+      }, not ${group}; read it with actOrder: true`,
+    );
+  }
 }
 
 /**
@@ -398,9 +402,9 @@ export const gptq: Format<
   convention: gptqConvention,
   check,
   like: ({ fields, groupedBy, constants }) => ({
-    groupSize: fields[groupedBy].span.columns,
+    groupSize: fields[groupedBy]?.span.columns,
     symmetric: constants?.zero !== undefined,
-    actOrder: fields[groupedBy].wholeRows !== undefined,
+    actOrder: fields[groupedBy]?.wholeRows !== undefined,
   }),
   layout,
   scheme,

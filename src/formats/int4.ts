@@ -35,6 +35,7 @@ import {
   strides,
 } from "../kernels/grouped.ts";
 import { type Kernel, type Operand, run } from "../kernels/engine.ts";
+import { Race } from "../kernels/race.ts";
 import {
   dequantizeInt4,
   dequantizeInt4Groups,
@@ -97,10 +98,15 @@ const QUANTIZE_GROUPS: Kernel = {
   name: "int4_quantize_groups",
   js: quantizeInt4Groups,
 };
-const DEQUANTIZE: Kernel = { name: "int4_dequantize", js: dequantizeInt4 };
+const DEQUANTIZE: Kernel = {
+  name: "int4_dequantize",
+  js: dequantizeInt4,
+  race: /* @__PURE__ */ new Race(),
+};
 const DEQUANTIZE_GROUPS: Kernel = {
   name: "int4_dequantize_groups",
   js: dequantizeInt4Groups,
+  race: /* @__PURE__ */ new Race(),
 };
 
 /** Half of the largest float32: a range between this and its negative has a width that is finite. */
@@ -435,7 +441,9 @@ export const int4: Format<"int4", Int4Options, Int4Parts, ResolvedInt4Options> =
     options: OPTIONS,
     check,
     like: ({ fields, groupedBy, prepass, constants }) => ({
-      groupSize: prepass ? "tensor" : fields[groupedBy].span.columns,
+      groupSize: prepass || !(groupedBy in fields)
+        ? "tensor"
+        : fields[groupedBy]?.span.columns,
       scaleMethod: constants?.zero === undefined ? "affine" : "absmax",
     }),
     layout,

@@ -161,6 +161,7 @@ function scheme(
     offset: symmetric ? undefined : "zero",
     rounding: "reciprocal",
     fit: fitOf(options),
+    rule: symmetric ? "signed" : "affine",
     stored: scaleDtype,
     limit: limitOf(options),
     computeDtype,
@@ -261,7 +262,7 @@ export const matmul_nbits: Format<
   options: OPTIONS,
   complete,
   like: ({ fields, groupedBy, constants }) => ({
-    blockSize: fields[groupedBy].span.columns,
+    blockSize: fields[groupedBy]?.span.columns,
     symmetric: constants?.zero !== undefined,
   }),
   layout,

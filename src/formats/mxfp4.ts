@@ -48,7 +48,8 @@ function decode(
   block: number,
 ): void {
   const d = decodeE8M0Half(fields.exponent[block]);
-  for (let j = at; j < at + VALUES; j++) out[j] = E2M1_DOUBLED[codes[j]] * d;
+  const end = at + VALUES;
+  for (let j = at; j < end; j++) out[j] = E2M1_DOUBLED[codes[j]] * d;
 }
 
 /** ggml's `MXFP4`: 32 E2M1 values share an E8M0 scale. */

@@ -24,19 +24,20 @@
  *
  * @module
  */
-import { E4M3, F32 } from "../layouts/codecs.ts";
+import { F32 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { isObject, memberOf, shownValue } from "../model/config.ts";
 import { defineFormat } from "../model/define.ts";
+import { NEGATIVE_NAN_E4M3 } from "../model/e2m1_checkpoint.ts";
 import { badNumber } from "../model/numbers.ts";
 import { evenE2M1 } from "../numeric/e2m1.ts";
 import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
 import { clamp } from "../numeric/rounding.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
-import { e2m1Scheme } from "../schemes/e2m1.ts";
+import { e2m1Scheme, TO_EVEN } from "../schemes/e2m1.ts";
 import { E2M1_PLUS_ZERO } from "../schemes/grids.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
-import type { Codec, Layout } from "../words/layout.ts";
+import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import { everywhere } from "../words/tile.ts";
@@ -68,14 +69,6 @@ export interface Nvfp4ModeloptParts {
   readonly weight_scale_2: Part<"F32">;
 }
 
-/** E4M3 whose NaN is 0xFF: what the library stores for 0 / 0 on x86-64. */
-const SCALE: Codec = {
-  ...E4M3,
-  store(from, bytes, at): void {
-    bytes[at] = Number.isNaN(from[0]) ? 0xff : encodeE4M3(from[0]);
-  },
-};
-
 function layout(shape: readonly number[]): Layout<Nvfp4ModeloptParts> {
   const matrix = matrixOf(shape), columns = rowLength(shape);
   const group = { rows: 1, columns: GROUP };
@@ -91,7 +84,7 @@ function layout(shape: readonly number[]): Layout<Nvfp4ModeloptParts> {
         group,
         "F8_E4M3",
         withLastAxis(shape, columns / GROUP),
-        SCALE,
+        NEGATIVE_NAN_E4M3,
       ),
       weight_scale_2: fieldPart(
         "tensorScale",
@@ -125,6 +118,7 @@ function scheme(
       const scaled = fround(x / scaleOf(scale, ofTensor));
       return evenE2M1(abs(scaled)) | (scaled < 0 ? 8 : 0);
     },
+    ranks: { divisor: scaleOf, thresholds: TO_EVEN },
     scale: scaleOf,
     grid: E2M1_PLUS_ZERO,
     computeDtype,

@@ -67,8 +67,8 @@ function decode(
   out: Float32Array,
   block: number,
 ): void {
-  const d = fields.scale[block];
-  for (let j = at; j < at + VALUES; j++) out[j] = (codes[j] - 8) * d;
+  const d = fields.scale[block], end = at + VALUES;
+  for (let j = at; j < end; j++) out[j] = (codes[j] - 8) * d;
 }
 
 /** ggml's `Q4_0`: 32 values share a float16 scale; the largest magnitude gets code 0. */

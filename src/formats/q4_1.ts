@@ -102,7 +102,8 @@ function decode(
   block: number,
 ): void {
   const d = fields.scale[block], m = fields.bias[block];
-  for (let j = at; j < at + VALUES; j++) out[j] = fround(codes[j] * d) + m;
+  const end = at + VALUES;
+  for (let j = at; j < end; j++) out[j] = fround(codes[j] * d) + m;
 }
 
 /** ggml's `Q4_1`: 32 values share a float16 scale and a float16 minimum. */

@@ -49,6 +49,15 @@ import { type GgmlKind, type GgmlLayout, ggmlLayouts } from "./table.ts";
 import { writableTypes } from "./writable.ts";
 
 export type { GgmlKind, GgmlLayout };
+export { type Recipe, type RecipeName, recipes } from "./recipe_list.ts";
+export type { Choice, RecipeModel } from "./recipe_mixture.ts";
+export { inRecipeOrder, type RecipeTensor, whyKept } from "./recipe_names.ts";
+export {
+  type PlannedTensor,
+  planRecipe,
+  type RecipeOptions,
+  type TypeOverride,
+} from "./recipes.ts";
 
 /** A tensor type of ggml. The functions need no `this`. */
 export interface GgmlType extends GgmlLayout {

@@ -30,7 +30,9 @@ export type WasmKernel = (...operands: number[]) => number;
 export interface Instance {
   readonly memory: WebAssembly.Memory;
   readonly kernels: Readonly<Record<string, WasmKernel>>;
-  /** Where room for tiles starts; below it are the kernels' constants and their own scratch space. */
+  /** Where the room of the generic way starts, {@linkcode ROOM_BYTES} long; below it are the kernels' constants and their own scratch space. */
+  readonly room: number;
+  /** Where room for tiles starts. */
   readonly scratch: number;
   /** The kernels' constants as the module sets them; what is between them is theirs to write before they read it. */
   readonly constants: Uint8Array;
@@ -39,8 +41,11 @@ export interface Instance {
 const PAGE = 65536;
 const MEBIBYTE = 1024 * 1024;
 
-/** What is kept free for tiles at the bottom of every memory: a full tile, and weights for rows of 30,000 values. */
-const SCRATCH_BYTES = 4 * PAGE;
+/** What the generic way has for a tile: 32,768 values, their codes, packed and not, and 32,000 numbers of their groups. */
+export const ROOM_BYTES = 5 * PAGE;
+
+/** What is kept free at the bottom of every memory: the room of the generic way, a full tile, and weights for rows of 30,000 values. */
+const SCRATCH_BYTES = ROOM_BYTES + 4 * PAGE;
 
 /** A shared arena: large enough for many small arrays, small enough to be copied by mistake. */
 const LEAST_ARENA_BYTES = MEBIBYTE;
@@ -110,12 +115,9 @@ function instantiate(
     CONSTANTS_START,
     kernels.constants_end(),
   );
-  return {
-    memory,
-    kernels,
-    scratch: Math.ceil(kernels.scratch_start() / 64) * 64,
-    constants: compiled.constants,
-  };
+  const room = Math.ceil(kernels.scratch_start() / 64) * 64;
+  const { constants } = compiled;
+  return { memory, kernels, room, scratch: room + ROOM_BYTES, constants };
 }
 
 function isArena({ memory }: Instance): boolean {
@@ -182,6 +184,23 @@ function instanceIn(
     instance = instantiate(module, memory);
     instances.set(module, instance);
   }
+  return instance;
+}
+
+let generic: Arena | undefined;
+
+/**
+ * The instance in whose room the generic way works on data of `array`: that of the
+ * array itself where it lives in an arena, or one that holds nothing else. Its
+ * memory never grows, so that arrays in it stay valid.
+ */
+export function roomInstance(array: ArrayBufferView): Instance {
+  const arena = array.byteOffset < SCRATCH_BYTES
+    ? undefined // where a caller made it from the buffer of another
+    : instanceOf(array);
+  generic ??= openArena(SCRATCH_BYTES);
+  const instance = arena ?? instanceIn(generic, CORE);
+  restore(instance, new Uint8Array(instance.memory.buffer));
   return instance;
 }
 

@@ -17,6 +17,7 @@ import {
   scratchEnd,
   tileInstance,
 } from "./arena.ts";
+import type { Race } from "./race.ts";
 
 /** Which implementation does the work. */
 export type Backend = "wasm" | "js";
@@ -39,6 +40,8 @@ export interface Kernel {
   readonly module?: KernelModule;
   /** The plain-JS twin, where there is one; without it the scalar reference does the work: `(n, ...arrays, ...numbers) => 0 | 1`; arrays start at multiples of 8 bytes. */
   readonly js?: (n: number, ...operands: never[]) => number;
+  /** Decides, from calls that are made anyway, whether the plain-JS twin does work on the heap; without it WebAssembly does. */
+  readonly race?: Race;
 }
 
 /** An array that a kernel works on, and how much of it goes with how many values. */
@@ -68,6 +71,8 @@ export interface Work {
 }
 
 let chosen: Backend | undefined;
+/** Whether the caller has chosen it. */
+let forced = false;
 
 function webAssemblyWorks(): boolean {
   try {
@@ -81,6 +86,9 @@ function webAssemblyWorks(): boolean {
 /**
  * Tells which backend is in force: `"wasm"`, or `"js"` where WebAssembly is
  * missing or forbidden (a content security policy without `wasm-unsafe-eval`).
+ * Where it is `"wasm"` and nobody has forced it, kernels that copy as much as they
+ * compute (int4 from the heap, dequantized) are timed in their first large calls,
+ * and plain JS does them where it is faster.
  * Results are the same bytes on both.
  *
  * @example
@@ -119,7 +127,7 @@ export function useBackend(name: Backend): void {
       'WebAssembly does not work here: stay with useBackend("js")',
     );
   }
-  chosen = backend;
+  [chosen, forced] = [backend, true];
 }
 
 /**
@@ -166,11 +174,21 @@ export function allocate(length: number): OwnFloats {
     : new Float32Array(floats);
 }
 
+/** Work of so few values is done before WebAssembly is ready for it. */
+const FEW_VALUES = 16;
+
 /** Runs a kernel over all values of `work`. */
 export function run(work: Work): void {
   if (work.count === 0) return;
-  if (backend() === "wasm") runWasm(work);
-  else runJs(work);
+  const { kernel, operands, count } = work;
+  if (backend() !== "wasm") return runJs(work);
+  if (count <= FEW_VALUES && kernel.js && !forced) return runJs(work);
+  if (
+    forced || !kernel.race || operands.some(({ array }) => instanceOf(array))
+  ) {
+    return runWasm(work);
+  }
+  kernel.race.run(count, () => runWasm(work), () => runJs(work));
 }
 
 // ---- what both backends share ----

@@ -3,89 +3,155 @@
  *
  * @module
  */
-import { bf16ToF32, f32ToBf16 } from "../numeric/bf16.ts";
+import {
+  bf16ToF32,
+  decodeBf16,
+  encodeBf16,
+  f32ToBf16,
+} from "../numeric/bf16.ts";
 import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
-import { f16ToF32, f32ToF16 } from "../numeric/f16.ts";
+import { decodeF16, encodeF16, f16ToF32, f32ToF16 } from "../numeric/f16.ts";
 import { decodeUE4M3Half } from "../numeric/ue4m3.ts";
 import type { Codec } from "../words/layout.ts";
 
-const word = new Float32Array(1);
-const wordBytes = new Uint8Array(word.buffer);
+const word = /* @__PURE__ */ new Float32Array(1);
+const wordBytes = /* @__PURE__ */ new Uint8Array(word.buffer);
+
+/** A codec of one number, from what is done with its first byte. */
+function single(
+  bytes: number,
+  load: (bytes: Uint8Array, at: number) => number,
+  store: (x: number, bytes: Uint8Array, at: number) => void,
+): Codec {
+  return {
+    bytes,
+    areas: { rows: 1, columns: 1 },
+    load: (bytes, at, to) => void (to[0] = load(bytes, at)),
+    store: (from, bytes, at) => store(from[0], bytes, at),
+    loadRun(bytes, at, stride, to, first, count): void {
+      for (let i = first; i < first + count; i++, at += stride) {
+        to[i] = load(bytes, at);
+      }
+    },
+    storeRun(from, first, count, bytes, at, stride): void {
+      for (let i = first; i < first + count; i++, at += stride) {
+        store(from[i], bytes, at);
+      }
+    },
+  };
+}
+
+/** Numbers of neighbours, where they lie together at whole elements of a type: all at once. */
+function inRuns<A extends Uint16Array | Int32Array | Float32Array>(
+  codec: Codec,
+  view: new (buffer: ArrayBufferLike, at: number, count: number) => A,
+  load: (from: A, to: Float32Array) => void,
+  store: (from: Float32Array, to: A) => void,
+): Codec {
+  const { bytes: width, loadRun, storeRun } = codec;
+  const viewOf = (bytes: Uint8Array, at: number, stride: number, n: number) =>
+    stride === width && (bytes.byteOffset + at) % width === 0
+      ? new view(bytes.buffer, bytes.byteOffset + at, n)
+      : undefined;
+  return {
+    ...codec,
+    loadRun(bytes, at, stride, to, first, count): void {
+      const from = viewOf(bytes, at, stride, count);
+      if (from) load(from, to.subarray(first, first + count));
+      else loadRun!(bytes, at, stride, to, first, count);
+    },
+    storeRun(from, first, count, bytes, at, stride): void {
+      const to = viewOf(bytes, at, stride, count);
+      if (to) store(from.subarray(first, first + count), to);
+      else storeRun!(from, first, count, bytes, at, stride);
+    },
+  };
+}
+
+const float32: Codec = /* @__PURE__ */ single(4, (bytes, at) => {
+  for (let k = 0; k < 4; k++) wordBytes[k] = bytes[at + k];
+  return word[0];
+}, (x, bytes, at) => {
+  word[0] = x;
+  for (let k = 0; k < 4; k++) bytes[at + k] = wordBytes[k];
+});
 
 /** One float32, little-endian. */
-export const F32: Codec = {
-  bytes: 4,
-  areas: { rows: 1, columns: 1 },
-  load(bytes, at, to): void {
-    wordBytes.set(bytes.subarray(at, at + 4));
-    to[0] = word[0];
-  },
-  store(from, bytes, at): void {
-    word[0] = from[0];
-    bytes.set(wordBytes, at);
-  },
-};
+export const F32: Codec = /* @__PURE__ */ inRuns(
+  float32,
+  Float32Array,
+  (from, to) => to.set(from),
+  (from, to) => to.set(from),
+);
 
 /** A 16-bit float, little-endian. */
 function sixteenBits(
   decode: (bits: number) => number,
   encode: (x: number) => number,
 ): Codec {
-  return {
-    bytes: 2,
-    areas: { rows: 1, columns: 1 },
-    load(bytes, at, to): void {
-      to[0] = decode(bytes[at] | bytes[at + 1] << 8);
-    },
-    store(from, bytes, at): void {
-      const bits = encode(from[0]);
+  return single(
+    2,
+    (bytes, at) => decode(bytes[at] | bytes[at + 1] << 8),
+    (x, bytes, at) => {
+      const bits = encode(x);
       bytes[at] = bits & 255;
       bytes[at + 1] = bits >> 8;
+    },
+  );
+}
+
+/** One binary16. */
+export const F16: Codec = /* @__PURE__ */ inRuns(
+  /* @__PURE__ */ sixteenBits(f16ToF32, f32ToF16),
+  Uint16Array,
+  decodeF16,
+  encodeF16,
+);
+
+/** One bfloat16. */
+export const BF16: Codec = /* @__PURE__ */ inRuns(
+  /* @__PURE__ */ sixteenBits(bf16ToF32, f32ToBf16),
+  Uint16Array,
+  decodeBf16,
+  encodeBf16,
+);
+
+/**
+ * One byte that stands for a number.
+ *
+ * @param decode The number.
+ * @param encode Its byte.
+ */
+export function byte(
+  decode: (byte: number) => number,
+  encode: (x: number) => number,
+): Codec {
+  const numbers = Float32Array.from({ length: 256 }, (_, byte) => decode(byte));
+  return {
+    ...single(
+      1,
+      (bytes, at) => numbers[bytes[at]],
+      (x, bytes, at) => void (bytes[at] = encode(x)),
+    ),
+    loadRun(bytes, at, stride, to, first, count): void {
+      for (let i = first; i < first + count; i++, at += stride) {
+        to[i] = numbers[bytes[at]];
+      }
     },
   };
 }
 
-/** One binary16. */
-export const F16: Codec = sixteenBits(f16ToF32, f32ToF16);
-
-/** One bfloat16. */
-export const BF16: Codec = sixteenBits(bf16ToF32, f32ToBf16);
-
 /** One byte, as a whole number of 0 … 255: an exponent, an 8-bit code. */
-export const U8: Codec = {
-  bytes: 1,
-  areas: { rows: 1, columns: 1 },
-  load(bytes, at, to): void {
-    to[0] = bytes[at];
-  },
-  store(from, bytes, at): void {
-    bytes[at] = from[0];
-  },
-};
+export const U8: Codec = /* @__PURE__ */ byte((x) => x, (x) => x);
 
 /** One E4M3 without a sign, as ggml reads it: 0x7F is 0. */
-export const UE4M3: Codec = {
-  bytes: 1,
-  areas: { rows: 1, columns: 1 },
-  load(bytes, at, to): void {
-    to[0] = 2 * decodeUE4M3Half(bytes[at]);
-  },
-  store(from, bytes, at): void {
-    bytes[at] = encodeE4M3(from[0]);
-  },
-};
+export const UE4M3: Codec = /* @__PURE__ */ byte(
+  (x) => 2 * decodeUE4M3Half(x),
+  encodeE4M3,
+);
 
 /** One E4M3 without infinities. */
-export const E4M3: Codec = {
-  bytes: 1,
-  areas: { rows: 1, columns: 1 },
-  load(bytes, at, to): void {
-    to[0] = decodeE4M3(bytes[at]);
-  },
-  store(from, bytes, at): void {
-    bytes[at] = encodeE4M3(from[0]);
-  },
-};
+export const E4M3: Codec = /* @__PURE__ */ byte(decodeE4M3, encodeE4M3);
 
 /**
  * One signed byte that stands for a number less by `offset`.
@@ -93,30 +159,28 @@ export const E4M3: Codec = {
  * @param offset What is added when the number is read.
  */
 export function signedByte(offset = 0): Codec {
-  return {
-    bytes: 1,
-    areas: { rows: 1, columns: 1 },
-    load(bytes, at, to): void {
-      to[0] = (bytes[at] << 24 >> 24) + offset;
-    },
-    store(from, bytes, at): void {
-      bytes[at] = from[0] - offset;
-    },
-  };
+  return byte((x) => (x << 24 >> 24) + offset, (x) => x - offset);
 }
 
 /** One int32, little-endian, as a whole number. */
-export const I32: Codec = {
-  bytes: 4,
-  areas: { rows: 1, columns: 1 },
-  load(bytes, at, to): void {
-    to[0] = bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 |
-      bytes[at + 3] << 24;
+export const I32: Codec = /* @__PURE__ */ inRuns(
+  /* @__PURE__ */ single(
+    4,
+    (bytes, at) =>
+      bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 |
+      bytes[at + 3] << 24,
+    (x, bytes, at) => {
+      for (let k = 0; k < 4; k++) bytes[at + k] = x >> 8 * k;
+    },
+  ),
+  Int32Array,
+  (from, to) => {
+    for (let i = 0; i < to.length; i++) to[i] = from[i];
   },
-  store(from, bytes, at): void {
-    for (let k = 0; k < 4; k++) bytes[at + k] = from[0] >> 8 * k;
+  (from, to) => {
+    for (let i = 0; i < to.length; i++) to[i] = from[i];
   },
-};
+);
 
 /** How whole numbers of four bits lie in bytes. */
 export interface NibbleOrder {
@@ -192,11 +256,17 @@ export function repeated(codec: Codec, count: number): Codec {
     bytes: codec.bytes * count,
     areas: { rows: 1, columns: count },
     load(bytes, at, to): void {
+      if (codec.loadRun) {
+        return codec.loadRun(bytes, at, codec.bytes, to, 0, count);
+      }
       for (let k = 0; k < count; k++) {
         codec.load(bytes, at + k * codec.bytes, to.subarray(k));
       }
     },
     store(from, bytes, at): void {
+      if (codec.storeRun) {
+        return codec.storeRun(from, 0, count, bytes, at, codec.bytes);
+      }
       for (let k = 0; k < count; k++) {
         codec.store(from.subarray(k), bytes, at + k * codec.bytes);
       }

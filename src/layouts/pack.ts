@@ -1,6 +1,6 @@
 /**
- * Packing and unpacking by a layout's description: written to be read. Layouts
- * that are used a lot have faster ways beside it, judged against this one.
+ * Packing and unpacking by a layout's description. Codes of units that a tile has
+ * whole are moved in bands (bands.ts); those of units at its edges one by one.
  *
  * @module
  */
@@ -20,6 +20,7 @@ import {
   type Tile,
 } from "../words/tile.ts";
 import type { Matrix, Window } from "../words/window.ts";
+import { type Band, packBand, unpackBand } from "./bands.ts";
 
 /** Bytes of one part, and the window that they were taken for. */
 export interface PartBytes {
@@ -31,40 +32,6 @@ export interface PartBytes {
   readonly area: Window;
 }
 
-/** A unit of a part that a tile touches. */
-interface UnitPlace {
-  /** Offset of its bytes. */
-  readonly at: number;
-  /** Its first row in the matrix. */
-  readonly row: number;
-  /** Its first column in the matrix. */
-  readonly column: number;
-}
-
-/** The units that a window of a part touches. */
-function* places(
-  { plan, area }: PartBytes,
-  matrix: Matrix,
-  window: Window,
-): Generator<UnitPlace, void> {
-  const have = unitsOf(plan, matrix, area);
-  const want = unitsOf(plan, matrix, window);
-  const { unit } = plan;
-  for (let r = want.row; r < want.row + want.rows; r++) {
-    for (let c = want.column; c < want.column + want.columns; c++) {
-      const row = r - have.row, column = c - have.column;
-      const index = plan.order === "rows"
-        ? row * have.columns + column
-        : column * have.rows + row;
-      yield {
-        at: index * unit.bytes,
-        row: r * unit.rows,
-        column: c * unit.columns,
-      };
-    }
-  }
-}
-
 /** Takes codes and fields of a tile out of a part. */
 export function unpackPart(
   part: PartBytes,
@@ -72,16 +39,32 @@ export function unpackPart(
   plans: FieldPlans,
   tile: Tile,
 ): void {
-  for (const item of part.plan.holds) {
+  const { unit, holds } = part.plan;
+  for (const item of holds) {
     if (item.kind === "text") {
       item.read(new TextDecoder().decode(part.bytes), tile.fields);
-      continue;
-    }
-    for (const place of places(part, matrix, tile)) {
-      if (item.kind === "constant") checkConstant(part, item, place);
-      else if (item.kind === "codes") unpackCodes(part, item, place, tile);
-      else if (item.kind === "bits") unpackBits(part, item, place, tile);
-      else unpackField(part, item, place, plans[item.role], tile);
+    } else if (item.kind === "constant") {
+      checkConstant(part.bytes, item);
+    } else if (item.kind === "field") {
+      unpackFields(part, matrix, item, plans[item.role], tile);
+    } else if (item.kind === "bits") {
+      atEdges(
+        part,
+        matrix,
+        tile,
+        undefined,
+        (at, row, column) => unpackBits(part, item, at, row, column, tile),
+      );
+    } else {
+      const band = wholeUnits(part, item, matrix, tile);
+      if (band) unpackBand(part.bytes, band, unit, item, tile);
+      atEdges(
+        part,
+        matrix,
+        tile,
+        band,
+        (at, row, column) => unpackCodes(part, item, at, row, column, tile),
+      );
     }
   }
 }
@@ -93,39 +76,118 @@ export function packPart(
   plans: FieldPlans,
   tile: Tile,
 ): void {
-  for (const item of part.plan.holds) {
+  const { unit, holds } = part.plan;
+  for (const item of holds) {
     if (item.kind === "text") {
       part.bytes.set(new TextEncoder().encode(item.write(tile.fields)));
-      continue;
-    }
-    for (const place of places(part, matrix, tile)) {
-      if (item.kind === "constant") {
-        part.bytes.set(item.bytes, place.at + item.at);
-      } else if (item.kind === "codes") packCodes(part, item, place, tile);
-      else if (item.kind === "bits") packBits(part, item, place, tile);
-      else packField(part, item, place, plans[item.role], tile);
+    } else if (item.kind === "constant") {
+      part.bytes.set(item.bytes, item.at);
+    } else if (item.kind === "field") {
+      packFields(part, matrix, item, plans[item.role], tile);
+    } else if (item.kind === "bits") {
+      atEdges(
+        part,
+        matrix,
+        tile,
+        undefined,
+        (at, row, column) => packBits(part, item, at, row, column, tile),
+      );
+    } else {
+      const band = wholeUnits(part, item, matrix, tile);
+      if (band) packBand(part.bytes, band, unit, item, tile);
+      atEdges(
+        part,
+        matrix,
+        tile,
+        band,
+        (at, row, column) => packCodes(part, item, at, row, column, tile),
+      );
     }
   }
 }
 
+/** Throws a RangeError where bytes that have to be the same are not. */
 function checkConstant(
-  { bytes }: PartBytes,
+  bytes: Uint8Array,
   { at, bytes: expected, otherwise }: ConstantItem,
-  place: UnitPlace,
 ): void {
-  if (expected.every((byte, k) => bytes[place.at + at + k] === byte)) return;
-  throw new RangeError(`Cannot read ${otherwise}`);
+  if (!otherwise) return;
+  const bad = expected.findIndex((byte, k) => bytes[at + k] !== byte);
+  if (bad < 0) return;
+  throw new RangeError(
+    `Cannot read ${otherwise}: its byte ${bad} is ${
+      bytes[at + bad]
+    }, by shape and options it must be ${expected[bad]}`,
+  );
 }
+
+// ---- where units are ----
+
+/** Where some units of a part lie. */
+function bandOf(
+  { plan, area }: PartBytes,
+  matrix: Matrix,
+  { row, rows, column, columns }: Window,
+): Band {
+  const { unit: { bytes }, order } = plan, have = unitsOf(plan, matrix, area);
+  const [rowStride, stride] = order === "rows"
+    ? [have.columns * bytes, bytes]
+    : [bytes, have.rows * bytes];
+  const at = (row - have.row) * rowStride + (column - have.column) * stride;
+  return { at, row, rows, rowStride, column, count: columns, stride };
+}
+
+/** The units that a tile has whole. Those of more rows than one, or with halves of bytes to spare, are left to be done one by one. */
+function wholeUnits(
+  part: PartBytes,
+  { spare }: CodesItem,
+  matrix: Matrix,
+  { row, rows, column, columns }: Tile,
+): Band | undefined {
+  const { unit } = part.plan;
+  const first = Math.ceil(column / unit.columns);
+  const count = Math.floor((column + columns) / unit.columns) - first;
+  if (unit.rows > 1 || spare || count <= 0) return undefined;
+  return bandOf(part, matrix, { row, rows, column: first, columns: count });
+}
+
+/** Calls `visit` with the offset and the place of every unit that a tile touches, but for those in a band. */
+function atEdges(
+  part: PartBytes,
+  matrix: Matrix,
+  tile: Tile,
+  band: Band | undefined,
+  visit: (at: number, row: number, column: number) => void,
+): void {
+  const { unit } = part.plan;
+  const all = bandOf(part, matrix, unitsOf(part.plan, matrix, tile));
+  const end = all.column + all.count;
+  const from = band ? band.column : end, to = band ? from + band.count : end;
+  if (from === all.column && to === end) return;
+  for (let r = 0; r < all.rows; r++) {
+    for (let c = all.column; c < end; c++) {
+      if (c >= from && c < to) continue;
+      visit(
+        all.at + r * all.rowStride + (c - all.column) * all.stride,
+        (all.row + r) * (unit.rowStep === undefined ? unit.rows : 1),
+        c * unit.columns,
+      );
+    }
+  }
+}
+
+// ---- codes of one unit ----
 
 /** Index in the tile of value `k` of a unit, or −1 where the tile does not have it. */
 function valueIndex(
   k: number,
-  unit: { columns: number },
-  place: UnitPlace,
+  { columns, rowStep = 1 }: Unit,
+  unitRow: number,
+  unitColumn: number,
   tile: Tile,
 ): number {
-  const row = place.row + Math.floor(k / unit.columns) - tile.row;
-  const column = place.column + k % unit.columns - tile.column;
+  const row = unitRow + Math.floor(k / columns) * rowStep - tile.row;
+  const column = unitColumn + k % columns - tile.column;
   const inside = row >= 0 && row < tile.rows && column >= 0 &&
     column < tile.columns;
   return inside ? row * tile.columns + column : -1;
@@ -134,32 +196,39 @@ function valueIndex(
 function unpackCodes(
   { bytes, plan: { unit } }: PartBytes,
   { at, nibbles, flip = 0 }: CodesItem,
-  place: UnitPlace,
+  unitAt: number,
+  row: number,
+  column: number,
   tile: Tile,
 ): void {
-  nibbles.forEach((nibble, k) => {
-    const to = valueIndex(k, unit, place, tile);
-    if (to < 0) return;
-    const byte = bytes[place.at + at + (nibble >> 1)];
+  for (let k = 0; k < nibbles.length; k++) {
+    const to = valueIndex(k, unit, row, column, tile);
+    if (to < 0) continue;
+    const nibble = nibbles[k], byte = bytes[unitAt + at + (nibble >> 1)];
     tile.codes[to] = (byte >> 4 * (nibble & 1) & 15) ^ flip;
-  });
+  }
 }
 
 function packCodes(
   { bytes, plan: { unit } }: PartBytes,
   item: CodesItem,
-  place: UnitPlace,
+  unitAt: number,
+  row: number,
+  column: number,
   tile: Tile,
 ): void {
-  const { at, nibbles, flip = 0 } = item;
-  nibbles.forEach((nibble, k) => {
-    const from = valueIndex(k, unit, place, tile);
+  const { at, nibbles, flip = 0, spare = [] } = item;
+  for (let k = 0; k < nibbles.length; k++) {
+    const from = valueIndex(k, unit, row, column, tile), nibble = nibbles[k];
     const code = from < 0
-      ? paddingAt(k, item, unit, place, tile)
+      ? paddingAt(k, item, unit, row, column, tile)
       : tile.codes[from] ^ flip;
-    const byte = place.at + at + (nibble >> 1), shift = 4 * (nibble & 1);
+    const byte = unitAt + at + (nibble >> 1), shift = 4 * (nibble & 1);
     bytes[byte] = bytes[byte] & ~(15 << shift) | code << shift;
-  });
+  }
+  for (const nibble of spare) {
+    bytes[unitAt + at + (nibble >> 1)] &= nibble & 1 ? 15 : 240;
+  }
 }
 
 /** What is stored where the tile has no value: see {@linkcode CodesItem.padding} and {@linkcode CodesItem.stale}. */
@@ -167,26 +236,30 @@ function paddingAt(
   k: number,
   { padding = 0, stale, flip = 0 }: CodesItem,
   unit: { columns: number },
-  place: UnitPlace,
+  unitRow: number,
+  unitColumn: number,
   tile: Tile,
 ): number {
-  const { columns } = tile.matrix, column = place.column + k % unit.columns;
+  const { columns } = tile.matrix, column = unitColumn + k % unit.columns;
   const last = columns - 1;
   if (stale === undefined || column !== columns || columns % 2 === 0) {
     return padding;
   }
   if (last % stale === 0) return 0;
-  const row = place.row + Math.floor(k / unit.columns) - tile.row;
+  const row = unitRow + Math.floor(k / unit.columns) - tile.row;
   return tile.codes[row * tile.columns + last - 1 - tile.column] ^ flip;
 }
+
+// ---- codes of other widths ----
 
 /** Index in the tile of the first value of a unit that the tile has whole, in one row; −1 for others. */
 function wholeUnitIndex(
   unit: Unit,
-  place: UnitPlace,
+  unitRow: number,
+  unitColumn: number,
   tile: Tile,
 ): number {
-  const row = place.row - tile.row, column = place.column - tile.column;
+  const row = unitRow - tile.row, column = unitColumn - tile.column;
   const whole = unit.rows === 1 && row >= 0 && row < tile.rows &&
     column >= 0 && column + unit.columns <= tile.columns;
   return whole ? row * tile.columns + column : -1;
@@ -195,14 +268,16 @@ function wholeUnitIndex(
 function unpackBits(
   { bytes, plan: { unit } }: PartBytes,
   { at, width, places, above, flip = 0 }: BitsItem,
-  place: UnitPlace,
+  unitAt: number,
+  row: number,
+  column: number,
   tile: Tile,
 ): void {
-  const { codes } = tile, start = place.at + at;
+  const { codes } = tile, start = unitAt + at;
   const mask = (1 << width) - 1, below = (1 << above) - 1;
-  const first = wholeUnitIndex(unit, place, tile);
+  const first = wholeUnitIndex(unit, row, column, tile);
   for (let k = 0; k < places.length; k++) {
-    const to = first < 0 ? valueIndex(k, unit, place, tile) : first + k;
+    const to = first < 0 ? valueIndex(k, unit, row, column, tile) : first + k;
     if (to < 0) continue;
     const bit = places[k] * width;
     const bits = bytes[start + (bit >> 3)] >> (bit & 7) & mask;
@@ -213,13 +288,15 @@ function unpackBits(
 function packBits(
   { bytes, plan: { unit } }: PartBytes,
   { at, width, places, above, flip = 0 }: BitsItem,
-  place: UnitPlace,
+  unitAt: number,
+  row: number,
+  column: number,
   tile: Tile,
 ): void {
-  const { codes } = tile, start = place.at + at, mask = (1 << width) - 1;
-  const first = wholeUnitIndex(unit, place, tile);
+  const { codes } = tile, start = unitAt + at, mask = (1 << width) - 1;
+  const first = wholeUnitIndex(unit, row, column, tile);
   for (let k = 0; k < places.length; k++) {
-    const from = first < 0 ? valueIndex(k, unit, place, tile) : first + k;
+    const from = first < 0 ? valueIndex(k, unit, row, column, tile) : first + k;
     const bits = from < 0 ? 0 : codes[from] >> above & mask ^ flip;
     const bit = places[k] * width, byte = start + (bit >> 3);
     const shift = bit & 7;
@@ -227,67 +304,147 @@ function packBits(
   }
 }
 
-let scratch = new Float32Array(256);
+// ---- fields ----
 
-/** Memory for the numbers of a codec. */
-function entriesOf({ codec }: FieldItem, length: number): Float32Array {
+/** Numbers of one unit. */
+let entries = /* @__PURE__ */ new Float32Array(256);
+
+/** Makes room for the numbers of a unit. */
+function makeRoom({ codec }: FieldItem, { length = 1 }: FieldPlan): void {
   const count = codec.areas.rows * codec.areas.columns * length;
-  if (scratch.length < count) scratch = new Float32Array(count);
-  return scratch;
+  if (entries.length < count) entries = new Float32Array(count);
 }
 
-/** Index in the tile's field of entry `k` of a codec, or −1 where the tile does not have it. */
-function fieldIndex(
-  k: number,
+/** Whether a unit is an area of the field with one number: then units and areas lie alike. */
+function isUnitArea(
+  { plan: { unit } }: PartBytes,
   { codec }: FieldItem,
-  place: UnitPlace,
-  plan: FieldPlan,
-  tile: Tile,
-): number {
-  const { span } = plan, areas = fieldAreas(tile, plan);
-  const row = Math.floor(place.row / span.rows) +
-    Math.floor(k / codec.areas.columns) - areas.row;
-  const column = Math.floor(place.column / span.columns) +
-    k % codec.areas.columns - areas.column;
-  const inside = row >= 0 && row < areas.rows && column >= 0 &&
-    column < areas.columns;
-  return inside ? row * areas.columns + column : -1;
+  { span, length = 1 }: FieldPlan,
+): boolean {
+  return length === 1 && codec.areas.rows === 1 && codec.areas.columns === 1 &&
+    unit.rows === span.rows && unit.columns === span.columns;
 }
 
-function unpackField(
-  { bytes }: PartBytes,
+function unpackFields(
+  part: PartBytes,
+  matrix: Matrix,
   item: FieldItem,
-  place: UnitPlace,
   plan: FieldPlan,
   tile: Tile,
 ): void {
-  const { role, at, codec } = item, length = plan.length ?? 1;
-  const entries = entriesOf(item, length);
-  codec.load(bytes, place.at + at, entries);
-  for (let k = 0; k < codec.areas.rows * codec.areas.columns; k++) {
-    const to = fieldIndex(k, item, place, plan, tile) * length;
-    if (to < 0) continue;
-    tile.fields[role].set(
-      entries.subarray(k * length, (k + 1) * length),
-      to,
-    );
+  const { role, at, codec } = item, { bytes } = part;
+  const field = tile.fields[role];
+  if (codec.loadRun && isUnitArea(part, item, plan)) {
+    const band = bandOf(part, matrix, fieldAreas(tile, plan));
+    for (let r = 0; r < band.rows; r++) {
+      const from = band.at + at + r * band.rowStride, to = r * band.count;
+      codec.loadRun(bytes, from, band.stride, field, to, band.count);
+    }
+    return;
   }
+  makeRoom(item, plan);
+  if (codec.areas.rows === 1 && !plan.length && tile.rows > 0) {
+    return unpackRows(part, matrix, item, plan, tile);
+  }
+  eachEntry(part, matrix, item, plan, tile, {
+    before: (unitAt) => codec.load(bytes, unitAt + at, entries),
+    visit(entry, index): void {
+      if (index >= 0) field[index] = entries[entry];
+    },
+  });
 }
 
-function packField(
-  { bytes }: PartBytes,
-  item: FieldItem,
-  place: UnitPlace,
+/** Numbers of units that are one row of areas high, unit after unit. */
+function unpackRows(
+  part: PartBytes,
+  matrix: Matrix,
+  { role, at, codec }: FieldItem,
   plan: FieldPlan,
   tile: Tile,
 ): void {
-  const { role, at, codec } = item, length = plan.length ?? 1;
-  const entries = entriesOf(item, length);
-  for (let k = 0; k < codec.areas.rows * codec.areas.columns; k++) {
-    const from = fieldIndex(k, item, place, plan, tile) * length;
-    for (let i = 0; i < length; i++) {
-      entries[k * length + i] = from < 0 ? NaN : tile.fields[role][from + i];
+  const { unit } = part.plan, { span } = plan, field = tile.fields[role];
+  const units = bandOf(part, matrix, unitsOf(part.plan, matrix, tile));
+  const areas = fieldAreas(tile, plan), perUnit = codec.areas.columns;
+  for (let r = 0; r < units.rows; r++) {
+    const row = Math.floor((units.row + r) * unit.rows / span.rows) - areas.row;
+    if (row < 0 || row >= areas.rows) continue;
+    const first = row * areas.columns, end = first + areas.columns;
+    for (let c = 0; c < units.count; c++) {
+      const column = (units.column + c) * unit.columns / span.columns;
+      const from = units.at + r * units.rowStride + c * units.stride;
+      codec.load(part.bytes, from + at, entries);
+      let to = first + Math.floor(column) - areas.column;
+      for (let k = 0; k < perUnit; k++, to++) {
+        if (to >= first && to < end) field[to] = entries[k];
+      }
     }
   }
-  codec.store(entries, bytes, place.at + at);
+}
+
+function packFields(
+  part: PartBytes,
+  matrix: Matrix,
+  item: FieldItem,
+  plan: FieldPlan,
+  tile: Tile,
+): void {
+  const { role, at, codec } = item, { bytes } = part;
+  const field = tile.fields[role];
+  if (codec.storeRun && isUnitArea(part, item, plan)) {
+    const band = bandOf(part, matrix, fieldAreas(tile, plan));
+    for (let r = 0; r < band.rows; r++) {
+      const to = band.at + at + r * band.rowStride, from = r * band.count;
+      codec.storeRun(field, from, band.count, bytes, to, band.stride);
+    }
+    return;
+  }
+  makeRoom(item, plan);
+  eachEntry(part, matrix, item, plan, tile, {
+    visit(entry, index): void {
+      entries[entry] = index < 0 ? NaN : field[index];
+    },
+    after: (unitAt) => codec.store(entries, bytes, unitAt + at),
+  });
+}
+
+/** What is done with the numbers of units. */
+interface EntryVisitor {
+  /** With the offset of a unit, before its numbers. */
+  before?(at: number): void;
+  /** With every number of a unit, and its index in the tile's field, or −1 where the tile does not have it. */
+  visit(entry: number, index: number): void;
+  /** With the offset of the unit, after them. */
+  after?(at: number): void;
+}
+
+function eachEntry(
+  part: PartBytes,
+  matrix: Matrix,
+  { codec }: FieldItem,
+  plan: FieldPlan,
+  tile: Tile,
+  visitor: EntryVisitor,
+): void {
+  const { span, length = 1 } = plan, areas = fieldAreas(tile, plan);
+  const { unit } = part.plan, { rows, columns } = codec.areas;
+  const units = bandOf(part, matrix, unitsOf(part.plan, matrix, tile));
+  for (let r = 0; r < units.rows; r++) {
+    const row = Math.floor((units.row + r) * unit.rows / span.rows) - areas.row;
+    for (let c = 0; c < units.count; c++) {
+      const at = units.at + r * units.rowStride + c * units.stride;
+      const column =
+        Math.floor((units.column + c) * unit.columns / span.columns) -
+        areas.column;
+      visitor.before?.(at);
+      for (let k = 0; k < rows * columns; k++) {
+        const i = row + Math.floor(k / columns), j = column + k % columns;
+        const inside = i >= 0 && i < areas.rows && j >= 0 && j < areas.columns;
+        for (let e = 0; e < length; e++) {
+          const index = inside ? (i * areas.columns + j) * length + e : -1;
+          visitor.visit(k * length + e, index);
+        }
+      }
+      visitor.after?.(at);
+    }
+  }
 }

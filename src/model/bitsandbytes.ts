@@ -29,7 +29,11 @@ import {
 } from "../layouts/quant_state.ts";
 import { dynamicMap } from "../numeric/codebooks.ts";
 import { sizeOf } from "../numeric/shape.ts";
-import { codebookOf, codebookScheme } from "../schemes/codebook.ts";
+import {
+  type Codebook,
+  codebookOf,
+  codebookScheme,
+} from "../schemes/codebook.ts";
 import { bytesPerElement } from "../words/dtypes.ts";
 import type {
   Candidate,
@@ -115,8 +119,10 @@ export interface BitsandbytesSpec<Name extends string> {
   readonly name: Name;
   /** One line for a list of formats. */
   readonly summary: string;
-  /** What codes stand for, and where quantizing parts them: at the midpoints. */
+  /** What codes stand for. */
   readonly grid: Grid;
+  /** How quantizing finds them: by the midpoints of the grid by default. */
+  readonly codebook?: Codebook;
   /** See {@linkcode Format.errorBound}. */
   readonly errorBound: number;
 }
@@ -163,9 +169,9 @@ const OPTIONS: Schema<BitsandbytesOptions> = {
  * @returns The format.
  */
 export function bitsandbytesFormat<Name extends string>(
-  { name, summary, grid, errorBound }: BitsandbytesSpec<Name>,
+  { name, summary, grid, errorBound, codebook = codebookOf(grid.values) }:
+    BitsandbytesSpec<Name>,
 ): BitsandbytesFormat<Name> {
-  const codebook = codebookOf(grid.values);
   const nested = { codebook: codebookOf(dynamicMap()), blocks: NESTED_BLOCK };
   return defineFormat({
     name,
@@ -177,7 +183,7 @@ export function bitsandbytesFormat<Name extends string>(
     options: OPTIONS,
     check,
     like: ({ fields, groupedBy, computeDtype }) => ({
-      blockSize: fields[groupedBy].span.columns,
+      blockSize: fields[groupedBy]?.span.columns,
       nested: "scaleCode" in fields,
       computeDtype,
     }),

@@ -233,6 +233,11 @@ function schemeOf(
   const { grid, form, groupedBy, values: size } = spec;
   // The weights are those of columns, so only whole rows can be cut apart.
   const together: Span | undefined = importance && { rows: 1, columns };
+  const encodeAt = importance
+    ? (values: Float32Array, at: number, tile: BlockTile) =>
+      spec.encodeWeighted!(values, at, importance, tile, at / size)
+    : (values: Float32Array, at: number, tile: BlockTile) =>
+      spec.encode(values, at, tile, at / size);
   const halves = spec.record.flatMap((item) =>
     item.kind === "field" && item.codec === F16 ? [item.role] : []
   );
@@ -247,11 +252,7 @@ function schemeOf(
     encode(values, tile, { overflow = "throw" }: EncodeContext): void {
       const step = importance ? importance.length : size;
       for (let at = 0; at < values.length; at += step) {
-        const encode = (from: Float32Array) =>
-          importance
-            ? spec.encodeWeighted!(from, at, importance, tile, at / size)
-            : spec.encode(from, at, tile, at / size);
-        encode(values);
+        encodeAt(values, at, tile);
         if (overflow === "keep") continue;
         const block = firstOverflow(
           halves,
@@ -268,7 +269,7 @@ function schemeOf(
         // The values of a row weigh each other, so they are cut together.
         clipToScale(values.subarray(at, at + step), (clipped) => {
           copy.set(clipped, at);
-          encode(copy);
+          encodeAt(copy, at, tile);
           return firstOverflow(halves, tile.fields, at / size, step / size) >=
             0;
         });
@@ -322,7 +323,7 @@ function quantizeStretch(
       [n / columns, columns],
       { importance },
       partOf(blocks),
-      context,
+      { ...context, checked: true },
     ));
 }
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Scheme } from "../words/scheme.ts";
+import { groupOf, type Scheme } from "../words/scheme.ts";
 import { grainOf } from "../words/layout.ts";
 import {
   areaNumber,
@@ -14,19 +14,23 @@ import {
   indexInTensor,
   type Span,
   type Tile,
+  tileOf,
 } from "../words/tile.ts";
-import {
-  areaOf,
-  cut,
-  type Matrix,
-  whole,
-  type Window,
-} from "../words/window.ts";
+import { cut, type Matrix, whole, type Window } from "../words/window.ts";
+import { asTensorScale, TENSOR_SCALES } from "./tensor_scale.ts";
 import type { Tensor } from "./stages.ts";
-import { packTile, type TensorBytes, unpackTile } from "./tensor.ts";
+import {
+  newTile,
+  openRoom,
+  packTile,
+  tallness,
+  type TensorBytes,
+  unpackFields,
+  unpackTile,
+} from "./tensor.ts";
 
 /** Values in a window: with what is written of them it stays in the first caches. */
-const WINDOW_VALUES = 16384;
+const WINDOW_VALUES = 32768;
 
 /**
  * Why a tensor cannot be repacked whatever its numbers are; undefined where it can be tried.
@@ -52,7 +56,7 @@ export function whyNotRepack(
     matrix.rows !== to.layout.matrix.rows ||
     matrix.columns !== to.layout.matrix.columns
   ) return "its groups run across rows on one side only";
-  const [spanA, spanB] = [groupOf(a), groupOf(b)];
+  const [spanA, spanB] = [groupOf(a, matrix), groupOf(b, matrix)];
   if (!sameAreas(spanA, spanB, matrix)) {
     return `its groups have ${sizeText(spanA)}, not ${sizeText(spanB)}`;
   }
@@ -73,10 +77,6 @@ function sizeText({ rows, columns }: Span): string {
   return rows === 1 ? `${columns} values` : `${rows} × ${columns} values`;
 }
 
-function groupOf({ fields, groupedBy }: Scheme): Span {
-  return fields[groupedBy].span;
-}
-
 /** Whether two spans cut a matrix in the same areas. */
 function sameAreas(a: Span, b: Span, { rows, columns }: Matrix): boolean {
   return Math.min(a.rows, rows) === Math.min(b.rows, rows) &&
@@ -84,7 +84,9 @@ function sameAreas(a: Span, b: Span, { rows, columns }: Matrix): boolean {
 }
 
 function hasRole({ fields, constants = {} }: Scheme, role: string): boolean {
-  return role in fields || role in constants || role === "order";
+  const has = (role: string) => role in fields || role in constants;
+  return has(role) || role === "order" ||
+    TENSOR_SCALES.includes(role) && TENSOR_SCALES.some(has);
 }
 
 /**
@@ -110,19 +112,27 @@ export function repackWindow(
     false,
     from.scheme.together,
   );
-  for (const part of cut(window, grain, WINDOW_VALUES)) {
-    const read = newTile(from, part);
+  openRoom(new Uint8Array(0));
+  const rows = Math.max(grain.rows, tallness(from), tallness(to));
+  const tall = { ...grain, rows: Math.ceil(rows / grain.rows) * grain.rows };
+  for (const part of cut(window, tall, WINDOW_VALUES)) {
+    const read = newTile(part, from);
     unpackTile(from, read, source);
-    const written: Tile = { ...read, fields: {} };
     const fields: Record<string, Float32Array> = {};
     for (const [role, plan] of Object.entries(to.scheme.fields)) {
       fields[role] = fieldFor(role, plan, from.scheme, to.scheme, read);
     }
     checkDropped(from.scheme, to.scheme, read);
     checkCodes(from.scheme, to.scheme, read);
-    packTile(to, { ...written, fields }, target);
-    const back = newTile(to, part);
-    unpackTile(to, back, target);
+    packTile(to, { ...read, fields }, target);
+    const back = tileOf(
+      read.matrix,
+      part,
+      to.scheme.fields,
+      read.codes,
+      read.memory,
+    );
+    unpackFields(to, back, target);
     checkSame(fields, back, to.scheme);
   }
 }
@@ -144,14 +154,6 @@ export function repackTensor(
   );
 }
 
-function newTile({ scheme, layout: { matrix } }: Tensor, window: Window): Tile {
-  const fields: Record<string, Float32Array> = {};
-  for (const [role, plan] of Object.entries(scheme.fields)) {
-    fields[role] = new Float32Array(fieldLength(window, plan));
-  }
-  return { ...window, matrix, fields, codes: new Uint8Array(areaOf(window)) };
-}
-
 /** The numbers of a field: those that were read, a constant of the source, or the natural order of columns. */
 function fieldFor(
   role: string,
@@ -162,23 +164,38 @@ function fieldFor(
 ): Float32Array {
   const own = read.fields[role];
   if (own) return own;
-  const field = new Float32Array(fieldLength(read, plan));
+  const field = read.memory(fieldLength(read, plan));
   if (role === "order") {
-    const { columns } = groupOf(target);
-    return field.map((_, i) => Math.floor((read.column + i) / columns));
+    const { columns } = groupOf(target, read.matrix);
+    for (let i = 0; i < field.length; i++) {
+      field[i] = Math.floor((read.column + i) / columns);
+    }
+    return field;
   }
-  return field.fill(constants[role]);
+  if (TENSOR_SCALES.includes(role) && !(role in constants)) {
+    return field.fill(asTensorScale(role, { ...constants, ...read.fields }));
+  }
+  return field.map((_, i) => constantAt(constants[role], i)!);
+}
+
+/** A number of a constant: of a table where it is one. */
+function constantAt(
+  constant: number | readonly number[] | undefined,
+  i: number,
+): number | undefined {
+  return typeof constant === "object" ? constant[i] : constant;
 }
 
 /** What the target has no field for has to be what the target takes it for. */
 function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
   for (const [role, plan] of Object.entries(from.fields)) {
     if (role in to.fields) continue;
-    const { columns } = groupOf(from);
+    if (TENSOR_SCALES.includes(role) && holdsTensorScale(to)) continue;
+    const { columns } = groupOf(from, read.matrix);
     const expected = (i: number) =>
       role === "order"
         ? Math.floor((read.column + i) / columns)
-        : to.constants?.[role];
+        : constantAt(constantOf(to, role), i);
     const bad = read.fields[role].findIndex((x, i) => x !== expected(i));
     if (bad < 0) continue;
     throw misfit(
@@ -190,6 +207,22 @@ function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
       bad,
     );
   }
+}
+
+/** Whether a scheme has a field for the scale of the tensor, in whatever way it is told. */
+function holdsTensorScale({ fields }: Scheme): boolean {
+  return TENSOR_SCALES.some((role) => role in fields);
+}
+
+/** What a scheme without a field for a role takes it for. */
+function constantOf(
+  { constants = {} }: Scheme,
+  role: string,
+): number | readonly number[] | undefined {
+  return TENSOR_SCALES.includes(role) &&
+      TENSOR_SCALES.some((other) => other in constants)
+    ? asTensorScale(role, constants)
+    : constants[role];
 }
 
 /** Codes have to stand for the same in the target: libraries differ in the sign of a zero. */

@@ -4,18 +4,32 @@
  *
  * @module
  */
+import { backend } from "../kernels/engine.ts";
+import { measureMagnitude } from "../kernels/grouped.ts";
+import { Room } from "../kernels/room.ts";
 import { packPart, type PartBytes, unpackPart } from "../layouts/pack.ts";
 import { rejectNonFinite } from "../numeric/finite.ts";
 import { settleNaNs } from "../numeric/nan.ts";
+import { areFinite } from "../schemes/tiles.ts";
 import { grainOf } from "../words/layout.ts";
-import type { EncodeContext, Prepass } from "../words/scheme.ts";
+import { type EncodeContext, groupOf, type Prepass } from "../words/scheme.ts";
 import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
 import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
 import { GroupRanges } from "./ranges.ts";
-import { cuttingOf, type Stage, stages, type Tensor } from "./stages.ts";
+import {
+  cuttingOf,
+  fits,
+  type Stage,
+  stages,
+  type Tensor,
+  windows,
+} from "./stages.ts";
 
-/** Values in a tile: what is worked on fits in the first caches. */
-const TILE_VALUES = 16384;
+/** Values in a tile: what is worked on stays in the second cache, and calls are rare. */
+const TILE_VALUES = 32768;
+
+/** Rows of a tile where units of a column lie together, so that more than a few bytes are touched at a time. */
+const TILE_ROWS = 16;
 
 /** Bytes of the parts of a tensor, or of a window of it. */
 export interface TensorBytes {
@@ -26,39 +40,27 @@ export interface TensorBytes {
 }
 
 /** Memory for tiles, used again and again. */
-class Workspace {
-  #codes = new Uint8Array(0);
-  #values = new Float32Array(0);
-  readonly #fields = new Map<string, Float32Array>();
+const room = /* @__PURE__ */ new Room();
 
-  tile(window: Window, { scheme, layout }: Tensor): Tile {
-    const count = areaOf(window);
-    if (this.#codes.length < count) this.#codes = new Uint8Array(count);
-    return tileOf(
-      layout.matrix,
-      window,
-      scheme.fields,
-      this.#codes,
-      this.#memory,
-    );
-  }
-
-  values = (length: number): Float32Array => {
-    if (this.#values.length < length) this.#values = new Float32Array(length);
-    return this.#values;
-  };
-
-  #memory = (role: string, length: number): Float32Array => {
-    let memory = this.#fields.get(role);
-    if (!memory || memory.length < length) {
-      memory = new Float32Array(length);
-      this.#fields.set(role, memory);
-    }
-    return memory.subarray(0, length);
-  };
+/** Moves tiles to where kernels reach an array, or to where it can be copied to. */
+export function openRoom(array: ArrayBufferView): void {
+  room.open(array);
 }
 
-const workspace = new Workspace();
+/** A tile for a window, in place of the one before. */
+export function newTile(window: Window, { scheme, layout }: Tensor): Tile {
+  room.clear();
+  const codes = room.bytes(areaOf(window));
+  return tileOf(layout.matrix, window, scheme.fields, codes, room.floats);
+}
+
+/** How many rows a tile should have: more than one where units of a column lie together. */
+export function tallness({ layout: { parts } }: Tensor): number {
+  const inColumns = Object.values(parts).some(({ order, holds }) =>
+    order === "columns" && holds.some(({ kind }) => kind === "codes")
+  );
+  return inColumns ? TILE_ROWS : 1;
+}
 
 /** Quantizes the values of a whole tensor into its parts. */
 export function encodeTensor(
@@ -68,22 +70,41 @@ export function encodeTensor(
   context: EncodeContext = {},
 ): void {
   const { scheme, layout: { matrix } } = tensor;
-  rejectNonFinite(values);
   if (areaOf(whole(matrix)) === 0) return encodeEmpty(tensor, parts, context);
   const known = { ...prepassOf(tensor, values, context), ...context };
-  const cutting = cuttingOf(tensor);
-  for (const stage of stages(matrix, cutting, TILE_VALUES)) {
+  const cutting = cuttingOf(tensor),
+    bytes = { bytes: parts, area: whole(matrix) };
+  for (const stage of stages(matrix, cutting, TILE_VALUES, tallness(tensor))) {
     const groups = stage.measured
       ? measureGroups(tensor, values, stage)
       : undefined;
+    room.open(values);
     for (const window of stage.windows()) {
-      const input = valuesOf(values, matrix, window, workspace.values);
       const ranges = groups?.ranges(window) ?? known.ranges;
-      const tile = workspace.tile(window, tensor);
+      const tile = newTile(window, tensor);
+      const input = inputOf(
+        valuesOf(values, matrix, window, room.floats),
+        tile,
+      );
+      if (!context.checked && !areFinite(input)) rejectNonFinite(values);
       scheme.encode(input, tile, { ...known, ranges });
-      packTile(tensor, tile, { bytes: parts, area: whole(matrix) });
+      packTile(tensor, tile, bytes);
     }
   }
+}
+
+/** The values of a tile where its codes are, so that kernels reach both. */
+function inputOf(values: Float32Array, tile: Tile): Float32Array {
+  if (isWithCodes(values, tile)) return values;
+  const copy = room.floats(values.length);
+  copy.set(values);
+  return copy;
+}
+
+/** Whether kernels reach both, or none of them. */
+function isWithCodes(values: Float32Array, { codes }: Tile): boolean {
+  return backend() === "js" || values.buffer === codes.buffer ||
+    !room.holds(codes);
 }
 
 /**
@@ -102,9 +123,32 @@ export function encodeWindow(
   parts: TensorBytes,
   context: EncodeContext,
 ): void {
-  const tile = workspace.tile(window, tensor);
-  tensor.scheme.encode(values, tile, context);
-  packTile(tensor, tile, parts);
+  room.open(values);
+  for (const part of piecesOf(tensor, window, context)) {
+    const tile = newTile(part, tensor);
+    const place = {
+      ...part,
+      row: part.row - window.row,
+      column: part.column - window.column,
+    };
+    const input = valuesOf(values, window, place, room.floats);
+    tensor.scheme.encode(inputOf(input, tile), tile, context);
+    packTile(tensor, tile, parts);
+  }
+}
+
+/** A window in pieces of the size of tiles, or whole where ranges are those of its groups. */
+function piecesOf(
+  tensor: Tensor,
+  window: Window,
+  { ranges }: EncodeContext,
+): Iterable<Window> {
+  if (areaOf(window) <= TILE_VALUES || ranges && ranges.min.length > 1) {
+    return [window];
+  }
+  const cutting = cuttingOf(tensor);
+  if (!fits(cutting, TILE_VALUES)) return [window];
+  return windows(window, cutting, TILE_VALUES, tallness(tensor));
 }
 
 /** A tensor without values still has the numbers that are there once: those of a single zero. */
@@ -118,7 +162,8 @@ function encodeEmpty(
   );
   if (Object.keys(parts).length === 0) return;
   const one = { scheme, layout: { matrix: { rows: 1, columns: 1 }, parts } };
-  const tile = workspace.tile(whole(one.layout.matrix), one);
+  room.open(bytes[Object.keys(parts)[0]]);
+  const tile = newTile(whole(one.layout.matrix), one);
   const nothing = scheme.prepass?.().result();
   scheme.encode(new Float32Array(1), tile, { ...nothing, ...context });
   packTile(one, tile, { bytes, area: tile });
@@ -147,12 +192,28 @@ export function unpackTile(
   }
 }
 
+/** Takes the fields of a tile out of the parts, and not its codes. */
+export function unpackFields(
+  { scheme, layout: { matrix, parts } }: Tensor,
+  tile: Tile,
+  { bytes, area }: TensorBytes,
+): void {
+  for (const [name, plan] of Object.entries(parts)) {
+    const holds = plan.holds.filter(({ kind }) =>
+      kind === "field" || kind === "text"
+    );
+    const part = { plan: { ...plan, holds }, bytes: bytes[name], area };
+    unpackPart(part, matrix, scheme.fields, tile);
+  }
+}
+
 function prepassOf(
   { scheme, layout: { matrix } }: Tensor,
   values: Float32Array,
   given: EncodeContext,
 ): Pick<EncodeContext, "ranges" | "known"> {
   if (!scheme.prepass || given.ranges || given.known) return {};
+  measureMagnitude(values); // throws where one is not finite
   const prepass: Prepass = scheme.prepass();
   prepass.add(values.subarray(0, matrix.rows * matrix.columns));
   return prepass.result();
@@ -160,14 +221,14 @@ function prepassOf(
 
 /** Measures the groups of a stage. */
 function measureGroups(
-  { scheme: { fields, groupedBy }, layout: { matrix } }: Tensor,
+  { scheme, layout: { matrix } }: Tensor,
   values: Float32Array,
   { area, windows }: Stage,
 ): GroupRanges {
-  const groups = new GroupRanges(area, fields[groupedBy].span);
+  const groups = new GroupRanges(area, groupOf(scheme, matrix));
   for (const window of windows()) {
-    const input = valuesOf(values, matrix, window, workspace.values);
-    groups.add(input, window);
+    room.open(values);
+    groups.add(valuesOf(values, matrix, window, room.floats), window);
   }
   return groups;
 }
@@ -189,29 +250,54 @@ export function decodeWindow(
   const { scheme, layout } = tensor;
   const grain = grainOf(layout, scheme.fields).columns;
   const unit = grainOf(layout, scheme.fields, true).columns;
-  const pieces = cut(window, { rows: 1, columns: grain }, TILE_VALUES);
-  for (const piece of pieces) {
+  const tall = { rows: tallness(tensor), columns: grain };
+  room.open(out);
+  for (const piece of cut(window, tall, TILE_VALUES)) {
     const around = wholeUnits(piece, unit, layout.matrix.columns);
-    const tile = workspace.tile(around, tensor);
+    const tile = newTile(around, tensor);
     unpackTile(tensor, tile, parts);
     checkFields(tensor, tile);
-    const to = out.subarray(
-      (piece.row - window.row) * window.columns + piece.column - window.column,
-    ).subarray(0, areaOf(piece));
-    if (areaOf(around) === areaOf(piece)) {
-      scheme.decode(tile, to);
-      continue;
-    }
-    const values = workspace.values(areaOf(around))
-      .subarray(0, areaOf(around));
+    const first = (piece.row - window.row) * window.columns + piece.column -
+      window.column;
+    const together = areaOf(around) === areaOf(piece) &&
+      (piece.rows === 1 || piece.columns === window.columns);
+    const place = out.subarray(first, first + areaOf(piece));
+    const values = together && isWithCodes(place, tile)
+      ? place
+      : room.floats(areaOf(around));
     scheme.decode(tile, values);
-    for (let r = 0; r < piece.rows; r++) {
-      const first = r * around.columns + piece.column - around.column;
-      const row = values.subarray(first, first + piece.columns);
-      to.set(row, r * piece.columns);
+    if (mayBeNaN(tile)) settleNaNs(values);
+    if (values === place) continue;
+    if (together) place.set(values);
+    else copyRows(values, around, piece, out.subarray(first), window.columns);
+  }
+}
+
+/** Copies a piece of a tile into rows of `stride` values. */
+function copyRows(
+  values: Float32Array,
+  tile: Window,
+  { rows, column, columns }: Window,
+  out: Float32Array,
+  stride: number,
+): void {
+  for (let r = 0; r < rows; r++) {
+    const first = r * tile.columns + column - tile.column;
+    out.set(values.subarray(first, first + columns), r * stride);
+  }
+}
+
+/** The product of two fields and an entry of a grid is finite below this. */
+const SURELY_FINITE = 2 ** 60;
+
+/** Whether a value can be a NaN: it takes numbers that are not finite, or products that overflow. */
+function mayBeNaN({ fields }: Tile): boolean {
+  for (const field of Object.values(fields)) {
+    for (let i = 0; i < field.length; i++) {
+      if (!(Math.abs(field[i]) < SURELY_FINITE)) return true;
     }
   }
-  settleNaNs(out, 0, areaOf(window));
+  return false;
 }
 
 /** Schemes of records decode whole ones: what a window touches of a row. */

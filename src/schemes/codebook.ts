@@ -12,12 +12,18 @@
  * ```
  *
  * The last block, where it is not a full one, divides in place of multiplying
- * with the inverse, and its scale is 1e-38 at least.
+ * with the inverse, and its scale is 1e-38 at least. onnxruntime always multiplies
+ * with the inverse of the scale, 0 for a scale of 0.
  *
  * @module
  */
-import { midpoints, nearest } from "../numeric/codebooks.ts";
-import { roundTo } from "../numeric/compute.ts";
+import {
+  FP4_ASCENDING,
+  FP4_THRESHOLDS,
+  FP4_VALUES,
+  midpoints,
+  nearest,
+} from "../numeric/codebooks.ts";
 import type {
   ComputeDtype,
   EncodeContext,
@@ -29,12 +35,17 @@ import {
   everywhere,
   type FieldPlans,
   type Fields,
-  type Run,
   runs,
   type Span,
   type Tile,
 } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
+import {
+  decodeGroups,
+  encodeRanks,
+  magnitudesOfGroups,
+  type Thresholds,
+} from "./tiles.ts";
 
 const { fround } = Math;
 
@@ -76,6 +87,29 @@ export function codebookOf(
   };
 }
 
+/** The float32 next to a negative number, further from zero. */
+function beyond(x: number): number {
+  const float = Float32Array.of(x), bits = new Int32Array(float.buffer);
+  bits[0]++;
+  return float[0];
+}
+
+/** The codebook of FP4: magnitudes by its thresholds, and 8 for the sign of what is below 0, however near. */
+export const FP4_CODEBOOK: Codebook = /* @__PURE__ */ (() => {
+  const above = [...FP4_THRESHOLDS];
+  // A magnitude that equals a threshold does not exceed it, of either sign.
+  const below = above.map((threshold) => beyond(-threshold)).reverse();
+  const magnitudes = [...FP4_ASCENDING];
+  return {
+    values: FP4_VALUES,
+    ascending: Uint8Array.of(
+      ...magnitudes.map((code) => code | 8).reverse(),
+      ...magnitudes,
+    ),
+    thresholds: Float32Array.of(...below, -(2 ** -149), ...above),
+  };
+})();
+
 /** Scales in 8 bits. */
 export interface NestedPlan {
   /** What they are quantized to: 256 values from −1 to 1. */
@@ -98,30 +132,46 @@ export interface CodebookPlan {
   readonly nested?: NestedPlan;
   /** What values are rounded to. */
   readonly computeDtype: ComputeDtype;
+  /** Whose arithmetic finds scales and codes; that of bitsandbytes by default. With onnxruntime's there is no field for the table. */
+  readonly arithmetic?: Arithmetic;
 }
+
+/** A library that quantizes to a codebook. */
+export type Arithmetic = "bitsandbytes" | "onnxruntime";
 
 /**
  * Makes a scheme.
  *
- * Its fields: `scale` for each block; `table`, what codes stand for. Nested:
+ * Its fields: `scale` for each block; `table`, what codes stand for, where files
+ * tell it. Nested:
  * `scaleCode` in place of `scale` is an index into `nestedTable`, and `nestedScale`
  * (for each {@linkcode NestedPlan.blocks}) and `offset` make a scale of what stands there.
  */
 export function codebookScheme(plan: CodebookPlan): Scheme {
-  const { grid, computeDtype, nested } = plan;
+  const { grid, computeDtype, nested, codebook } = plan;
+  const thresholds: Thresholds = {
+    at: codebook.thresholds,
+    codes: codebook.ascending,
+    of: "product",
+  };
   return {
     grid,
     form: "s·g",
     fields: fieldsOf(plan),
+    ...(plan.arithmetic === "onnxruntime" &&
+      { constants: { table: grid.values } }),
     groupedBy: nested ? "scaleCode" : "scale",
     computeDtype,
     prepass: nested && (() => meanScale(plan.blockSize)),
-    encode: (values, tile, context) => encode(plan, values, tile, context),
+    encode: (values, tile, context) =>
+      encode(plan, thresholds, values, tile, context),
     decode: (tile, out) => decode(plan, tile, out),
   };
 }
 
-function fieldsOf({ matrix, blockSize, nested }: CodebookPlan): FieldPlans {
+function fieldsOf(
+  { matrix, blockSize, nested, arithmetic }: CodebookPlan,
+): FieldPlans {
   const scale: Span = { rows: 1, columns: blockSize };
   const table = (length: number) => ({
     span: everywhere(matrix),
@@ -130,6 +180,9 @@ function fieldsOf({ matrix, blockSize, nested }: CodebookPlan): FieldPlans {
     between: [-1, 1] as const,
   });
   const magnitude = [0, LARGEST] as const;
+  if (arithmetic === "onnxruntime") {
+    return { scale: { span: scale, between: magnitude } };
+  }
   if (!nested) {
     return { scale: { span: scale, between: magnitude }, table: table(16) };
   }
@@ -149,20 +202,55 @@ function fieldsOf({ matrix, blockSize, nested }: CodebookPlan): FieldPlans {
 
 function encode(
   plan: CodebookPlan,
+  thresholds: Thresholds,
   values: Float32Array,
   tile: Tile,
   { known }: EncodeContext,
 ): void {
   const { codebook, blockSize, nested } = plan, { fields } = tile;
   const scales = nested ? fields.scaleCode : fields.scale;
-  fields.table.set(codebook.values);
-  for (const run of runs(tile, { rows: 1, columns: blockSize })) {
-    const block = values.subarray(run.first, run.first + run.count);
+  const span = { rows: 1, columns: blockSize };
+  fields.table?.set(codebook.values);
+  magnitudesOfGroups(values, tile, span, scales);
+  if (plan.arithmetic === "onnxruntime") {
+    return multiply(codebook, thresholds, values, tile, span);
+  }
+  const inverses = tile.memory(scales.length);
+  for (let i = 0; i < scales.length; i++) {
+    inverses[i] = 1 / Math.max(scales[i], LEAST_SCALE);
+  }
+  encodeRanks(values, tile, span, inverses, thresholds);
+  const short = values.length % blockSize;
+  if (short > 0) {
+    const at = values.length - short, block = values.subarray(at);
     const scale = scaleOf(block, blockSize);
-    scales[run.area] = scale;
-    encodeBlock(codebook, block, scale, blockSize, tile.codes, run.first);
+    scales[scales.length - 1] = scale;
+    encodeBlock(codebook, block, scale, blockSize, tile.codes, at);
   }
   if (nested) encodeScales(nested, fields, known?.offset ?? 0);
+}
+
+/** Codes for values times the inverse of their scale, whatever that is. */
+function multiply(
+  codebook: Codebook,
+  thresholds: Thresholds,
+  values: Float32Array,
+  tile: Tile,
+  span: Span,
+): void {
+  const { scale } = tile.fields, inverses = tile.memory(scale.length);
+  for (let i = 0; i < scale.length; i++) {
+    inverses[i] = scale[i] === 0 ? 0 : 1 / scale[i];
+  }
+  encodeRanks(values, tile, span, inverses, thresholds);
+  for (const { first, count, area } of runs(tile, span)) {
+    // An infinite inverse times 0 is NaN, which exceeds nothing: code 0.
+    for (let i = first; inverses[area] === Infinity && i < first + count; i++) {
+      tile.codes[i] = values[i] === 0
+        ? 0
+        : codeOf(codebook, values[i] * Infinity);
+    }
+  }
 }
 
 /** The scale of a block; that of a short one, the last, is never 0. */
@@ -233,24 +321,30 @@ function meanScale(blockSize: number): Prepass {
 
 // ---- dequantizing ----
 
-function decode(plan: CodebookPlan, tile: Tile, out: Float32Array): void {
-  const round = roundTo(plan.computeDtype), { table } = tile.fields;
-  for (const run of runs(tile, { rows: 1, columns: plan.blockSize })) {
-    const scale = scaleAt(plan, tile, run);
-    for (let i = run.first; i < run.first + run.count; i++) {
-      out[i] = round(fround(table[tile.codes[i]] * scale));
-    }
-  }
+function decode(
+  { blockSize, computeDtype, nested, codebook }: CodebookPlan,
+  tile: Tile,
+  out: Float32Array,
+): void {
+  const { table = codebook.values, scale } = tile.fields;
+  const scales = nested ? scalesOf(nested, tile) : scale;
+  const offsets = tile.memory(scales.length).fill(0);
+  decodeGroups(tile, { rows: 1, columns: blockSize }, scales, offsets, {
+    values: table,
+    computeDtype,
+  }, out);
 }
 
-/** The scale of a block. Windows start at whole nested blocks, so both are counted from the start of the tile. */
-function scaleAt(
-  { nested }: CodebookPlan,
-  { fields }: Tile,
-  { area }: Run,
-): number {
-  if (!nested) return fields.scale[area];
+/** The scales of the blocks. Windows start at whole nested blocks, so both are counted from the start of the tile. */
+function scalesOf(
+  { blocks }: NestedPlan,
+  { fields, memory }: Tile,
+): Float32Array {
   const { scaleCode, nestedTable, nestedScale, offset } = fields;
-  const outer = nestedScale[Math.floor(area / nested.blocks)];
-  return fround(fround(nestedTable[scaleCode[area]] * outer) + offset[0]);
+  const scales = memory(scaleCode.length), [mean] = offset;
+  for (let i = 0; i < scales.length; i++) {
+    const outer = nestedScale[Math.floor(i / blocks)];
+    scales[i] = fround(fround(nestedTable[scaleCode[i]] * outer) + mean);
+  }
+  return scales;
 }

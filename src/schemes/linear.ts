@@ -4,14 +4,13 @@
  *
  * @module
  */
-import { roundTo } from "../numeric/compute.ts";
+import { measureRange } from "../kernels/grouped.ts";
+import { DTYPE_NAMES, roundTo } from "../numeric/compute.ts";
 import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
-import { clamp, roundHalfAway, roundHalfToEven } from "../numeric/rounding.ts";
 import type {
   ComputeDtype,
   EncodeContext,
   Form,
-  Grid,
   Prepass,
   Ranges,
   Scheme,
@@ -20,63 +19,25 @@ import {
   areaNumber,
   type FieldPlans,
   indexInTensor,
-  type Run,
   runs,
   type Span,
   type Tile,
 } from "../words/tile.ts";
 import { UINT4 } from "./grids.ts";
-import { checkScales, type ScaleCheck } from "./numbers.ts";
+import type { LinearPlan } from "./linear_plan.ts";
+import { decodeLinear, encodeLinear } from "./linear_scalar.ts";
+import { checkScales } from "./numbers.ts";
+import {
+  decodeGroups,
+  encodeSteps,
+  fitGroups,
+  numbersOfGroups,
+  rangesOfGroups,
+  type Rounding as TileRounding,
+  SURELY_HELD,
+} from "./tiles.ts";
 
-const { fround } = Math;
-
-/** How a value becomes a code, given scale and offset of its group; clamped to 0 … 15 at the end. */
-export type Rounding =
-  /** RNE(x / s) + z */
-  | "divide"
-  /** RNE((x + z·s) / s); with a bias RNE((x − b) / s) */
-  | "shift"
-  /** round half away(x · (1 / s) + z) */
-  | "reciprocal"
-  /** A rule of its own; what is no number becomes 0. */
-  | ((x: number, scale: number, offset: number) => number);
-
-/** What makes one linear scheme different from another. */
-export interface LinearPlan {
-  /** The area that shares a scale. */
-  readonly group: Span;
-  /**
-   * What is stored for a group: what codes are multiplied by (`"scale"`, the
-   * default), what they are divided by, or the E8M0 byte of a power of two.
-   */
-  readonly scale?: "scale" | "divisor" | "exponent";
-  /** What codes stand for, where it is not 0 … 15: values are grid times scale, by {@linkcode LinearPlan.value}. */
-  readonly grid?: Grid;
-  /** The role of the offset: a zero point in codes, or a bias in values. Absent where it is always the same zero point. */
-  readonly offset?: "zero" | "bias";
-  /** The zero point where there is no field for it; 8 by default. */
-  readonly zero?: number;
-  /** Scale and offset of a group, in float32. */
-  fit(min: number, max: number): readonly [scale: number, offset: number];
-  /** How a value becomes a code. */
-  readonly rounding: Rounding;
-  /** The type that scale and bias are stored in; F32 by default. */
-  readonly stored?: ComputeDtype;
-  /** The largest magnitude of values whose scale and bias that type can hold. */
-  readonly limit: number;
-  /** The type of the values: they are rounded to it first; F32 by default. */
-  readonly inputDtype?: ComputeDtype;
-  /** A group that the end of a row cuts short counts as if zeros filled it up. */
-  readonly padded?: boolean;
-  /** In which dtype values are computed; F32 by default. */
-  readonly computeDtype?: ComputeDtype;
-  /** The value of a code, where it is not (c − z)·s, rounded once, or c·s + b. */
-  value?(code: number, scale: number, offset: number): number;
-  /** What scales a reader takes, and the name of their part; not looked at by default. */
-  readonly scales?: ScaleCheck;
-  /** Whether one range for the whole tensor is needed first. */
-  readonly prepass?: () => Prepass;
-}
+export type { LinearPlan, LinearRounding } from "./linear_plan.ts";
 
 /** Makes a scheme. */
 export function linearScheme(plan: LinearPlan): Scheme {
@@ -95,10 +56,15 @@ export function linearScheme(plan: LinearPlan): Scheme {
     computeDtype,
     prepass: plan.prepass,
     byRange: true,
-    encode: (values, tile, context) => encode(plan, values, tile, context),
+    padded: plan.padded,
+    encode(values, tile, context): void {
+      if (isPlain(plan)) encodeTile(plan, values, tile, context);
+      else encodeLinear(plan, values, tile, context);
+    },
     decode(tile, out): void {
       if (plan.scales) checkScales(tile, fields, scale, plan.scales);
-      decode(plan, tile, out);
+      if (isPlain(plan)) decodeTile(plan, tile, out);
+      else decodeLinear(plan, tile, out);
     },
   };
 }
@@ -115,195 +81,111 @@ function formOf({ grid, offset }: LinearPlan): Form {
   return offset === "bias" ? "s·c + b" : "s·(c − z)";
 }
 
-// ---- quantizing ----
+// ---- by the kernels of tiles ----
 
-function encode(
-  plan: LinearPlan,
+/** A plan with nothing of its own: the kernels know it. */
+interface PlainPlan extends LinearPlan {
+  readonly rounding: Exclude<TileRounding, "shiftByBias">;
+}
+
+function isPlain(plan: LinearPlan): plan is PlainPlan {
+  const { group, scale, grid, rounding, inputDtype, padded, value } = plan;
+  return group.rows === 1 && !scale && !grid && !inputDtype && !padded &&
+    !value && typeof rounding === "string";
+}
+
+function encodeTile(
+  plan: PlainPlan,
   values: Float32Array,
   tile: Tile,
   { ranges, overflow = "throw" }: EncodeContext,
 ): void {
-  const { scale: scales, offset: offsets } = fieldsOf(plan, tile);
-  const input = roundTo(plan.inputDtype ?? "F32");
-  for (const area of measure(plan, values, tile, ranges)) {
-    const [scale, offset] = fitGroup(plan, area, overflow, tile);
-    scales[area.index] = scale;
-    if (offsets) offsets[area.index] = offset;
-    for (const { first, count } of area.runs) {
-      for (let i = first; i < first + count; i++) {
-        tile.codes[i] = codeOf(plan, input(values[i]), scale, offset);
-      }
+  const { group, offset } = plan, { scale } = tile.fields;
+  const offsets = offset ? tile.fields[offset] : tile.memory(scale.length);
+  const mins = numbersOfGroups(tile, scale.length);
+  const maxs = numbersOfGroups(tile, scale.length);
+  if (ranges) takeRanges(ranges, tile, group, mins, maxs);
+  else rangesOfGroups(values, tile, group, mins, maxs);
+  const { rule, stored = "F32" } = plan;
+  if (!rule || !fitGroups(rule, stored, mins, maxs, scale, offsets)) {
+    for (let area = 0; area < scale.length; area++) {
+      const [min, max] = [mins[area], maxs[area]];
+      const found = fitGroup(plan, min, max, overflow, area, tile);
+      scale[area] = found[0];
+      offsets[area] = found[1];
     }
   }
+  encodeSteps(values, tile, group, scale, offsets, roundingOf(plan));
 }
 
-/** The field of scales, and that of offsets where there is one. */
-function fieldsOf(
-  { scale = "scale", offset }: LinearPlan,
-  { fields }: Tile,
-): { scale: Float32Array; offset: Float32Array | undefined } {
-  return { scale: fields[scale], offset: offset && fields[offset] };
+function roundingOf({ rounding, offset }: PlainPlan): TileRounding {
+  return rounding === "shift" && offset === "bias" ? "shiftByBias" : rounding;
 }
 
-/** A group, as much of it as the tile has. */
-interface Area {
-  /** Its index in the fields. */
-  readonly index: number;
-  /** Where its values lie. */
-  readonly runs: readonly Run[];
-  /** The smallest value. */
-  readonly min: number;
-  /** The largest value. */
-  readonly max: number;
-}
-
-/** The groups of a tile with their ranges. */
-function* measure(
-  plan: LinearPlan,
-  values: Float32Array,
-  tile: Tile,
-  ranges: Ranges | undefined,
-): Generator<Area, void> {
-  for (const area of runsByArea(tile, plan.group)) {
-    const known = ranges && rangeAt(ranges, area[0]);
-    const [min, max] = (known ?? rangeOf(values, area)).map(
-      roundTo(plan.inputDtype ?? "F32"),
-    );
-    const fill = plan.padded && isCutShort(plan, area[0], tile);
-    yield {
-      index: area[0].area,
-      runs: area,
-      min: fill && min > 0 ? 0 : min,
-      max: fill && max < 0 ? 0 : max,
-    };
-  }
-}
-
-function runsByArea(tile: Tile, group: Span): Iterable<readonly Run[]> {
-  if (group.rows === 1) return singly(runs(tile, group));
-  const areas = new Map<number, Run[]>();
-  for (const run of runs(tile, group)) {
-    const area = areas.get(run.area);
-    if (area) area.push(run);
-    else areas.set(run.area, [run]);
-  }
-  return areas.values();
-}
-
-function* singly(all: Iterable<Run>): Generator<readonly Run[], void> {
-  for (const run of all) yield [run];
-}
-
-/** Whether the matrix ends before the group does. */
-function isCutShort(
-  { group: { columns } }: LinearPlan,
-  { first }: Run,
-  tile: Tile,
-): boolean {
-  const column = tile.column + first % tile.columns;
-  return column - column % columns + columns > tile.matrix.columns;
-}
-
-/** The range that was measured before: of the tensor, or of the run's group. */
-function rangeAt(
+/** The ranges that were measured before: of the tensor, or of each group. */
+function takeRanges(
   { min, max }: Ranges,
-  { area }: Run,
-): [min: number, max: number] {
-  const i = min.length === 1 ? 0 : area;
-  return [min[i], max[i]];
-}
-
-function rangeOf(
-  values: Float32Array,
-  area: readonly Run[],
-): [min: number, max: number] {
-  let min = values[area[0].first], max = min;
-  for (const { first, count } of area) {
-    for (let i = first; i < first + count; i++) {
-      min = Math.min(min, values[i]);
-      max = Math.max(max, values[i]);
-    }
+  tile: Tile,
+  group: Span,
+  mins: Float32Array,
+  maxs: Float32Array,
+): void {
+  for (const { area } of runs(tile, group)) {
+    const i = min.length === 1 ? 0 : area;
+    mins[area] = min[i];
+    maxs[area] = max[i];
   }
-  return [min, max];
 }
 
 /** Scale and offset of a group, dealing with what cannot be stored. */
 function fitGroup(
   plan: LinearPlan,
-  { min, max, runs: [{ first }] }: Area,
+  min: number,
+  max: number,
   overflow: Overflow,
+  area: number,
   tile: Tile,
 ): readonly [scale: number, offset: number] {
-  const { fit, limit, stored = "F32" } = plan, round = roundTo(stored);
+  const { fit, limit, stored = "F32" } = plan;
   const found = fit(min, max);
-  const fits = Number.isFinite(round(found[0])) &&
-    (plan.offset !== "bias" || Number.isFinite(round(found[1])));
+  const fits = isHeld(found[0], stored) &&
+    (plan.offset !== "bias" || isHeld(found[1], stored));
   if (fits || overflow === "keep") return found;
   if (overflow === "clamp") {
-    const [low, high] = [min, max].map((x) => clamp(x, -limit, limit));
-    return fit(low, high);
+    return fit(Math.max(min, -limit), Math.min(max, limit));
   }
-  const index = indexInTensor(tile, first);
+  const index = firstOf(area, plan.group, tile);
   const number = areaNumber(tile.matrix, plan.group, index);
-  throw new ScaleOverflow(number, index, STORED[stored]);
+  throw new ScaleOverflow(number, index, DTYPE_NAMES[stored]);
 }
 
-const STORED: Readonly<Record<ComputeDtype, string>> = {
-  F32: "float32",
-  F16: "float16",
-  BF16: "bfloat16",
-};
-
-/** The code of one value. */
-function codeOf(
-  { rounding, offset }: LinearPlan,
-  x: number,
-  scale: number,
-  shift: number,
-): number {
-  switch (rounding) {
-    case "divide":
-      return clamp(roundHalfToEven(fround(x / scale)) + shift, 0, 15);
-    case "shift": {
-      // Where the scale underflowed, every value is no step from the offset.
-      if (scale === 0) return offset === "bias" ? 0 : clamp(shift, 0, 15);
-      const bias = offset === "bias" ? -shift : fround(shift * scale);
-      return clamp(roundHalfToEven(fround(fround(x + bias) / scale)), 0, 15);
-    }
-    case "reciprocal": {
-      const inverse = scale === 0 ? 0 : fround(1 / scale);
-      return clamp(roundHalfAway(fround(fround(x * inverse) + shift)), 0, 15);
-    }
-    default:
-      return clamp(rounding(x, scale, shift), 0, 15);
-  }
+function isHeld(x: number, dtype: ComputeDtype): boolean {
+  return Math.abs(x) <= SURELY_HELD[dtype] ||
+    Number.isFinite(roundTo(dtype)(x));
 }
 
-// ---- dequantizing ----
-
-function decode(plan: LinearPlan, tile: Tile, out: Float32Array): void {
-  const { scale: scales, offset: offsets } = fieldsOf(plan, tile);
-  const value = plan.value ?? valueOf(plan);
-  for (const run of runs(tile, plan.group)) {
-    const scale = scales[run.area];
-    const offset = offsets ? offsets[run.area] : plan.zero ?? 8;
-    for (let i = run.first; i < run.first + run.count; i++) {
-      out[i] = value(tile.codes[i], scale, offset);
-    }
+/** Index in the whole tensor of the first value of a group. */
+function firstOf(area: number, group: Span, tile: Tile): number {
+  for (const run of runs(tile, group)) {
+    if (run.area === area) return indexInTensor(tile, run.first);
   }
+  throw new Error(`A tile has no group ${area}`);
 }
 
-/** The value of a code. */
-function valueOf(
-  { offset, scale, computeDtype = "F32" }: LinearPlan,
-): (code: number, s: number, o: number) => number {
-  const round = roundTo(computeDtype);
-  if (offset === "bias") {
-    return (code, s, bias) => round(fround(round(fround(code * s)) + bias));
-  }
-  return scale === "divisor"
-    ? (code, s, zero) => round(fround(fround(code - zero) * fround(1 / s)))
-    : (code, s, zero) => round(fround(fround(code - zero) * s));
+function decodeTile(
+  { group, offset, zero = 8, computeDtype = "F32" }: LinearPlan,
+  tile: Tile,
+  out: Float32Array,
+): void {
+  const { scale } = tile.fields;
+  const offsets = offset
+    ? tile.fields[offset]
+    : tile.memory(scale.length).fill(zero);
+  decodeGroups(tile, group, scale, offsets, {
+    values: UINT4.values,
+    offset,
+    computeDtype,
+  }, out);
 }
 
 /** A prepass that finds the range of a whole tensor. */
@@ -311,10 +193,10 @@ export function wholeRange(): Prepass {
   let min = Infinity, max = -Infinity;
   return {
     add(values): void {
-      for (const x of values) {
-        min = Math.min(min, x);
-        max = Math.max(max, x);
-      }
+      if (values.length === 0) return;
+      const [low, high] = measureRange(values);
+      min = Math.min(min, low);
+      max = Math.max(max, high);
     },
     result(): { ranges: Ranges } {
       const any = min <= max;

@@ -18,6 +18,7 @@ export type {
   OwnBytes,
 } from "./file.ts";
 export type { ByteSource } from "../files/bytes.ts";
+export type { ByteReader } from "../stream/bytes.ts";
 export type { GridName } from "./grid.ts";
 export type { Estimator, MatrixOptions, RowScale } from "./options.ts";
 export type { Metric, Precision } from "./query.ts";

@@ -5,6 +5,7 @@
  */
 import { rangeOf } from "../words/layout.ts";
 import {
+  cut,
   hasWholeRows,
   type Matrix,
   whole,
@@ -14,7 +15,7 @@ import { matrixOf } from "../numeric/shape.ts";
 import type { ByteReader } from "./bytes.ts";
 import type { ByteMemory, Slot } from "./memory.ts";
 import { readRange } from "./strided.ts";
-import type { StreamTensor } from "./tensor.ts";
+import type { StreamTensor, WindowBytes } from "./tensor.ts";
 
 /** Values of one tensor. */
 export interface Values {
@@ -69,12 +70,9 @@ export class PlainValues implements Values {
     this.#step = step;
   }
 
-  *windows(capacity: number): Generator<Window, void> {
-    const cutting = {
-      rows: 1,
-      columns: Math.max(1, Math.min(this.#step, this.matrix.columns)),
-    };
-    yield* plainWindows(this.matrix, cutting.columns, capacity);
+  windows(capacity: number): Iterable<Window> {
+    const grain = { rows: 1, columns: this.#step };
+    return cut(whole(this.matrix), grain, capacity);
   }
 
   largest(capacity: number): number {
@@ -105,28 +103,6 @@ export class PlainValues implements Values {
       for (const finish of ready) finish();
       return out;
     };
-  }
-}
-
-function* plainWindows(
-  { rows, columns }: Matrix,
-  step: number,
-  capacity: number,
-): Generator<Window, void> {
-  if (rows * columns === 0) return;
-  if (columns <= capacity) {
-    const many = Math.max(1, Math.floor(capacity / columns));
-    for (let row = 0; row < rows; row += many) {
-      yield { row, rows: Math.min(many, rows - row), column: 0, columns };
-    }
-    return;
-  }
-  const many = Math.max(1, Math.floor(capacity / step)) * step;
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column += many) {
-      const left = Math.min(many, columns - column);
-      yield { row, rows: 1, column, columns: left };
-    }
   }
 }
 
@@ -215,6 +191,19 @@ export class StoredValues implements Values {
       });
       return out;
     };
+  }
+
+  /**
+   * Reads the bytes of a window of this tensor's own matrix.
+   *
+   * @param window The window.
+   * @param memory Where to.
+   * @returns The bytes of its parts, or of those of a window a little larger.
+   */
+  async readWindow(window: Window, memory: ByteMemory): Promise<WindowBytes> {
+    const [parts] = this.#tensor.carve([this.#tensor.around(window)], memory);
+    await this.#readParts(parts.bytes, parts.area);
+    return parts;
   }
 
   async #readParts(

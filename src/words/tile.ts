@@ -44,6 +44,8 @@ export interface Tile extends Window {
   readonly codes: Uint8Array;
   /** The fields. */
   readonly fields: Fields;
+  /** Gives memory beside them, for numbers that take part in finding or using the fields. */
+  readonly memory: TileMemory;
 }
 
 /** Numbers that stand for the area that all of a matrix shares. */
@@ -86,13 +88,10 @@ export function fieldLength(window: Window, plan: FieldPlan): number {
   return rows * columns * (plan.length ?? 1);
 }
 
-/** Gives memory for a tile; what it holds is undefined. */
-export type TileMemory = (
-  role: string,
-  length: number,
-) => Float32Array;
+/** Gives memory that lasts as long as the tile; what it holds is undefined. */
+export type TileMemory = (length: number) => Float32Array;
 
-/** Lays out a tile for a window over memory that is used again and again. */
+/** Lays out a tile for a window, with one byte of `codes` for each value. */
 export function tileOf(
   matrix: Matrix,
   window: Window,
@@ -102,7 +101,7 @@ export function tileOf(
 ): Tile {
   const fields: Record<string, Float32Array> = {};
   for (const [role, plan] of Object.entries(plans)) {
-    fields[role] = memory(role, fieldLength(window, plan));
+    fields[role] = memory(fieldLength(window, plan));
   }
   const { row, rows, column, columns } = window;
   return {
@@ -111,8 +110,9 @@ export function tileOf(
     rows,
     column,
     columns,
-    codes: codes.subarray(0, rows * columns),
+    codes,
     fields,
+    memory,
   };
 }
 

@@ -9,18 +9,11 @@ import { dequantize, quantize } from "../../src/quantize.ts";
 import { withFolder } from "../files/temporary_folder.ts";
 import { openLlama } from "../peers/llama.ts";
 import { writeTinyLlama } from "../peers/tiny_llama.ts";
-import { run, safetensorsBytes, weightLike } from "./support.ts";
+import { json, run, safetensorsBytes, weightLike } from "./support.ts";
 
 const shape = [64, 256];
 const weights = weightLike(64, 256);
 const llama = await openLlama();
-
-/** Runs a call that must succeed, and returns its JSON. */
-async function json(...args: string[]) {
-  const { code, out, err } = await run(...args, "--json");
-  assertEquals([code, err], [0, ""]);
-  return JSON.parse(out);
-}
 
 async function withModel(
   test: (path: (name: string) => string, model: string) => Promise<void>,
@@ -122,10 +115,15 @@ Deno.test("GGUF to GGUF keeps metadata and what has the format already", async (
       ...["quantize", model, "-o", path("a.gguf"), "--format", "q4_k"],
       ...["--meta", "general.architecture=llama", "--meta", "general.name=é"],
     );
-    const second = await json(
+    const again = [
       ...["quantize", path("a.gguf"), "-o", path("b.gguf")],
       ...["--format", "q4_0:*embed", "--format", "q4_k"],
-    );
+    ];
+    const refused = await run(...again);
+    assertEquals(refused.code, 1);
+    assertStringIncludes(refused.err, "it is Q4_K already");
+    assertStringIncludes(refused.err, "pass --requantize");
+    const second = await json(...again, "--requantize");
     assertEquals(second.warnings.length, 1);
     assertStringIncludes(second.warnings[0], "quantized before (Q4_K)");
     const [a, b] = [
@@ -180,7 +178,7 @@ Deno.test("GGUF comes back as floats, and goes to safetensors without a change",
     );
     const other = await run(
       ...call.slice(0, 2),
-      ...["-o", path("e.safetensors"), "--format", "int4"],
+      ...["-o", path("e.safetensors"), "--format", "int4", "--requantize"],
     );
     assertEquals(other.code, 0);
     assertStringIncludes(other.err, "the error told here is added");
@@ -244,7 +242,9 @@ for (const format of ["q4_0", "q4_k", "iq4_xs", "mxfp4"]) {
       const file = await open(path("ours.gguf"));
       const fileType = file.values.get("general.file_type")!.value as number;
       await file.source.close();
-      llama!.quantize(path("f32.gguf"), path("theirs.gguf"), fileType);
+      llama!.quantize(path("f32.gguf"), path("theirs.gguf"), fileType, {
+        pure: true,
+      });
       const tokens = llama!.tokenize(path("f32.gguf"), "the zebra\n");
       assertEquals(
         llama!.logits(path("ours.gguf"), tokens),

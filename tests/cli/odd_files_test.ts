@@ -4,13 +4,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { writeFile } from "node:fs/promises";
 import { casePath } from "../files/support.ts";
 import { withFolder } from "../files/temporary_folder.ts";
-import { run } from "./support.ts";
-
-async function json(...args: string[]) {
-  const { code, out, err } = await run(...args, "--json");
-  assertEquals([code, err], [0, ""]);
-  return JSON.parse(out);
-}
+import { json, run } from "./support.ts";
 
 Deno.test("eight-bit floats are quantized, widened and compared as the floats they are", async () => {
   await withFolder(async (path) => {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { assertEquals } from "@std/assert";
 import { writeFile } from "node:fs/promises";
 import { main } from "../../src/cli/main.ts";
 import type { ByteSink } from "../../src/files/bytes.ts";
@@ -22,6 +23,14 @@ export interface Outcome {
 /** Runs a command line in this process. */
 export function run(...args: string[]): Promise<Outcome> {
   return runOn(undefined, ...args);
+}
+
+/** Runs a command line that must succeed, and returns its JSON. */
+// deno-lint-ignore no-explicit-any -- a document of any command
+export async function json(...args: string[]): Promise<any> {
+  const { code, out, err } = await run(...args, "--json");
+  assertEquals([code, err], [0, ""], args.join(" "));
+  return JSON.parse(out);
 }
 
 /** The same on a terminal of so many columns, or on none. */

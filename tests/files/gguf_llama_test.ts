@@ -145,7 +145,7 @@ for (const format of ggmlFormats) {
         // llama_model_quantize has no NVFP4: its files come from converters.
         if (format.name === "nvfp4") return;
         const theirPath = inFolder("theirs.gguf");
-        llama!.quantize(source, theirPath, fileType);
+        llama!.quantize(source, theirPath, fileType, { pure: true });
         assertEquals(ours, llama!.logits(theirPath, tokens));
         await assertSameTensors(path, theirPath);
         await assertCopyIsExact(theirPath, inFolder("copy.gguf"));

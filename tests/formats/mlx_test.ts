@@ -249,7 +249,7 @@ Deno.test("mlx does not repack what would change", () => {
         "nvfp4_modelopt",
       ),
     RangeError,
-    "it has no tensorScale",
+    "is no tensorScale that is a float32",
   );
   const magnitude = quantize(gauss, { ...global, globalScale: true });
   assertEquals(repack(magnitude, "mlx").parts, magnitude.parts);

@@ -11,7 +11,7 @@ import { packTile } from "../../src/model/tensor.ts";
 import { dynamicMap } from "../../src/numeric/codebooks.ts";
 import type { Part, Parts } from "../../src/words/format.ts";
 import { grainOf } from "../../src/words/layout.ts";
-import { fieldLength, tileOf } from "../../src/words/tile.ts";
+import { tileOf } from "../../src/words/tile.ts";
 import { areaOf, cut, whole } from "../../src/words/window.ts";
 import { adversarial } from "../adversarial.ts";
 import { assertSameBytes } from "../same_bytes.ts";
@@ -181,7 +181,7 @@ Deno.test("nf4: nested, windows of 256 blocks give what the whole tensor gives",
       window,
       scheme.fields,
       new Uint8Array(areaOf(window)),
-      (role) => new Float32Array(fieldLength(window, scheme.fields[role])),
+      (length) => new Float32Array(length),
     );
     const { column, columns } = window;
     const input = values.subarray(column, column + columns);

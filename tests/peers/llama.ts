@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { ggmlLayouts } from "../../src/ggml/table.ts";
 import { type NativeFolder, openNative } from "./native.ts";
 
 /** A struct passed by value: only its size matters, as all of them are beyond two registers. */
@@ -67,6 +68,24 @@ const symbols = {
   },
 } as const;
 
+/** How `llama_model_quantize` departs from a recipe. */
+export interface NativeQuantizeOptions {
+  /** One type for all matrices (`--pure`). */
+  readonly pure?: boolean;
+  readonly keepSplit?: boolean;
+  /** Leave `output.weight` as it is. */
+  readonly keepOutput?: boolean;
+  /** ggml's names of types. */
+  readonly outputType?: string;
+  readonly embeddingType?: string;
+  readonly overrides?: readonly { pattern: string; type: string }[];
+  /** Importance by name of tensor. */
+  readonly importance?: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+  /** Metadata that is set: texts, and whole numbers. */
+  readonly metadata?:
+    readonly (readonly [key: string, value: string | number])[];
+}
+
 /** Native llama.cpp, opened. */
 export interface NativeLlama {
   /** Version of the npm package that carries the library. */
@@ -79,9 +98,15 @@ export interface NativeLlama {
    * Quantizes a file as `llama-quantize` does, on one thread.
    *
    * @param fileType A `llama_ftype`: what `general.file_type` holds.
-   * @param pure Whether all matrices get one type (`--pure`), or the mixture of the file type.
+   * @param options How to depart from its mixture.
+   * @throws {Error} If it refuses.
    */
-  quantize(from: string, to: string, fileType: number, pure?: boolean): void;
+  quantize(
+    from: string,
+    to: string,
+    fileType: number,
+    options?: NativeQuantizeOptions,
+  ): void;
   /** Closes the library. */
   close(): void;
 }
@@ -160,12 +185,15 @@ function open({ path, version }: NativeFolder): NativeLlama {
         return tokens.slice(0, count);
       }),
     logits: (path, tokens) => withModel(path, (model) => decode(model, tokens)),
-    quantize(from, to, fileType, pure = true) {
+    quantize(from, to, fileType, options = {}) {
+      const kept: BufferSource[] = [];
       const status = native.llama_model_quantize(
         text(from),
         text(to),
-        quantizeParams(native, fileType, pure),
+        quantizeParams(native, fileType, options, kept),
       );
+      // What the parameters point to has to live until here.
+      kept.length = 0;
       if (status !== 0) {
         throw new Error(`llama_model_quantize returns ${status}`);
       }
@@ -197,13 +225,15 @@ function contextParams(native: Native): Uint8Array<ArrayBuffer> {
 function quantizeParams(
   native: Native,
   fileType: number,
-  pure: boolean,
+  options: NativeQuantizeOptions,
+  kept: BufferSource[],
 ): Uint8Array<ArrayBuffer> {
   const params = new Uint8Array(8 * quantizeWords);
   native.llama_model_quantize_default_params(params);
   const words = new Uint32Array(params.buffer);
   // nthread, ftype, two ggml types (the count stands for none), then booleans:
-  // allow_requantize, quantize_output_tensor, only_copy, pure
+  // allow_requantize, quantize_output_tensor, only_copy, pure, keep_split, dry_run,
+  // and pointers: imatrix, kv_overrides, tt_overrides, prune_layers
   if (words[2] !== words[3] || params[17] !== 1 || params[19] !== 0) {
     throw new Error(
       "llama_model_quantize_params has another layout than expected",
@@ -211,8 +241,68 @@ function quantizeParams(
   }
   words[0] = 1;
   words[1] = fileType;
-  params[19] = pure ? 1 : 0;
+  if (options.outputType) words[2] = typeId(options.outputType);
+  if (options.embeddingType) words[3] = typeId(options.embeddingType);
+  params[16] = 1;
+  params[17] = options.keepOutput ? 0 : 1;
+  params[19] = options.pure ? 1 : 0;
+  params[20] = options.keepSplit ? 1 : 0;
+  const pointers = new BigUint64Array(params.buffer);
+  const address = (
+    array: Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>,
+  ) => {
+    kept.push(array);
+    return Deno.UnsafePointer.value(Deno.UnsafePointer.of(array));
+  };
+  if (options.importance) {
+    // struct { const char * name; const float * data; size_t size; }, the last one empty
+    const list = new BigUint64Array(3 * options.importance.size + 3);
+    let at = 0;
+    for (const [name, values] of options.importance) {
+      list.set(
+        [address(text(name)), address(values), BigInt(values.length)],
+        at,
+      );
+      at += 3;
+    }
+    pointers[3] = address(new Uint8Array(list.buffer));
+  }
+  if (options.metadata) {
+    pointers[4] = address(metadataOverrides(options.metadata));
+  }
+  if (options.overrides) {
+    // struct { const char * pattern; enum ggml_type type; }, the last one empty
+    const list = new BigUint64Array(2 * options.overrides.length + 2);
+    for (const [i, { pattern, type }] of options.overrides.entries()) {
+      list.set([address(text(pattern)), BigInt(typeId(type))], 2 * i);
+    }
+    pointers[5] = address(new Uint8Array(list.buffer));
+  }
   return params;
+}
+
+function typeId(name: string): number {
+  return ggmlLayouts.get(name)!.id;
+}
+
+/** struct { enum tag; char key[128]; union { int64_t; double; bool; char[128] }; }, the last one with an empty key. */
+function metadataOverrides(
+  metadata: readonly (readonly [key: string, value: string | number])[],
+): Uint8Array<ArrayBuffer> {
+  const [valueAt, size] = [136, 264];
+  const bytes = new Uint8Array(size * (metadata.length + 1));
+  const view = new DataView(bytes.buffer);
+  for (const [i, [key, value]] of metadata.entries()) {
+    const at = i * size;
+    bytes.set(text(key), at + 4);
+    if (typeof value === "number") {
+      view.setBigInt64(at + valueAt, BigInt(value), true);
+    } else {
+      view.setInt32(at, 3, true);
+      bytes.set(text(value).subarray(0, 127), at + valueAt);
+    }
+  }
+  return bytes;
 }
 
 function batch(

@@ -1,0 +1,244 @@
+/**
+ * What a recipe makes of a GGUF: types, metadata, where everything goes, and what to warn of.
+ *
+ * @module
+ */
+import { type RecipeName, recipeOf } from "../ggml/recipe_list.ts";
+import { axesOf, inRecipeOrder } from "../ggml/recipe_names.ts";
+import {
+  type PlannedTensor,
+  planRecipe,
+  type RecipeOptions,
+} from "../ggml/recipes.ts";
+import { writableTypes } from "../ggml/writable.ts";
+import { quote } from "./errors.ts";
+import type { GgufFile } from "./gguf_read.ts";
+import { shardOf } from "./gguf_shards.ts";
+import { ggufDefaultAlignment } from "./gguf_types.ts";
+import type { GgufValue } from "./gguf_value.ts";
+import { type GgufPlan, planGguf } from "./gguf_write.ts";
+import { type Importance, rejectImportance } from "./imatrix.ts";
+import { recipeModelOf, recipeValues, splitValues } from "./recipe_metadata.ts";
+import type { TensorEntry } from "./tensors.ts";
+
+/** How to depart from a recipe, and what to use with it. */
+export interface RecipeFileOptions
+  extends Omit<RecipeOptions, "recipe" | "weighed"> {
+  /** How much columns matter. */
+  readonly importance?: Importance;
+  /** Do without importance where it is missing or of the wrong length, and warn. */
+  readonly partialImportance?: boolean;
+  /** Write in float32 what llama.cpp needs so, where its own tool copies sixteen bits. */
+  readonly mendNorms?: boolean;
+  /** Write as many files as the source has. */
+  readonly keepSplit?: boolean;
+}
+
+/** A tensor, and what becomes of it. */
+export interface RecipeTask extends PlannedTensor {
+  /** Where it is in the source. */
+  readonly from: TensorEntry;
+  /** Where it goes. */
+  readonly to: TensorEntry;
+  /** Weights for each column, matrix after matrix of the third axis. */
+  readonly importance?: Float32Array;
+}
+
+/** A file to be written. */
+export interface RecipeFile {
+  /** Its header, and where its tensors go. */
+  readonly layout: GgufPlan;
+  /** Its tensors in order. Each can be done by itself. */
+  readonly tasks: readonly RecipeTask[];
+}
+
+/** All that is known before any value is read. */
+export interface RecipeFilePlan {
+  /** The files: one, or with `keepSplit` as many as the source has. */
+  readonly files: readonly RecipeFile[];
+  /** What to tell the user, each one sentence without a period. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Plans what a recipe makes of a model.
+ *
+ * @param file The model.
+ * @param recipe The recipe.
+ * @param options How to depart from it.
+ * @returns The plan.
+ * @throws {RangeError} If the model or its importance does not suit the recipe.
+ */
+export function planRecipeFiles(
+  file: GgufFile,
+  recipe: RecipeName,
+  options: RecipeFileOptions = {},
+): RecipeFilePlan {
+  rejectImportance(file);
+  const { importance, keepSplit } = options;
+  const { fileType } = recipeOf(recipe);
+  const tensors = keepSplit ? file.tensors : inRecipeOrder(file.tensors);
+  const planned = planRecipe(recipeModelOf(file), tensors, {
+    ...options,
+    recipe,
+    weighed: importance !== undefined,
+  }).map((plan, i) =>
+    options.mendNorms && needsFloat32(plan, tensors[i])
+      ? { ...plan, type: "F32", why: "llama.cpp needs it in float32" }
+      : plan
+  );
+  const weights = importance
+    ? matchImportance(importance, tensors, planned, options)
+    : { byName: new Map<string, Float32Array>(), warnings: [] };
+  const files = keepSplit && file.paths
+    ? shardsOf(file, tensors)
+    : [[...tensors.keys()]];
+  const values = recipeValues(file.values, fileType, importance);
+  return {
+    files: files.map((indices, no) => {
+      const own = indices.map((i) => ({ from: tensors[i], ...planned[i] }));
+      const metadata = files.length === 1 ? values : new Map([
+        ...(no === 0 ? values : []),
+        ...splitValues(no, files.length, tensors.length),
+      ]);
+      return recipeFile(own, metadata, weights.byName);
+    }),
+    warnings: [
+      ...normWarnings(tensors, planned),
+      ...alignmentWarnings(file),
+      ...weights.warnings,
+    ],
+  };
+}
+
+function recipeFile(
+  own: readonly (PlannedTensor & { readonly from: TensorEntry })[],
+  values: ReadonlyMap<string, GgufValue>,
+  weights: ReadonlyMap<string, Float32Array>,
+): RecipeFile {
+  const layout = planGguf(
+    values,
+    own.map(({ name, type, from: { shape, byteLength } }) => ({
+      name,
+      dtype: type,
+      // ggml counts no slow axes of length 1, but at least one.
+      shape: shape.length === 0 ? [1] : shape.slice(-axesOf(shape)),
+      byteLength,
+    })),
+  );
+  const tasks = own.map((task, i) => ({
+    ...task,
+    to: layout.tensors[i],
+    importance: weights.get(task.name),
+  }));
+  return { layout, tasks };
+}
+
+/** Which tensors each shard has; their order is that of the source. */
+function shardsOf(
+  file: GgufFile,
+  tensors: readonly TensorEntry[],
+): number[][] {
+  const shards: number[][] = file.paths!.map(() => []);
+  for (const [i, tensor] of tensors.entries()) {
+    shards[shardOf(file, tensor)].push(i);
+  }
+  // llama.cpp counts shards by their tensors: one without any at the end is none.
+  return shards.slice(0, shards.findLastIndex((own) => own.length > 0) + 1);
+}
+
+const SIXTEEN_BITS: readonly string[] = ["F16", "BF16"];
+
+/** Tensors that llama.cpp adds to, multiplies with or convolves float32 with, and aborts otherwise. */
+function needsFloat32(
+  { type, name }: PlannedTensor,
+  { shape }: TensorEntry,
+): boolean {
+  return SIXTEEN_BITS.includes(type) &&
+    (axesOf(shape) < 2 ||
+      /_norm\.weight$|ssm_conv1d|shortconv\.conv/.test(name));
+}
+
+function normWarnings(
+  tensors: readonly TensorEntry[],
+  planned: readonly PlannedTensor[],
+): string[] {
+  const names = planned.filter((plan, i) => needsFloat32(plan, tensors[i]));
+  if (names.length === 0) return [];
+  return [
+    `${names.length} tensors (${listed(names.map(({ name }) => name))}) keep ` +
+    "sixteen bits, as llama.cpp's own tool keeps them, but llama.cpp aborts where it uses them; " +
+    "--mend-norms writes them in float32",
+  ];
+}
+
+function alignmentWarnings({ alignment }: GgufFile): string[] {
+  if (alignment === ggufDefaultAlignment) return [];
+  return [
+    `the file keeps its alignment of ${alignment}; llama.cpp's own tool aligns by ${ggufDefaultAlignment} ` +
+    "without saying so in the metadata, and then cannot read its result",
+  ];
+}
+
+/** Tensors that llama-imatrix has no weights for, and llama.cpp's tool does without. */
+const UNWEIGHED: readonly string[] = [
+  "token_embd.weight",
+  "per_layer_token_embd.weight",
+  "output.weight",
+];
+
+interface MatchedImportance {
+  readonly byName: Map<string, Float32Array>;
+  readonly warnings: string[];
+}
+
+function matchImportance(
+  importance: Importance,
+  tensors: readonly TensorEntry[],
+  planned: readonly PlannedTensor[],
+  { partialImportance }: RecipeFileOptions,
+): MatchedImportance {
+  const byName = new Map<string, Float32Array>();
+  const faults: string[] = [];
+  for (const [i, { name, dtype, type }] of planned.entries()) {
+    if (dtype === type) continue;
+    const weights = importance.entries.get(name);
+    const { shape } = tensors[i];
+    const wanted = shape.at(-1)! * (shape.at(-3) ?? 1);
+    if (weights?.length === wanted) byName.set(name, weights);
+    else if (weights) {
+      // There it always is, and llama.cpp's tool does without.
+      if (UNWEIGHED[0] === name || UNWEIGHED[1] === name) continue;
+      faults.push(`${quote(name)} has ${weights.length} weights for ${wanted}`);
+    } else if (!UNWEIGHED.includes(name) && weighs(type)) {
+      faults.push(`${quote(name)} has none`);
+    }
+  }
+  if (faults.length === 0) return { byName, warnings: [] };
+  const what = `${importance.name} does not go with the model: ${
+    listed(faults, "; ")
+  }`;
+  if (partialImportance) {
+    return {
+      byName,
+      warnings: [`${what}; these are quantized without importance`],
+    };
+  }
+  throw new RangeError(
+    `Cannot quantize with importance: ${what}; pass --imatrix-partial to do without it there`,
+  );
+}
+
+/** How many are named in a message. */
+const LISTED = 20;
+
+function listed(texts: readonly string[], separator = ", "): string {
+  const shown = texts.slice(0, LISTED).join(separator);
+  const more = texts.length - LISTED;
+  return more > 0 ? `${shown}${separator}and ${more} more` : shown;
+}
+
+/** Whether importance changes anything in a type. */
+function weighs(type: string): boolean {
+  return "importance" in (writableTypes.get(type)?.options ?? {});
+}

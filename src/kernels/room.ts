@@ -1,0 +1,89 @@
+/**
+ * Memory for one tile at a time: in WebAssembly where that is in force, so that
+ * kernels and plain JS work on the same arrays, and the values of a tile are all
+ * that is copied.
+ *
+ * @module
+ */
+import {
+  type Instance,
+  instanceOf,
+  ROOM_BYTES,
+  roomInstance,
+} from "./arena.ts";
+import { backend } from "./engine.ts";
+
+/** Arrays start at multiples of this: a line of the cache. */
+const ALIGNMENT = 64;
+
+/** Memory that is handed out piece by piece and taken back all at once. */
+export class Room {
+  #buffer: ArrayBufferLike = new ArrayBuffer(0);
+  #start = 0;
+  #next = 0;
+
+  /** Moves to the memory where `array` lives, or to where it can be copied to. */
+  open(array: ArrayBufferView): void {
+    if (backend() === "wasm") {
+      const { memory, room } = roomInstance(array);
+      [this.#buffer, this.#start] = [memory.buffer, room];
+    } else if (isInWebAssembly(this.#buffer) || this.#start === this.#end) {
+      [this.#buffer, this.#start] = [new ArrayBuffer(ROOM_BYTES), 0];
+    }
+    this.clear();
+  }
+
+  get #end(): number {
+    return this.#buffer.byteLength === 0 ? 0 : this.#start + ROOM_BYTES;
+  }
+
+  /** Takes back all that was handed out. */
+  clear(): void {
+    this.#next = this.#start;
+  }
+
+  /** Whether an array lives in the same memory. */
+  holds({ buffer }: ArrayBufferView): boolean {
+    return buffer === this.#buffer;
+  }
+
+  /** Floats; what they hold is undefined. */
+  readonly floats = (length: number): Float32Array => {
+    const at = this.#take(length * 4);
+    return at < 0
+      ? new Float32Array(length)
+      : new Float32Array(this.#buffer, at, length);
+  };
+
+  /** Bytes; what they hold is undefined. */
+  readonly bytes = (length: number): Uint8Array => {
+    const at = this.#take(length);
+    return at < 0
+      ? new Uint8Array(length)
+      : new Uint8Array(this.#buffer, at, length);
+  };
+
+  /** Where there are so many bytes, or −1: a tile whose groups are long takes memory of its own. */
+  #take(bytes: number): number {
+    const at = this.#next, next = at + Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    if (next > this.#end) return -1;
+    this.#next = next;
+    return at;
+  }
+}
+
+function isInWebAssembly(buffer: ArrayBufferLike): boolean {
+  return instanceOf(new Uint8Array(buffer, 0, 0)) !== undefined;
+}
+
+/** The instance in whose memory all of these arrays live, where WebAssembly is in force and there is one. */
+export function sharedInstance(
+  ...arrays: readonly ArrayBufferView[]
+): Instance | undefined {
+  if (backend() !== "wasm") return undefined;
+  const { buffer } = arrays[0];
+  for (let i = 1; i < arrays.length; i++) {
+    if (arrays[i].buffer !== buffer) return undefined;
+  }
+  return instanceOf(arrays[0]);
+}

@@ -1,0 +1,353 @@
+/**
+ * Codes of many units at once: units one row high, of neighbouring rows and
+ * columns, that a tile has whole. A kernel moves them where neighbours share a
+ * byte; plain JS moves every order.
+ *
+ * @module
+ */
+import { sharedInstance } from "../kernels/room.ts";
+import type { CodesItem, Unit } from "../words/layout.ts";
+import type { Tile } from "../words/tile.ts";
+
+/** Units of neighbouring rows and columns. */
+export interface Band {
+  /** Offset of the first unit's bytes. */
+  readonly at: number;
+  /** Number of its row, in units. */
+  readonly row: number;
+  /** How many rows of units. */
+  readonly rows: number;
+  /** Bytes from a row to the next. */
+  readonly rowStride: number;
+  /** Number of the first unit's column, in units. */
+  readonly column: number;
+  /** How many units in each row. */
+  readonly count: number;
+  /** Bytes from a unit to the next in its row. */
+  readonly stride: number;
+}
+
+/** Takes the codes of a band out of a part. */
+export function unpackBand(
+  bytes: Uint8Array,
+  band: Band,
+  unit: Unit,
+  item: CodesItem,
+  tile: Tile,
+): void {
+  if (packByKernel("tile_unpack", bytes, band, unit, item, tile)) return;
+  const halves = halvesOf(item.nibbles), { flip = 0 } = item;
+  for (let r = 0; r < band.rows; r++) {
+    const at = band.at + r * band.rowStride + item.at;
+    const first = firstCode(band, unit, tile, r);
+    if (halves.first && isWholeUnit(unit, item) && band.stride === unit.bytes) {
+      const n = band.count * unit.bytes;
+      unpackPairs(bytes, at, n, halves.first, flip, tile.codes, first);
+      continue;
+    }
+    const words = wordsOfCodes(halves, tile, first, unit);
+    for (let u = 0; u < band.count; u++) {
+      const from = at + u * band.stride, to = first + u * unit.columns;
+      if (words) unpackFours(bytes, from, halves, flip, words, to);
+      else unpackUnit(bytes, from, halves, flip, tile.codes, to);
+    }
+  }
+}
+
+/** Puts the codes of a band into a part. */
+export function packBand(
+  bytes: Uint8Array,
+  band: Band,
+  unit: Unit,
+  item: CodesItem,
+  tile: Tile,
+): void {
+  if (packByKernel("tile_pack", bytes, band, unit, item, tile)) return;
+  const halves = halvesOf(item.nibbles), { flip = 0 } = item;
+  for (let r = 0; r < band.rows; r++) {
+    const at = band.at + r * band.rowStride + item.at;
+    const first = firstCode(band, unit, tile, r);
+    if (halves.first && isWholeUnit(unit, item) && band.stride === unit.bytes) {
+      const n = band.count * unit.bytes;
+      packPairs(tile.codes, first, n, halves.first, flip, bytes, at);
+      continue;
+    }
+    const words = wordsOfCodes(halves, tile, first, unit);
+    for (let u = 0; u < band.count; u++) {
+      const to = at + u * band.stride, from = first + u * unit.columns;
+      if (words) packFours(words, from, halves, flip, bytes, to);
+      else packUnit(tile.codes, from, halves, flip, bytes, to);
+    }
+  }
+}
+
+/** Index in the tile of the first value of row `r` of a band. */
+function firstCode(
+  { row, column }: Band,
+  unit: Unit,
+  tile: Tile,
+  r: number,
+): number {
+  return (row - tile.row + r) * tile.columns + column * unit.columns -
+    tile.column;
+}
+
+/** Whether all of a unit is codes. */
+function isWholeUnit({ bytes }: Unit, { at, nibbles }: CodesItem): boolean {
+  return at === 0 && nibbles.length === 2 * bytes;
+}
+
+// ---- the halves of bytes ----
+
+/** Which value of a unit has its code in which half of each byte. */
+interface Halves {
+  /** In the low halves. */
+  readonly low: Uint16Array;
+  /** In the high halves. */
+  readonly high: Uint16Array;
+  /** Which of two neighbours is in the low half, where that says it all. */
+  readonly first?: "low" | "high";
+  /** Whether values lie in fours: those of four bytes follow each other, in the low halves and in the high ones. */
+  readonly inFours: boolean;
+}
+
+const known = new WeakMap<readonly number[], Halves>();
+
+function halvesOf(nibbles: readonly number[]): Halves {
+  let halves = known.get(nibbles);
+  if (!halves) known.set(nibbles, halves = invert(nibbles));
+  return halves;
+}
+
+function invert(nibbles: readonly number[]): Halves {
+  const low = new Uint16Array(nibbles.length / 2), high = low.slice();
+  nibbles.forEach((nibble, k) => (nibble & 1 ? high : low)[nibble >> 1] = k);
+  const first = nibbles.every((nibble, k) => nibble === k)
+    ? "low"
+    : nibbles.every((nibble, k) => nibble === (k ^ 1))
+    ? "high"
+    : undefined;
+  const inFours = low.length % 4 === 0 &&
+    [low, high].every((half) =>
+      half.every((k, byte) => k === half[byte & ~3] + (byte & 3)) &&
+      half.every((k, byte) => byte % 4 !== 0 || k % 4 === 0)
+    );
+  return { low, high, first, inFours };
+}
+
+// ---- plain JS ----
+
+function unpackUnit(
+  bytes: Uint8Array,
+  at: number,
+  { low, high }: Halves,
+  flip: number,
+  codes: Uint8Array,
+  first: number,
+): void {
+  for (let b = 0; b < low.length; b++) {
+    const byte = bytes[at + b];
+    codes[first + low[b]] = byte & 15 ^ flip;
+    codes[first + high[b]] = byte >> 4 ^ flip;
+  }
+}
+
+function packUnit(
+  codes: Uint8Array,
+  first: number,
+  { low, high }: Halves,
+  flip: number,
+  bytes: Uint8Array,
+  at: number,
+): void {
+  const flips = flip * 17;
+  for (let b = 0; b < low.length; b++) {
+    bytes[at + b] = (codes[first + low[b]] | codes[first + high[b]] << 4) ^
+      flips;
+  }
+}
+
+/** Codes as words of four; undefined where units do not start at whole ones. */
+function wordsOfCodes(
+  { inFours }: Halves,
+  { codes: { buffer, byteOffset, length } }: Tile,
+  first: number,
+  unit: Unit,
+): Int32Array | undefined {
+  const aligned = (byteOffset | first | unit.columns) % 4 === 0;
+  return inFours && aligned
+    ? new Int32Array(buffer, byteOffset, length >> 2)
+    : undefined;
+}
+
+/** The low half of each byte of a word. */
+const LOW_HALVES = 0x0f0f0f0f;
+/** Copies a byte to all bytes of a word. */
+const EACH_BYTE = 0x01010101;
+
+function unpackFours(
+  bytes: Uint8Array,
+  at: number,
+  { low, high }: Halves,
+  flip: number,
+  words: Int32Array,
+  first: number,
+): void {
+  const flips = flip * EACH_BYTE;
+  for (let b = 0; b < low.length; b += 4) {
+    const word = bytes[at + b] | bytes[at + b + 1] << 8 |
+      bytes[at + b + 2] << 16 | bytes[at + b + 3] << 24;
+    words[first + low[b] >> 2] = word & LOW_HALVES ^ flips;
+    words[first + high[b] >> 2] = word >>> 4 & LOW_HALVES ^ flips;
+  }
+}
+
+function packFours(
+  words: Int32Array,
+  first: number,
+  { low, high }: Halves,
+  flip: number,
+  bytes: Uint8Array,
+  at: number,
+): void {
+  const flips = flip * 17 * EACH_BYTE;
+  for (let b = 0; b < low.length; b += 4) {
+    const word = words[first + low[b] >> 2] ^
+      words[first + high[b] >> 2] << 4 ^ flips;
+    bytes[at + b] = word;
+    bytes[at + b + 1] = word >> 8;
+    bytes[at + b + 2] = word >> 16;
+    bytes[at + b + 3] = word >> 24;
+  }
+}
+
+function unpackPairs(
+  bytes: Uint8Array,
+  at: number,
+  n: number,
+  first: "low" | "high",
+  flip: number,
+  codes: Uint8Array,
+  to: number,
+): void {
+  const low = first === "low" ? 0 : 4, high = 4 - low;
+  for (let b = at; b < at + n; b++, to += 2) {
+    const byte = bytes[b];
+    codes[to] = byte >> low & 15 ^ flip;
+    codes[to + 1] = byte >> high & 15 ^ flip;
+  }
+}
+
+function packPairs(
+  codes: Uint8Array,
+  from: number,
+  n: number,
+  first: "low" | "high",
+  flip: number,
+  bytes: Uint8Array,
+  at: number,
+): void {
+  const low = first === "low" ? 0 : 4, high = 4 - low, flips = flip * 17;
+  for (let b = at; b < at + n; b++, from += 2) {
+    bytes[b] = (codes[from] << low | codes[from + 1] << high) ^ flips;
+  }
+}
+
+// ---- kernels ----
+
+/** Packs or unpacks a band by a kernel; false where there is none for it. */
+function packByKernel(
+  name: "tile_pack" | "tile_unpack",
+  bytes: Uint8Array,
+  band: Band,
+  unit: Unit,
+  item: CodesItem,
+  tile: Tile,
+): boolean {
+  const { first } = halvesOf(item.nibbles), { flip = 0 } = item;
+  if (!first || !isWholeUnit(unit, item)) return false;
+  // Edges are left out of whole rows, so that a band with them is one row at a time.
+  if (band.count * unit.columns !== tile.columns) return false;
+  const length = band.rows * band.count * unit.bytes;
+  const packed = tile.memory(Math.ceil(length / 4));
+  const instance = sharedInstance(tile.codes, packed);
+  if (!instance) return false;
+  const within = new Uint8Array(packed.buffer, packed.byteOffset, length);
+  const { byteOffset } = tile.codes, order = first === "low" ? 0 : 1;
+  const values = band.rows * tile.columns;
+  if (name === "tile_pack") {
+    instance.kernels[name](values, byteOffset, packed.byteOffset, order, flip);
+    return scatter(within, band, unit, bytes);
+  }
+  if (!gather(bytes, band, unit, within)) return false;
+  instance.kernels[name](values, packed.byteOffset, byteOffset, order, flip);
+  return true;
+}
+
+/** Whether the units of a band lie without gaps, row after row. */
+function isTogether({ rows, rowStride, count, stride }: Band, unit: Unit) {
+  return stride === unit.bytes && (rows === 1 || rowStride === count * stride);
+}
+
+/** Copies the units of a band, row by row. */
+function gather(
+  bytes: Uint8Array,
+  band: Band,
+  unit: Unit,
+  to: Uint8Array,
+): boolean {
+  if (isTogether(band, unit)) {
+    to.set(bytes.subarray(band.at, band.at + to.length));
+    return true;
+  }
+  const words = wordsOf(bytes, band, unit);
+  if (!words) return false;
+  const packed = new Int32Array(to.buffer, to.byteOffset, to.length / 4);
+  const { rows, count } = band;
+  const rowStride = band.rowStride / 4, stride = band.stride / 4;
+  for (let c = 0, from = band.at / 4; c < count; c++, from += stride) {
+    for (let r = 0, i = c, at = from; r < rows; r++) {
+      packed[i] = words[at];
+      i += count;
+      at += rowStride;
+    }
+  }
+  return true;
+}
+
+function scatter(
+  from: Uint8Array,
+  band: Band,
+  unit: Unit,
+  bytes: Uint8Array,
+): boolean {
+  if (isTogether(band, unit)) {
+    bytes.set(from, band.at);
+    return true;
+  }
+  const words = wordsOf(bytes, band, unit);
+  if (!words) return false;
+  const packed = new Int32Array(from.buffer, from.byteOffset, from.length / 4);
+  const { rows, count } = band;
+  const rowStride = band.rowStride / 4, stride = band.stride / 4;
+  for (let c = 0, to = band.at / 4; c < count; c++, to += stride) {
+    for (let r = 0, i = c, at = to; r < rows; r++) {
+      words[at] = packed[i];
+      i += count;
+      at += rowStride;
+    }
+  }
+  return true;
+}
+
+/** The words of a part whose units are words at whole words; undefined where they are not. */
+function wordsOf(
+  { buffer, byteOffset, byteLength }: Uint8Array,
+  { at, rowStride, stride }: Band,
+  unit: Unit,
+): Int32Array | undefined {
+  const aligned = (byteOffset | at | rowStride | stride) % 4 === 0;
+  return aligned && unit.bytes === 4
+    ? new Int32Array(buffer, byteOffset, byteLength >> 2)
+    : undefined;
+}

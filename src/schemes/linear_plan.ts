@@ -1,0 +1,59 @@
+/**
+ * What makes one linear scheme different from another.
+ *
+ * @module
+ */
+import type { ComputeDtype, Grid, Prepass } from "../words/scheme.ts";
+import type { Span } from "../words/tile.ts";
+import type { ScaleCheck } from "./numbers.ts";
+import type { FitRule } from "./tiles.ts";
+
+/** How a value becomes a code, given scale and offset of its group; clamped to 0 … 15 at the end. */
+export type LinearRounding =
+  /** RNE(x / s) + z */
+  | "divide"
+  /** RNE((x + z·s) / s); with a bias RNE((x − b) / s) */
+  | "shift"
+  /** round half away(x · (1 / s) + z) */
+  | "reciprocal"
+  /** A rule of its own; what is no number becomes 0. */
+  | ((x: number, scale: number, offset: number) => number);
+
+/** What makes one linear scheme different from another. */
+export interface LinearPlan {
+  /** The area that shares a scale. */
+  readonly group: Span;
+  /**
+   * What is stored for a group: what codes are multiplied by (`"scale"`, the
+   * default), what they are divided by, or the E8M0 byte of a power of two.
+   */
+  readonly scale?: "scale" | "divisor" | "exponent";
+  /** What codes stand for, where it is not 0 … 15: values are grid times scale, by {@linkcode LinearPlan.value}. */
+  readonly grid?: Grid;
+  /** The role of the offset: a zero point in codes, or a bias in values. Absent where it is always the same zero point. */
+  readonly offset?: "zero" | "bias";
+  /** The zero point where there is no field for it; 8 by default. */
+  readonly zero?: number;
+  /** Scale and offset of a group, in float32. */
+  fit(min: number, max: number): readonly [scale: number, offset: number];
+  /** The same in the kernels, which leave to it what `stored` may not hold. */
+  readonly rule?: FitRule;
+  /** How a value becomes a code. */
+  readonly rounding: LinearRounding;
+  /** The type that scale and bias are stored in; F32 by default. */
+  readonly stored?: ComputeDtype;
+  /** The largest magnitude of values whose scale and bias that type can hold. */
+  readonly limit: number;
+  /** The type of the values: they are rounded to it first; F32 by default. */
+  readonly inputDtype?: ComputeDtype;
+  /** A group that the end of a row cuts short counts as if zeros filled it up. */
+  readonly padded?: boolean;
+  /** In which dtype values are computed; F32 by default. */
+  readonly computeDtype?: ComputeDtype;
+  /** The value of a code, where it is not (c − z)·s, rounded once, or c·s + b. */
+  value?(code: number, scale: number, offset: number): number;
+  /** What scales a reader takes, and the name of their part; not looked at by default. */
+  readonly scales?: ScaleCheck;
+  /** Whether one range for the whole tensor is needed first. */
+  readonly prepass?: () => Prepass;
+}

@@ -1,0 +1,396 @@
+/**
+ * What schemes do to a tile: measure groups, find codes, look up values. Each step
+ * is a kernel where the arrays of the tile live in WebAssembly memory, and plain JS
+ * that gives the same bits where they do not, or where a number is one that the
+ * kernel leaves alone.
+ *
+ * @module
+ */
+import type { Instance, WasmKernel } from "../kernels/arena.ts";
+import { sharedInstance } from "../kernels/room.ts";
+import { roundTo } from "../numeric/compute.ts";
+import { firstNonFinite } from "../numeric/finite.ts";
+import { settleNaNs } from "../numeric/nan.ts";
+import { clamp, roundHalfAway, roundHalfToEven } from "../numeric/rounding.ts";
+import type { ComputeDtype } from "../words/scheme.ts";
+import { areasOf, runs, type Span, type Tile } from "../words/tile.ts";
+
+const { fround } = Math;
+
+// ---- which kernel, over which groups ----
+
+/** Runs a kernel of src/kernels/wasm/tile.ts over the groups of a tile; false where there is none or it declines. */
+function done(
+  name: string,
+  tile: Tile,
+  span: Span,
+  arrays: readonly ArrayBufferView[],
+  numbers: readonly number[] = [],
+): boolean {
+  const instance = sharedInstance(...arrays);
+  const groups = instance && groupsOf(tile, span);
+  if (!groups) return false;
+  return kernelOf(instance, name)(
+    ...groups,
+    ...arrays.map(({ byteOffset }) => byteOffset),
+    ...numbers,
+  ) === 0;
+}
+
+function kernelOf({ kernels }: Instance, name: string): WasmKernel {
+  return kernels[name];
+}
+
+/** Rows, columns, length of a row's first group and of the others, bytes between the numbers of rows; undefined where a tile has groups above each other. */
+function groupsOf(
+  tile: Tile,
+  { rows, columns }: Span,
+): [number, number, number, number, number] | undefined {
+  const areas = areasOf(tile, { rows, columns });
+  if (rows > 1 && areas.rows > 1) return undefined;
+  return [
+    tile.rows,
+    tile.columns,
+    columns - tile.column % columns,
+    columns,
+    rows > 1 ? 0 : 4 * areas.columns,
+  ];
+}
+
+// ---- statistics ----
+
+/** Whether no value is a NaN or infinite. */
+export function areFinite(values: Float32Array): boolean {
+  const instance = sharedInstance(values);
+  return instance
+    ? kernelOf(instance, "tile_check")(values.length, values.byteOffset) === 0
+    : firstNonFinite(values) < 0;
+}
+
+/** Smallest and largest value of every group. Of zeros the negative one is the smaller. */
+export function rangesOfGroups(
+  values: Float32Array,
+  tile: Tile,
+  span: Span,
+  mins: Float32Array,
+  maxs: Float32Array,
+): void {
+  if (
+    span.rows === 1 && done("tile_ranges", tile, span, [values, mins, maxs])
+  ) {
+    return;
+  }
+  mins.fill(Infinity);
+  maxs.fill(-Infinity);
+  for (const { first, count, area } of runs(tile, span)) {
+    let min = mins[area], max = maxs[area];
+    for (let i = first; i < first + count; i++) {
+      min = Math.min(min, values[i]);
+      max = Math.max(max, values[i]);
+    }
+    mins[area] = min;
+    maxs[area] = max;
+  }
+}
+
+/** Largest magnitude of every group. */
+export function magnitudesOfGroups(
+  values: Float32Array,
+  tile: Tile,
+  span: Span,
+  maxs: Float32Array,
+): void {
+  if (span.rows === 1 && done("tile_magnitudes", tile, span, [values, maxs])) {
+    return;
+  }
+  maxs.fill(0);
+  for (const { first, count, area } of runs(tile, span)) {
+    let max = maxs[area];
+    for (let i = first; i < first + count; i++) {
+      max = Math.max(max, Math.abs(values[i]));
+    }
+    maxs[area] = max;
+  }
+}
+
+// ---- scales and offsets ----
+
+/** Rules for scales and offsets that kernels know; what each computes is in the `fit` beside it. */
+export type FitRule =
+  | "symmetric"
+  | "fromZero"
+  | "fromOne"
+  | "signed"
+  | "affine"
+  | "edge";
+
+/** The numbers by which kernels know them: src/kernels/wasm/tile.ts. */
+const FIT_RULES: readonly FitRule[] = [
+  "symmetric",
+  "fromZero",
+  "fromOne",
+  "signed",
+  "affine",
+  "edge",
+];
+
+/** Magnitudes that a type holds, whichever way its last bits are rounded. */
+export const SURELY_HELD: Readonly<Record<ComputeDtype, number>> = {
+  F32: 3.4e38,
+  F16: 65504,
+  BF16: 3.3e38,
+};
+
+/** Memory for one number of each group, and for those that fill up the last vector: zeros. */
+export function numbersOfGroups(tile: Tile, count: number): Float32Array {
+  const numbers = tile.memory(Math.ceil(count / 4) * 4);
+  numbers.fill(0, count);
+  return numbers;
+}
+
+/** Fits scales and offsets to ranges; false where there is no kernel, or a number may not be held by the type that it is stored in. */
+export function fitGroups(
+  rule: FitRule,
+  stored: ComputeDtype,
+  mins: Float32Array,
+  maxs: Float32Array,
+  scales: Float32Array,
+  offsets: Float32Array,
+): boolean {
+  const arrays = [mins, maxs, scales, offsets];
+  const instance = sharedInstance(...arrays);
+  return instance !== undefined && instance.kernels.tile_fit(
+        scales.length,
+        ...arrays.map(({ byteOffset }) => byteOffset),
+        FIT_RULES.indexOf(rule),
+        COMPUTE_DTYPES.indexOf(stored),
+        SURELY_HELD[stored],
+      ) === 0;
+}
+
+// ---- codes on an even grid ----
+
+/** How a value x becomes a code, given scale s and offset o of its group; clamped to 0 … 15 at the end. */
+export type Rounding =
+  /** RNE(x / s) + o */
+  | "divide"
+  /** RNE((x + o·s) / s) */
+  | "shift"
+  /** RNE((x − o) / s): the offset is a bias in values */
+  | "shiftByBias"
+  /** round half away(x · (1 / s) + o) */
+  | "reciprocal";
+
+/** The numbers by which kernels know them: src/kernels/wasm/tile.ts. */
+const ROUNDINGS: readonly Rounding[] = [
+  "divide",
+  "shift",
+  "shiftByBias",
+  "reciprocal",
+];
+
+/** Rounds the values of every group to codes. */
+export function encodeSteps(
+  values: Float32Array,
+  tile: Tile,
+  span: Span,
+  scales: Float32Array,
+  offsets: Float32Array,
+  rounding: Rounding,
+): void {
+  const { codes } = tile, arrays = [values, codes, scales, offsets];
+  const numbers = [ROUNDINGS.indexOf(rounding)];
+  if (done("tile_encode_steps", tile, span, arrays, numbers)) return;
+  for (const { first, count, area } of runs(tile, span)) {
+    const codeOf = codesBy(rounding, scales[area], offsets[area]);
+    for (let i = first; i < first + count; i++) codes[i] = codeOf(values[i]);
+  }
+}
+
+function codesBy(
+  rounding: Rounding,
+  scale: number,
+  offset: number,
+): (x: number) => number {
+  switch (rounding) {
+    case "divide":
+      return (x) => clamp(roundHalfToEven(fround(x / scale)) + offset, 0, 15);
+    case "shift":
+    case "shiftByBias": {
+      // Where the scale underflowed, every value is no step from the offset.
+      if (scale === 0) {
+        const code = rounding === "shift" ? clamp(offset, 0, 15) : 0;
+        return () => code;
+      }
+      const shift = rounding === "shift" ? fround(offset * scale) : -offset;
+      return (x) =>
+        clamp(roundHalfToEven(fround(fround(x + shift) / scale)), 0, 15);
+    }
+    case "reciprocal": {
+      const inverse = scale === 0 ? 0 : fround(1 / scale);
+      return (x) =>
+        clamp(roundHalfAway(fround(fround(x * inverse) + offset)), 0, 15);
+    }
+  }
+}
+
+// ---- codes by thresholds ----
+
+/** Fifteen ascending thresholds, and the code of what exceeds none, one … all of them. */
+export interface Thresholds {
+  /** A value that equals one does not exceed it. */
+  readonly at: ArrayLike<number>;
+  /** Codes by how many are exceeded. */
+  readonly codes: ArrayLike<number>;
+  /** What of a value is compared: its product with the factor of its group, or its quotient. */
+  readonly of: "product" | "quotient";
+}
+
+/** The order in which a kernel asks for thresholds that it finds by halving. */
+const ASKED = [
+  7,
+  7,
+  7,
+  7,
+  3,
+  11,
+  3,
+  11,
+  1,
+  5,
+  9,
+  13,
+  0,
+  2,
+  4,
+  6,
+  8,
+  10,
+  12,
+  14,
+];
+
+/** Bytes of a kernel's table: what is asked, codes, ranks of cells, planes of thresholds. */
+const TABLE_BYTES = 192;
+
+/** The table of src/kernels/wasm/tile.ts for some thresholds, and whether it has cells. */
+interface RankTable {
+  readonly bytes: Uint8Array;
+  readonly asked: Float32Array;
+  readonly byCells: boolean;
+}
+
+const rankTables = new WeakMap<Thresholds, RankTable>();
+
+function rankTableOf(thresholds: Thresholds): RankTable {
+  const known = rankTables.get(thresholds);
+  if (known) return known;
+  const { at, codes, of } = thresholds;
+  const bytes = new Uint8Array(TABLE_BYTES), asked = new Float32Array(20);
+  ASKED.forEach((rank, i) => asked[i] = at[rank]);
+  bytes.set(new Uint8Array(asked.buffer));
+  bytes.set(codes, 80);
+  const byCells = of === "product" && setCells(at, bytes);
+  const table = { bytes, asked, byCells };
+  rankTables.set(thresholds, table);
+  return table;
+}
+
+/** How near fifteen times a threshold may be to the edge of a cell: many times further than products are off. */
+const EDGE = 1e-3;
+
+/** Writes ranks of cells and planes of thresholds; false where two thresholds share a cell, or one lies at the edge of one. */
+function setCells(at: Thresholds["at"], bytes: Uint8Array): boolean {
+  const scaled = Array.from(at, (threshold) => 15 * threshold);
+  const cells = scaled.map(Math.round);
+  const apart = cells.every((cell, i) =>
+    Math.abs(cell) <= 15 && (i === 0 || cell > cells[i - 1]) &&
+    Math.abs(scaled[i] - cell) < 0.5 - EDGE
+  );
+  for (let cell = -15; cell <= 15; cell++) {
+    bytes[96 + cell + 15] = cells.filter((other) => other < cell).length;
+  }
+  const words = new Uint8Array(
+    Float32Array.of(...Array.from(at), Infinity).buffer,
+  );
+  words.forEach((byte, i) => bytes[128 + 16 * (i & 3) + (i >> 2)] = byte);
+  return apart;
+}
+
+/** The codes of values by thresholds; a NaN gets the first code. By products, values are at most 1. */
+export function encodeRanks(
+  values: Float32Array,
+  tile: Tile,
+  span: Span,
+  factors: Float32Array,
+  thresholds: Thresholds,
+): void {
+  const { codes } = tile, { codes: codesOf, of } = thresholds;
+  const { bytes, asked, byCells } = rankTableOf(thresholds);
+  const table = tile.memory(TABLE_BYTES / 4);
+  new Uint8Array(table.buffer, table.byteOffset, TABLE_BYTES).set(bytes);
+  const arrays = [values, codes, factors, table];
+  const numbers = [byCells ? 2 : of === "product" ? 0 : 1];
+  if (done("tile_encode_ranks", tile, span, arrays, numbers)) return;
+  for (const { first, count, area } of runs(tile, span)) {
+    const factor = factors[area];
+    for (let i = first; i < first + count; i++) {
+      const x = of === "product" ? values[i] * factor : values[i] / factor;
+      codes[i] = codesOf[rankOf(fround(x), asked)];
+    }
+  }
+}
+
+/** How many thresholds x exceeds. */
+function rankOf(x: number, asked: Float32Array): number {
+  let rank = x > asked[0] ? 1 : 0;
+  rank = 2 * rank + (x > asked[4 + rank] ? 1 : 0);
+  rank = 2 * rank + (x > asked[8 + rank] ? 1 : 0);
+  return 2 * rank + (x > asked[12 + rank] ? 1 : 0);
+}
+
+// ---- values ----
+
+/** How codes become values: `(g − o)·s`, or `g·s + o`, rounded to the dtype after the product and after the sum. */
+export interface Lookup {
+  /** What codes stand for, in float32. */
+  readonly values: ArrayLike<number>;
+  /** What the offset is; without one it is 0. */
+  readonly offset?: "zero" | "bias";
+  /** In which dtype values are computed. */
+  readonly computeDtype: ComputeDtype;
+}
+
+/** The numbers by which kernels know element types: src/kernels/wasm/tile.ts. */
+const COMPUTE_DTYPES: readonly ComputeDtype[] = ["F32", "F16", "BF16"];
+
+/** Looks up the values of every group; all NaNs have the bits of numeric/nan.ts. */
+export function decodeGroups(
+  tile: Tile,
+  span: Span,
+  scales: Float32Array,
+  offsets: Float32Array,
+  { values: grid, offset, computeDtype }: Lookup,
+  out: Float32Array,
+): void {
+  const { codes } = tile, table = tile.memory(16), biased = offset === "bias";
+  table.set(grid);
+  const arrays = [codes, scales, offsets, table, out];
+  const numbers = [biased ? 1 : 0, COMPUTE_DTYPES.indexOf(computeDtype)];
+  if (done("tile_decode", tile, span, arrays, numbers)) return;
+  const round = roundTo(computeDtype), values = new Float32Array(16);
+  let sum = 0;
+  for (const { first, count, area } of runs(tile, span)) {
+    const scale = scales[area], offset = offsets[area];
+    for (let code = 0; code < 16; code++) {
+      const g = table[code];
+      values[code] = biased
+        ? round(fround(round(fround(g * scale)) + offset))
+        : round(fround(fround(g - offset) * scale));
+      sum += values[code] * 0;
+    }
+    for (let i = first; i < first + count; i++) out[i] = values[codes[i]];
+  }
+  // What is not finite shows in the sum.
+  if (sum !== 0) settleNaNs(out);
+}

@@ -1,0 +1,72 @@
+/**
+ * `convert` repacks wherever the numbers fit and says so; it goes through values
+ * only when it is asked to.
+ */
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { withFolder } from "../files/temporary_folder.ts";
+import { json, run } from "./support.ts";
+
+const vector = (path: string) =>
+  new URL(`../vectors/${path}/model.safetensors`, import.meta.url).pathname;
+
+interface Report {
+  readonly tensors: readonly { name: string; repacked: boolean }[];
+}
+
+const namesOf = ({ tensors }: Report, repacked: boolean) =>
+  tensors.filter((tensor) => tensor.repacked === repacked)
+    .map(({ name }) => name);
+
+Deno.test("convert moves the numbers of another library's checkpoint as they are", async () => {
+  await withFolder(async (path) => {
+    const cases = [
+      ["gptq/gptqmodel-v2-asym-g128", "matmul_nbits", "q.safetensors"],
+      ["mlx/lm_mxfp4", "mxfp4", "q.gguf"],
+    ];
+    for (const [from, format, name] of cases) {
+      const source = vector(from), target = path(name);
+      const report = await json(
+        ...["convert", source, "-o", target, "--format", format],
+        ...(name.endsWith(".gguf")
+          ? ["--meta", "general.architecture=llama"]
+          : []),
+      );
+      assertEquals(namesOf(report, false), [], from);
+      const { out } = await run(
+        ...["convert", source, "-o", target, "--format", format, "--force"],
+        ...(name.endsWith(".gguf")
+          ? ["--meta", "general.architecture=llama"]
+          : []),
+      );
+      assertStringIncludes(out, "repacked, numbers as they were");
+    }
+  });
+});
+
+Deno.test("repacked there and back in small windows, a file is what it was", async () => {
+  await withFolder(async (path) => {
+    const source = vector("gptq/gptqmodel-v2-asym-g128");
+    const there = path("there.safetensors"), back = path("back.safetensors");
+    await json("convert", source, "-o", there, "--format", "matmul_nbits");
+    await json(
+      ...["convert", there, "-o", back, "--format", "gptq"],
+      ...["--version", "2", "--symmetric", "false"],
+    );
+    const { tensors } = await json("compare", source, back);
+    for (const { rmse } of tensors) assertEquals(rmse, 0);
+  });
+});
+
+Deno.test("what cannot be repacked goes through its values with --requantize, and not without", async () => {
+  await withFolder(async (path) => {
+    const source = vector("mlx/lm_affine");
+    const call = ["convert", source, "-o", path("q.safetensors")];
+    const refused = await run(...call, "--format", "q4_0");
+    assertEquals(refused.code, 1);
+    assertStringIncludes(refused.err, "its values are s·c + b");
+    assertStringIncludes(refused.err, "pass --requantize");
+    const report = await json(...call, "--format", "q4_0", "--requantize");
+    assertEquals(namesOf(report, true), []);
+    assertStringIncludes(report.warnings[0], "quantized before (mlx)");
+  });
+});

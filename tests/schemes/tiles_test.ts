@@ -1,0 +1,269 @@
+// The steps of schemes by kernels and in plain JS, bit for bit: over places of
+// tiles among groups, data that is hard on them, and numbers that kernels leave alone.
+
+import "../../src/kernels/install.ts";
+import { assertEquals } from "@std/assert";
+import { backend, useBackend } from "../../src/kernels/engine.ts";
+import { Room } from "../../src/kernels/room.ts";
+import { NF4 } from "../../src/schemes/grids.ts";
+import { TO_EVEN, TOWARD_ZERO } from "../../src/schemes/e2m1.ts";
+import {
+  areFinite,
+  decodeGroups,
+  encodeRanks,
+  encodeSteps,
+  fitGroups,
+  magnitudesOfGroups,
+  rangesOfGroups,
+  type Rounding,
+  type Thresholds,
+} from "../../src/schemes/tiles.ts";
+import { midpoints } from "../../src/numeric/codebooks.ts";
+import type { ComputeDtype } from "../../src/words/scheme.ts";
+import {
+  fieldLength,
+  type Span,
+  type Tile,
+  tileOf,
+} from "../../src/words/tile.ts";
+import { adversarial, random, randomInteger } from "../adversarial.ts";
+import { assertSameBytes } from "../same_bytes.ts";
+
+/** A tile, the span of its groups, and memory of one backend for both. */
+interface Place {
+  readonly tile: Tile;
+  readonly span: Span;
+  readonly room: Room;
+}
+
+type Work = (place: Place) => Record<string, Float32Array | Uint8Array>;
+
+/** Windows among groups: short, odd, starting within a group, over several rows, sharing one number. */
+const PLACES: readonly (readonly [
+  rows: number,
+  column: number,
+  columns: number,
+  span: Span,
+])[] = [
+  [1, 0, 64, { rows: 1, columns: 16 }],
+  [3, 0, 96, { rows: 1, columns: 32 }],
+  [2, 0, 77, { rows: 1, columns: 20 }],
+  [1, 40, 100, { rows: 1, columns: 64 }],
+  [1, 5, 9, { rows: 1, columns: 1 }],
+  [4, 0, 31, { rows: 1, columns: 64 }],
+  [2, 0, 128, { rows: 9, columns: 500 }],
+];
+
+/** What some work gives on both backends, over every place. */
+function onBoth(work: Work, label: string): void {
+  for (const [rows, column, columns, span] of PLACES) {
+    const [wasm, js] = (["wasm", "js"] as const).map((name) => {
+      const before = backend();
+      useBackend(name);
+      const room = new Room();
+      room.open(new Uint8Array(0));
+      const tile = tileOf(
+        { rows: 9, columns: 500 },
+        { row: 2, rows, column, columns },
+        {},
+        room.bytes(rows * columns),
+        room.floats,
+      );
+      const results = Object.entries(work({ tile, span, room }));
+      const copies = results.map(([key, a]) => [key, a.slice()] as const);
+      useBackend(before);
+      return Object.fromEntries(copies);
+    });
+    for (const key of Object.keys(js)) {
+      const place = `[${rows}, ${column}+${columns}] of ${span.columns}`;
+      assertSameBytes(wasm[key], js[key], `${label} ${place} ${key}`);
+    }
+  }
+}
+
+function numbers({ tile, span, room }: Place): Float32Array {
+  return room.floats(fieldLength(tile, { span })).fill(0);
+}
+
+function copied({ room }: Place, values: ArrayLike<number>): Float32Array {
+  const copy = room.floats(values.length);
+  copy.set(values);
+  return copy;
+}
+
+/** Values of every kind, and the groups' numbers from the same source. */
+const SETS = adversarial(1024);
+
+Deno.test("ranges and magnitudes of groups are the same by kernels, signs of zeros too", () => {
+  const zeros = Float32Array.from({ length: 1024 }, (_, i) => i % 3 ? 0 : -0);
+  const mixed = SETS.gauss.map((x, i) => i % 7 ? Math.abs(x) : -0);
+  for (const [set, values] of Object.entries({ ...SETS, zeros, mixed })) {
+    onBoth((place) => {
+      const { tile, span } = place;
+      const input = copied(place, values.subarray(0, tile.codes.length));
+      const mins = numbers(place), maxs = numbers(place), most = numbers(place);
+      rangesOfGroups(input, tile, span, mins, maxs);
+      magnitudesOfGroups(input, tile, span, most);
+      return { mins, maxs, most };
+    }, set);
+  }
+});
+
+const ROUNDINGS: Rounding[] = ["divide", "shift", "shiftByBias", "reciprocal"];
+
+/** Scales and offsets: ordinary ones, ties, and such as kernels leave alone. */
+function scalesAndOffsets(seed: number, count: number): [number[], number[]] {
+  const next = random(seed);
+  const odd = [0, Infinity, NaN, 1e-45, -0.5, 3e38];
+  const scales: number[] = [], offsets: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const isOdd = seed % 2 === 1 && i === count - 1;
+    scales.push(isOdd ? odd[(seed >> 1) % odd.length] : 2 ** -(i % 5));
+    offsets.push(isOdd && seed % 3 ? 2.5 : randomInteger(next, 0, 15));
+  }
+  return [scales, offsets];
+}
+
+Deno.test("codes on an even grid are the same by kernels, at ties and beyond the ends", () => {
+  for (let seed = 1; seed <= 24; seed++) {
+    const next = random(seed);
+    const ties = Float32Array.from(
+      { length: 1024 },
+      () => randomInteger(next, -40, 40) / 4 * (next() < 0.1 ? 1e30 : 1),
+    );
+    for (const rounding of ROUNDINGS) {
+      onBoth((place) => {
+        const { tile, span } = place;
+        const input = copied(place, ties.subarray(0, tile.codes.length));
+        const count = numbers(place).length;
+        const [scales, offsets] = scalesAndOffsets(seed, count);
+        const s = copied(place, scales), o = copied(place, offsets);
+        encodeSteps(input, tile, span, s, o, rounding);
+        return { codes: tile.codes };
+      }, `seed ${seed} ${rounding}`);
+    }
+  }
+});
+
+/** Thresholds by products, by cells and by halving, and by quotients. */
+const THRESHOLDS: Readonly<Record<string, Thresholds>> = {
+  cells: {
+    at: midpoints(Float32Array.from(NF4.values)),
+    codes: Array.from({ length: 16 }, (_, k) => k),
+    of: "product",
+  },
+  halving: {
+    at: Array.from({ length: 15 }, (_, k) => (k - 7) / 64),
+    codes: Array.from({ length: 16 }, (_, k) => 15 - k),
+    of: "product",
+  },
+  even: TO_EVEN,
+  towardZero: TOWARD_ZERO,
+};
+
+Deno.test("codes by thresholds are the same by kernels, at and next to every threshold", () => {
+  const bits = new Int32Array(1), float = new Float32Array(bits.buffer);
+  for (const [name, thresholds] of Object.entries(THRESHOLDS)) {
+    const product = thresholds.of === "product";
+    const near = Array.from(thresholds.at).flatMap((threshold) =>
+      [-1, 0, 1].map((ulps) => {
+        float[0] = threshold;
+        bits[0] += ulps;
+        return float[0];
+      })
+    );
+    near.push(0, -0, 1, -1, ...(product ? [] : [6, -6, 40000, -40000]));
+    onBoth((place) => {
+      const { tile, span } = place;
+      const input = copied(
+        place,
+        Float32Array.from(tile.codes, (_, i) => near[i % near.length]),
+      );
+      const factors = numbers(place).fill(1);
+      encodeRanks(input, tile, span, factors, thresholds);
+      return { codes: tile.codes };
+    }, name);
+    for (const [set, values] of Object.entries(SETS)) {
+      onBoth((place) => {
+        const { tile, span } = place;
+        const input = copied(place, values.subarray(0, tile.codes.length));
+        const most = numbers(place);
+        magnitudesOfGroups(input, tile, span, most);
+        const factors = most.map((x) => Math.max(x, 1e-38));
+        const used = copied(
+          place,
+          product ? factors.map((x) => 1 / x) : factors,
+        );
+        encodeRanks(input, tile, span, used, thresholds);
+        return { codes: tile.codes };
+      }, `${name} ${set}`);
+    }
+  }
+});
+
+const DTYPES: ComputeDtype[] = ["F32", "F16", "BF16"];
+
+Deno.test("values are the same by kernels in every type, for any scale, NaN bits included", () => {
+  const grids = {
+    even: Array.from({ length: 16 }, (_, k) => k),
+    nf4: NF4.values,
+  };
+  const odd = [0, -0, 1e-45, -3e-8, 65520, 3.4e38, Infinity, -Infinity, NaN];
+  for (const [name, values] of Object.entries(grids)) {
+    for (const computeDtype of DTYPES) {
+      for (const offset of [undefined, "zero", "bias"] as const) {
+        onBoth((place) => {
+          const { tile, span, room } = place, next = random(tile.codes.length);
+          tile.codes.forEach((_, i) =>
+            tile.codes[i] = randomInteger(next, 0, 15)
+          );
+          const scales = numbers(place), offsets = numbers(place);
+          scales.forEach((_, i) => {
+            scales[i] = i % 2 ? odd[(i >> 1) % odd.length] : next() - 0.5;
+            if (offset) offsets[i] = i % 5 ? 3 * next() : odd[i % odd.length];
+          });
+          const out = room.floats(tile.codes.length);
+          decodeGroups(tile, span, scales, offsets, {
+            values,
+            offset,
+            computeDtype,
+          }, out);
+          return { out };
+        }, `${name} ${computeDtype} ${offset}`);
+      }
+    }
+  }
+});
+
+Deno.test("a NaN or an infinity is found at every place, and ordinary values are none", () => {
+  const before = backend();
+  for (const name of ["wasm", "js"] as const) {
+    useBackend(name);
+    const room = new Room();
+    room.open(new Uint8Array(0));
+    const values = room.floats(77).fill(3.4e38);
+    assertEquals(areFinite(values), true);
+    for (let i = 0; i < values.length; i++) {
+      values[i] = [NaN, Infinity, -Infinity][i % 3];
+      assertEquals(areFinite(values), false, `${name} at ${i}`);
+      values[i] = 0;
+    }
+  }
+  useBackend(before);
+});
+
+Deno.test("a scale that its type may not hold is left to the scalar way, and others are fitted", () => {
+  const before = backend();
+  useBackend("wasm");
+  const room = new Room();
+  room.open(new Uint8Array(0));
+  const fit = (max: number) => {
+    const mins = room.floats(4).fill(-1), maxs = room.floats(4).fill(max);
+    const scales = room.floats(4), offsets = room.floats(4);
+    const done = fitGroups("fromZero", "F16", mins, maxs, scales, offsets);
+    return { done, scale: scales[0], offset: offsets[0] };
+  };
+  assertEquals(fit(2), { done: true, scale: Math.fround(0.2), offset: 5 });
+  assertEquals(fit(1e6).done, false);
+  useBackend(before);
+});
