@@ -29,7 +29,12 @@ import type { Io } from "./terminal.ts";
 import { bytes } from "./text.ts";
 
 /** A container that can be written. */
-export type OutputContainer = "safetensors" | "npy" | "gguf" | "folder";
+export type OutputContainer =
+  | "safetensors"
+  | "npy"
+  | "gguf"
+  | "onnx"
+  | "folder";
 
 /** A tensor that shall be written: quantized, or elements of a dtype. */
 export interface OutputTensor {
@@ -76,6 +81,7 @@ const ENDINGS: readonly [ending: string, container: OutputContainer][] = [
   [".safetensors", "safetensors"],
   [".npy", "npy"],
   [".gguf", "gguf"],
+  [".onnx", "onnx"],
 ];
 
 /**

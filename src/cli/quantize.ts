@@ -115,6 +115,7 @@ export async function quantizeFile(
   const { path, container } = outputOf(call, io, [
     "safetensors",
     "gguf",
+    "onnx",
     "folder",
   ]);
   checkContainer(call, chooser, container);

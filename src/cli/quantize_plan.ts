@@ -15,6 +15,7 @@ import type { Call } from "./command.ts";
 import type { FormatChoice, FormatChooser } from "./formats_flag.ts";
 import { folderOutput } from "./folder_output.ts";
 import { checkGgufCall, checkNoMeta, ggufOutput, metadataFor } from "./gguf.ts";
+import { checkOnnxCall, onnxOutput } from "./onnx.ts";
 import {
   type OutputContainer,
   type OutputPlan,
@@ -102,6 +103,7 @@ export function checkContainer(
 ): void {
   if (container === "gguf") checkGgufCall(call, chooser.formats);
   else checkNoMeta(call);
+  if (container === "onnx") checkOnnxCall(call, chooser.formats);
 }
 
 /**
@@ -156,6 +158,13 @@ export async function planFile(
   checkTasks(call, file, quantized, copied);
   const outputs = tasks.map(outputTensor);
   const warnings = requantizeWarnings(quantized);
+  if (container === "onnx") {
+    return {
+      tasks: { quantized, copied },
+      output: onnxOutput(outputs),
+      warnings,
+    };
+  }
   if (container === "folder") {
     const folder = await folderOutput(
       file,
@@ -288,8 +297,8 @@ function optionsKey(options: object): string {
 
 /** Why a chosen tensor stays as it is, though it might be quantized. */
 function leftAlone(planner: Planner, tensor: Tensor): string | undefined {
-  const { rules, chooser } = planner;
-  const left = rules.leaves?.(tensor);
+  const { rules, chooser, file } = planner;
+  const left = rules.leaves?.(tensor) ?? file.bound?.get(tensor.name);
   if (left !== undefined) return left;
   if (tensor.scalesOf !== undefined) {
     return `scales of ${quote(tensor.scalesOf)}`;

@@ -8,7 +8,7 @@ import type { PartPlan } from "../words/layout.ts";
 import { quote } from "./errors.ts";
 import { TEXT_PART_BYTES } from "./limits.ts";
 import type { TensorPlan } from "./safetensors.ts";
-import type { TensorEntry } from "./tensors.ts";
+import type { TensorEntry, TensorFile } from "./tensors.ts";
 
 /** What it takes to read the parts of a quantized tensor. */
 export interface QuantizedPlan {
@@ -26,6 +26,17 @@ export interface QuantizedPlan {
 export interface QuantizedEntry extends QuantizedPlan {
   /** Where its parts are, by their names in the format. */
   readonly parts: ReadonlyMap<string, TensorEntry>;
+}
+
+/** A container that itself says which of its tensors are quantized. */
+export interface SortedFile extends TensorFile {
+  /** Those that are, checked. Their parts are tensors of the file, as the formats see them. */
+  readonly quantized: readonly QuantizedEntry[];
+}
+
+/** Whether a file is one. */
+export function isSorted(file: TensorFile): file is SortedFile {
+  return "quantized" in file;
 }
 
 /**

@@ -20,6 +20,7 @@ import { type Json, type JsonObject, parseJson } from "./json.ts";
 import {
   checkedParts,
   entryName,
+  isSorted,
   type QuantizedEntry,
   type QuantizedPlan,
 } from "./parts.ts";
@@ -95,6 +96,15 @@ export async function sortTensors(
   file: TensorFile,
   doubt?: Doubt,
 ): Promise<SortedTensors> {
+  if (isSorted(file)) {
+    const used = new Set(
+      file.quantized.flatMap(({ parts }) =>
+        [...parts.values()].map(({ name }) => name)
+      ),
+    );
+    const plain = file.tensors.filter(({ name }) => !used.has(name));
+    return { quantized: file.quantized, plain };
+  }
   if (file.container !== "safetensors") {
     return { quantized: [], plain: file.tensors };
   }

@@ -46,13 +46,15 @@ export interface Checkpoint {
 /** An opened and checked container. */
 export interface TensorFile {
   /** Which container it is. */
-  readonly container: "npy" | "safetensors" | "raw" | "gguf";
+  readonly container: "npy" | "safetensors" | "raw" | "gguf" | "onnx";
   /** The bytes. */
   readonly source: ByteSource;
   /** Tensors in file order, names unique. */
   readonly tensors: readonly TensorEntry[];
   /** The files that it consists of, in order, where they are several. */
   readonly paths?: readonly string[];
+  /** Tensors that belong to something quantized that is not read, by name, and why: they are left as they are. */
+  readonly bound?: ReadonlyMap<string, string>;
   /** The checkpoint that was opened, where the input is a folder or an index. */
   readonly checkpoint?: Checkpoint;
   /** safetensors' `__metadata__`, of several shards together; empty elsewhere. */

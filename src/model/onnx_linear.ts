@@ -228,7 +228,8 @@ function schemeOf(
     limit: symmetric ? most : most / 2,
     computeDtype: scaleDtype,
     prepass: axis === "tensor" ? wholeRange : undefined,
-    scales: { part: "scale" },
+    // MatMulNBitsQuantizer writes symmetric scales with the sign of the largest value.
+    scales: { part: "scale", signed: symmetric && zero === 8 },
   });
 }
 
