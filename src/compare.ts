@@ -140,9 +140,17 @@ export class NoiseMeter {
     });
   }
 
+  /** Forgets all pieces so far. */
+  reset(): void {
+    this.#sums.fill(0);
+    this.#extreme.fill(0);
+    this.#count = 0;
+  }
+
   /** What all pieces so far add up to. */
   result(): Noise {
-    const [noise, signal] = this.#sums.map((sum, i) => sum + this.#extreme[i]);
+    const noise = this.#sums[0] + this.#extreme[0];
+    const signal = this.#sums[1] + this.#extreme[1];
     return {
       rmse: Math.sqrt(noise / Math.max(1, this.#count)),
       sqnr: noise === 0 ? Infinity : 10 * Math.log10(signal / noise),

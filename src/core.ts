@@ -23,6 +23,7 @@ import type { Tensor } from "./model/stages.ts";
 import { ARRAYS, type Dtype, type DtypeArrays } from "./words/dtypes.ts";
 import type { Format, Part, Parts, QuantizedTensor } from "./words/format.ts";
 import type { Layout, PartPlan } from "./words/layout.ts";
+import { groupOf } from "./words/scheme.ts";
 
 /** A quantized tensor of any format. */
 export type AnyQuantized = QuantizedTensor<string, object, object>;
@@ -294,8 +295,7 @@ function clamped(
   options: object,
 ): Float32Array {
   const { matrix } = format.layout(shape, options);
-  const { fields, groupedBy } = format.scheme(shape, options);
-  const { rows, columns } = fields[groupedBy].span;
+  const { rows, columns } = groupOf(format.scheme(shape, options), matrix);
   return rows > 1
     ? clampNonFinite(values, values.length, values.length)
     : clampNonFinite(values, matrix.columns, columns);

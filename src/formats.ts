@@ -15,9 +15,13 @@ export type FormatExport = {
   [K in keyof Registry]: Registry[K] extends { readonly name: K } ? K : never;
 }[keyof Registry];
 
-/** What options a format takes and what parts it makes. */
+/**
+ * What options a format takes and what parts it makes. `given` has the options
+ * beside the name of the format: for older TypeScripts, such as 5.0, which take
+ * `{ format }` for options of which all may be absent only if it can be one of them.
+ */
 export type TypesOf<F> = F extends Format<string, infer O, infer P, infer _R>
-  ? { options: O; parts: P }
+  ? { options: O; given: O & { readonly format?: unknown }; parts: P }
   : never;
 
 /** What options each format takes and what parts it makes, as a mapped type. */

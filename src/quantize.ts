@@ -37,7 +37,7 @@ export type Quantized<F extends FormatName = FormatName> = QuantizedTensor<
 export type QuantizeOptions<F extends FormatName> =
   & { readonly format: F }
   & CommonOptions<Quantized<F>>
-  & FormatOptions<F>;
+  & FormatTypes[F]["given"];
 
 /**
  * Quantizes floats to 4 bits.

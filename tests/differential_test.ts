@@ -66,7 +66,7 @@ function kept({ format, shape, options }: OptionCase): object {
   return format.kept(format.resolve(options, shape));
 }
 
-/** Whether the reference dequantizes these parts; where it refuses them, `dequantize` has to say the same. */
+/** Whether the reference dequantizes these parts; where it refuses them, `dequantize` has to, be it for another of their faults. */
 function isRead(test: OptionCase, parts: Parts): boolean {
   const { format, shape, options } = test;
   const out = new Float32Array(sizeOf(shape));
@@ -74,12 +74,12 @@ function isRead(test: OptionCase, parts: Parts): boolean {
     const resolved = format.resolve(options, shape);
     format.reference.dequantize(parts, shape, resolved, out);
     return true;
-  } catch (error) {
+  } catch {
     assertThrows(
       () =>
         dequantize({ format: format.name, shape, options: kept(test), parts }),
       RangeError,
-      (error as Error).message,
+      "Cannot ",
     );
     return false;
   }
@@ -115,12 +115,11 @@ function assertQuantizesAlike(
 ): void {
   const fresh = mapParts(
     expected,
-    ({ data }) =>
-      memory(
-        data.slice().fill(
-          data instanceof BigInt64Array ? 1n as never : 1 as never,
-        ),
-      ),
+    ({ data }) => {
+      const copy = data.slice();
+      new Uint8Array(copy.buffer).fill(1);
+      return memory(copy);
+    },
   );
   const into = { format: format.name, shape, options: {}, parts: fresh };
   const given = {

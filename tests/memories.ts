@@ -44,8 +44,14 @@ function inArena(bytes: number) {
   return allocateInArena(Math.ceil(bytes / 4) + 8);
 }
 
-/** Counts arrays, so that those of one test do not share memory. */
-let turn = 0;
+/** Counts arrays, so that those of one test do not share memory: HQQ has many small parts. */
+const turns = { large: 0, small: 0 };
+
+function belowArrays(bytes: number): number {
+  const isSmall = bytes <= 128;
+  const slot = isSmall ? turns.small++ % 100 : turns.large++ % 11;
+  return 1025 + (isSmall ? 16384 * 11 + 160 * slot : 16384 * slot);
+}
 
 /** The kinds, by name. */
 export const memories: Readonly<Record<string, Memory>> = {
@@ -65,6 +71,6 @@ export const memories: Readonly<Record<string, Memory>> = {
   // Where kernels have their constants, and the engine its tiles.
   "below an allocated array": placed((bytes) => ({
     buffer: inArena(bytes).buffer,
-    byteOffset: 1025 + 16384 * (turn++ % 12),
+    byteOffset: belowArrays(bytes),
   })),
 };

@@ -27,6 +27,7 @@ import {
 } from "../mod.ts";
 import { int4 } from "../src/formats/int4.ts";
 import { allocateParts } from "../src/core.ts";
+import { groupOf } from "../src/words/scheme.ts";
 import { adversarial, bits } from "./adversarial.ts";
 import { shapeFor } from "./format_cases.ts";
 
@@ -180,8 +181,8 @@ Deno.test("every format's error stays within its bound", () => {
     const { reference } = format,
       shape = shapeFor(format, 4096),
       options = format.resolve({}, shape);
-    const { fields, groupedBy } = format.scheme(shape, options);
-    const { span } = fields[groupedBy];
+    const { matrix } = format.layout(shape, options);
+    const span = groupOf(format.scheme(shape, options), matrix);
     const group = span.rows * span.columns;
     const q = quantize(values, { format: name as "int4", shape }),
       back = dequantize(q);

@@ -95,6 +95,24 @@ const EXACT: readonly Pair[] = [
   },
   { from: ["mxfp4", {}], to: ["mlx", { ...IN_FLOAT32 }] },
   { from: ["nvfp4", {}], to: ["nvfp4_modelopt", IN_FLOAT32] },
+  { from: ["nvfp4", {}], to: ["nvfp4_ct", IN_FLOAT32] },
+  {
+    from: ["nvfp4", {}],
+    to: ["nvfp4_torchao", { perTensorScale: false, ...IN_FLOAT32 }],
+  },
+  { from: ["mxfp4", {}], to: ["mxfp4_hf", IN_FLOAT32] },
+  { from: ["mxfp4", {}], to: ["mxfp4_ct", IN_FLOAT32] },
+  { from: ["mxfp4", {}], to: ["mxfp4_modelopt", IN_FLOAT32] },
+  { from: ["mxfp4", {}], to: ["mxfp4_torchao", IN_FLOAT32] },
+  { from: ["mxfp4_torchao", IN_FLOAT32], to: ["mxfp4_hf", {}] },
+  { from: ["mxfp4_modelopt", {}], to: ["mxfp4_ct", {}] },
+  {
+    from: ["nvfp4_torchao", { perTensorScale: false }],
+    to: ["nvfp4_ct", {}],
+  },
+  { from: ["nf4", { blockSize: 32 }], to: ["matmul_bnb4", {}] },
+  { from: ["fp4", {}], to: ["matmul_bnb4", {}] },
+  { from: ["ml_dtypes", { kind: "int4" }], to: ["int4", {}] },
 ];
 
 const bytes = (parts: object): [string, Uint8Array][] =>

@@ -34,20 +34,20 @@ const WORTH_DECIBELS = 1;
  *
  * @param file The input.
  * @param tasks What was done.
- * @param errors How it went.
+ * @param errors How it went, by the numbers of the tensors.
  * @returns One line for each.
  */
 export async function adviceFor(
   file: TensorFile,
   tasks: QuantizeTasks,
-  errors: ReadonlyMap<string, Noise>,
+  errors: readonly Noise[],
 ): Promise<string[]> {
-  const poor = tasks.quantized.filter(({ tensor: { name } }) =>
-    errors.get(name)!.sqnr < POOR_DECIBELS
+  const poor = tasks.quantized.filter(({ index }) =>
+    errors[index].sqnr < POOR_DECIBELS
   );
   const lines: string[] = [];
   for (const task of poor.slice(0, MOST_TENSORS)) {
-    const { sqnr } = errors.get(task.tensor.name)!;
+    const { sqnr } = errors[task.index];
     lines.push(
       `tensor ${quote(task.tensor.name)} kept ${
         decibels(sqnr)

@@ -86,7 +86,7 @@ function optionsFor(format: Format): object {
   if (typeof format.groupSize === "number") return {};
   const groupOf = ({ options }: Variant) => {
     const scheme = format.scheme(SHAPE, format.resolve(options, SHAPE));
-    return scheme.fields[scheme.groupedBy].span.columns;
+    return scheme.fields[scheme.groupedBy]?.span.columns ?? Infinity;
   };
   const simple = variantsOf(format, {}, SHAPE).filter(({ flags }) =>
     flags.length <= 1

@@ -118,8 +118,8 @@ async function pairUp(
   a: TensorFile,
   b: TensorFile,
 ): Promise<Pairing> {
-  const expected = await tensorsOf(a);
-  const actual = sameName(expected, await tensorsOf(b), a, b);
+  const expected = await tensorsToCompare(a);
+  const actual = sameName(expected, await tensorsToCompare(b), a, b);
   const pairs: Pair[] = [], problems: string[] = [];
   const others = new Map(actual.map((tensor) => [tensor.name, tensor]));
   const names = [...expected, ...actual].map(({ name }) => name);
@@ -139,6 +139,12 @@ async function pairUp(
     );
   }
   return { pairs, problems };
+}
+
+/** Scales are in the values of their weights. */
+async function tensorsToCompare(file: TensorFile): Promise<Tensor[]> {
+  const tensors = await tensorsOf(file);
+  return tensors.filter(({ scalesOf }) => scalesOf === undefined);
 }
 
 /** Bare arrays have no names of their own: one array is compared with one array. */

@@ -11,6 +11,7 @@ import { isFloat8 } from "../numeric/float8.ts";
 import { type Call, type Command, DONE, type Flag, show } from "./command.ts";
 import { runDequantize } from "./dequantize_run.ts";
 import { choice } from "./flags.ts";
+import { folderOutput } from "./folder_output.ts";
 import { withFile } from "./input.ts";
 import {
   leftoverWarnings,
@@ -69,7 +70,11 @@ interface Plan {
 }
 
 async function run(call: Call, io: Io): Promise<number> {
-  const { path, container } = outputOf(call, io, ["safetensors", "npy"]);
+  const { path, container } = outputOf(call, io, [
+    "safetensors",
+    "npy",
+    "folder",
+  ]);
   const to = choice(call, "to", ["f32", "f16", "bf16"]) ?? "f32";
   const [input] = call.operands;
   return await withFile(call, input, async (file) => {
@@ -79,13 +84,17 @@ async function run(call: Call, io: Io): Promise<number> {
       to.toUpperCase() as EncodedDtype,
     );
     const tensors = outputTensors(plan);
-    const output = container === "npy"
-      ? npyOutput(tensors)
-      : safetensorsOutput(tensors, file.metadata);
     const all = [...plan.quantized, ...plan.copied];
+    const written = container === "folder"
+      ? await folderOutput(file, tensors.map((tensor, i) => [tensor, all[i]]))
+      : undefined;
+    const output = written?.output ??
+      (container === "npy"
+        ? npyOutput(tensors)
+        : safetensorsOutput(tensors, file.metadata));
     const total = all.reduce((sum, { byteLength }) => sum + byteLength, 0);
     const progress = new Progress(io, total);
-    const sink = await openOutput(path, call, file.paths);
+    const sink = await openOutput(path, call, file, output);
     await writeOutput(
       sink,
       progress,
@@ -99,7 +108,10 @@ async function run(call: Call, io: Io): Promise<number> {
         bytesAfter: output.size,
         seconds: progress.seconds,
       };
-      const warnings = leftoverWarnings(sink);
+      const warnings = [
+        ...leftoverWarnings(sink),
+        ...written?.warnings ?? [],
+      ];
       show(
         call,
         path === STANDARD ? io.err : io.out,
@@ -129,6 +141,16 @@ async function planDequantize(
   const tensors = await tensorsOf(file);
   const chosen = selected(call, tensors.map(({ name }) => name));
   const wanted = tensors.filter(({ name }) => chosen.has(name));
+  const stranger = wanted.find(({ dtype, foreign }) =>
+    foreign !== undefined || strangerId(dtype) !== undefined
+  );
+  if (stranger) {
+    throw new RangeError(
+      `Cannot dequantize tensor ${quote(stranger.name)}: ${
+        whyNoValues(stranger)
+      }; leave it out with --skip`,
+    );
+  }
   if (!tensors.some(isNarrow)) {
     throw new RangeError(
       `Nothing to dequantize in ${file.source.name}: none of its ${
@@ -141,24 +163,20 @@ async function planDequantize(
       `Nothing to dequantize in ${file.source.name}: --tensors and --skip leave no tensor`,
     );
   }
-  const stranger = wanted.find(({ dtype }) => strangerId(dtype) !== undefined);
-  if (stranger) {
-    throw new RangeError(
-      `Cannot dequantize tensor ${quote(stranger.name)}: ${
-        whyNoValues(stranger)
-      }; leave it out with --skip`,
-    );
-  }
   return {
     quantized: wanted.filter(isNarrow),
-    copied: wanted.filter((tensor) => !isNarrow(tensor)),
+    // Scales are in the values of their weights.
+    copied: wanted.filter((tensor) =>
+      !isNarrow(tensor) && tensor.scalesOf === undefined
+    ),
     dtype,
   };
 }
 
 /** Whether a tensor is widened: it is quantized, or its floats have eight bits. */
 function isNarrow(tensor: Tensor): boolean {
-  return isQuantized(tensor) || isFloat8(tensor.dtype);
+  return isQuantized(tensor) ||
+    isFloat8(tensor.dtype) && tensor.scalesOf === undefined;
 }
 
 function outputTensors({ quantized, copied, dtype }: Plan): OutputTensor[] {

@@ -50,7 +50,7 @@ export interface DequantizeRun {
   readonly copied: readonly Tensor[];
   /** What values are written as. */
   readonly dtype: EncodedDtype;
-  /** Where everything goes. */
+  /** Where everything goes: what is dequantized first, then what is copied. */
   readonly output: OutputPlan;
   /** Values in a window; for tests. */
   readonly capacity?: number;
@@ -59,6 +59,8 @@ export interface DequantizeRun {
 interface WindowJob {
   readonly kind: "dequantize";
   readonly tensor: Tensor;
+  /** Its number in the output. */
+  readonly index: number;
   readonly values: Values;
   readonly window: Window;
 }
@@ -108,21 +110,21 @@ function* jobs(
   capacity: number,
   room: number,
 ): Generator<WindowJob | CopyJob, void> {
-  for (const tensor of quantized) {
+  for (const [index, tensor] of quantized.entries()) {
     const values = openValues(file, tensor);
     for (const window of values.windows(capacity)) {
-      yield { kind: "dequantize", tensor, values, window };
+      yield { kind: "dequantize", tensor, index, values, window };
     }
   }
-  for (const tensor of copied) {
-    const to = output.offsetOf(tensor.name);
+  for (const [i, tensor] of copied.entries()) {
+    const to = output.offsetOf(quantized.length + i);
     yield* copyTensor(tensor, () => to, 4 * room);
   }
 }
 
 async function read(
   { dtype, output }: DequantizeRun,
-  { tensor, values: source, window }: WindowJob,
+  { tensor, index, values: source, window }: WindowJob,
   slot: HalfSlot,
   sink: ByteSink,
 ): Promise<Finish> {
@@ -141,7 +143,7 @@ async function read(
       stride: all * width,
       count: hasWholeRows(window, source.matrix) ? 1 : rows,
     };
-    const write = writeRange(sink, output.offsetOf(name), range, bytes);
+    const write = writeRange(sink, output.offsetOf(index), range, bytes);
     leaveBusy(slot, write);
     return Promise.resolve([name, shareOf(tensor, window)]);
   };

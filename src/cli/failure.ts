@@ -14,7 +14,7 @@ export interface Failure {
   /** What was thrown. */
   readonly error: unknown;
   /** What was done. */
-  readonly task: QuantizeTask;
+  readonly task: Pick<QuantizeTask, "tensor" | "layout">;
   /** The tensor as it is cut. */
   readonly tensor: StreamTensor;
   /** The window of it. */

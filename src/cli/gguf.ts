@@ -170,11 +170,10 @@ export function ggufOutput(
       );
     }),
   );
-  const offsets = new Map(plan.tensors.map((e) => [e.name, e.offset]));
   return {
     size: plan.size,
     // Formats of ggml have one part, which is the tensor.
-    offsetOf: (tensor) => offsets.get(tensor)!,
+    offsetOf: (index) => plan.tensors[index].offset,
     writeFrame: (sink) => writeGgufFrame(sink, plan),
   };
 }

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { basename } from "node:path";
+import { isCheckpoint } from "../files/checkpoint.ts";
 import { printable } from "../files/errors.ts";
 import { isGguf } from "../files/gguf_read.ts";
 import { shardsText } from "../files/gguf_shards.ts";
@@ -60,7 +62,7 @@ async function run(call: Call, io: Io): Promise<number> {
   const chooser = call.has("dry-run") ? new FormatChooser(call) : undefined;
   checkFlags(call);
   const [path] = call.operands;
-  const legacy = path === STANDARD || chooser
+  const legacy = path === STANDARD || chooser || await isCheckpoint(path)
     ? undefined
     : await openLegacyImportance(path);
   if (legacy) {
@@ -74,6 +76,7 @@ async function run(call: Call, io: Io): Promise<number> {
     if (chooser) return await dryRun(call, io, file, chooser);
     const warnings: string[] = [];
     const tensors = await tensorsOf(file, warnings);
+    for (const warning of foreignWarnings(tensors)) warnings.push(warning);
     warn(call, io, warnings);
     show(
       call,
@@ -92,6 +95,18 @@ function tellImportance(call: Call, io: Io, importance: Importance): void {
     () => ({ file: call.operands[0], ...importanceJson(importance) }),
     (columns) => importanceText(importance, columns),
   );
+}
+
+/** Reasons of this kind that are told. */
+const SHOWN_REASONS = 5;
+
+/** What is not known of a file: a line for each module that another program has quantized. */
+function foreignWarnings(tensors: readonly Tensor[]): string[] {
+  const reasons = [...new Set(tensors.flatMap(({ foreign }) => foreign ?? []))];
+  const more = reasons.length - SHOWN_REASONS;
+  return more > 0
+    ? [...reasons.slice(0, SHOWN_REASONS), `and ${more} more of this kind`]
+    : reasons;
 }
 
 function checkFlags(call: Call): void {
@@ -153,7 +168,7 @@ function fileText(
         ? `gguf ${file.version}${
           file.bigEndian ? ", big-endian" : ""
         }, aligned to ${file.alignment}${shardsText(file)}`
-        : container,
+        : container + shardsText(file),
     ],
     ["size", bytes(source.size)],
     ["tensors", `${tensors.length} of ${countOf(values, "value")}`],
@@ -203,6 +218,7 @@ function metadataJson(file: TensorFile): object {
 function fileJson(file: TensorFile, tensors: readonly Tensor[]): object {
   return {
     container: file.container,
+    ...(file.paths && { files: file.paths.map((path) => basename(path)) }),
     bytes: file.source.size,
     metadata: metadataJson(file),
     tensors: tensors.map((tensor) => ({

@@ -4,21 +4,37 @@
  * @module
  */
 import type { ByteSink } from "../files/bytes.ts";
-import { printable, quote } from "../files/errors.ts";
+import { fileError, printable, quote } from "../files/errors.ts";
 import { createFile } from "../files/file_sink.ts";
+import {
+  checkOutside,
+  createFolder,
+  type FolderOptions,
+} from "../files/folder_sink.ts";
 import { npyHeader } from "../files/npy.ts";
-import { entryName, planParts, type QuantizedPlan } from "../files/parts.ts";
+import { partNames, planParts, type QuantizedPlan } from "../files/parts.ts";
 import { describeQuantized, QUANTIZED_KEY } from "../files/quantized.ts";
-import { planSafetensors } from "../files/safetensors.ts";
+import {
+  type MetadataText,
+  planSafetensors,
+  type TensorPlan,
+} from "../files/safetensors.ts";
 import { spoolOutput } from "../files/stdio.ts";
+import type { TensorFile } from "../files/tensors.ts";
 import { abortAll } from "../files/temporary.ts";
+import type { ByteWriter } from "../stream/bytes.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import type { Progress } from "./progress.ts";
 import type { Io } from "./terminal.ts";
 import { bytes } from "./text.ts";
 
 /** A container that can be written. */
-export type OutputContainer = "safetensors" | "npy" | "gguf";
+export type OutputContainer =
+  | "safetensors"
+  | "npy"
+  | "gguf"
+  | "onnx"
+  | "folder";
 
 /** A tensor that shall be written: quantized, or elements of a dtype. */
 export interface OutputTensor {
@@ -38,10 +54,12 @@ export interface OutputTensor {
 export interface OutputPlan {
   /** Bytes of the whole file. */
   readonly size: number;
-  /** Absolute offset of a tensor, or of a part of it. */
-  offsetOf(tensor: string, part?: string): number;
-  /** Writes all but the tensors. */
-  writeFrame(sink: ByteSink): Promise<void>;
+  /** Absolute offset of a tensor, by its number among those that are written, or of a part of it. */
+  offsetOf(index: number, part?: string): number;
+  /** Writes all but the tensors; called once. */
+  writeFrame(sink: ByteWriter): Promise<void> | undefined;
+  /** What it takes to write a folder, where the output is one. */
+  readonly folder?: FolderOptions;
 }
 
 /** Where the output goes, and whether it may replace a file. */
@@ -50,7 +68,8 @@ export const OUTPUT_FLAGS: readonly Flag[] = [
     name: "output",
     short: "o",
     takes: "OUT",
-    help: "the file to write; - is standard output",
+    help:
+      "the file to write; FOLDER/ for a checkpoint's, - for standard output",
   },
   { name: "force", help: "replace the output if it exists" },
 ];
@@ -62,6 +81,7 @@ const ENDINGS: readonly [ending: string, container: OutputContainer][] = [
   [".safetensors", "safetensors"],
   [".npy", "npy"],
   [".gguf", "gguf"],
+  [".onnx", "onnx"],
 ];
 
 /**
@@ -95,11 +115,13 @@ export function outputOf(
     }
     return { path, container: allowed[0] };
   }
-  const container = ENDINGS.find(([ending]) =>
-    path.toLowerCase().endsWith(ending)
-  )?.[1];
+  const container = /[/\\]$/.test(path)
+    ? "folder"
+    : ENDINGS.find(([ending]) => path.toLowerCase().endsWith(ending))?.[1];
   if (container === undefined || !allowed.includes(container)) {
-    const endings = allowed.map((name) => `.${name}`).join(" or ");
+    const endings = allowed.map((name) =>
+      name === "folder" ? "/ for a checkpoint" : `.${name}`
+    ).join(" or ");
     throw new UsageError(
       `Cannot write ${printable(path)}: the output must end in ${endings}${
         container === "npy" ? ", as .npy holds one array of plain numbers" : ""
@@ -109,16 +131,30 @@ export function outputOf(
   return { path, container };
 }
 
-/** Opens the output; nothing is seen there before it commits. No file that the call reads is written, nor one of its shards. */
-export function openOutput(
+/**
+ * Opens the output; nothing is seen there before it commits.
+ *
+ * @param path Where.
+ * @param call The call; no file that it reads is written.
+ * @param file The input; none of its shards is written, and nothing in its folder.
+ * @param output What is written.
+ * @returns The sink.
+ */
+export async function openOutput(
   path: string,
   call: Call,
-  shards: readonly string[] = [],
+  { paths = [], checkpoint }: Pick<TensorFile, "paths" | "checkpoint"> = {},
+  { folder }: Pick<OutputPlan, "folder"> = {},
 ): Promise<ByteSink> {
-  const inputs = [...call.inputs, ...shards];
-  return path === STANDARD
-    ? spoolOutput()
-    : createFile(path, { force: call.has("force"), inputs });
+  if (folder) return await createFolder(path, folder);
+  if (path === STANDARD) return await spoolOutput();
+  if (checkpoint) {
+    await checkOutside(path, checkpoint.folder).catch((error) => {
+      throw fileError(`Cannot write ${printable(path)}`, error);
+    });
+  }
+  const inputs = [...call.inputs, ...paths];
+  return await createFile(path, { force: call.has("force"), inputs });
 }
 
 /**
@@ -199,26 +235,60 @@ export function safetensorsOutput(
   metadata: ReadonlyMap<string, string> = new Map(),
 ): OutputPlan {
   const plans = tensors.flatMap(({ quantized }) => quantized ?? []);
-  const described = new Map(metadata);
+  const described = new Map<string, MetadataText>(metadata);
   described.delete(QUANTIZED_KEY);
   if (plans.length > 0) {
     described.set(QUANTIZED_KEY, describeQuantized(plans));
   }
-  const entries = tensors.flatMap(({ name, shape, dtype, quantized }) =>
-    quantized ? planParts(quantized) : [{ name, shape, dtype: dtype! }]
+  const { pieces, offsets, size } = planSafetensors(
+    tensors.flatMap(entriesOf),
+    described,
   );
-  const plan = planSafetensors(entries, described);
-  const formatOf = new Map(plans.map(({ name, format }) => [name, format]));
-  const offsets = new Map(plan.tensors.map((e) => [e.name, e.offset]));
+  return { size, ...placed(tensors, offsets), ...frameOf(pieces) };
+}
+
+/** The entries of safetensors that a tensor becomes. */
+export function entriesOf(
+  { name, shape, dtype, quantized }: OutputTensor,
+): TensorPlan[] {
+  return quantized ? planParts(quantized) : [{ name, shape, dtype: dtype! }];
+}
+
+/** Finds the place of a part by numbers: there may be very many names. */
+function placed(
+  tensors: readonly OutputTensor[],
+  offsets: Float64Array,
+): Pick<OutputPlan, "offsetOf"> {
+  const firsts = new Uint32Array(tensors.length);
+  const parts: (readonly string[])[] = [];
+  let first = 0;
+  for (const { quantized } of tensors) {
+    const names = quantized ? partNames(quantized) : [];
+    firsts[parts.length] = first;
+    first += quantized ? names.length : 1;
+    parts.push(names);
+  }
   return {
-    size: plan.size,
-    offsetOf: (tensor, part) =>
-      offsets.get(
-        part === undefined
-          ? tensor
-          : entryName(formatOf.get(tensor)!, tensor, part),
-      )!,
-    writeFrame: (sink) => sink.write(0, plan.header),
+    offsetOf: (index, part) =>
+      offsets[
+        firsts[index] + (part === undefined ? 0 : parts[index].indexOf(part))
+      ],
+  };
+}
+
+/** Writes a header, and lets go of it: it may be a hundred megabytes. */
+function frameOf(
+  pieces: readonly Uint8Array[],
+): Pick<OutputPlan, "writeFrame"> {
+  const left = [...pieces];
+  return {
+    async writeFrame(sink) {
+      let at = 0;
+      for (let piece = left.shift(); piece; piece = left.shift()) {
+        await sink.write(at, piece);
+        at += piece.length;
+      }
+    },
   };
 }
 

@@ -112,7 +112,12 @@ export async function quantizeFile(
 ): Promise<number> {
   const chooser = new FormatChooser(call);
   const clamp = choice(call, "non-finite", ["throw", "clamp"]) === "clamp";
-  const { path, container } = outputOf(call, io, ["safetensors", "gguf"]);
+  const { path, container } = outputOf(call, io, [
+    "safetensors",
+    "gguf",
+    "onnx",
+    "folder",
+  ]);
   checkContainer(call, chooser, container);
   const [input] = call.operands;
   return await withFile(call, input, async (file) => {
@@ -120,7 +125,7 @@ export async function quantizeFile(
     const { tasks, output } = plan;
     const quantizer = new Quantizer({ file, tasks, output, clamp });
     const progress = new Progress(io, quantizer.bytesToRead);
-    const sink = await openOutput(path, call, file.paths);
+    const sink = await openOutput(path, call, file, output);
     const errors = await writeOutput(
       sink,
       progress,

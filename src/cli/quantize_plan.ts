@@ -13,7 +13,9 @@ import type { FormatTensor } from "../stream/tensor.ts";
 import type { Format } from "../words/format.ts";
 import type { Call } from "./command.ts";
 import type { FormatChoice, FormatChooser } from "./formats_flag.ts";
+import { folderOutput } from "./folder_output.ts";
 import { checkGgufCall, checkNoMeta, ggufOutput, metadataFor } from "./gguf.ts";
+import { checkOnnxCall, onnxOutput } from "./onnx.ts";
 import {
   type OutputContainer,
   type OutputPlan,
@@ -34,6 +36,8 @@ import {
 
 /** A tensor that is quantized. */
 export interface QuantizeTask {
+  /** Its number among all tensors of the file, and of the output. */
+  readonly index: number;
   /** What is read. */
   readonly tensor: Tensor;
   /** What is written. */
@@ -48,6 +52,8 @@ export interface QuantizeTask {
 
 /** A tensor that is copied byte for byte. */
 export interface CopyTask {
+  /** Its number among all tensors of the file, and of the output. */
+  readonly index: number;
   /** What is copied. */
   readonly tensor: Tensor;
   /** Its new name. */
@@ -97,6 +103,7 @@ export function checkContainer(
 ): void {
   if (container === "gguf") checkGgufCall(call, chooser.formats);
   else checkNoMeta(call);
+  if (container === "onnx") checkOnnxCall(call, chooser.formats);
 }
 
 /**
@@ -122,6 +129,7 @@ export async function planFile(
   const names = tensors.map(({ name }) => name);
   const chosen = selected(call, names);
   chooser.checkPatterns(names);
+  checkForeign(file, tensors.filter(({ name }) => chosen.has(name)), rules);
   const renamed = await newNames(call, names);
   const planner = {
     call,
@@ -131,24 +139,44 @@ export async function planFile(
     rules,
     layouts: new Layouts(),
   };
-  const tasks = tensors.map((tensor): QuantizeTask | CopyTask => {
-    const name = renamed.get(tensor.name)!;
+  const planned = tensors.map((tensor, index): QuantizeTask | CopyTask => {
+    const name = renamed[index];
     const left = chosen.has(tensor.name)
       ? leftAlone(planner, tensor)
       : NOT_CHOSEN;
     if (left !== undefined) {
-      return { tensor, name, reason: left, refused: false };
+      return { index, tensor, name, reason: left, refused: false };
     }
-    const task = taskFor(planner, tensor, name);
+    const task = taskFor(planner, tensor, index, name);
     return typeof task === "string"
-      ? { tensor, name, reason: task, refused: true }
+      ? { index, tensor, name, reason: task, refused: true }
       : task;
   });
+  const tasks = withoutScales(planned);
   const quantized = tasks.filter((task) => "plan" in task);
   const copied = tasks.filter((task) => "reason" in task);
   checkTasks(call, file, quantized, copied);
   const outputs = tasks.map(outputTensor);
   const warnings = requantizeWarnings(quantized);
+  if (container === "onnx") {
+    return {
+      tasks: { quantized, copied },
+      output: onnxOutput(outputs),
+      warnings,
+    };
+  }
+  if (container === "folder") {
+    const folder = await folderOutput(
+      file,
+      tasks.map((task, i) => [outputs[i], task.tensor]),
+    );
+    const { output } = folder;
+    return {
+      tasks: { quantized, copied },
+      output,
+      warnings: [...warnings, ...folder.warnings],
+    };
+  }
   if (container !== "gguf") {
     const output = safetensorsOutput(outputs, file.metadata);
     return { tasks: { quantized, copied }, output, warnings };
@@ -163,6 +191,36 @@ export async function planFile(
     output: ggufOutput(outputs, metadata.values),
     warnings: [...warnings, ...metadata.warnings],
   };
+}
+
+/** Where another program has quantized, no tensor beside that is quantized either: the model would be neither. */
+function checkForeign(
+  { source }: TensorFile,
+  chosen: readonly Tensor[],
+  rules: PlanRules,
+): void {
+  const foreign = chosen.find((tensor) =>
+    tensor.foreign !== undefined && rules.leaves?.(tensor) === undefined
+  );
+  if (!foreign) return;
+  throw new RangeError(
+    `Cannot quantize ${source.name}: ${foreign.foreign}; leave such tensors out with --skip to quantize the others`,
+  );
+}
+
+/** The scales of a weight that is quantized are in its values; those of one that is copied stay. */
+function withoutScales(
+  tasks: readonly (QuantizeTask | CopyTask)[],
+): readonly (QuantizeTask | CopyTask)[] {
+  const quantized = new Set(
+    tasks.flatMap((task) => "plan" in task ? task.tensor.name : []),
+  );
+  const rest = tasks.filter(({ tensor: { scalesOf } }) =>
+    scalesOf === undefined || !quantized.has(scalesOf)
+  );
+  return rest.length === tasks.length
+    ? tasks
+    : rest.map((task, index) => ({ ...task, index }));
 }
 
 function checkTasks(
@@ -239,9 +297,12 @@ function optionsKey(options: object): string {
 
 /** Why a chosen tensor stays as it is, though it might be quantized. */
 function leftAlone(planner: Planner, tensor: Tensor): string | undefined {
-  const { rules, chooser } = planner;
-  const left = rules.leaves?.(tensor);
+  const { rules, chooser, file } = planner;
+  const left = rules.leaves?.(tensor) ?? file.bound?.get(tensor.name);
   if (left !== undefined) return left;
+  if (tensor.scalesOf !== undefined) {
+    return `scales of ${quote(tensor.scalesOf)}`;
+  }
   const choice = chooser.of(tensor.name);
   if (!choice) return "no --format matches its name";
   return isSame(tensor, choice)
@@ -272,6 +333,7 @@ function oneAxis(
 function taskFor(
   planner: Planner,
   tensor: Tensor,
+  index: number,
   name: string,
 ): QuantizeTask | string {
   const { shape } = tensor;
@@ -282,9 +344,9 @@ function taskFor(
     const found = repacked
       ? planner.layouts.of(choice.format, repacked, shape)
       : planner.layouts.of(choice.format, choice.options, shape);
-    const plan = { name, format: choice.format, shape, options: found.kept };
-    const { layout, bytes } = found;
-    return { tensor, plan, layout, bytes, repacked: repacked !== false };
+    const { layout, bytes, kept: options } = found;
+    const plan = { name, format: choice.format, shape: layout.shape, options };
+    return { index, tensor, plan, layout, bytes, repacked: repacked !== false };
   } catch (error) {
     if (error instanceof NotRepackable) throw error;
     if (error instanceof RangeError) return error.message;

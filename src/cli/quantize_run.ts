@@ -7,11 +7,14 @@
  */
 import { type Noise, NoiseMeter } from "../compare.ts";
 import type { ByteSink } from "../files/bytes.ts";
+import { decodeFloats } from "../files/floats.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
 import {
   allocateSlots,
   ByteMemory,
+  bytesOf,
+  FloatMemory,
   leaveBusy,
   settle,
   type Slot,
@@ -27,7 +30,13 @@ import {
 import type { StoredValues, Values } from "../stream/values.ts";
 import { repackWindow } from "../model/repack.ts";
 import { rangeOf } from "../words/layout.ts";
-import { whole, type Window } from "../words/window.ts";
+import { areaOf, valuesOf, whole, type Window } from "../words/window.ts";
+import {
+  BATCH_BYTES,
+  batchesOf,
+  type BatchJob,
+  isSmall,
+} from "./quantize_batch.ts";
 import {
   COPY_BYTES,
   type CopyJob,
@@ -87,20 +96,33 @@ interface RepackJob {
   readonly window: Window;
 }
 
-type Job = WindowJob | RepackJob | CopyJob;
+type Job = WindowJob | RepackJob | BatchJob | CopyJob;
 
 /** The error of numbers that move as they are. */
 const EXACT: Noise = { rmse: 0, sqnr: Infinity };
+
+/** What quantizes tensors of one layout that fit in a window. */
+interface SmallWorker {
+  readonly layout: FormatTensor;
+  readonly tensor: StreamTensor;
+  readonly quantizer: TensorQuantizer;
+  readonly meter: NoiseMeter;
+}
+
+const scratch = new FloatMemory();
+const pieces = new FloatMemory();
 
 /** Quantizes, repacks and copies everything of a file. */
 export class Quantizer {
   readonly #run: QuantizeRun;
   readonly #capacity: number;
-  readonly #errors = new Map<string, Noise>();
+  /** By the number of the tensor in the file. */
+  readonly #errors: Noise[] = [];
   readonly #slots: readonly Slot[];
   readonly #outputs: { parts: ByteMemory; busy: Promise<unknown> }[];
   #turn = 0;
   #last: { layout: FormatTensor; tensor: StreamTensor } | undefined;
+  #worker: SmallWorker | undefined;
 
   /** Takes the memory that the run needs. */
   constructor(run: QuantizeRun) {
@@ -108,7 +130,12 @@ export class Quantizer {
     this.#run = run;
     this.#capacity = capacity;
     let room = run.tasks.copied.length > 0 ? COPY_BYTES / 4 : 0;
-    for (const { layout } of run.tasks.quantized) {
+    for (const task of run.tasks.quantized) {
+      const { layout } = task;
+      if (isSmall(task, capacity)) {
+        room = Math.max(room, BATCH_BYTES / 4);
+        continue;
+      }
       const count = sizeOf(layout.shape);
       const most = count <= capacity
         ? count
@@ -136,12 +163,12 @@ export class Quantizer {
    *
    * @param sink Where to.
    * @param progress Told of every window.
-   * @returns The error of each tensor that was quantized, by name.
+   * @returns The error of each tensor that was quantized, by its number in the file.
    */
   async run(
     sink: ByteSink,
     progress: Pick<Progress, "add">,
-  ): Promise<Map<string, Noise>> {
+  ): Promise<readonly Noise[]> {
     await this.#run.output.writeFrame(sink);
     const fill = (job: Job, slot: Slot) => {
       switch (job.kind) {
@@ -149,6 +176,8 @@ export class Quantizer {
           return readCopy(job, this.#run.file.source, slot, sink);
         case "repack":
           return this.#readToRepack(job, slot, sink);
+        case "batch":
+          return this.#readBatch(job, slot, sink);
         case "window":
           return this.#read(job, slot, sink);
       }
@@ -166,14 +195,17 @@ export class Quantizer {
 
   *#jobs(): Generator<Job, void> {
     const { tasks, output } = this.#run;
-    for (const task of tasks.quantized) {
-      if (sizeOf(task.layout.shape) === 0) continue;
-      if (task.repacked) yield* this.#repackJobs(task);
+    const filled = tasks.quantized.filter(({ layout: { shape } }) =>
+      sizeOf(shape) > 0
+    );
+    for (const task of batchesOf(filled, this.#capacity)) {
+      if ("kind" in task) yield task;
+      else if (task.repacked) yield* this.#repackJobs(task);
       else yield* this.#windowJobs(task);
     }
     const room = this.#slots[0].values.byteLength;
-    for (const { tensor, name } of tasks.copied) {
-      yield* copyTensor(tensor, (part) => output.offsetOf(name, part), room);
+    for (const { tensor, index } of tasks.copied) {
+      yield* copyTensor(tensor, (part) => output.offsetOf(index, part), room);
     }
   }
 
@@ -181,12 +213,7 @@ export class Quantizer {
   *#windowJobs(task: QuantizeTask): Generator<WindowJob, void> {
     const values = openValues(this.#run.file, task.tensor);
     const tensor = this.#tensorFor(task), meter = new NoiseMeter();
-    const quantizer = new TensorQuantizer(tensor, {
-      capacity: this.#capacity,
-      nonFinite: this.#run.clamp ? "clamp" : "throw",
-      meter,
-      tall: values.tall,
-    });
+    const quantizer = this.#quantizerFor(tensor, meter, values.tall);
     const work = { task, values, tensor, meter, passes: quantizer.passes };
     for (const job of quantizer.jobs()) yield { kind: "window", work, ...job };
   }
@@ -199,7 +226,7 @@ export class Quantizer {
     for (const window of windows) {
       yield { kind: "repack", task, from, values, to, window };
     }
-    this.#errors.set(task.tensor.name, EXACT);
+    this.#errors[task.index] = EXACT;
   }
 
   async #readToRepack(
@@ -223,6 +250,96 @@ export class Quantizer {
     };
   }
 
+  async #readBatch(
+    { tasks, offset, byteLength }: BatchJob,
+    slot: Slot,
+    sink: ByteSink,
+  ): Promise<Finish> {
+    await slot.busy;
+    const bytes = bytesOf(slot.values).subarray(0, byteLength);
+    await this.#run.file.source.read(offset, bytes);
+    return async () => {
+      const output = this.#outputs[this.#turn++ % OUTPUTS];
+      await output.busy;
+      let done = 0;
+      for (const task of tasks) {
+        const { offset: start, byteLength } = task.tensor.entries[0];
+        const own = bytes.subarray(start - offset, start - offset + byteLength);
+        for (const writing of this.#quantizeSmall(task, own, output, sink)) {
+          // The next tensor has the same memory.
+          if (writing) await writing;
+        }
+        done += byteLength;
+      }
+      return [tasks[tasks.length - 1].tensor.name, done];
+    };
+  }
+
+  /** Quantizes a tensor whose bytes are in memory. */
+  *#quantizeSmall(
+    task: QuantizeTask,
+    bytes: Uint8Array,
+    output: { parts: ByteMemory },
+    sink: ByteSink,
+  ): Generator<Promise<unknown> | undefined, void> {
+    const { tensor, quantizer, meter } = this.#workerFor(task);
+    const all = whole(tensor.matrix), [entry] = task.tensor.entries;
+    meter.reset();
+    for (const { window, take } of quantizer.jobs()) {
+      const values = scratch.take(areaOf(all));
+      decodeFloats(entry, bytes, values);
+      const given = valuesOf(values, all, window, pieces.take);
+      const done = this.#take(
+        { task, tensor, window, given },
+        () => take(given, output.parts),
+      );
+      if (done) yield this.#write({ tensor, task }, done, sink);
+    }
+    this.#errors[task.index] = meter.result();
+  }
+
+  /** What quantizes a small tensor: the one before, where it has the same layout. */
+  #workerFor(task: QuantizeTask): SmallWorker {
+    const { layout } = task;
+    if (this.#worker?.layout !== layout) {
+      const tensor = this.#tensorFor(task), meter = new NoiseMeter();
+      const quantizer = this.#quantizerFor(tensor, meter);
+      this.#worker = { layout, tensor, quantizer, meter };
+    }
+    return this.#worker;
+  }
+
+  #quantizerFor(
+    tensor: StreamTensor,
+    meter: NoiseMeter,
+    tall?: number,
+  ): TensorQuantizer {
+    return new TensorQuantizer(tensor, {
+      capacity: this.#capacity,
+      nonFinite: this.#run.clamp ? "clamp" : "throw",
+      meter,
+      tall,
+    });
+  }
+
+  /** What `take` gives; its errors tell of the tensor. */
+  #take(
+    { task, tensor, window, given: values }: {
+      task: QuantizeTask;
+      tensor: StreamTensor;
+      window: Window;
+      given: Float32Array;
+    },
+    take: () => WindowBytes | undefined,
+  ): WindowBytes | undefined {
+    try {
+      return take();
+    } catch (error) {
+      const { clamp } = this.#run;
+      throw located({ error, task, tensor, window, values, clamp });
+    }
+  }
+
   /** The tensor as it is cut: the one before, where it has the same layout. */
   #tensorFor({ layout }: QuantizeTask): StreamTensor {
     if (this.#last?.layout !== layout) {
@@ -242,41 +359,40 @@ export class Quantizer {
       const given = decode();
       const output = this.#outputs[this.#turn++ % OUTPUTS];
       await output.busy;
-      let done: WindowBytes | undefined;
-      try {
-        done = take(given, output.parts);
-      } catch (error) {
-        const { clamp } = this.#run;
-        throw located({ error, task, tensor, window, values: given, clamp });
-      }
+      const done = this.#take(
+        { task, tensor, window, given },
+        () => take(given, output.parts),
+      );
       if (done) leaveBusy(output, this.#write(work, done, sink));
       // That of the windows so far: the last one leaves that of the tensor.
-      this.#errors.set(task.tensor.name, meter.result());
+      this.#errors[task.index] = meter.result();
       return [task.tensor.name, shareOf(task.tensor, window) / passes];
     };
   }
 
   #write(
-    { tensor, task: { plan } }: Pick<Work, "tensor" | "task">,
+    { tensor, task: { index } }: Pick<Work, "tensor" | "task">,
     { bytes, area }: WindowBytes,
     sink: ByteSink,
-  ): Promise<unknown> {
+  ): Promise<unknown> | undefined {
     const isFirst = area.row === 0 && area.column === 0;
-    const writes = tensor.plans.flatMap(([part, layout]) => {
-      if (tensor.shared.has(part) && !isFirst) return [];
-      const start = this.#run.output.offsetOf(plan.name, part);
+    const writes: Promise<void>[] = [];
+    for (const [part, layout] of tensor.plans) {
+      if (tensor.shared.has(part) && !isFirst) continue;
+      const start = this.#run.output.offsetOf(index, part);
       const range = rangeOf(layout, tensor.matrix, area);
-      return [writeRange(sink, start, range, bytes[part])];
-    });
-    return Promise.all(writes);
+      const write = writeRange(sink, start, range, bytes[part]);
+      if (write) writes.push(write);
+    }
+    return writes.length > 0 ? Promise.all(writes) : undefined;
   }
 
   /** A tensor without values still may have numbers of the whole. */
   async #writeEmpty(task: QuantizeTask, sink: ByteSink): Promise<void> {
-    const tensor = new StreamTensor(task.layout), { plan } = task;
+    const tensor = new StreamTensor(task.layout), { index } = task;
     for (const [part, bytes] of Object.entries(tensor.empty())) {
-      await sink.write(this.#run.output.offsetOf(plan.name, part), bytes);
+      await sink.write(this.#run.output.offsetOf(index, part), bytes);
     }
-    this.#errors.set(task.tensor.name, new NoiseMeter().result());
+    this.#errors[task.index] = new NoiseMeter().result();
   }
 }

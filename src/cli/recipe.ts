@@ -165,7 +165,7 @@ async function writeAll(
   const sinks: ByteSink[] = [];
   try {
     for (const path of paths) {
-      sinks.push(await openOutput(path, call, file.paths));
+      sinks.push(await openOutput(path, call, file));
     }
     for (const [no, own] of files.entries()) {
       await writeRecipeFile(

@@ -30,14 +30,14 @@ const MAP_BYTES = 64 * 1024 * 1024;
  *
  * @param call The call; its `--rename`s are applied in order.
  * @param names The tensors.
- * @returns New names by old ones.
+ * @returns The new names, in the same order.
  * @throws {UsageError} If a map or pattern makes no sense, or renames nothing.
  */
 export async function newNames(
   call: Call,
   names: readonly string[],
-): Promise<Map<string, string>> {
-  let renamed = [...names];
+): Promise<readonly string[]> {
+  let renamed = names;
   for (const text of call.all("rename")) {
     const rename = await renamerOf(text, renamed);
     const next = renamed.map(rename);
@@ -46,7 +46,7 @@ export async function newNames(
     }
     renamed = next;
   }
-  return new Map(names.map((name, i) => [name, renamed[i]]));
+  return renamed;
 }
 
 async function renamerOf(

@@ -12,7 +12,7 @@ import {
   type QuantizeTask,
   type QuantizeTasks,
 } from "./quantize_plan.ts";
-import { table } from "./table.ts";
+import { rowsFor, table } from "./table.ts";
 import {
   bitsText,
   bytes,
@@ -31,8 +31,8 @@ export interface QuantizeReport {
   readonly output: string;
   /** What was done with each tensor. */
   readonly tasks: QuantizeTasks;
-  /** The error of each quantized tensor. */
-  readonly errors: ReadonlyMap<string, Noise>;
+  /** The error of each quantized tensor, by its number in the file. */
+  readonly errors: readonly Noise[];
   /** Size of the input. */
   readonly bytesBefore: number;
   /** Size of the output. */
@@ -56,8 +56,8 @@ export function quantizeText(
 ): string[] {
   const { tasks, errors, output } = report;
   const done = tasksTable(tasks, columns, {
-    "SQNR dB": ({ tensor: { name }, repacked }) =>
-      repacked ? "repacked" : decibels(errors.get(name)!.sqnr),
+    "SQNR dB": ({ index, repacked }) =>
+      repacked ? "repacked" : decibels(errors[index].sqnr),
   });
   const name = output === STANDARD ? "standard output" : printable(output);
   return [...done, ...copiedText(tasks), `${name}: ${totals(report)}`];
@@ -81,7 +81,7 @@ export function tasksTable(
   const head = ["tensor", "shape", "format", "bits", "before", "after"];
   return table(
     [...head, ...Object.keys(more)],
-    quantized.map((task) => [
+    rowsFor(quantized, (task) => [
       printable(task.plan.name),
       shapeText(task.tensor.shape),
       task.plan.format.name,
@@ -158,7 +158,7 @@ export function quantizeJson(report: QuantizeReport): object {
     seconds: report.seconds,
     tensors: tasks.quantized.map((task) => ({
       ...taskJson(task),
-      ...noiseJson(errors.get(task.tensor.name)!),
+      ...noiseJson(errors[task.index]),
     })),
     copied: tasks.copied.map(copiedJson),
     warnings: report.warnings,

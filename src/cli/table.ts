@@ -29,31 +29,54 @@ export function columnsOf(
   alignments?: readonly Alignment[],
   room?: number,
 ): string[] {
-  return setRows(rows, alignments, room).flat();
+  return [...setRows(rows, alignments, room)].flat();
 }
 
 /**
  * A table with a line below its head.
  *
  * @param head Titles of the columns.
- * @param rows The cells.
+ * @param rows The cells; gone through twice, so that they need not all be in memory.
  * @param alignments How each column is set.
  * @param room Columns that it has to fit, as in {@linkcode columnsOf}.
  * @returns Its lines.
  */
 export function table(
   head: readonly string[],
-  rows: readonly (readonly string[])[],
+  rows: Iterable<readonly string[]>,
   alignments?: readonly Alignment[],
   room?: number,
 ): string[] {
-  const [title, ...set] = setRows([head, ...rows], alignments, room);
-  const lines = set.flat();
-  const width = [...title, ...lines].reduce(
-    (most, line) => Math.max(most, widthOf(line)),
-    0,
-  );
-  return [...title, "─".repeat(width), ...lines];
+  const all = {
+    *[Symbol.iterator]() {
+      yield head;
+      yield* rows;
+    },
+  };
+  const lines: string[] = [];
+  let width = 0, below = 0;
+  for (const row of setRows(all, alignments, room)) {
+    for (const line of row) {
+      width = Math.max(width, widthOf(line));
+      lines.push(line);
+    }
+    // The line below the head is as wide as the widest.
+    if (below === 0) below = lines.push("");
+  }
+  lines[below - 1] = "─".repeat(width);
+  return lines;
+}
+
+/** Rows that are made when they are asked for. */
+export function rowsFor<T>(
+  items: Iterable<T>,
+  toRow: (item: T) => readonly string[],
+): Iterable<readonly string[]> {
+  return {
+    *[Symbol.iterator]() {
+      for (const item of items) yield toRow(item);
+    },
+  };
 }
 
 /** A column: how wide, and on which side its cells stand. */
@@ -63,17 +86,16 @@ interface Column {
 }
 
 /** The lines of each row. */
-function setRows(
-  rows: readonly (readonly string[])[],
+function* setRows(
+  rows: Iterable<readonly string[]>,
   alignments: readonly Alignment[] = [],
   room: number = Infinity,
-): string[][] {
-  // What is spelled out is wider than what it stands for.
-  const cells = rows.map((row) => row.map(visible));
+): Generator<string[], void> {
   const widths: number[] = [];
-  for (const row of cells) {
+  for (const row of rows) {
     row.forEach((cell, i) => {
-      widths[i] = Math.max(widths[i] ?? 0, widthOf(cell));
+      // What is spelled out is wider than what it stands for.
+      widths[i] = Math.max(widths[i] ?? 0, widthOf(visible(cell)));
     });
   }
   const columns = widths.map((width, i): Column => ({
@@ -81,15 +103,21 @@ function setRows(
     alignment: alignments[i] ?? "left",
   }));
   const fitted = shrunk(columns, room);
-  if (totalOf(fitted) <= room) return cells.map((row) => [line(row, fitted)]);
+  if (totalOf(fitted) <= room) {
+    for (const row of rows) yield [line(row.map(visible), fitted)];
+    return;
+  }
   const below = shrunk(columns.slice(1), room - GAP.length);
   const shown = below.filter((_, i) =>
     totalOf(below.slice(0, i + 1)) <= room - GAP.length
   );
-  return cells.map(([first, ...rest]) => [
-    cutMiddle(first, room),
-    ...(shown.length > 0 ? [GAP + line(rest, shown)] : []),
-  ]);
+  for (const row of rows) {
+    const [first, ...rest] = row.map(visible);
+    yield [
+      cutMiddle(first, room),
+      ...(shown.length > 0 ? [GAP + line(rest, shown)] : []),
+    ];
+  }
 }
 
 function totalOf(columns: readonly Column[]): number {

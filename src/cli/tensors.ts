@@ -4,8 +4,10 @@
  * @module
  */
 import { isFloat, readFloats } from "../files/floats.ts";
+import { foreignTensors, mayBeCodes } from "../files/foreign.ts";
 import type { QuantizedEntry } from "../files/parts.ts";
 import { sortTensors } from "../files/quantized.ts";
+import { ScaledFloats, type Scales, scalesOf } from "../files/scaled_floats.ts";
 import type { TensorEntry, TensorFile } from "../files/tensors.ts";
 import { type GgmlLayout, ggmlLayouts, strangerId } from "../ggml/table.ts";
 import { sizeOf } from "../numeric/shape.ts";
@@ -32,6 +34,12 @@ export interface Tensor {
   readonly quantized?: QuantizedEntry;
   /** How its blocks lie, where they are of a type of ggml that is no format of this program. */
   readonly blocks?: GgmlLayout;
+  /** What its values are multiplied by, where they are eight-bit floats with scales. */
+  readonly scales?: Scales;
+  /** The tensor whose scales these are. */
+  readonly scalesOf?: string;
+  /** Why its values are not known, where another program has quantized it. */
+  readonly foreign?: string;
 }
 
 /**
@@ -55,7 +63,7 @@ export async function tensorsOf(
   const { quantized, plain } = await sortTensors(file, doubt);
   const all = [
     ...quantized.map(quantizedTensor),
-    ...plain.map((entry) => plainTensor(entry, file)),
+    ...await plainTensors(file, plain, quantized.length > 0),
   ];
   return all.sort((a, b) => a.entries[0].offset - b.entries[0].offset);
 }
@@ -71,6 +79,36 @@ function quantizedTensor(entry: QuantizedEntry): Tensor {
     entries,
     quantized: entry,
   };
+}
+
+/** Plain tensors, and what belongs to some of them. */
+async function plainTensors(
+  file: TensorFile,
+  plain: readonly TensorEntry[],
+  known: boolean,
+): Promise<Tensor[]> {
+  const tensors = plain.map((entry) => plainTensor(entry, file));
+  if (file.container !== "safetensors") return tensors;
+  const config = plain.some(mayBeCodes) ? await file.config?.() : undefined;
+  const byName = new Map(plain.map((entry) => [entry.name, entry]));
+  const scaled = new Map<TensorEntry, Scales>();
+  const weights = new Map<TensorEntry, string>();
+  for (const entry of plain) {
+    const scales = scalesOf(entry, (name) => byName.get(name), config);
+    if (!scales) continue;
+    scaled.set(entry, scales);
+    weights.set(scales.entry, entry.name);
+  }
+  const foreign = foreignTensors(
+    plain.filter((entry) => !scaled.has(entry) && !weights.has(entry)),
+    known || scaled.size > 0 ? undefined : config,
+  );
+  return plain.map((entry, i) => ({
+    ...tensors[i],
+    scales: scaled.get(entry),
+    scalesOf: weights.get(entry),
+    foreign: foreign.get(entry),
+  }));
 }
 
 function plainTensor(entry: TensorEntry, { container }: TensorFile): Tensor {
@@ -94,11 +132,13 @@ export function isQuantized({ quantized, blocks }: Tensor): boolean {
 
 /** Whether the values of a tensor can be read. */
 export function hasValues(tensor: Tensor): boolean {
-  return isQuantized(tensor) || isFloat(tensor.dtype);
+  return isQuantized(tensor) ||
+    isFloat(tensor.dtype) && tensor.foreign === undefined;
 }
 
 /** Says why the values of a tensor cannot be read. */
-export function whyNoValues({ dtype }: Tensor): string {
+export function whyNoValues({ dtype, foreign }: Tensor): string {
+  if (foreign !== undefined) return foreign;
   return strangerId(dtype) === undefined
     ? `its ${dtype} values are no floats`
     : `its ggml ${dtype} is not known here`;
@@ -125,6 +165,10 @@ export function openValues(file: TensorFile, tensor: Tensor): Values {
   if (blocks) {
     const row = new GgmlBlocks(file.source, entries[0].offset, blocks);
     return new PlainValues(shape, row, blocks.blockSize);
+  }
+  if (tensor.scales) {
+    const row = new ScaledFloats(file, entries[0], tensor.scales);
+    return new PlainValues(shape, row);
   }
   if (!quantized) {
     return new PlainValues(shape, {

@@ -19,6 +19,9 @@ export interface Streams {
   readonly columns?: { readonly out?: number; readonly err?: number };
 }
 
+/** Characters that are printed at once. */
+const CHUNK_CHARACTERS = 1 << 16;
+
 /** A stream that takes lines and documents. */
 export class Printer {
   /** Columns of the terminal that shows it; undefined when it is none. */
@@ -32,8 +35,15 @@ export class Printer {
   }
 
   /** Prints lines; a line end inside one is spelled out like all that is unprintable. */
-  lines(lines: readonly string[]): void {
-    if (lines.length > 0) this.#write(lines.map(visible).join("\n") + "\n");
+  lines(lines: Iterable<string>): void {
+    let text = "";
+    for (const line of lines) {
+      text += visible(line) + "\n";
+      if (text.length < CHUNK_CHARACTERS) continue;
+      this.#write(text);
+      text = "";
+    }
+    if (text.length > 0) this.#write(text);
   }
 
   /** Prints a value as JSON, unprintable characters in its strings as `\uXXXX`. */

@@ -44,6 +44,7 @@ export type {
   BitsItem,
   Codec,
   CodesItem,
+  ConstantItem,
   FieldItem,
   Layout,
   PartPlan,
@@ -86,3 +87,6 @@ export type {
   TileMemory,
 } from "../words/tile.ts";
 export type { Grain, Matrix, Window } from "../words/window.ts";
+export type { OnnxLinearFormat } from "../model/onnx_linear.ts";
+export type { ExponentRule } from "../numeric/e8m0.ts";
+export type { ScaleRule } from "../schemes/mx.ts";

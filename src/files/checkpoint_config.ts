@@ -5,6 +5,7 @@
  */
 import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { printable } from "./errors.ts";
 import { openFile } from "./file_source.ts";
 import { type Json, parseJson } from "./json.ts";
 import { CONFIG_BYTES } from "./limits.ts";
@@ -16,6 +17,11 @@ const FILES: readonly (readonly [file: string, members: readonly string[]])[] =
     ["hf_quant_config.json", []],
     ["config.json", ["quantization", "quantization_config"]],
   ];
+
+/** Files that hold nothing but settings of quantization. */
+export const CONFIG_FILES: readonly string[] = FILES.flatMap((
+  [file, members],
+) => members.length === 0 ? [file] : []);
 
 /**
  * Reads the settings of quantization beside a file of tensors.
@@ -38,26 +44,54 @@ export async function readConfigBeside(path: string): Promise<unknown> {
 
 async function readJson(path: string): Promise<Json | undefined> {
   const facts = await stat(path).catch(() => undefined);
-  if (!facts?.isFile()) return undefined;
+  return facts?.isFile()
+    ? parseFile(path, await readSmallText(path, CONFIG_BYTES))
+    : undefined;
+}
+
+/**
+ * Reads a text that belongs to a checkpoint.
+ *
+ * @param path Where it is.
+ * @param limit The most bytes that it may have.
+ * @returns The text.
+ * @throws {RangeError} If it is longer.
+ */
+export async function readSmallText(
+  path: string,
+  limit: number,
+): Promise<string> {
   const source = await openFile(path);
   try {
-    if (source.size > CONFIG_BYTES) {
+    if (source.size > limit) {
       throw new RangeError(
-        `Cannot read ${source.name}: ${source.size} bytes are above the limit of ${CONFIG_BYTES}`,
+        `Cannot read ${source.name}: ${source.size} bytes are above the limit of ${limit}`,
       );
     }
     const bytes = new Uint8Array(source.size);
     await source.read(0, bytes);
-    try {
-      return parseJson(new TextDecoder().decode(bytes));
-    } catch (error) {
-      throw new SyntaxError(
-        `Cannot read ${source.name}: ${(error as Error).message}`,
-        { cause: error },
-      );
-    }
+    return new TextDecoder().decode(bytes);
   } finally {
     await source.close();
+  }
+}
+
+/**
+ * Parses the JSON of a file.
+ *
+ * @param path The file, for the message.
+ * @param text Its text.
+ * @returns The value.
+ * @throws {SyntaxError} If it is none.
+ */
+export function parseFile(path: string, text: string): Json {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    throw new SyntaxError(
+      `Cannot read ${printable(path)}: ${(error as Error).message}`,
+      { cause: error },
+    );
   }
 }
 

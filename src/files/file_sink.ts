@@ -200,11 +200,18 @@ export class FileSink implements ByteSink {
    *
    * After a failure every later call fails the same way.
    */
-  async write(offset: number, bytes: Uint8Array): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (!this.#open) throw new Error(`Cannot write ${this.name}: it is closed`);
+  write(offset: number, bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (!this.#open) {
+      return Promise.reject(
+        new Error(`Cannot write ${this.name}: it is closed`),
+      );
+    }
     const writing = this.#writer.write(offset, bytes);
-    if (writing === undefined) return;
+    return writing && this.#watch(writing);
+  }
+
+  async #watch(writing: Promise<void>): Promise<void> {
     this.#writes.add(writing);
     try {
       await writing;

@@ -100,16 +100,56 @@ async function readInFileOrder(
 ) {
   if (values.dtype === "F64") return await readF64(values, first, out);
   const { source, entry, dtype } = values;
-  const raw = new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
-  const width = dtypeBytes(dtype);
-  // Narrow floats go to the back of `out`: decoding forwards never overtakes them.
-  const bytes = raw.subarray(raw.length - out.length * width);
-  await source.read(entry.offset + first * width, bytes);
-  if (entry.bigEndian) swapBytes(bytes, width);
+  const bytes = backOf(out, dtype);
+  await source.read(entry.offset + first * dtypeBytes(dtype), bytes);
+  decodeBack(entry, dtype, bytes, out);
+}
+
+/** The last bytes of `out`, where narrow floats go: decoding forwards never overtakes them. */
+function backOf(out: Float32Array, dtype: FloatDtype): Uint8Array {
+  const bytes = out.length * dtypeBytes(dtype);
+  return new Uint8Array(
+    out.buffer,
+    out.byteOffset + out.byteLength - bytes,
+    bytes,
+  );
+}
+
+/** Decodes what lies at the back of `out`. */
+function decodeBack(
+  { bigEndian }: TensorEntry,
+  dtype: FloatDtype,
+  bytes: Uint8Array,
+  out: Float32Array,
+): void {
+  if (bigEndian) swapBytes(bytes, dtypeBytes(dtype));
   if (dtype === "F32") return;
   if (isFloat8(dtype)) return decodeFloat8(bytes, dtype, out);
   const bits = new Uint16Array(bytes.buffer, bytes.byteOffset, out.length);
   (dtype === "F16" ? decodeF16 : decodeBf16)(bits, out);
+}
+
+/** Whether {@linkcode decodeFloats} takes a tensor: its values lie in their order, no wider than float32. */
+export function isDecodable({ dtype, fortranOrder }: TensorEntry): boolean {
+  return isFloat(dtype) && dtype !== "F64" && !fortranOrder;
+}
+
+/**
+ * Decodes a tensor whose bytes are in memory.
+ *
+ * @param entry The tensor, one that {@linkcode isDecodable}.
+ * @param bytes All of its bytes; not changed.
+ * @param out Receives its values.
+ */
+export function decodeFloats(
+  entry: TensorEntry,
+  bytes: Uint8Array,
+  out: Float32Array,
+): void {
+  const dtype = entry.dtype as FloatDtype;
+  const back = backOf(out, dtype);
+  back.set(bytes);
+  decodeBack(entry, dtype, back, out);
 }
 
 async function readF64(

@@ -9,13 +9,13 @@
  *
  * @module
  */
-import type { ByteSource } from "./bytes.ts";
 import { quote } from "./errors.ts";
 import { openFile } from "./file_source.ts";
 import { type GgufFile, openGguf } from "./gguf_read.ts";
 import { padTo } from "./gguf_types.ts";
-import { GGUF_SHARDS } from "./limits.ts";
-import type { TensorEntry } from "./tensors.ts";
+import { JoinedSource, joinSources } from "./joined_source.ts";
+import { SHARDS } from "./limits.ts";
+import type { TensorEntry, TensorFile } from "./tensors.ts";
 
 /** What says that a file is a part of another. */
 const SPLIT_KEYS: readonly string[] = [
@@ -123,8 +123,8 @@ function shardPaths(
   const what = `Cannot read ${file.source.name} as GGUF: it is shard ${
     no + 1
   } of ${count}`;
-  if (count > GGUF_SHARDS) {
-    throw new RangeError(`${what}; at most ${GGUF_SHARDS} are read`);
+  if (count > SHARDS) {
+    throw new RangeError(`${what}; at most ${SHARDS} are read`);
   }
   const ending = (index: number) => shardEnding(index, count);
   if (path === undefined) {
@@ -184,69 +184,17 @@ function joined(
   shards: readonly GgufFile[],
   paths: readonly string[],
 ): GgufFile {
-  const starts: number[] = [];
-  let size = 0;
-  const tensors: TensorEntry[] = [];
-  for (const shard of shards) {
-    starts.push(size);
-    for (const entry of shard.tensors) {
-      tensors.push({ ...entry, offset: entry.offset + size });
-    }
-    size += shard.source.size;
-  }
+  const { source, starts } = joinSources(
+    file.source.name,
+    shards.map(({ source }) => source),
+  );
+  const tensors = shards.flatMap(({ tensors }, no) =>
+    tensors.map((entry) => ({ ...entry, offset: entry.offset + starts[no] }))
+  );
   const values = new Map(
     [...shards[0].values].filter(([key]) => !SPLIT_KEYS.includes(key)),
   );
-  const sources = shards.map(({ source }) => source);
-  const source = new JoinedSource(file.source.name, size, sources, starts);
   return { ...shards[0], source, tensors, values, paths };
-}
-
-/** Several sources, one after the other. */
-class JoinedSource implements ByteSource {
-  readonly name: string;
-  readonly size: number;
-  readonly #sources: readonly ByteSource[];
-  readonly #starts: readonly number[];
-
-  constructor(
-    name: string,
-    size: number,
-    sources: readonly ByteSource[],
-    starts: readonly number[],
-  ) {
-    this.name = name;
-    this.size = size;
-    this.#sources = sources;
-    this.#starts = starts;
-  }
-
-  async read(offset: number, into: Uint8Array): Promise<void> {
-    if (!(offset >= 0 && offset + into.length <= this.size)) {
-      throw new RangeError(
-        `Cannot read ${this.name} at byte ${offset}: ${into.length} bytes are not all there`,
-      );
-    }
-    let filled = 0;
-    while (filled < into.length) {
-      const at = offset + filled;
-      const index = this.shardAt(at);
-      const from = at - this.#starts[index];
-      const source = this.#sources[index];
-      const end = Math.min(into.length, filled + source.size - from);
-      await source.read(from, into.subarray(filled, end));
-      filled = end;
-    }
-  }
-
-  /** The number of the source that the byte at `offset` is in. */
-  shardAt(offset: number): number {
-    return this.#starts.findLastIndex((start) => start <= offset);
-  }
-
-  async close(): Promise<void> {
-    for (const source of this.#sources) await source.close();
-  }
 }
 
 /**
@@ -257,10 +205,10 @@ class JoinedSource implements ByteSource {
  * @returns The shard's number, from 0.
  */
 export function shardOf({ source }: GgufFile, tensor: TensorEntry): number {
-  return source instanceof JoinedSource ? source.shardAt(tensor.offset) : 0;
+  return source instanceof JoinedSource ? source.indexAt(tensor.offset) : 0;
 }
 
 /** How many files an input consists of, for people; empty where it is one. */
-export function shardsText({ paths }: GgufFile): string {
+export function shardsText({ paths }: TensorFile): string {
   return paths ? `, in ${paths.length} files` : "";
 }

@@ -7,7 +7,7 @@
  * @module
  */
 import { ggmlLayouts, strangerId } from "../ggml/table.ts";
-import type { ByteSink } from "./bytes.ts";
+import type { ByteWriter } from "../stream/bytes.ts";
 import { quote } from "./errors.ts";
 import type { TensorEntry } from "./tensors.ts";
 import {
@@ -108,7 +108,7 @@ export function planGguf(
  * @param plan What {@linkcode planGguf} returned.
  */
 export async function writeGgufFrame(
-  sink: ByteSink,
+  sink: ByteWriter,
   plan: GgufPlan,
 ): Promise<void> {
   await sink.write(0, plan.header);

@@ -104,11 +104,11 @@ export const GGUF_ARRAY_LENGTH = 16_777_216;
 export const GGUF_RANK = 4;
 
 /**
- * Files of a split GGUF, all open at a time; the largest models come in some hundreds.
+ * Files of a split GGUF or of a checkpoint, all open at a time; the largest models come in some hundreds.
  *
- * Stops a count of 65,535 that takes all file handles.
+ * Stops a count of 65,535, or an index of as many names, that takes all file handles.
  */
-export const GGUF_SHARDS = 1000;
+export const SHARDS = 1000;
 
 /**
  * Alignment of GGUF data; two mebibytes are a huge page.
@@ -132,8 +132,51 @@ export const TEXT_PART_BYTES: number = 64 * 1024;
 export const CONFIG_BYTES: number = 16 * 1024 * 1024;
 
 /**
+ * Bytes of an ONNX file; protobuf's own limit, beyond which its readers fail.
+ *
+ * Stops lengths that other programs would take for negative ones.
+ */
+export const ONNX_BYTES: number = 2 ** 31 - 1;
+
+/**
+ * Fields of an ONNX file that are looked at; the largest models have some hundred thousand.
+ *
+ * Stops gigabytes of fields of two bytes each, which would take hours.
+ */
+export const ONNX_FIELDS = 4_194_304;
+
+/**
+ * Bytes of a name, a key or a path in an ONNX file; real ones have less than a hundred.
+ *
+ * Stops names of megabytes, which would be compared, copied and printed.
+ */
+export const ONNX_TEXT_BYTES = 4096;
+
+/**
+ * Bytes that numbers of an ONNX file take in memory where they lie in it with varying lengths;
+ * exporters have only small tensors so.
+ *
+ * Stops a model of a million varints from taking eight times its size.
+ */
+export const ONNX_DECODED_BYTES: number = 256 * 1024 * 1024;
+
+/**
+ * Files beside an ONNX file that its tensors lie in, all open at a time; most models have one.
+ *
+ * Stops a model that takes all file handles.
+ */
+export const ONNX_DATA_FILES = 512;
+
+/**
  * Bytes of an importance file; those of the largest models take some hundred megabytes.
  *
  * Stops a file of any size from being read into memory as a whole.
  */
 export const IMATRIX_BYTES = 2_000_000_000;
+
+/**
+ * Bytes of the index of a checkpoint; that of a hundred thousand tensors has some ten megabytes.
+ *
+ * Stops whatever file has that name from being kept in memory.
+ */
+export const INDEX_BYTES: number = 100 * 1000 * 1000;

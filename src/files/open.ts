@@ -6,6 +6,7 @@
  */
 import { basename } from "node:path";
 import type { ByteSource } from "./bytes.ts";
+import { isCheckpoint, openCheckpoint } from "./checkpoint.ts";
 import { readConfigBeside } from "./checkpoint_config.ts";
 import { printable } from "./errors.ts";
 import { openFile } from "./file_source.ts";
@@ -19,6 +20,7 @@ import {
   strangerOf,
 } from "./magic.ts";
 import { openNpy } from "./npy.ts";
+import { openOnnx } from "./onnx_read.ts";
 import { openRaw } from "./raw.ts";
 import { openSafetensors } from "./safetensors.ts";
 import { spoolInput, STDIN } from "./stdio.ts";
@@ -39,6 +41,7 @@ interface Container {
     source: ByteSource,
     name: string,
     options: OpenOptions,
+    path?: string,
   ): Promise<TensorFile> | TensorFile;
 }
 
@@ -63,8 +66,19 @@ const RAW: Container = {
   open: openRaw,
 };
 
+/** Protobuf has no signature: any bytes might be one. */
+const ONNX: Container = {
+  name: "ONNX",
+  endings: [".onnx"],
+  open: (source, _name, _options, path) => openOnnx(source, path),
+};
+
+/** Those that are known by their endings only. */
+const UNSIGNED: readonly Container[] = [ONNX, RAW];
+
 /**
- * Opens a file of tensors and checks it; one shard of a split GGUF opens them all.
+ * Opens a file of tensors and checks it; one shard of a split GGUF opens them
+ * all, and so does the folder of a checkpoint, or its `model.safetensors.index.json`.
  *
  * @param path Where it is; `-` is standard input.
  * @param options What the file does not say.
@@ -77,6 +91,18 @@ export async function openTensorFile(
   path: string,
   options: OpenOptions = {},
 ): Promise<TensorFile> {
+  if (await isCheckpoint(path)) {
+    const file = await openCheckpoint(path, (path) => openOne(path, options));
+    return withConfig(file, file.paths![0]);
+  }
+  return await openOne(path, options);
+}
+
+/** Opens a file that is no folder. */
+async function openOne(
+  path: string,
+  options: OpenOptions,
+): Promise<TensorFile> {
   const source = path === "-"
     ? await spoolInput((start) => chooseContainer(STDIN, undefined, { start }))
     : await openFile(path);
@@ -85,12 +111,16 @@ export async function openTensorFile(
     const file = await openSource(source, path, options);
     if (isGguf(file)) return await joinShards(file, path);
     if (file.container !== "safetensors") return file;
-    let config: Promise<unknown> | undefined;
-    return { ...file, config: () => config ??= readConfigBeside(path) };
+    return withConfig(file, path);
   } catch (error) {
     await source.close();
     throw error;
   }
+}
+
+function withConfig(file: TensorFile, path: string): TensorFile {
+  let config: Promise<unknown> | undefined;
+  return { ...file, config: () => config ??= readConfigBeside(path) };
 }
 
 /**
@@ -116,7 +146,7 @@ export async function openSource(
       }: only .npy leaves a dtype open`,
     );
   }
-  return await container.open(source, tensorName(path), { dtype });
+  return await container.open(source, tensorName(path), { dtype }, path);
 }
 
 async function readEnds(source: ByteSource): Promise<Ends> {
@@ -127,7 +157,7 @@ async function readEnds(source: ByteSource): Promise<Ends> {
   return { start, last: last[0] };
 }
 
-/** Signatures first: raw float32 has none, and is known by its ending only. */
+/** Signatures first: some have none, and are known by their endings only. */
 function chooseContainer(
   name: string,
   path: string | undefined,
@@ -135,9 +165,11 @@ function chooseContainer(
 ): Container {
   const signature = containerOf(ends.start);
   const byStart = signature && SIGNED[signature];
-  const byEnding = [...Object.values(SIGNED), RAW].find(({ endings }) => {
-    return endings.some((ending) => path?.toLowerCase().endsWith(ending));
-  });
+  const byEnding = [...Object.values(SIGNED), ...UNSIGNED].find(
+    ({ endings }) => {
+      return endings.some((ending) => path?.toLowerCase().endsWith(ending));
+    },
+  );
   if (byStart !== undefined && byEnding !== undefined && byStart !== byEnding) {
     throw new SyntaxError(
       `Cannot read ${name}: it starts like ${byStart.name}, but its ending says ` +
@@ -149,7 +181,9 @@ function chooseContainer(
   if (stranger === undefined && chosen !== undefined) return chosen;
   const names = Object.values(SIGNED).map(({ name }) => name).join(", ");
   const what = stranger ??
-    `none of ${names}, nor does it end in ${RAW.endings.join(", ")}`;
+    `none of ${names}, nor does it end in ${
+      UNSIGNED.flatMap(({ endings }) => endings).join(", ")
+    }`;
   throw new SyntaxError(`Cannot read ${name}: it is ${what}`);
 }
 

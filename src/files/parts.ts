@@ -8,7 +8,7 @@ import type { PartPlan } from "../words/layout.ts";
 import { quote } from "./errors.ts";
 import { TEXT_PART_BYTES } from "./limits.ts";
 import type { TensorPlan } from "./safetensors.ts";
-import type { TensorEntry } from "./tensors.ts";
+import type { TensorEntry, TensorFile } from "./tensors.ts";
 
 /** What it takes to read the parts of a quantized tensor. */
 export interface QuantizedPlan {
@@ -28,6 +28,17 @@ export interface QuantizedEntry extends QuantizedPlan {
   readonly parts: ReadonlyMap<string, TensorEntry>;
 }
 
+/** A container that itself says which of its tensors are quantized. */
+export interface SortedFile extends TensorFile {
+  /** Those that are, checked. Their parts are tensors of the file, as the formats see them. */
+  readonly quantized: readonly QuantizedEntry[];
+}
+
+/** Whether a file is one. */
+export function isSorted(file: TensorFile): file is SortedFile {
+  return "quantized" in file;
+}
+
 /**
  * The safetensors entries that hold a quantized tensor.
  *
@@ -38,14 +49,21 @@ export function planParts(
   plan: QuantizedPlan | QuantizedEntry,
 ): TensorPlan[] {
   const there = "parts" in plan ? plan.parts : undefined;
-  return Object.entries(specsOf(plan)).map(
-    ([part, { dtype, shape, anyLength }]) => ({
+  const { names, parts } = specsOf(plan);
+  return names.map((part) => {
+    const { dtype, shape, anyLength } = parts[part];
+    return {
       name: entryName(plan.format, plan.name, part),
       dtype,
       // A text that is copied is as long as it is.
       shape: anyLength && there ? there.get(part)!.shape : shape,
-    }),
-  );
+    };
+  });
+}
+
+/** The names of the parts, in the order of {@linkcode planParts}. */
+export function partNames(plan: QuantizedPlan): readonly string[] {
+  return specsOf(plan).names;
 }
 
 /**
@@ -67,10 +85,25 @@ export function entryName(
     .replace("{stem}", () => tensor.replace(/\.weight$/, ""));
 }
 
+interface Specs {
+  readonly parts: Readonly<Record<string, PartPlan>>;
+  readonly names: readonly string[];
+}
+
+/** What was asked for last: very many tensors may come with the same shape and options. */
+let last: Pick<QuantizedPlan, "format" | "options" | "shape"> | undefined;
+let lastSpecs: Specs | undefined;
+
 function specsOf(
   { format, options, shape }: QuantizedPlan,
-): Record<string, PartPlan> {
-  return format.layout(shape, format.resolve(options, shape)).parts;
+): Specs {
+  const same = last?.format === format && last.options === options &&
+    last.shape === shape;
+  if (same) return lastSpecs!;
+  const { parts } = format.layout(shape, format.resolve(options, shape));
+  lastSpecs = { parts, names: Object.keys(parts) };
+  last = { format, options, shape };
+  return lastSpecs;
 }
 
 /**
@@ -86,7 +119,7 @@ export function checkedParts(
   find: (part: string) => TensorEntry | undefined,
 ): ReadonlyMap<string, TensorEntry> {
   const parts = new Map<string, TensorEntry>();
-  for (const [part, spec] of Object.entries(specsOf(plan))) {
+  for (const [part, spec] of Object.entries(specsOf(plan).parts)) {
     const entry = find(part);
     if (entry === undefined) {
       throw new RangeError(`its part ${quote(part)} is not in the file`);

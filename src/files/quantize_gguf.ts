@@ -139,7 +139,7 @@ class Slot {
   }
 
   /** Says that the memory is being written. */
-  occupy(writing: Promise<void>): void {
+  occupy(writing: Promise<void> = Promise.resolve()): void {
     writing.catch(() => {}); // it surfaces where `busy` is awaited
     this.#writing = writing;
   }

@@ -20,6 +20,7 @@ import { type Json, type JsonObject, parseJson } from "./json.ts";
 import {
   checkedParts,
   entryName,
+  isSorted,
   type QuantizedEntry,
   type QuantizedPlan,
 } from "./parts.ts";
@@ -45,20 +46,30 @@ export interface SortedTensors {
  * The text that goes to `__metadata__` under {@linkcode QUANTIZED_KEY}.
  *
  * @param plans Every quantized tensor of the file.
- * @returns JSON.
+ * @returns JSON in pieces, as there may be very many tensors.
  * @throws {RangeError} If an option is no finite number, string or boolean.
  */
-export function describeQuantized(plans: readonly QuantizedPlan[]): string {
+export function* describeQuantized(
+  plans: readonly QuantizedPlan[],
+): Generator<string, void> {
   // Put together by hand: an object would reorder names that look like numbers.
-  const tensors = plans.map(({ name, format, shape, options }) => {
-    for (const [option, value] of Object.entries(options)) {
-      checkOption(option, value);
+  yield `{"version":${VERSION},"tensors":{`;
+  let comma = "", last: QuantizedPlan | undefined, told = "";
+  for (const plan of plans) {
+    const { name, format, shape, options } = plan;
+    const same = last?.format === format && last.shape === shape &&
+      last.options === options;
+    if (!same) {
+      for (const [option, value] of Object.entries(options)) {
+        checkOption(option, value);
+      }
+      told = JSON.stringify({ format: format.name, shape, options });
+      last = plan;
     }
-    return `${JSON.stringify(name)}:${
-      JSON.stringify({ format: format.name, shape, options })
-    }`;
-  });
-  return `{"version":${VERSION},"tensors":{${tensors.join(",")}}}`;
+    yield `${comma}${JSON.stringify(name)}:${told}`;
+    comma = ",";
+  }
+  yield "}}";
 }
 
 function checkOption(option: string, value: unknown): void {
@@ -85,6 +96,15 @@ export async function sortTensors(
   file: TensorFile,
   doubt?: Doubt,
 ): Promise<SortedTensors> {
+  if (isSorted(file)) {
+    const used = new Set(
+      file.quantized.flatMap(({ parts }) =>
+        [...parts.values()].map(({ name }) => name)
+      ),
+    );
+    const plain = file.tensors.filter(({ name }) => !used.has(name));
+    return { quantized: file.quantized, plain };
+  }
   if (file.container !== "safetensors") {
     return { quantized: [], plain: file.tensors };
   }
@@ -106,16 +126,25 @@ function without(
   return entries.filter((entry) => !used.has(entry));
 }
 
-/** The tensors that the metadata of the file tells of. */
+/** The tensors that the metadata of the file tells of, in a checkpoint that of every shard. */
 function describedTensors(file: TensorFile): QuantizedEntry[] {
-  const text = file.metadata.get(QUANTIZED_KEY);
-  if (text === undefined) return [];
+  const all = file.checkpoint?.shards ?? [file];
+  const texts = all.flatMap(({ metadata }) =>
+    metadata.get(QUANTIZED_KEY) ?? []
+  );
+  if (texts.length === 0) return [];
   const byName = new Map(file.tensors.map((entry) => [entry.name, entry]));
+  const told = new Map<string, QuantizedEntry>();
   try {
-    return Array.from(
-      readDescription(text),
-      ([name, value]) => readEntry(name, value, byName),
-    );
+    for (const text of texts) {
+      for (const [name, value] of readDescription(text)) {
+        if (told.has(name)) {
+          throw new SyntaxError(`two shards tell of tensor ${quote(name)}`);
+        }
+        told.set(name, readEntry(name, value, byName));
+      }
+    }
+    return [...told.values()];
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof RangeError)) {
       throw error;

@@ -23,15 +23,18 @@ function refuse(error: unknown): never {
   throw error;
 }
 
-/** Says that the text of a part has to be read before it can be told what a tensor is. */
-class TextWanted extends Error {
+/** Says that a part has to be read before it can be told what a tensor is. */
+class PartWanted extends Error {
   readonly part: string;
 
   constructor(part: string) {
-    super(`the text of ${part} is wanted`);
+    super(`the bytes of ${part} are wanted`);
     this.part = part;
   }
 }
+
+/** What was read of parts, by their names; undefined where a part is missing or too long. */
+type ReadParts = Map<string, Uint8Array | undefined>;
 
 /** Entries that may be the parts of one tensor. */
 interface Group {
@@ -117,13 +120,23 @@ function partsAt(
   base: string,
   byName: ReadonlyMap<string, TensorEntry>,
 ): Map<string, TensorEntry> | undefined {
+  const find = (part: string) =>
+    byName.get(entries[part].replace(PLACEHOLDER, () => base));
+  // The part that is looked for first is there: the others tell.
+  if (needed.some((part) => !find(part))) return undefined;
   const parts = new Map<string, TensorEntry>();
-  for (const [part, template] of Object.entries(entries)) {
-    const entry = byName.get(template.replace(PLACEHOLDER, () => base));
+  for (const part of Object.keys(entries)) {
+    const entry = find(part);
     if (entry) parts.set(part, entry);
-    else if (needed.includes(part)) return undefined;
   }
   return parts;
+}
+
+/** Whether parts are named after the module that has a weight, not after the weight. */
+function usesStem({ entries }: Convention): boolean {
+  return Object.values(entries).some((template) =>
+    template.startsWith("{stem}")
+  );
 }
 
 async function recognizeGroup(
@@ -132,15 +145,12 @@ async function recognizeGroup(
   doubt: Doubt,
 ): Promise<QuantizedEntry | undefined> {
   const { format, convention, base } = group;
-  const usesStem = Object.values(convention.entries).some((template) =>
-    template.startsWith("{stem}")
-  );
-  const name = usesStem ? `${base}.weight` : base;
+  const name = usesStem(convention) ? `${base}.weight` : base;
   const config = await file.config?.();
-  const texts = new Map<string, string | undefined>();
+  const read: ReadParts = new Map();
   for (;;) {
     try {
-      const candidate = candidateOf(group, usesStem, config, texts);
+      const candidate = candidateOf(file, group, config, read);
       const recognized = convention.recognize(candidate);
       if (!recognized) return undefined;
       const { shape } = recognized;
@@ -152,51 +162,70 @@ async function recognizeGroup(
         parts: checkedParts(plan, (p) => group.entries.get(p)),
       };
     } catch (error) {
-      if (error instanceof TextWanted) {
+      if (error instanceof PartWanted) {
         const { part } = error;
-        texts.set(part, await readText(file, group.entries.get(part)));
+        read.set(part, await readSmall(file, group.entries.get(part)));
       } else return doubt(told(error, file, name), undefined);
     }
   }
 }
 
 function candidateOf(
-  { base, entries }: Group,
-  usesStem: boolean,
+  { metadata }: TensorFile,
+  { convention, base, entries }: Group,
   config: unknown,
-  texts: ReadonlyMap<string, string | undefined>,
+  read: ReadParts,
 ): Candidate {
   // What dtypes other programs use is for the format to judge.
   const parts = Object.fromEntries(entries) as unknown as Record<
     string,
     PartSpec
   >;
+  const bytes = (part: string): Uint8Array | undefined => {
+    if (!read.has(part)) throw new PartWanted(part);
+    return read.get(part);
+  };
   return {
     parts,
-    ...(usesStem && { stem: base }),
+    ...(usesStem(convention) && { stem: base }),
     config,
-    text(part): string | undefined {
-      if (!texts.has(part)) throw new TextWanted(part);
-      return texts.get(part);
-    },
+    metadata: Object.fromEntries(metadata),
+    bytes,
+    text: (part) =>
+      entries.get(part)?.dtype === "U8" ? textOf(bytes(part)) : undefined,
+    numbers: (part) => numbersOf(entries.get(part)?.dtype, bytes(part)),
   };
 }
 
-/** The text of a part; undefined where it is none, or too long for one. */
-async function readText(
+/** The bytes of a part; undefined where it is missing, or too long to be a number or a text. */
+async function readSmall(
   { source }: TensorFile,
   entry: TensorEntry | undefined,
-): Promise<string | undefined> {
-  if (entry?.dtype !== "U8" || entry.byteLength > TEXT_PART_BYTES) {
-    return undefined;
-  }
+): Promise<Uint8Array | undefined> {
+  if (!entry || entry.byteLength > TEXT_PART_BYTES) return undefined;
   const bytes = new Uint8Array(entry.byteLength);
   await source.read(entry.offset, bytes);
+  return bytes;
+}
+
+function textOf(bytes: Uint8Array | undefined): string | undefined {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return bytes && new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     return undefined;
   }
+}
+
+function numbersOf(
+  dtype: string | undefined,
+  bytes: Uint8Array | undefined,
+): number[] | undefined {
+  if (!bytes) return undefined;
+  const { buffer } = bytes;
+  if (dtype === "I32") return [...new Int32Array(buffer)];
+  return dtype === "I64"
+    ? Array.from(new BigInt64Array(buffer), Number)
+    : undefined;
 }
 
 function told(error: unknown, { source }: TensorFile, name: string): unknown {

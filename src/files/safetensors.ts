@@ -239,11 +239,18 @@ export interface TensorPlan {
   readonly shape: readonly number[];
 }
 
+/** A text of `__metadata__`, or the pieces that it consists of where it may be long. */
+export type MetadataText = string | Iterable<string>;
+
 /** Where everything goes in a safetensors file. */
 export interface SafetensorsPlan {
-  /** The first bytes of the file: length, JSON, padding. */
+  /** The first bytes of the file: length, JSON, padding; put together when asked for. */
   readonly header: Uint8Array;
-  /** The tensors in file order, with absolute offsets. */
+  /** The same in pieces, one behind the other. */
+  readonly pieces: readonly Uint8Array[];
+  /** Absolute offset of each tensor, in the order in which they were given. */
+  readonly offsets: Float64Array;
+  /** The tensors in file order, with absolute offsets; made when asked for. */
   readonly tensors: readonly TensorEntry[];
   /** Bytes of the whole file. */
   readonly size: number;
@@ -259,65 +266,120 @@ export interface SafetensorsPlan {
  */
 export function planSafetensors(
   entries: readonly TensorPlan[],
-  metadata: ReadonlyMap<string, string> = new Map(),
+  metadata: ReadonlyMap<string, MetadataText> = new Map(),
 ): SafetensorsPlan {
-  checkPlan(entries, metadata);
-  const ordered = inFileOrder(entries);
+  checkPlan(entries);
+  const order = fileOrder(entries);
   const text = new HeaderText();
   text.add("{");
   if (metadata.size > 0) {
-    text.add(`${toJson(METADATA)}:${toJson(Object.fromEntries(metadata))}`);
-    if (ordered.length > 0) text.add(",");
+    addMetadata(text, metadata);
+    if (order.length > 0) text.add(",");
   }
   let end = 0;
-  const sizes = Float64Array.from(ordered, ({ name, dtype, shape }, i) => {
-    const what = `Cannot write: tensor ${quote(name)}`;
-    const byteLength = sizeInBytes(what, dtype, shape), begin = end;
+  const offsets = new Float64Array(entries.length);
+  let comma = "";
+  for (const i of order) {
+    const { name, dtype, shape } = entries[i];
+    const byteLength = sizeOfPlan(entries[i]), begin = end;
     end += byteLength;
-    const entry = toJson({ dtype, shape, data_offsets: [begin, end] });
-    text.add(`${i > 0 ? "," : ""}${toJson(name)}:${entry}`);
-    return byteLength;
-  });
-  text.add("}");
-  const header = text.finish();
-  let offset = header.length;
-  const tensors = ordered.map(({ name, dtype, shape }, i) => {
-    const byteLength = sizes[i];
-    const entry = { name, dtype, shape, offset, byteLength };
-    offset += byteLength;
-    return entry;
-  });
-  return { header, tensors, size: offset };
-}
-
-/** The widest elements first, those of one dtype by name. */
-function inFileOrder(entries: readonly TensorPlan[]): TensorPlan[] {
-  const byDtype = new Map<string, TensorPlan[]>();
-  for (const entry of entries) {
-    const alike = byDtype.get(entry.dtype);
-    if (alike) alike.push(entry);
-    else byDtype.set(entry.dtype, [entry]);
+    offsets[i] = begin;
+    // A dtype that is known and checked dimensions are JSON as they are.
+    text.add(
+      `${comma}${
+        toJson(name)
+      }:{"dtype":"${dtype}","shape":[${shape}],"data_offsets":[${begin},${end}]}`,
+    );
+    comma = ",";
   }
-  const rank = (dtype: string) => DTYPE_RANK.get(dtype) ?? -1;
-  return [...byDtype]
-    .sort(([a], [b]) => rank(b) - rank(a))
-    .flatMap(([_, alike]) => alike.sort((a, b) => compareUtf8(a.name, b.name)));
+  text.add("}");
+  const pieces = text.finish();
+  const headerBytes = pieces.reduce((sum, { length }) => sum + length, 0);
+  for (let i = 0; i < offsets.length; i++) offsets[i] += headerBytes;
+  return {
+    pieces,
+    offsets,
+    size: headerBytes + end,
+    get header() {
+      return joined(pieces, headerBytes);
+    },
+    get tensors() {
+      return Array.from(order, (i): TensorEntry => {
+        const byteLength = sizeOfPlan(entries[i]), offset = offsets[i];
+        const { name, dtype, shape } = entries[i];
+        return { name, dtype, shape, offset, byteLength };
+      });
+    },
+  };
 }
 
-function checkPlan(
-  entries: readonly TensorPlan[],
-  metadata: ReadonlyMap<string, string>,
+/** Keys that look like numbers come first, as in an object. */
+function addMetadata(
+  text: HeaderText,
+  metadata: ReadonlyMap<string, MetadataText>,
 ): void {
+  text.add(`${toJson(METADATA)}:{`);
+  const texts = Object.fromEntries(metadata);
+  let comma = "";
+  for (const [key, value] of Object.entries(texts)) {
+    checkText(key);
+    text.add(`${comma}${toJson(key)}:"`);
+    for (const piece of typeof value === "string" ? [value] : value) {
+      checkText(piece);
+      text.add(toJson(piece).slice(1, -1));
+    }
+    text.add('"');
+    comma = ",";
+  }
+  text.add("}");
+}
+
+function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
+
+function sizeOfPlan({ name, dtype, shape }: TensorPlan): number {
+  try {
+    return sizeInBytes("tensor", dtype, shape);
+  } catch {
+    // A name is made fit for a message where there is one.
+    return sizeInBytes(`Cannot write: tensor ${quote(name)}`, dtype, shape);
+  }
+}
+
+/** The numbers of the entries in the order of the file: the widest elements first, those of one dtype by name. */
+function fileOrder(entries: readonly TensorPlan[]): Uint32Array {
+  const byDtype = new Map<string, number[]>();
+  entries.forEach(({ dtype }, i) => {
+    const alike = byDtype.get(dtype);
+    if (alike) alike.push(i);
+    else byDtype.set(dtype, [i]);
+  });
+  const rank = (dtype: string) => DTYPE_RANK.get(dtype) ?? -1;
+  const groups = [...byDtype].sort(([a], [b]) => rank(b) - rank(a));
+  const order = new Uint32Array(entries.length);
+  let at = 0;
+  for (const [, alike] of groups) {
+    alike.sort((a, b) => compareUtf8(entries[a].name, entries[b].name));
+    order.set(alike, at);
+    at += alike.length;
+  }
+  return order;
+}
+
+function checkPlan(entries: readonly TensorPlan[]): void {
   if (entries.length > TENSOR_COUNT) {
     throw new RangeError(
       `Cannot write ${entries.length} tensors: the limit of a file is ${TENSOR_COUNT}`,
     );
   }
   for (const { name } of entries) checkText(name);
-  for (const [key, value] of metadata) {
-    checkText(key);
-    checkText(value);
-  }
   const names = new Set<string>();
   for (const { name } of entries) {
     if (name === METADATA) {
@@ -365,8 +427,8 @@ class HeaderText {
     this.#bytes += bytes.length;
   }
 
-  /** The length, the text and its padding. */
-  finish(): Uint8Array {
+  /** The length, the pieces of the text, and its padding. */
+  finish(): Uint8Array[] {
     this.#encode();
     const padded = Math.ceil(this.#bytes / 8) * 8;
     if (padded > SAFETENSORS_HEADER_BYTES) {
@@ -374,14 +436,10 @@ class HeaderText {
         `Cannot write a safetensors header of ${padded} bytes: the limit is ${SAFETENSORS_HEADER_BYTES}`,
       );
     }
-    const header = new Uint8Array(LENGTH_BYTES + padded).fill(0x20);
-    new DataView(header.buffer).setBigUint64(0, BigInt(padded), true);
-    let at = LENGTH_BYTES;
-    for (const chunk of this.#chunks) {
-      header.set(chunk, at);
-      at += chunk.length;
-    }
-    return header;
+    const length = new Uint8Array(LENGTH_BYTES);
+    new DataView(length.buffer).setBigUint64(0, BigInt(padded), true);
+    const padding = new Uint8Array(padded - this.#bytes).fill(0x20);
+    return [length, ...this.#chunks, padding];
   }
 }
 

@@ -4,13 +4,14 @@
  *
  * @module
  */
-import { closeSync, openSync, unlinkSync } from "node:fs";
-import { type FileHandle, open, unlink } from "node:fs/promises";
+import { closeSync, mkdirSync, openSync, rmSync, unlinkSync } from "node:fs";
+import { type FileHandle, open, rm, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileError } from "./errors.ts";
 
 const alive = new Set<string>();
+const folders = new Set<string>();
 
 /** A file of its own, open for reading and writing. */
 export interface TemporaryFile {
@@ -59,6 +60,29 @@ export async function removeTemporary(path: string): Promise<void> {
 }
 
 /**
+ * Creates a folder that {@linkcode abortAll} removes with all that is in it.
+ *
+ * @param path Where; it must not exist.
+ */
+export function createTemporaryFolder(path: string): void {
+  // At once, so that no signal finds a folder that is there and not yet known.
+  mkdirSync(path);
+  folders.add(path);
+}
+
+/** Forgets a temporary folder that was renamed. */
+export function forgetTemporaryFolder(path: string): void {
+  folders.delete(path);
+}
+
+/** Removes a temporary folder with all that is in it; harmless when it was renamed. */
+export async function removeTemporaryFolder(path: string): Promise<void> {
+  if (!folders.has(path)) return;
+  await rm(path, { recursive: true, force: true }).catch(() => {});
+  folders.delete(path);
+}
+
+/**
  * Removes every temporary file at once, for a handler of a signal.
  *
  * Synchronous: the process may end as soon as it returns.
@@ -72,6 +96,14 @@ export function abortAll(): void {
     }
   }
   alive.clear();
+  for (const path of folders) {
+    try {
+      rmSync(path, { recursive: true, force: true });
+    } catch {
+      // As above.
+    }
+  }
+  folders.clear();
 }
 
 /** Eight random characters for a file name. */

@@ -23,17 +23,41 @@ export interface TensorEntry {
   readonly fortranOrder?: boolean;
 }
 
+/** One file of a checkpoint. */
+export interface Shard {
+  /** Its name in the folder. */
+  readonly name: string;
+  /** Where its first byte is in the source of the whole. */
+  readonly start: number;
+  /** Its `__metadata__`. */
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/** The folder of a model: tensors in one file or more, and what belongs to them. */
+export interface Checkpoint {
+  /** Where it is. */
+  readonly folder: string;
+  /** The name of the file that says which tensor is in which shard; absent where there is none. */
+  readonly index?: string;
+  /** The shards, in the order of their names. */
+  readonly shards: readonly Shard[];
+}
+
 /** An opened and checked container. */
 export interface TensorFile {
   /** Which container it is. */
-  readonly container: "npy" | "safetensors" | "raw" | "gguf";
+  readonly container: "npy" | "safetensors" | "raw" | "gguf" | "onnx";
   /** The bytes. */
   readonly source: ByteSource;
   /** Tensors in file order, names unique. */
   readonly tensors: readonly TensorEntry[];
   /** The files that it consists of, in order, where they are several. */
   readonly paths?: readonly string[];
-  /** safetensors' `__metadata__`; empty elsewhere. */
+  /** Tensors that belong to something quantized that is not read, by name, and why: they are left as they are. */
+  readonly bound?: ReadonlyMap<string, string>;
+  /** The checkpoint that was opened, where the input is a folder or an index. */
+  readonly checkpoint?: Checkpoint;
+  /** safetensors' `__metadata__`, of several shards together; empty elsewhere. */
   readonly metadata: ReadonlyMap<string, string>;
   /** The settings of quantization in the config file beside it, parsed; absent where a file stands alone. */
   config?(): Promise<unknown>;

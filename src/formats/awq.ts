@@ -274,7 +274,7 @@ export const awq: Format<"awq", AwqOptions, AwqParts, ResolvedAwqOptions> =
     options: OPTIONS,
     check,
     like: ({ fields, groupedBy }) => ({
-      groupSize: fields[groupedBy].span.columns,
+      groupSize: fields[groupedBy]?.span.columns,
     }),
     layout,
     scheme,

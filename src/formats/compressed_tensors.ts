@@ -138,8 +138,7 @@ function shapePart(matrix: Matrix): PartPlan<"I64"> {
       kind: "constant",
       at: 0,
       bytes,
-      otherwise:
-        `compressed_tensors: part "weight_shape" does not say [${rows}, ${columns}], as the shape of the tensor does`,
+      otherwise: 'part "weight_shape" of compressed_tensors',
     }],
   };
 }
@@ -284,7 +283,7 @@ export const compressed_tensors: Format<
   check,
   like: (scheme) => ({
     ...likeRows(scheme),
-    actOrder: scheme.fields[scheme.groupedBy].wholeRows !== undefined,
+    actOrder: scheme.fields[scheme.groupedBy]?.wholeRows !== undefined,
   }),
   layout,
   scheme,

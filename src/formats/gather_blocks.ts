@@ -153,7 +153,7 @@ export const gather_blocks: Format<
   errorBound: 0.126,
   options: OPTIONS,
   like: ({ fields, groupedBy, constants }) => ({
-    blockSize: fields[groupedBy].span.columns,
+    blockSize: fields[groupedBy]?.span.columns,
     symmetric: constants?.zero === 8,
   }),
   layout,

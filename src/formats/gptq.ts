@@ -447,9 +447,9 @@ export const gptq: Format<
   convention: gptqConvention,
   check,
   like: ({ fields, groupedBy, constants }) => ({
-    groupSize: fields[groupedBy].span.columns,
+    groupSize: fields[groupedBy]?.span.columns,
     symmetric: constants?.zero !== undefined,
-    actOrder: fields[groupedBy].wholeRows !== undefined,
+    actOrder: fields[groupedBy]?.wholeRows !== undefined,
   }),
   layout,
   scheme,

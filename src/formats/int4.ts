@@ -484,7 +484,9 @@ export const int4: Format<"int4", Int4Options, Int4Parts, ResolvedInt4Options> =
     options: OPTIONS,
     check,
     like: ({ fields, groupedBy, prepass, constants }) => ({
-      groupSize: prepass ? "tensor" : fields[groupedBy].span.columns,
+      groupSize: prepass || !(groupedBy in fields)
+        ? "tensor"
+        : fields[groupedBy]?.span.columns,
       scaleMethod: constants?.zero === undefined ? "affine" : "absmax",
     }),
     layout,

@@ -217,7 +217,7 @@ export const int4_modelopt: Format<
   options: OPTIONS,
   check,
   like: ({ fields, groupedBy }) => ({
-    groupSize: fields[groupedBy].span.columns,
+    groupSize: fields[groupedBy]?.span.columns,
   }),
   layout,
   scheme,

@@ -240,7 +240,7 @@ export const keras: Format<
   like: ({ fields, groupedBy }) =>
     groupedBy === "divisor"
       ? { groupSize: "row" }
-      : { groupSize: fields[groupedBy].span.columns },
+      : { groupSize: fields[groupedBy]?.span.columns },
   layout,
   scheme,
 });

@@ -297,7 +297,7 @@ export const matmul_nbits: Format<
   complete,
   check,
   like: ({ fields, groupedBy, constants }) => ({
-    blockSize: fields[groupedBy].span.columns,
+    blockSize: fields[groupedBy]?.span.columns,
     symmetric: constants?.zero !== undefined,
   }),
   layout,

@@ -40,6 +40,7 @@ import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { isObject, memberOf, shownValue } from "../model/config.ts";
 import { defineFormat } from "../model/define.ts";
 import { badNumber } from "../model/numbers.ts";
+import { TENSOR_SCALES } from "../model/tensor_scale.ts";
 import { bf16ToF32 } from "../numeric/bf16.ts";
 import { decodeE4M3 } from "../numeric/e4m3.ts";
 import { roundTo } from "../numeric/compute.ts";
@@ -341,13 +342,13 @@ function like({ form, fields, groupedBy, computeDtype }: Scheme): MlxOptions {
     : groupedBy === "exponent"
     ? "mxfp4"
     : "nvfp4";
-  const { columns } = fields[groupedBy].span;
+  const columns = fields[groupedBy]?.span.columns;
   return {
     mode,
     computeDtype,
     ...(mode === "affine" &&
       { scaleDtype: computeDtype === "F32" ? "F16" : computeDtype }),
-    ...("tensorAbsmax" in fields && { globalScale: true }),
+    ...(TENSOR_SCALES.some((role) => role in fields) && { globalScale: true }),
     ...(GROUP_SIZES[mode].includes(columns) && { groupSize: columns }),
   };
 }

@@ -24,10 +24,11 @@
  *
  * @module
  */
-import { byte, F32 } from "../layouts/codecs.ts";
+import { F32 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { isObject, memberOf, shownValue } from "../model/config.ts";
 import { defineFormat } from "../model/define.ts";
+import { NEGATIVE_NAN_E4M3 } from "../model/e2m1_checkpoint.ts";
 import { badNumber } from "../model/numbers.ts";
 import { evenE2M1 } from "../numeric/e2m1.ts";
 import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
@@ -43,7 +44,7 @@ import {
 } from "../schemes/searched.ts";
 import { E4M3_NUMBERS, listedScales } from "../schemes/stored_scale.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
-import type { Codec, Layout } from "../words/layout.ts";
+import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {
@@ -81,12 +82,6 @@ export interface Nvfp4ModeloptParts {
   readonly weight_scale_2: Part<"F32">;
 }
 
-/** E4M3 whose NaN is 0xFF: what the library stores for 0 / 0 on x86-64. */
-const SCALE: Codec = byte(
-  decodeE4M3,
-  (x) => Number.isNaN(x) ? 0xff : encodeE4M3(x),
-);
-
 function layout(shape: readonly number[]): Layout<Nvfp4ModeloptParts> {
   const matrix = matrixOf(shape), columns = rowLength(shape);
   const group = { rows: 1, columns: GROUP };
@@ -102,7 +97,7 @@ function layout(shape: readonly number[]): Layout<Nvfp4ModeloptParts> {
         group,
         "F8_E4M3",
         withLastAxis(shape, columns / GROUP),
-        SCALE,
+        NEGATIVE_NAN_E4M3,
       ),
       weight_scale_2: fieldPart(
         "tensorScale",

@@ -380,7 +380,7 @@ export const openvino: Format<
   check,
   like: (scheme) => ({
     mode: modeFor(scheme),
-    groupSize: scheme.fields[scheme.groupedBy].span.columns,
+    groupSize: scheme.fields[scheme.groupedBy]?.span.columns,
   }),
   layout,
   scheme,

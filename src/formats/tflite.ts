@@ -222,10 +222,12 @@ export const tflite: Format<
   options: OPTIONS,
   check,
   like({ fields, groupedBy, prepass, constants }, shape): TfliteOptions {
-    const { columns } = fields[groupedBy].span;
+    const columns = fields[groupedBy]?.span.columns;
     const block = BLOCKS.find((size) => size === columns);
     const symmetric = constants?.zero !== undefined;
-    if (prepass) return { granularity: "tensor", symmetric };
+    if (prepass || columns === undefined) {
+      return { granularity: "tensor", symmetric };
+    }
     // One block a row is a channel, too, whose float32 scale holds any other.
     return block && symmetric && columns < matrixOf(shape).columns
       ? { granularity: block, symmetric }

@@ -174,11 +174,15 @@ export function allocate(length: number): OwnFloats {
     : new Float32Array(floats);
 }
 
+/** Work of so few values is done before WebAssembly is ready for it. */
+const FEW_VALUES = 16;
+
 /** Runs a kernel over all values of `work`. */
 export function run(work: Work): void {
   if (work.count === 0) return;
   const { kernel, operands, count } = work;
   if (backend() !== "wasm") return runJs(work);
+  if (count <= FEW_VALUES && kernel.js && !forced) return runJs(work);
   if (
     forced || !kernel.race || operands.some(({ array }) => instanceOf(array))
   ) {

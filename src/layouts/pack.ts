@@ -56,7 +56,7 @@ export function unpackPart(
         (at, row, column) => unpackBits(part, item, at, row, column, tile),
       );
     } else {
-      const band = wholeUnits(part, matrix, tile);
+      const band = wholeUnits(part, item, matrix, tile);
       if (band) unpackBand(part.bytes, band, unit, item, tile);
       atEdges(
         part,
@@ -93,7 +93,7 @@ export function packPart(
         (at, row, column) => packBits(part, item, at, row, column, tile),
       );
     } else {
-      const band = wholeUnits(part, matrix, tile);
+      const band = wholeUnits(part, item, matrix, tile);
       if (band) packBand(part.bytes, band, unit, item, tile);
       atEdges(
         part,
@@ -106,12 +106,19 @@ export function packPart(
   }
 }
 
+/** Throws a RangeError where bytes that have to be the same are not. */
 function checkConstant(
   bytes: Uint8Array,
   { at, bytes: expected, otherwise }: ConstantItem,
 ): void {
-  if (expected.every((byte, k) => bytes[at + k] === byte)) return;
-  throw new RangeError(`Cannot read ${otherwise}`);
+  if (!otherwise) return;
+  const bad = expected.findIndex((byte, k) => bytes[at + k] !== byte);
+  if (bad < 0) return;
+  throw new RangeError(
+    `Cannot read ${otherwise}: its byte ${bad} is ${
+      bytes[at + bad]
+    }, by shape and options it must be ${expected[bad]}`,
+  );
 }
 
 // ---- where units are ----
@@ -130,16 +137,17 @@ function bandOf(
   return { at, row, rows, rowStride, column, count: columns, stride };
 }
 
-/** The units that a tile has whole. Those of more rows than one are left to be done one by one. */
+/** The units that a tile has whole. Those of more rows than one, or with halves of bytes to spare, are left to be done one by one. */
 function wholeUnits(
   part: PartBytes,
+  { spare }: CodesItem,
   matrix: Matrix,
   { row, rows, column, columns }: Tile,
 ): Band | undefined {
   const { unit } = part.plan;
   const first = Math.ceil(column / unit.columns);
   const count = Math.floor((column + columns) / unit.columns) - first;
-  if (unit.rows > 1 || count <= 0) return undefined;
+  if (unit.rows > 1 || spare || count <= 0) return undefined;
   return bandOf(part, matrix, { row, rows, column: first, columns: count });
 }
 
@@ -161,7 +169,7 @@ function atEdges(
       if (c >= from && c < to) continue;
       visit(
         all.at + r * all.rowStride + (c - all.column) * all.stride,
-        (all.row + r) * unit.rows,
+        (all.row + r) * (unit.rowStep === undefined ? unit.rows : 1),
         c * unit.columns,
       );
     }
@@ -173,13 +181,13 @@ function atEdges(
 /** Index in the tile of value `k` of a unit, or −1 where the tile does not have it. */
 function valueIndex(
   k: number,
-  unit: { columns: number },
+  { columns, rowStep = 1 }: Unit,
   unitRow: number,
   unitColumn: number,
   tile: Tile,
 ): number {
-  const row = unitRow + Math.floor(k / unit.columns) - tile.row;
-  const column = unitColumn + k % unit.columns - tile.column;
+  const row = unitRow + Math.floor(k / columns) * rowStep - tile.row;
+  const column = unitColumn + k % columns - tile.column;
   const inside = row >= 0 && row < tile.rows && column >= 0 &&
     column < tile.columns;
   return inside ? row * tile.columns + column : -1;
@@ -209,7 +217,7 @@ function packCodes(
   column: number,
   tile: Tile,
 ): void {
-  const { at, nibbles, flip = 0 } = item;
+  const { at, nibbles, flip = 0, spare = [] } = item;
   for (let k = 0; k < nibbles.length; k++) {
     const from = valueIndex(k, unit, row, column, tile), nibble = nibbles[k];
     const code = from < 0
@@ -217,6 +225,9 @@ function packCodes(
       : tile.codes[from] ^ flip;
     const byte = unitAt + at + (nibble >> 1), shift = 4 * (nibble & 1);
     bytes[byte] = bytes[byte] & ~(15 << shift) | code << shift;
+  }
+  for (const nibble of spare) {
+    bytes[unitAt + at + (nibble >> 1)] &= nibble & 1 ? 15 : 240;
   }
 }
 

@@ -4,8 +4,8 @@
  * @module
  */
 import { bytesPerElement, type Dtype } from "../words/dtypes.ts";
-import type { Codec, PartPlan } from "../words/layout.ts";
-import type { Span } from "../words/tile.ts";
+import type { Codec, PartPlan, PartSpec } from "../words/layout.ts";
+import { everywhere, type Span } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
 import { nibbles } from "./codecs.ts";
 import { highFirst, lowFirst } from "./orders.ts";
@@ -40,6 +40,34 @@ export function packedRows(
     unit: { rows: 1, columns, bytes: columns / 2 },
     order: "rows",
     holds: [{ kind: "codes", at: 0, nibbles, flip, padding, stale }],
+  };
+}
+
+/**
+ * A part whose bytes follow from shape and options.
+ *
+ * @param matrix The tensor.
+ * @param part What the part looks like.
+ * @param bytes Its bytes.
+ * @param checked Its name, where other bytes contradict the tensor.
+ */
+export function constantPart<D extends Dtype>(
+  matrix: Matrix,
+  { dtype, shape }: PartSpec<D>,
+  bytes: Uint8Array,
+  checked?: string,
+): PartPlan<D> {
+  return {
+    dtype,
+    shape,
+    unit: { ...everywhere(matrix), bytes: bytes.length },
+    order: "rows",
+    holds: [{
+      kind: "constant",
+      at: 0,
+      bytes,
+      otherwise: checked && `part "${checked}"`,
+    }],
   };
 }
 

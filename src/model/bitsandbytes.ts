@@ -29,7 +29,11 @@ import {
 } from "../layouts/quant_state.ts";
 import { dynamicMap } from "../numeric/codebooks.ts";
 import { rowLength, sizeOf } from "../numeric/shape.ts";
-import { codebookOf, codebookScheme } from "../schemes/codebook.ts";
+import {
+  type Codebook,
+  codebookOf,
+  codebookScheme,
+} from "../schemes/codebook.ts";
 import { SCALE_SEARCHES, scalePlan, searched } from "../schemes/searched.ts";
 import { scalesIn } from "../schemes/stored_scale.ts";
 import { bytesPerElement } from "../words/dtypes.ts";
@@ -126,8 +130,10 @@ export interface BitsandbytesSpec<Name extends string> {
   readonly name: Name;
   /** One line for a list of formats. */
   readonly summary: string;
-  /** What codes stand for, and where quantizing parts them: at the midpoints. */
+  /** What codes stand for. */
   readonly grid: Grid;
+  /** How quantizing finds them: by the midpoints of the grid by default. */
+  readonly codebook?: Codebook;
   /** See {@linkcode Format.errorBound}. */
   readonly errorBound: number;
 }
@@ -178,9 +184,9 @@ const OPTIONS: Schema<BitsandbytesOptions> = {
  * @returns The format.
  */
 export function bitsandbytesFormat<Name extends string>(
-  { name, summary, grid, errorBound }: BitsandbytesSpec<Name>,
+  { name, summary, grid, errorBound, codebook = codebookOf(grid.values) }:
+    BitsandbytesSpec<Name>,
 ): BitsandbytesFormat<Name> {
-  const codebook = codebookOf(grid.values);
   const search = scalePlan(grid.values, "scale", () => scales);
   const nested = { codebook: codebookOf(dynamicMap()), blocks: NESTED_BLOCK };
   return defineFormat({
@@ -197,7 +203,7 @@ export function bitsandbytesFormat<Name extends string>(
       check(options, shape);
     },
     like: ({ fields, groupedBy, computeDtype }) => ({
-      blockSize: fields[groupedBy].span.columns,
+      blockSize: fields[groupedBy]?.span.columns,
       nested: "scaleCode" in fields,
       computeDtype,
     }),

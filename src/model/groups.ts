@@ -67,9 +67,9 @@ export function rowGroups(
 /** The options of a format with groups along rows that come nearest to a scheme. */
 export function likeRows(
   { fields, groupedBy, constants }: Scheme,
-): { groupSize: number; symmetric: boolean } {
+): { groupSize: number | undefined; symmetric: boolean } {
   return {
-    groupSize: fields[groupedBy].span.columns,
+    groupSize: fields[groupedBy]?.span.columns,
     symmetric: constants?.zero !== undefined,
   };
 }

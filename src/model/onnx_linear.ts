@@ -155,7 +155,10 @@ function groupOf(
   const matrix = matrixOf(shape), all = everywhere(matrix);
   if (axis === "tensor") return { span: all, scales: [1] };
   const dimensions = shape.length === 0 ? [1] : shape;
-  const isLast = axis === dimensions.length - 1, length = dimensions[axis];
+  // A window of a tensor is taken as a matrix, whatever axes there were.
+  const isLast = axis >= dimensions.length - 1;
+  const along = isLast ? dimensions.length - 1 : axis;
+  const length = dimensions[along];
   if (blockSize === 0) {
     const span = isLast
       ? { ...all, columns: 1 }
@@ -165,7 +168,7 @@ function groupOf(
   const size = smaller(blockSize, larger(1, length));
   return {
     span: isLast ? { rows: 1, columns: size } : { rows: size, columns: 1 },
-    scales: dimensions.map((n, i) => i === axis ? ceil(n / size) : n),
+    scales: dimensions.map((n, i) => i === along ? ceil(n / size) : n),
   };
 }
 
@@ -225,7 +228,8 @@ function schemeOf(
     limit: symmetric ? most : most / 2,
     computeDtype: scaleDtype,
     prepass: axis === "tensor" ? wholeRange : undefined,
-    scales: { part: "scale" },
+    // MatMulNBitsQuantizer writes symmetric scales with the sign of the largest value.
+    scales: { part: "scale", signed: symmetric && zero === 8 },
   });
 }
 
@@ -252,12 +256,12 @@ export function onnxLinearFormat<Name extends string>(
     complete,
     check: (options, shape) => check(name, options, shape),
     like({ fields, groupedBy, prepass, constants }): OnnxLinearOptions {
-      const { rows, columns } = fields[groupedBy].span;
+      const span = fields[groupedBy]?.span;
       const symmetric = constants?.zero === home;
-      if (prepass) return { axis: "tensor", symmetric };
-      return columns === 1 && rows > 1
-        ? { axis: 0, blockSize: rows, symmetric }
-        : { blockSize: columns, symmetric };
+      if (prepass || !span) return { axis: "tensor", symmetric };
+      return span.columns === 1 && span.rows > 1
+        ? { axis: 0, blockSize: span.rows, symmetric }
+        : { blockSize: span.columns, symmetric };
     },
     layout: (shape, options) => layoutOf(shape, options, home),
     scheme: (shape, options) => schemeOf(shape, options, home),

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Scheme } from "../words/scheme.ts";
+import { groupOf, type Scheme } from "../words/scheme.ts";
 import { grainOf } from "../words/layout.ts";
 import {
   areaNumber,
@@ -17,6 +17,7 @@ import {
   tileOf,
 } from "../words/tile.ts";
 import { cut, type Matrix, whole, type Window } from "../words/window.ts";
+import { asTensorScale, TENSOR_SCALES } from "./tensor_scale.ts";
 import type { Tensor } from "./stages.ts";
 import {
   newTile,
@@ -55,7 +56,7 @@ export function whyNotRepack(
     matrix.rows !== to.layout.matrix.rows ||
     matrix.columns !== to.layout.matrix.columns
   ) return "its groups run across rows on one side only";
-  const [spanA, spanB] = [groupOf(a), groupOf(b)];
+  const [spanA, spanB] = [groupOf(a, matrix), groupOf(b, matrix)];
   if (!sameAreas(spanA, spanB, matrix)) {
     return `its groups have ${sizeText(spanA)}, not ${sizeText(spanB)}`;
   }
@@ -76,10 +77,6 @@ function sizeText({ rows, columns }: Span): string {
   return rows === 1 ? `${columns} values` : `${rows} × ${columns} values`;
 }
 
-function groupOf({ fields, groupedBy }: Scheme): Span {
-  return fields[groupedBy].span;
-}
-
 /** Whether two spans cut a matrix in the same areas. */
 function sameAreas(a: Span, b: Span, { rows, columns }: Matrix): boolean {
   return Math.min(a.rows, rows) === Math.min(b.rows, rows) &&
@@ -87,7 +84,9 @@ function sameAreas(a: Span, b: Span, { rows, columns }: Matrix): boolean {
 }
 
 function hasRole({ fields, constants = {} }: Scheme, role: string): boolean {
-  return role in fields || role in constants || role === "order";
+  const has = (role: string) => role in fields || role in constants;
+  return has(role) || role === "order" ||
+    TENSOR_SCALES.includes(role) && TENSOR_SCALES.some(has);
 }
 
 /**
@@ -167,24 +166,36 @@ function fieldFor(
   if (own) return own;
   const field = read.memory(fieldLength(read, plan));
   if (role === "order") {
-    const { columns } = groupOf(target);
+    const { columns } = groupOf(target, read.matrix);
     for (let i = 0; i < field.length; i++) {
       field[i] = Math.floor((read.column + i) / columns);
     }
     return field;
   }
-  return field.fill(constants[role]);
+  if (TENSOR_SCALES.includes(role) && !(role in constants)) {
+    return field.fill(asTensorScale(role, { ...constants, ...read.fields }));
+  }
+  return field.map((_, i) => constantAt(constants[role], i)!);
+}
+
+/** A number of a constant: of a table where it is one. */
+function constantAt(
+  constant: number | readonly number[] | undefined,
+  i: number,
+): number | undefined {
+  return typeof constant === "object" ? constant[i] : constant;
 }
 
 /** What the target has no field for has to be what the target takes it for. */
 function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
   for (const [role, plan] of Object.entries(from.fields)) {
     if (role in to.fields) continue;
-    const { columns } = groupOf(from);
+    if (TENSOR_SCALES.includes(role) && holdsTensorScale(to)) continue;
+    const { columns } = groupOf(from, read.matrix);
     const expected = (i: number) =>
       role === "order"
         ? Math.floor((read.column + i) / columns)
-        : to.constants?.[role];
+        : constantAt(constantOf(to, role), i);
     const bad = read.fields[role].findIndex((x, i) => x !== expected(i));
     if (bad < 0) continue;
     throw misfit(
@@ -198,19 +209,37 @@ function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
   }
 }
 
-/** Codes have to stand for the same in the target: libraries differ in the sign of a zero. */
+/** Whether a scheme has a field for the scale of the tensor, in whatever way it is told. */
+function holdsTensorScale({ fields }: Scheme): boolean {
+  return TENSOR_SCALES.some((role) => role in fields);
+}
+
+/** What a scheme without a field for a role takes it for. */
+function constantOf(
+  { constants = {} }: Scheme,
+  role: string,
+): number | readonly number[] | undefined {
+  return TENSOR_SCALES.includes(role) &&
+      TENSOR_SCALES.some((other) => other in constants)
+    ? asTensorScale(role, constants)
+    : constants[role];
+}
+
+/**
+ * Codes have to stand for the same in the target. Libraries differ in the sign of
+ * a zero, and that may change: ggml reads code 8 of E2M1 as 0, all others as −0.
+ */
 function checkCodes(from: Scheme, to: Scheme, read: Tile): void {
   const a = from.grid.values, b = to.grid.values;
   if (a === b) return;
-  const bad = read.codes.findIndex((code) => !Object.is(a[code], b[code]));
+  const bad = read.codes.findIndex((code) => a[code] !== b[code]);
   if (bad < 0) return;
-  const shown = (x: number) => Object.is(x, -0) ? "-0" : x;
   const code = read.codes[bad];
   throw new RangeError(
     `Cannot repack: code ${code} at index ${
       indexInTensor(read, bad)
-    } does not fit: it stands for ${shown(a[code])}, there for ${
-      shown(b[code])
+    } does not fit: it stands for ${a[code]}, there for ${
+      b[code]
     }; quantize anew from the dequantized values instead`,
   );
 }

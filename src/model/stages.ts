@@ -4,7 +4,7 @@
  * @module
  */
 import { grainOf, type Layout, type PartPlan } from "../words/layout.ts";
-import type { Scheme } from "../words/scheme.ts";
+import { groupOf, type Scheme } from "../words/scheme.ts";
 import {
   areaOf,
   cut,
@@ -45,8 +45,8 @@ export function cuttingOf({ scheme, layout }: Tensor): Cutting {
     rows,
     columns,
     unit: fine.columns,
-    group: Math.max(1, fields[groupedBy].span.columns),
-    fine: byRange && !fields[groupedBy].shared,
+    group: Math.max(1, groupOf(scheme, layout.matrix).columns),
+    fine: byRange && !fields[groupedBy]?.shared,
   };
 }
 

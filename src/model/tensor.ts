@@ -12,7 +12,7 @@ import { rejectNonFinite } from "../numeric/finite.ts";
 import { settleNaNs } from "../numeric/nan.ts";
 import { areFinite } from "../schemes/tiles.ts";
 import { grainOf } from "../words/layout.ts";
-import type { EncodeContext, Prepass } from "../words/scheme.ts";
+import { type EncodeContext, groupOf, type Prepass } from "../words/scheme.ts";
 import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
 import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
 import { GroupRanges } from "./ranges.ts";
@@ -160,12 +160,16 @@ function encodeEmpty(
   const parts = Object.fromEntries(
     Object.entries(layout.parts).filter(([name]) => bytes[name].length > 0),
   );
-  if (Object.keys(parts).length === 0) return;
-  const one = { scheme, layout: { matrix: { rows: 1, columns: 1 }, parts } };
-  room.open(bytes[Object.keys(parts)[0]]);
+  const names = Object.keys(parts);
+  if (names.length === 0) return;
+  // Columns may have numbers of their own, but no more than there are bytes for.
+  const most = Math.max(...names.map((name) => bytes[name].length));
+  const columns = Math.max(1, Math.min(layout.matrix.columns, most));
+  const one = { scheme, layout: { matrix: { rows: 1, columns }, parts } };
+  room.open(bytes[names[0]]);
   const tile = newTile(whole(one.layout.matrix), one);
   const nothing = scheme.prepass?.().result();
-  scheme.encode(new Float32Array(1), tile, { ...nothing, ...context });
+  scheme.encode(new Float32Array(columns), tile, { ...nothing, ...context });
   packTile(one, tile, { bytes, area: tile });
 }
 
@@ -221,11 +225,11 @@ function prepassOf(
 
 /** Measures the groups of a stage. */
 function measureGroups(
-  { scheme: { fields, groupedBy }, layout: { matrix } }: Tensor,
+  { scheme, layout: { matrix } }: Tensor,
   values: Float32Array,
   { area, windows }: Stage,
 ): GroupRanges {
-  const groups = new GroupRanges(area, fields[groupedBy].span);
+  const groups = new GroupRanges(area, groupOf(scheme, matrix));
   for (const window of windows()) {
     room.open(values);
     groups.add(valuesOf(values, matrix, window, room.floats), window);

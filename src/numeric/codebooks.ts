@@ -37,6 +37,39 @@ export const NF4_VALUES: Float32Array = new Float32Array(
 );
 
 /**
+ * The values of bitsandbytes' FP4: a sign and three bits, by twelfths of the
+ * largest. Code 8 is +0.
+ */
+export const FP4_VALUES: Float32Array = /* @__PURE__ */ new Float32Array(
+  /* @__PURE__ */ Uint32Array.of(
+    ...[0x00000000, 0x3baaaaab, 0x3f2aaaab, 0x3f800000],
+    ...[0x3eaaaaab, 0x3f000000, 0x3e2aaaab, 0x3e800000],
+    ...[0x00000000, 0xbbaaaaab, 0xbf2aaaab, 0xbf800000],
+    ...[0xbeaaaaab, 0xbf000000, 0xbe2aaaab, 0xbe800000],
+  ).buffer,
+);
+
+/** Where the CUDA kernels of bitsandbytes, and onnxruntime, part the magnitudes of FP4: a few ulp beside the midpoints. */
+export const FP4_THRESHOLDS: Float32Array = /* @__PURE__ */ Float32Array.of(
+  ...[0.00260417, 0.0859375, 0.20833333, 0.29166667],
+  ...[0.4166667, 0.583333, 0.8333333],
+);
+
+/** The codes of FP4 by ascending magnitude. */
+export const FP4_ASCENDING: readonly number[] = [0, 1, 6, 7, 4, 5, 2, 3];
+
+/** Where onnxruntime parts the values of NF4: all but four are the midpoints. */
+export const NF4_ORT_THRESHOLDS: Float32Array = /* @__PURE__ */ (() => {
+  const thresholds = midpoints(NF4_VALUES);
+  const bits = new Uint32Array(thresholds.buffer);
+  bits[0] = 0xbf591cd9;
+  bits[8] = 0x3df64863;
+  bits[12] = 0x3f006d03;
+  bits[14] = 0x3f5c89d9;
+  return thresholds;
+})();
+
+/**
  * What bitsandbytes quantizes scales to: 256 values from −1 to 1 in ascending
  * order, evenly spaced within each of seven decades, 1 to 64 of either sign.
  */

@@ -14,6 +14,13 @@ const ROUNDINGS: Readonly<
   BF16: (x) => bf16ToF32(f32ToBf16(x)),
 };
 
+/** What the types are called in words. */
+export const DTYPE_NAMES: Readonly<Record<"F32" | "F16" | "BF16", string>> = {
+  F32: "float32",
+  F16: "float16",
+  BF16: "bfloat16",
+};
+
 /**
  * The function that rounds a number to float32 and then to an element type.
  *

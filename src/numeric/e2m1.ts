@@ -37,6 +37,29 @@ export function nearestE2M1(x: number, halfScale: number): number {
 const TIES: readonly number[] = [0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5];
 
 /**
+ * The same with ties toward zero.
+ *
+ * @param magnitude A number that is not negative.
+ * @returns The code, 0 … 7.
+ */
+export function lowE2M1(magnitude: number): number {
+  let code = 0;
+  while (code < 7 && magnitude > TIES[code]) code++;
+  return code;
+}
+
+/**
+ * The code whose value is nearest to a number, sign included: ties go to the even
+ * code, and what has the sign of −0 has code 8 at least.
+ *
+ * @param x A number.
+ * @returns The code, 0 … 15.
+ */
+export function signedE2M1(x: number): number {
+  return evenE2M1(abs(x)) | (x < 0 || Object.is(x, -0) ? 8 : 0);
+}
+
+/**
  * The code whose value is nearest to a magnitude: ties go to the even code, what
  * is beyond 6 becomes 6.
  *

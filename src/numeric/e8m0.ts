@@ -4,6 +4,8 @@
  * @module
  */
 
+import { clamp } from "./rounding.ts";
+
 const { clz32, floor, max } = Math;
 
 const scratch = new Float32Array(1);
@@ -103,23 +105,66 @@ export function ceilE8M0(x: number): number {
   return max(0, exponent + 127 + (2 ** exponent < scratch[0] ? 1 : 0));
 }
 
-/** How many steps of 2^-23 · 2^k above 2^k the float32 logarithm still rounds down to k. */
-function stepsRoundedDown(k: number): number {
-  if (k === 0) return 0;
-  const exponent = k > 0 ? floorLog2(k) : exponentBelow(-k);
-  return floor(2 ** (exponent - 24) / (Math.LOG2E * 2 ** -23));
+/** How a magnitude becomes the power of two below which E2M1's largest exponent, 2, is taken. */
+export type ExponentRule = "floor" | "even" | "ceil";
+
+/** What is added to the bits of a float32 before its mantissa is dropped. */
+const CARRY: Readonly<Record<ExponentRule, number>> = {
+  floor: 0,
+  // From 1.75 on E2M1 would round the largest value up to the next power of two.
+  even: 1 << 21,
+  ceil: (1 << 23) - 1,
+};
+
+/**
+ * The E8M0 byte by the exponent of the largest magnitude, less 2.
+ *
+ * @param magnitude The largest magnitude, a finite float32.
+ * @param rule How its mantissa is rounded: not at all, up from 1.75 on, or up.
+ * @returns The byte, 0 … 253.
+ */
+export function exponentE8M0(magnitude: number, rule: ExponentRule): number {
+  scratch[0] = magnitude;
+  return max(0, ((scratchBits[0] + CARRY[rule]) >>> 23) - 2);
 }
 
 /**
- * ⌈log2f x⌉ as C and numpy compute it, with the logarithm rounded to float32 first:
- * a few ulp above a power of two it is that power's exponent.
+ * How many float32 steps above 2^k the float32 logarithm still rounds down to k:
+ * it rises by log2(e) · 2^-23 for each of them, and rounds down while that is
+ * within half an ulp of numbers just above k.
+ */
+function stepsRoundedDown(k: number): number {
+  if (k === 0) return 0;
+  const exponent = k > 0 ? floorLog2(k) : exponentBelow(-k);
+  const step = k > -127 ? 2 ** -23 : 2 ** (-149 - k);
+  return floor(2 ** (exponent - 24) / (Math.LOG2E * step));
+}
+
+/**
+ * ⌈log2f x⌉ as C computes it, with the logarithm rounded to float32 first: a few
+ * ulp above a power of two it is the exponent of that.
  *
- * @param x A positive normal float32.
- * @returns The whole number, −126 … 128.
+ * From integers alone, so that every engine agrees, whatever its `Math.log2`.
+ *
+ * @param x A positive finite float32.
+ * @returns The whole number, −149 … 128.
  */
 export function ceilLog2f(x: number): number {
   scratch[0] = x;
-  const exponent = exponentOf(scratchBits[0]);
-  const steps = scratchBits[0] & 0x7fffff;
-  return steps <= stepsRoundedDown(exponent) ? exponent : exponent + 1;
+  const bits = scratchBits[0], exponent = exponentOf(bits);
+  scratch[0] = 2 ** exponent;
+  return bits - scratchBits[0] <= stepsRoundedDown(exponent)
+    ? exponent
+    : exponent + 1;
+}
+
+/**
+ * The E8M0 byte of the smallest power of two that is not less than a scale, by its
+ * float32 logarithm.
+ *
+ * @param scale A finite float32 that is not negative.
+ * @returns The byte, 0 … 254; 0 for 0 and for what is below 2^-127.
+ */
+export function ceilLogE8M0(scale: number): number {
+  return scale === 0 ? 0 : clamp(ceilLog2f(scale), -127, 127) + 127;
 }

@@ -88,7 +88,7 @@ export function decodeInOrder(
   for (let i = 0; i < out.length; i++) {
     const row = floor(i / columns);
     const area = row * areas.columns + order[i % columns] - areas.column;
-    const offset = zero ? zero[area] : constants!.zero;
+    const offset = zero ? zero[area] : constants!.zero as number;
     out[i] = round(fround((codes[i] - offset) * scale[area]));
   }
 }

@@ -12,11 +12,18 @@
  * ```
  *
  * The last block, where it is not a full one, divides in place of multiplying
- * with the inverse, and its scale is 1e-38 at least.
+ * with the inverse, and its scale is 1e-38 at least. onnxruntime always multiplies
+ * with the inverse of the scale, 0 for a scale of 0.
  *
  * @module
  */
-import { midpoints, nearest } from "../numeric/codebooks.ts";
+import {
+  FP4_ASCENDING,
+  FP4_THRESHOLDS,
+  FP4_VALUES,
+  midpoints,
+  nearest,
+} from "../numeric/codebooks.ts";
 import type {
   ComputeDtype,
   EncodeContext,
@@ -28,6 +35,7 @@ import {
   everywhere,
   type FieldPlans,
   type Fields,
+  runs,
   type Span,
   type Tile,
 } from "../words/tile.ts";
@@ -79,6 +87,29 @@ export function codebookOf(
   };
 }
 
+/** The float32 next to a negative number, further from zero. */
+function beyond(x: number): number {
+  const float = Float32Array.of(x), bits = new Int32Array(float.buffer);
+  bits[0]++;
+  return float[0];
+}
+
+/** The codebook of FP4: magnitudes by its thresholds, and 8 for the sign of what is below 0, however near. */
+export const FP4_CODEBOOK: Codebook = /* @__PURE__ */ (() => {
+  const above = [...FP4_THRESHOLDS];
+  // A magnitude that equals a threshold does not exceed it, of either sign.
+  const below = above.map((threshold) => beyond(-threshold)).reverse();
+  const magnitudes = [...FP4_ASCENDING];
+  return {
+    values: FP4_VALUES,
+    ascending: Uint8Array.of(
+      ...magnitudes.map((code) => code | 8).reverse(),
+      ...magnitudes,
+    ),
+    thresholds: Float32Array.of(...below, -(2 ** -149), ...above),
+  };
+})();
+
 /** Scales in 8 bits. */
 export interface NestedPlan {
   /** What they are quantized to: 256 values from −1 to 1. */
@@ -101,12 +132,18 @@ export interface CodebookPlan {
   readonly nested?: NestedPlan;
   /** What values are rounded to. */
   readonly computeDtype: ComputeDtype;
+  /** Whose arithmetic finds scales and codes; that of bitsandbytes by default. With onnxruntime's there is no field for the table. */
+  readonly arithmetic?: Arithmetic;
 }
+
+/** A library that quantizes to a codebook. */
+export type Arithmetic = "bitsandbytes" | "onnxruntime";
 
 /**
  * Makes a scheme.
  *
- * Its fields: `scale` for each block; `table`, what codes stand for. Nested:
+ * Its fields: `scale` for each block; `table`, what codes stand for, where files
+ * tell it. Nested:
  * `scaleCode` in place of `scale` is an index into `nestedTable`, and `nestedScale`
  * (for each {@linkcode NestedPlan.blocks}) and `offset` make a scale of what stands there.
  */
@@ -121,6 +158,8 @@ export function codebookScheme(plan: CodebookPlan): Scheme {
     grid,
     form: "s·g",
     fields: fieldsOf(plan),
+    ...(plan.arithmetic === "onnxruntime" &&
+      { constants: { table: grid.values } }),
     groupedBy: nested ? "scaleCode" : "scale",
     computeDtype,
     prepass: nested && (() => meanScale(plan.blockSize)),
@@ -130,7 +169,9 @@ export function codebookScheme(plan: CodebookPlan): Scheme {
   };
 }
 
-function fieldsOf({ matrix, blockSize, nested }: CodebookPlan): FieldPlans {
+function fieldsOf(
+  { matrix, blockSize, nested, arithmetic }: CodebookPlan,
+): FieldPlans {
   const scale: Span = { rows: 1, columns: blockSize };
   const table = (length: number) => ({
     span: everywhere(matrix),
@@ -139,6 +180,9 @@ function fieldsOf({ matrix, blockSize, nested }: CodebookPlan): FieldPlans {
     between: [-1, 1] as const,
   });
   const magnitude = [0, LARGEST] as const;
+  if (arithmetic === "onnxruntime") {
+    return { scale: { span: scale, between: magnitude } };
+  }
   if (!nested) {
     return { scale: { span: scale, between: magnitude }, table: table(16) };
   }
@@ -166,8 +210,11 @@ function encode(
   const { codebook, blockSize, nested } = plan, { fields } = tile;
   const scales = nested ? fields.scaleCode : fields.scale;
   const span = { rows: 1, columns: blockSize };
-  fields.table.set(codebook.values);
+  fields.table?.set(codebook.values);
   magnitudesOfGroups(values, tile, span, scales);
+  if (plan.arithmetic === "onnxruntime") {
+    return multiply(codebook, thresholds, values, tile, span);
+  }
   const inverses = tile.memory(scales.length);
   for (let i = 0; i < scales.length; i++) {
     inverses[i] = 1 / Math.max(scales[i], LEAST_SCALE);
@@ -181,6 +228,29 @@ function encode(
     encodeBlock(codebook, block, scale, blockSize, tile.codes, at);
   }
   if (nested) encodeScales(nested, fields, known?.offset ?? 0);
+}
+
+/** Codes for values times the inverse of their scale, whatever that is. */
+function multiply(
+  codebook: Codebook,
+  thresholds: Thresholds,
+  values: Float32Array,
+  tile: Tile,
+  span: Span,
+): void {
+  const { scale } = tile.fields, inverses = tile.memory(scale.length);
+  for (let i = 0; i < scale.length; i++) {
+    inverses[i] = scale[i] === 0 ? 0 : 1 / scale[i];
+  }
+  encodeRanks(values, tile, span, inverses, thresholds);
+  for (const { first, count, area } of runs(tile, span)) {
+    // An infinite inverse times 0 is NaN, which exceeds nothing: code 0.
+    for (let i = first; inverses[area] === Infinity && i < first + count; i++) {
+      tile.codes[i] = values[i] === 0
+        ? 0
+        : codeOf(codebook, values[i] * Infinity);
+    }
+  }
 }
 
 /** The scale of a block; that of a short one, the last, is never 0. */
@@ -252,11 +322,11 @@ function meanScale(blockSize: number): Prepass {
 // ---- dequantizing ----
 
 function decode(
-  { blockSize, computeDtype, nested }: CodebookPlan,
+  { blockSize, computeDtype, nested, codebook }: CodebookPlan,
   tile: Tile,
   out: Float32Array,
 ): void {
-  const { table, scale } = tile.fields;
+  const { table = codebook.values, scale } = tile.fields;
   const scales = nested ? scalesOf(nested, tile) : scale;
   const offsets = tile.memory(scales.length).fill(0);
   decodeGroups(tile, { rows: 1, columns: blockSize }, scales, offsets, {

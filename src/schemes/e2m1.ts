@@ -7,6 +7,10 @@
  *
  * @module
  */
+import { DTYPE_NAMES, roundTo } from "../numeric/compute.ts";
+import { LARGEST_F16 } from "../numeric/f16.ts";
+import { ScaleOverflow } from "../numeric/finite.ts";
+import { clamp } from "../numeric/rounding.ts";
 import { measureMagnitude } from "../kernels/grouped.ts";
 import type {
   ComputeDtype,
@@ -15,7 +19,14 @@ import type {
   Prepass,
   Scheme,
 } from "../words/scheme.ts";
-import { everywhere, runs, type Span, type Tile } from "../words/tile.ts";
+import {
+  areaNumber,
+  everywhere,
+  indexInTensor,
+  runs,
+  type Span,
+  type Tile,
+} from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
 import {
   decodeGroups,
@@ -102,6 +113,8 @@ export interface E2M1Plan {
   scale(stored: number, tensorScale: number): number;
   /** E2M1, with code 8 as −0 or +0. */
   readonly grid: Grid;
+  /** The type that the weights are rounded to before all else; F32 by default. */
+  readonly inputDtype?: ComputeDtype;
   /** The type that values are rounded to. */
   readonly computeDtype: ComputeDtype;
 }
@@ -120,7 +133,7 @@ export function e2m1Scheme(plan: E2M1Plan): Scheme {
     constants: ofTensor ? undefined : { tensorScale: 1 },
     groupedBy: stored,
     computeDtype,
-    prepass: ofTensor && wholeAbsmax,
+    prepass: ofTensor && (() => wholeAbsmax(plan.inputDtype)),
     encode: (values, tile, context) => encode(plan, values, tile, context),
     decode: (tile, out) => decode(plan, tile, out),
   };
@@ -135,16 +148,24 @@ function spanOf({ group }: E2M1Plan): Span {
 
 function encode(
   plan: E2M1Plan,
-  values: Float32Array,
+  given: Float32Array,
   tile: Tile,
-  { known }: EncodeContext,
+  { known, overflow = "throw" }: EncodeContext,
 ): void {
+  const { inputDtype = "F32" } = plan;
+  const largest = overflow === "clamp" ? LARGEST[inputDtype] : Infinity;
+  const values = inputDtype === "F32"
+    ? given
+    : rounded(given, inputDtype, largest, tile);
   const { role, find } = plan.ofTensor ?? NONE;
-  const ofTensor = fround(find(known?.absmax ?? absmaxOf(values)));
+  const ofTensor = fround(
+    find(Math.min(largest, known?.absmax ?? absmaxOf(values))),
+  );
   if (plan.ofTensor) tile.fields[role][0] = ofTensor;
   const stored = tile.fields[plan.stored], span = spanOf(plan);
   const absmax = tile.memory(stored.length);
   magnitudesOfGroups(values, tile, span, absmax);
+  if (overflow === "throw") rejectInfinite(absmax, tile, span, inputDtype);
   for (let i = 0; i < stored.length; i++) {
     stored[i] = plan.fit(absmax[i], ofTensor);
   }
@@ -158,6 +179,44 @@ function encode(
         absmax[area],
       );
     }
+  }
+}
+
+/** The largest finite number of each type. */
+const LARGEST: Readonly<Record<ComputeDtype, number>> = {
+  F16: LARGEST_F16,
+  BF16: (2 - 2 ** -7) * 2 ** 127,
+  F32: (2 - 2 ** -23) * 2 ** 127,
+};
+
+/** Values rounded to a type, those beyond it cut where that is asked for. */
+function rounded(
+  values: Float32Array,
+  dtype: ComputeDtype,
+  largest: number,
+  tile: Tile,
+): Float32Array {
+  const round = roundTo(dtype), own = tile.memory(values.length);
+  for (let i = 0; i < values.length; i++) {
+    own[i] = clamp(round(values[i]), -largest, largest);
+  }
+  return own;
+}
+
+/** Throws where values of a group are beyond the type that they were rounded to. */
+function rejectInfinite(
+  absmax: Float32Array,
+  tile: Tile,
+  span: Span,
+  dtype: ComputeDtype,
+): void {
+  const area = absmax.indexOf(Infinity);
+  if (area < 0) return;
+  for (const run of runs(tile, span)) {
+    if (run.area !== area) continue;
+    const index = indexInTensor(tile, run.first);
+    const number = areaNumber(tile.matrix, span, index);
+    throw new ScaleOverflow(number, index, DTYPE_NAMES[dtype]);
   }
 }
 
@@ -205,13 +264,13 @@ function absmaxOf(values: Float32Array): number {
   return largest;
 }
 
-/** A prepass that finds the largest magnitude of a whole tensor. */
-export function wholeAbsmax(): Prepass {
+/** A prepass that finds the largest magnitude of a whole tensor in the type that its values are rounded to. */
+export function wholeAbsmax(dtype: ComputeDtype = "F32"): Prepass {
   let absmax = 0;
   return {
     add(values): void {
       absmax = max(absmax, measureMagnitude(values));
     },
-    result: () => ({ known: { absmax } }),
+    result: () => ({ known: { absmax: roundTo(dtype)(absmax) } }),
   };
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { IQ4_VALUES, NF4_VALUES } from "../numeric/codebooks.ts";
+import { FP4_VALUES, IQ4_VALUES, NF4_VALUES } from "../numeric/codebooks.ts";
 import type { Grid } from "../words/scheme.ts";
 
 /** Codes of so many bits that stand for themselves. */
@@ -33,6 +33,9 @@ export const E2M1_PLUS_ZERO: Grid = {
 
 /** The non-linear grid of ggml's IQ4 formats. */
 export const IQ4: Grid = { name: "iq4", values: [...IQ4_VALUES] };
+
+/** The grid of bitsandbytes' FP4. */
+export const FP4: Grid = { name: "fp4", values: [...FP4_VALUES] };
 
 /** The grid of bitsandbytes' NF4. */
 export const NF4: Grid = { name: "nf4", values: [...NF4_VALUES] };

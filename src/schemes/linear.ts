@@ -5,7 +5,7 @@
  * @module
  */
 import { measureRange } from "../kernels/grouped.ts";
-import { roundTo } from "../numeric/compute.ts";
+import { DTYPE_NAMES, roundTo } from "../numeric/compute.ts";
 import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
 import type {
   ComputeDtype,
@@ -56,6 +56,7 @@ export function linearScheme(plan: LinearPlan): Scheme {
     computeDtype,
     prepass: plan.prepass,
     byRange: true,
+    padded: plan.padded,
     encode(values, tile, context): void {
       if (isPlain(plan)) encodeTile(plan, values, tile, context);
       else encodeLinear(plan, values, tile, context);
@@ -155,7 +156,7 @@ function fitGroup(
   }
   const index = firstOf(area, plan.group, tile);
   const number = areaNumber(tile.matrix, plan.group, index);
-  throw new ScaleOverflow(number, index, STORED[stored]);
+  throw new ScaleOverflow(number, index, DTYPE_NAMES[stored]);
 }
 
 function isHeld(x: number, dtype: ComputeDtype): boolean {
@@ -170,12 +171,6 @@ function firstOf(area: number, group: Span, tile: Tile): number {
   }
   throw new Error(`A tile has no group ${area}`);
 }
-
-const STORED: Readonly<Record<ComputeDtype, string>> = {
-  F32: "float32",
-  F16: "float16",
-  BF16: "bfloat16",
-};
 
 function decodeTile(
   { group, offset, zero = 8, computeDtype = "F32" }: LinearPlan,

@@ -119,7 +119,7 @@ export function planFile(
   return {
     size: plan.size,
     *pieces() {
-      yield bytesOf(plan.header);
+      for (const piece of plan.pieces) yield bytesOf(piece);
       for (const { name } of plan.tensors) {
         const field = fields.get(name);
         if (field) yield* chunkPieces(state, field);

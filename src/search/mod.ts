@@ -4,6 +4,7 @@
  *
  * @module
  */
+import "../kernels/install.ts";
 export { PackedMatrix } from "./matrix.ts";
 export type {
   FetchingSearchOptions,

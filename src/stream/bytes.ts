@@ -14,6 +14,6 @@ export interface ByteReader {
 
 /** Bytes that can be written anywhere, in any order. */
 export interface ByteWriter {
-  /** Writes all of `bytes` at `offset`. The caller may reuse `bytes` once the promise resolves. */
-  write(offset: number, bytes: Uint8Array): Promise<void>;
+  /** Writes all of `bytes` at `offset`. The caller may reuse `bytes` once the promise resolves, or at once where there is none. */
+  write(offset: number, bytes: Uint8Array): Promise<void> | undefined;
 }

@@ -72,7 +72,7 @@ export function allocateSlots(count: number, values: number): Slot[] {
 /** Lets a write from a slot run on; it surfaces where the slot is used again, and at {@linkcode settle}. */
 export function leaveBusy(
   slot: Pick<Slot, "busy">,
-  write: Promise<unknown>,
+  write: Promise<unknown> = Promise.resolve(),
 ): void {
   slot.busy = write;
   write.catch(() => {});

@@ -8,9 +8,10 @@ import { measureMagnitude } from "../kernels/grouped.ts";
 import { GroupRanges } from "../model/ranges.ts";
 import { fits, stages } from "../model/stages.ts";
 import { clampNonFinite } from "../numeric/finite.ts";
-import type { EncodeContext, Prepass } from "../words/scheme.ts";
+import { type EncodeContext, groupOf, type Prepass } from "../words/scheme.ts";
 import { everywhere } from "../words/tile.ts";
 import {
+  areaOf,
   cut,
   type Matrix,
   valuesOf,
@@ -76,16 +77,26 @@ export class TensorQuantizer {
 
   /** How often all values are read. */
   get passes(): number {
-    const { scheme, cutting } = this.#tensor;
+    const { cutting } = this.#tensor;
     return 1 + Number(this.#isClampedWhole) +
-      Number(scheme.prepass !== undefined) +
+      Number(this.#hasPrepass) +
       Number(!fits(cutting, this.#settings.capacity));
+  }
+
+  /** Whether something is measured before the first window is quantized; a format that is given all at once does so itself. */
+  get #hasPrepass(): boolean {
+    const { scheme } = this.#tensor;
+    if (!scheme.prepass) return false;
+    const most = Math.min(this.#block, this.#settings.capacity);
+    return areaOf(whole(this.matrix)) > most || !this.#tensor.isOwn;
   }
 
   /** Whether non-finite values are replaced by what is known of the whole tensor only. */
   get #isClampedWhole(): boolean {
     const { fields, groupedBy } = this.#tensor.scheme;
-    return this.#settings.nonFinite === "clamp" && !!fields[groupedBy].shared;
+    const isWhole = fields[groupedBy]?.shared ?? true;
+    return this.#settings.nonFinite === "clamp" &&
+      (isWhole || fields[groupedBy].span.rows > 1);
   }
 
   /** The windows that are wanted; they have to be taken in order. */
@@ -93,7 +104,7 @@ export class TensorQuantizer {
     const { scheme, cutting, tall } = this.#tensor;
     const { capacity } = this.#settings;
     if (this.#isClampedWhole) yield* this.#measureAll();
-    if (scheme.prepass) yield* this.#prepass(scheme.prepass());
+    if (this.#hasPrepass) yield* this.#prepass(scheme.prepass!());
     const least = Math.max(tall, this.#settings.tall ?? 1);
     for (const stage of stages(this.matrix, cutting, capacity, least)) {
       const groups = stage.measured ? this.#groups(stage.area) : undefined;
@@ -111,9 +122,9 @@ export class TensorQuantizer {
   }
 
   #groups(area: Window): GroupRanges {
-    const { fields, groupedBy } = this.#tensor.scheme;
+    const span = groupOf(this.#tensor.scheme, this.matrix);
     const clamp = this.#settings.nonFinite === "clamp";
-    return new GroupRanges(area, fields[groupedBy].span, clamp);
+    return new GroupRanges(area, span, clamp);
   }
 
   *#measureAll(): Generator<QuantizerJob, void> {
@@ -162,12 +173,8 @@ export class TensorQuantizer {
       known.clean(values, window);
       return values;
     }
-    const { fields, groupedBy } = this.#tensor.scheme;
-    return clampNonFinite(
-      values,
-      window.columns,
-      fields[groupedBy].span.columns,
-    );
+    const { columns } = groupOf(this.#tensor.scheme, this.matrix);
+    return clampNonFinite(values, window.columns, columns);
   }
 
   #quantize(

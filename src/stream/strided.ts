@@ -94,16 +94,17 @@ async function readNear(
  * @param start Where offset 0 of the range is.
  * @param range The runs.
  * @param from All of them, without gaps.
+ * @returns A promise where something has to be waited for; undefined where it is done.
  */
-export async function writeRange(
+export function writeRange(
   sink: ByteWriter,
   start: number,
   { offset, length, stride, count }: StridedRange,
   from: Uint8Array,
-): Promise<void> {
-  if (count === 0) return;
-  if (count === 1) return await sink.write(start + offset, from);
-  await inTurns(count, (i) =>
+): Promise<void> | undefined {
+  if (count === 0) return undefined;
+  if (count === 1) return sink.write(start + offset, from);
+  return inTurns(count, (i) =>
     sink.write(
       start + offset + i * stride,
       from.subarray(i * length, (i + 1) * length),
@@ -112,11 +113,11 @@ export async function writeRange(
 
 async function inTurns(
   count: number,
-  work: (i: number) => Promise<void>,
+  work: (i: number) => Promise<void> | undefined,
 ): Promise<void> {
   for (let first = 0; first < count; first += AT_ONCE) {
     const last = Math.min(count, first + AT_ONCE);
-    const working: Promise<void>[] = [];
+    const working: (Promise<void> | undefined)[] = [];
     for (let i = first; i < last; i++) working.push(work(i));
     // Nothing may touch the memory after this has failed.
     for (const result of await Promise.allSettled(working)) {

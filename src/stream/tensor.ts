@@ -23,9 +23,9 @@ import {
   rangeOf,
   rangeWithin,
 } from "../words/layout.ts";
-import type { EncodeContext } from "../words/scheme.ts";
+import { type EncodeContext, groupOf } from "../words/scheme.ts";
 import { areaNumber, areasOf } from "../words/tile.ts";
-import { areaOf, type Matrix, type Window } from "../words/window.ts";
+import { areaOf, type Matrix, whole, type Window } from "../words/window.ts";
 import { ByteMemory, bytesOf, FloatMemory } from "./memory.ts";
 import { gather, scatter, totalOf } from "./strided.ts";
 
@@ -60,9 +60,14 @@ const copies = new ByteMemory();
 
 /** Whether every window has the same bytes of a part: tables, numbers of the tensor, texts. */
 function isShared({ unit, holds }: PartPlan, matrix: Matrix): boolean {
-  return holds.some(({ kind }) => kind === "text") ||
+  return isTold({ holds }) ||
     !holds.some(({ kind }) => kind === "codes") &&
       unit.rows >= matrix.rows && unit.columns >= matrix.columns;
+}
+
+/** Whether a part tells of the whole tensor what no window has of its own, such as its shape. */
+function isTold({ holds }: Pick<PartPlan, "holds">): boolean {
+  return holds.some(({ kind }) => kind === "text" || kind === "constant");
 }
 
 /**
@@ -82,7 +87,8 @@ export class StreamTensor {
   readonly tall: number;
   readonly #whole: FormatTensor;
   readonly #tensor: Tensor;
-  readonly #hasText: boolean;
+  /** Whether a part tells of the whole tensor, so that no window is a tensor of its own. */
+  readonly #isTold: boolean;
   /** Parts of a window as a tensor of its own. */
   readonly #own = { rows: -1, columns: -1, plans: {} as Plans };
 
@@ -109,9 +115,7 @@ export class StreamTensor {
           : most,
       1,
     );
-    this.#hasText = this.plans.some(([, { holds }]) =>
-      holds.some(({ kind }) => kind === "text")
-    );
+    this.#isTold = this.plans.some(([, plan]) => isTold(plan));
   }
 
   /** What its numbers mean and where they lie. */
@@ -264,10 +268,10 @@ export class StreamTensor {
     parts: WindowBytes,
     context: EncodeContext,
   ): void {
-    // Where groups are measured, formats take one to a row.
-    const { fields, groupedBy } = this.scheme;
-    const { columns } = areasOf(window, fields[groupedBy].span);
-    const plans = context.ranges && columns > 1
+    // Where groups are measured, formats take one to a row, and none that
+    // would seem to end where the window does.
+    const { columns } = areasOf(window, groupOf(this.scheme, this.matrix));
+    const plans = context.ranges && (columns > 1 || this.scheme.padded)
       ? undefined
       : this.#ownPlans(window);
     if (!plans) {
@@ -289,8 +293,8 @@ export class StreamTensor {
   #located(error: unknown, window: Window): unknown {
     if (!(error instanceof ScaleOverflow)) return error;
     const index = this.indexOf(error.first, window);
-    const { fields, groupedBy } = this.scheme;
-    const group = areaNumber(this.matrix, fields[groupedBy].span, index);
+    const span = groupOf(this.scheme, this.matrix);
+    const group = areaNumber(this.matrix, span, index);
     return new ScaleOverflow(group, index, error.stored);
   }
 
@@ -307,9 +311,14 @@ export class StreamTensor {
 
   // ---- windows as tensors of their own ----
 
+  /** Whether the format does all of it in one go, and so measures what it has to. */
+  get isOwn(): boolean {
+    return this.#ownPlans(whole(this.matrix)) !== undefined;
+  }
+
   /** What parts a window has as a tensor of its own; undefined where it cannot be one. */
   #ownPlans(window: Window): Plans | undefined {
-    if (this.#hasText || !this.#isAligned(window)) return undefined;
+    if (this.#isTold || !this.#isAligned(window)) return undefined;
     const { format, options } = this.#whole;
     const { rows, columns } = window, own = this.#own;
     if (own.rows !== rows || own.columns !== columns) {

@@ -65,6 +65,10 @@ export interface Candidate {
   text(part: string): string | undefined;
   /** The numbers of a part that holds a few whole ones, such as a shape; undefined where it does not, or cannot be looked into. */
   numbers?(part: string): readonly number[] | undefined;
+  /** The bytes of a part that is small, such as a number; undefined where it is none. */
+  bytes?(part: string): Uint8Array | undefined;
+  /** What the file says of itself in words (`__metadata__` of safetensors). */
+  readonly metadata?: Readonly<Record<string, string>>;
   /** The config file of the checkpoint, or the settings of quantization in it, parsed. */
   readonly config?: unknown;
 }

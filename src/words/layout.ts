@@ -29,6 +29,12 @@ export interface PartSpec<D extends Dtype = Dtype> {
 export interface Unit extends Span {
   /** Bytes of a unit. */
   readonly bytes: number;
+  /**
+   * From one row of the unit to the next, where they are no neighbours: unit u
+   * has the rows u, u + rowStep, … of the matrix, whose rows are `rows` · `rowStep`.
+   * A window takes all such units of its columns.
+   */
+  readonly rowStep?: number;
 }
 
 /** Codes in a unit. */
@@ -44,6 +50,8 @@ export interface CodesItem {
   readonly nibbles: readonly number[];
   /** What codes are combined with by exclusive or: 8 stores −8 … 7 in two's complement. */
   readonly flip?: number;
+  /** Nibbles of the unit that hold nothing: written as 0, not read. */
+  readonly spare?: readonly number[];
   /** The nibble stored for values beyond the end of a row or column; 0 by default. */
   readonly padding?: number;
   /**
@@ -130,7 +138,7 @@ export interface TextItem {
   read(text: string, fields: Fields): void;
 }
 
-/** Bytes that are the same in every tensor of a shape. */
+/** Bytes that follow from shape and options, for readers that look for them. */
 export interface ConstantItem {
   /** Tells it from the others. */
   readonly kind: "constant";
@@ -138,8 +146,8 @@ export interface ConstantItem {
   readonly at: number;
   /** The bytes. */
   readonly bytes: Uint8Array;
-  /** What a part with other bytes is told, to go after "Cannot read". */
-  readonly otherwise: string;
+  /** The part, for messages, where other bytes than these contradict the tensor; absent where they only tell how it was made. */
+  readonly otherwise?: string;
 }
 
 /** One part: its units and what lies in them. The end of the part may cut the last unit short. */
@@ -183,10 +191,12 @@ export function unitsOf(
   matrix: Matrix,
   window: Window,
 ): Window {
-  return areasOf(
+  const { rowStep } = part.unit;
+  const units = areasOf(
     part.wholeRows ? { ...window, column: 0, columns: matrix.columns } : window,
     part.unit,
   );
+  return rowStep === undefined ? units : { ...units, row: 0, rows: rowStep };
 }
 
 /** Which bytes of a part a window needs. */
@@ -279,9 +289,15 @@ export function grainOf(
     const numbers = holds.some((item) =>
       item.kind === "field" && !fields[item.role].shared
     );
-    if (codes || numbers && !measured && !wholeRows) keep(unit);
-    // Every window along its row writes such a unit anew: with all that is in it.
-    else if (numbers) keep({ rows: unit.rows, columns: 1 });
+    if (codes || numbers && !measured && !wholeRows) {
+      keep({ ...unit, rows: unit.rows * (unit.rowStep ?? 1) });
+    } // Every window along its row writes such a unit anew: with all that is in it.
+    else if (numbers) {
+      const together = holds.some((item) =>
+        item.kind === "field" && item.codec.areas.columns > 1
+      );
+      keep(together ? unit : { rows: unit.rows, columns: 1 });
+    }
   }
   for (const { span, shared } of Object.values(fields)) {
     if (!measured && !shared) keep(span);

@@ -4,7 +4,8 @@
  * @module
  */
 import type { Overflow } from "../numeric/finite.ts";
-import type { FieldPlans, Span, Tile } from "./tile.ts";
+import { everywhere, type FieldPlans, type Span, type Tile } from "./tile.ts";
+import type { Matrix } from "./window.ts";
 
 /** What the codes stand for, sixteen but for ggml's types beside four bits: their names are unique, and equal grids have equal names. */
 export interface Grid {
@@ -56,9 +57,9 @@ export interface Scheme {
   readonly form: Form;
   /** What numbers there are beside the codes. */
   readonly fields: FieldPlans;
-  /** Numbers that are the same for every tensor, by the roles that other schemes have fields for. */
-  readonly constants?: Readonly<Record<string, number>>;
-  /** The role of the field that tells how values are grouped. */
+  /** Numbers that are the same for every tensor, by the roles that other schemes have fields for: one, or a table. */
+  readonly constants?: Readonly<Record<string, number | readonly number[]>>;
+  /** The role of the field that tells how values are grouped; all values are one group where the scheme has no such field. */
   readonly groupedBy: string;
   /** The element type in which values are computed: they are rounded to it after every step that the library rounds after. */
   readonly computeDtype: ComputeDtype;
@@ -69,12 +70,19 @@ export interface Scheme {
    * scheme without it takes its groups whole.
    */
   readonly byRange?: boolean;
+  /** A group that the end of a row cuts short is quantized as if zeros filled it up. */
+  readonly padded?: boolean;
   /** What has to be quantized together beyond groups: whole rows where weights are those of columns. */
   readonly together?: Span;
   /** Finds fields and codes for the values of a tile. */
   encode(values: Float32Array, tile: Tile, context: EncodeContext): void;
   /** Turns codes and fields back into values. */
   decode(tile: Tile, out: Float32Array): void;
+}
+
+/** The area that shares a scale. */
+export function groupOf({ fields, groupedBy }: Scheme, matrix: Matrix): Span {
+  return fields[groupedBy]?.span ?? everywhere(matrix);
 }
 
 /** Element types in which libraries compute values. */

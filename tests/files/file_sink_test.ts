@@ -43,7 +43,7 @@ Deno.test("createFile: nothing is seen before commit, everything after", async (
     await sink.abort();
     assertEquals(await names(path), ["out"]);
     await assertRejects(
-      () => sink.write(0, new Uint8Array(1)),
+      async () => await sink.write(0, new Uint8Array(1)),
       Error,
       "it is closed",
     );
@@ -258,12 +258,12 @@ Deno.test("FileSink: a full disk is told at the write, at every later one, and a
     await sink.write(0, new Uint8Array(100_000));
     const expected = "Cannot write out: no space left on the device";
     const first = await assertRejects(
-      () => sink.write(90_000, new Uint8Array(20_000)),
+      async () => await sink.write(90_000, new Uint8Array(20_000)),
       Error,
       expected,
     );
     assertStrictEquals(
-      await assertRejects(() => sink.write(0, new Uint8Array(1))),
+      await assertRejects(async () => await sink.write(0, new Uint8Array(1))),
       first,
     );
     assertStrictEquals(await assertRejects(() => sink.commit()), first);

@@ -5,7 +5,7 @@ import { joinShards } from "../../src/files/gguf_shards.ts";
 import { GgufValue } from "../../src/files/gguf_value.ts";
 import { planGguf } from "../../src/files/gguf_write.ts";
 import { memorySource } from "../../src/files/file_source.ts";
-import { GGUF_SHARDS } from "../../src/files/limits.ts";
+import { SHARDS } from "../../src/files/limits.ts";
 import { openTensorFile } from "../../src/files/open.ts";
 import { run } from "../cli/support.ts";
 import { withFolder } from "./temporary_folder.ts";
@@ -179,12 +179,12 @@ Deno.test("standard input has no siblings", async () => {
 });
 
 Deno.test("a count beyond the limit is refused before anything is opened", async () => {
-  const bytes = shardBytes({ no: 0, count: GGUF_SHARDS + 1, names: ["a"] });
+  const bytes = shardBytes({ no: 0, count: SHARDS + 1, names: ["a"] });
   const file = await openGguf(memorySource(bytes));
   await assertRejects(
     () => joinShards(file, "m-00001-of-01001.gguf"),
     RangeError,
-    `at most ${GGUF_SHARDS} are read`,
+    `at most ${SHARDS} are read`,
   );
 });
 

@@ -23,10 +23,7 @@ async function rewrite(file: GgufFile): Promise<Uint8Array> {
   const plan = planGguf(file.values, file.tensors);
   const bytes = new Uint8Array(plan.size).fill(0xee);
   await writeGgufFrame({
-    name: "copy",
     write: (offset, part) => Promise.resolve(bytes.set(part, offset)),
-    commit: () => Promise.resolve(),
-    abort: () => Promise.resolve(),
   }, plan);
   for (const [i, { offset, byteLength }] of plan.tensors.entries()) {
     await file.source.read(

@@ -41,7 +41,10 @@ function fileOf(
     dtype: "F32",
     shape: [1],
   }];
-  const metadata = new Map([[QUANTIZED_KEY, text ?? describeQuantized(plans)]]);
+  const metadata = new Map([[
+    QUANTIZED_KEY,
+    text ?? [...describeQuantized(plans)],
+  ]]);
   const plan = planSafetensors(entries, metadata);
   const bytes = new Uint8Array(plan.size);
   bytes.set(plan.header);
@@ -133,7 +136,7 @@ Deno.test("quantized: a tensor named __proto__ is one like any other", async () 
   };
   const laid = planSafetensors(
     planParts(plan),
-    new Map([[QUANTIZED_KEY, describeQuantized([plan])]]),
+    new Map([[QUANTIZED_KEY, [...describeQuantized([plan])]]]),
   );
   const bytes = new Uint8Array(laid.size);
   bytes.set(laid.header);
@@ -333,14 +336,14 @@ Deno.test("describeQuantized: refuses options that JSON cannot hold", () => {
   for (const value of [NaN, Infinity, null, [1], undefined]) {
     const plan = { name: "W", format, shape: [8], options: { range: value } };
     assertThrows(
-      () => describeQuantized([plan]),
+      () => [...describeQuantized([plan])],
       RangeError,
       'Cannot store option "range"',
     );
   }
   const plan = { name: "W", format, shape: [8], options: { groupSize: 4 } };
   assertEquals(
-    describeQuantized([plan]),
+    [...describeQuantized([plan])].join(""),
     '{"version":1,"tensors":{"W":{"format":"int4","shape":[8],"options":{"groupSize":4}}}}',
   );
 });

@@ -172,13 +172,21 @@ Deno.test("onnx_int4: the axis and the blocks make the shape of the scales", () 
   }
 });
 
-Deno.test("onnx_int4: scales that no writer makes are refused", () => {
-  const q = quantize(values, { format: "onnx_int4", shape });
-  assert(dequantize(q).every(Number.isFinite));
-  for (const bad of [NaN, -1]) {
-    q.parts.scale.data[3] = bad;
-    assertThrows(() => dequantize(q), RangeError, 'part "scale"');
+Deno.test("onnx_int4 and onnx_uint4: scales that no writer makes are refused", () => {
+  for (const format of ["onnx_int4", "onnx_uint4"] as const) {
+    const q = quantize(values, { format, shape, symmetric: false });
+    assert(dequantize(q).every(Number.isFinite));
+    for (const bad of [NaN, -1]) {
+      q.parts.scale.data[3] = bad;
+      assertThrows(() => dequantize(q), RangeError, 'part "scale"');
+    }
   }
+  const q = quantize(values, { format: "onnx_int4", shape });
+  const before = dequantize(q).slice(96, 128);
+  q.parts.scale.data[3] *= -1;
+  assertEquals(dequantize(q).slice(96, 128), before.map((x) => -x));
+  q.parts.scale.data[3] = NaN;
+  assertThrows(() => dequantize(q), RangeError, 'part "scale"');
 });
 
 Deno.test("onnx_uint4: values beyond float16 are refused, or cut", () => {

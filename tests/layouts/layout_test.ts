@@ -24,7 +24,9 @@ function uses({ unit, holds }: PartPlan): number[] {
   for (const item of holds) {
     if (item.kind === "codes") {
       assertEquals(item.nibbles.length, unit.rows * unit.columns);
-      for (const nibble of item.nibbles) use(item.at, 4 * nibble, 4);
+      for (const nibble of [...item.nibbles, ...item.spare ?? []]) {
+        use(item.at, 4 * nibble, 4);
+      }
     } else if (item.kind === "bits") {
       assertEquals(item.places.length, unit.rows * unit.columns);
       for (const at of item.places) use(item.at, at * item.width, item.width);

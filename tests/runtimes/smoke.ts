@@ -24,7 +24,7 @@ export interface SmokeResult {
 }
 
 /** Rows that every block size of up to 256 values divides. */
-const shape = [8, 512];
+const shape = [32, 512];
 
 /** The option sets that a format runs with, by a name each: those that it takes for the shape. */
 function variantsOf(

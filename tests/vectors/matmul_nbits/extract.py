@@ -1,9 +1,9 @@
-"""Takes the initializers of MatMulNBits out of ONNX files, beside the weight and what onnxruntime made of it.
+"""Takes the initializers of MatMulNBits and MatMulBnb4 out of ONNX files, beside the weight and what onnxruntime made of it.
 
     python3 extract.py FOLDER...
 
-Each folder holds `model.onnx`, as MatMulNBitsQuantizer saved it, and `data.safetensors` with `weight` and
-`dequant`; one NAME.safetensors each is written here, with the bytes as they are.
+Each folder holds `model.onnx`, as the quantizer of the operator saved it, and `data.safetensors` with `weight` and
+`dequant`; one NAME.safetensors each is written here or to ../matmul_bnb4, with the bytes as they are.
 """
 
 import json
@@ -12,7 +12,8 @@ import struct
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NAMES = {"W_Q4": "B", "W_scales": "scales", "W_zero_points": "zero_points"}
+NAMES = {"W_Q4": "B", "W_scales": "scales", "W_zero_points": "zero_points", "W_Bnb4": "B",
+         "W_absmax": "absmax"}
 DTYPES = {1: "F32", 2: "U8", 10: "F16"}
 
 
@@ -89,5 +90,6 @@ for folder in sys.argv[1:]:
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     name = os.path.basename(folder.rstrip("/")).removeprefix("QOperator_")
-    with open(f"{HERE}/{name}.safetensors", "wb") as file:
+    into = "../matmul_bnb4" if any(entry[0] == "absmax" for entry in entries) else "."
+    with open(f"{HERE}/{into}/{name}.safetensors", "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text + b"".join(entry[3] for entry in entries))

@@ -1,0 +1,267 @@
+/**
+ * The fields of an ONNX model that tell of weights: initializers, and the operators
+ * that read them.
+ *
+ * ```text
+ * ModelProto    7 graph
+ * GraphProto    1 node*  5 initializer*
+ * NodeProto     1 input*  4 op_type  5 attribute*  7 domain
+ * Attribute     1 name  3 i
+ * TensorProto   1 dims*  2 data_type  4 float_data  5 int32_data  7 int64_data  8 name
+ *               9 raw_data  10 double_data  11 uint64_data  13 external_data*  14 data_location
+ * ```
+ *
+ * Everything else is passed over, the bodies of loops and functions too.
+ *
+ * Source: onnx 1.23.2, `onnx/onnx.proto`.
+ *
+ * @module
+ */
+import { quote } from "./errors.ts";
+import { ONNX_TEXT_BYTES, TENSOR_COUNT, TENSOR_RANK } from "./limits.ts";
+import {
+  type ByteRange,
+  signed,
+  type WireField,
+  type WireReader,
+} from "./protobuf.ts";
+
+/** A tensor of the graph. */
+export interface Initializer {
+  /** Its name. */
+  readonly name: string;
+  /** Dimensions, not checked. */
+  readonly shape: readonly number[];
+  /** A number of `TensorProto.DataType`. */
+  readonly type: number;
+  /** Where its numbers lie, by the number of the field. */
+  readonly data: ReadonlyMap<number, ByteRange>;
+  /** Where they lie outside the file: keys and values as they are; absent where they do not. */
+  readonly external?: ReadonlyMap<string, string>;
+}
+
+/** An operator of the graph. */
+export interface OnnxNode {
+  /** Its name in its domain. */
+  readonly operator: string;
+  /** Whose operator it is; empty for ONNX itself. */
+  readonly domain: string;
+  /** Names of its inputs, empty where one is left out. */
+  readonly inputs: readonly string[];
+  /** Its attributes that are integers. */
+  readonly attributes: ReadonlyMap<string, number>;
+}
+
+/** What is read of a model. */
+export interface OnnxModel {
+  /** Tensors in the order of the file, names unique. */
+  readonly initializers: ReadonlyMap<string, Initializer>;
+  /** Operators that some caller wants. */
+  readonly nodes: readonly OnnxNode[];
+}
+
+/** Fields of TensorProto that hold numbers. */
+export const DATA = {
+  float: 4,
+  int32: 5,
+  int64: 7,
+  raw: 9,
+  double: 10,
+  uint64: 11,
+} as const;
+
+const DATA_FIELDS: ReadonlySet<number> = new Set(Object.values(DATA));
+
+/** Inputs and attributes of an operator; those that are wanted have less than ten. */
+const NODE_ITEMS = 64;
+
+/**
+ * Reads a model.
+ *
+ * @param reader The file.
+ * @param size Its size.
+ * @param wanted Tells the operators to keep.
+ * @throws {SyntaxError} If it is none.
+ * @throws {RangeError} If it goes beyond a limit.
+ */
+export async function readModel(
+  reader: WireReader,
+  size: number,
+  wanted: (operator: string) => boolean,
+): Promise<OnnxModel> {
+  const once = new Once("the model");
+  let graph: WireField | undefined;
+  for await (const field of reader.fields({ start: 0, end: size }, "it")) {
+    if (field.number === 7) graph = once.take(field, 2);
+  }
+  if (!graph) throw new SyntaxError("it has no graph");
+  const initializers = new Map<string, Initializer>(), nodes: OnnxNode[] = [];
+  for await (const field of reader.fields(graph, "the graph")) {
+    if (field.number === 1) {
+      const node = await readNode(reader, bytesOf(field, "a node"));
+      if (wanted(node.operator)) nodes.push(node);
+    } else if (field.number === 5) {
+      const what = `initializer ${initializers.size}`;
+      const one = await readInitializer(reader, bytesOf(field, what), what);
+      if (initializers.has(one.name)) {
+        throw new SyntaxError(
+          `two initializers have the name ${quote(one.name)}`,
+        );
+      }
+      if (initializers.size === TENSOR_COUNT) {
+        throw new RangeError(
+          `it has more than ${TENSOR_COUNT} initializers, the limit`,
+        );
+      }
+      initializers.set(one.name, one);
+    }
+  }
+  return { initializers, nodes };
+}
+
+/** Protobuf takes the last of two fields, other programs the first: a file that has two means to deceive. */
+class Once {
+  readonly #what: string;
+  readonly #seen = new Set<number>();
+
+  constructor(what: string) {
+    this.#what = what;
+  }
+
+  take(field: WireField, kind: number): WireField {
+    checkKind(field, kind, this.#what);
+    if (this.#seen.has(field.number)) {
+      throw new SyntaxError(`${this.#what} has field ${field.number} twice`);
+    }
+    this.#seen.add(field.number);
+    return field;
+  }
+}
+
+function checkKind(field: WireField, kind: number, what: string): void {
+  if (field.kind === kind) return;
+  throw new SyntaxError(
+    `field ${field.number} of ${what} is of kind ${field.kind}, not ${kind}`,
+  );
+}
+
+function bytesOf(field: WireField, what: string): ByteRange {
+  checkKind(field, 2, what);
+  return field;
+}
+
+async function readNode(
+  reader: WireReader,
+  range: ByteRange,
+): Promise<OnnxNode> {
+  const what = `the node at byte ${range.start}`;
+  const once = new Once(what), inputs: string[] = [];
+  const attributes = new Map<string, number>();
+  const text = (field: WireField) =>
+    reader.text(bytesOf(field, what), ONNX_TEXT_BYTES, `a name of ${what}`);
+  let operator = "", domain = "";
+  for await (const field of reader.fields(range, what)) {
+    switch (field.number) {
+      case 1: {
+        const input = await text(field);
+        // Operators of any number of inputs are none of those that are wanted.
+        if (inputs.length < NODE_ITEMS) inputs.push(input);
+        break;
+      }
+      case 4:
+        operator = await text(once.take(field, 2));
+        break;
+      case 5: {
+        const [name, value] = await readAttribute(reader, field, what);
+        if (value === undefined) break;
+        if (attributes.has(name)) {
+          throw new SyntaxError(`${what} has ${quote(name)} twice`);
+        }
+        if (attributes.size < NODE_ITEMS) attributes.set(name, value);
+        break;
+      }
+      case 7:
+        domain = await text(once.take(field, 2));
+    }
+  }
+  return { operator, domain, inputs, attributes };
+}
+
+async function readAttribute(
+  reader: WireReader,
+  field: WireField,
+  node: string,
+): Promise<readonly [string, number | undefined]> {
+  const what = `an attribute of ${node}`, once = new Once(what);
+  let name = "", value: number | undefined;
+  for await (const part of reader.fields(bytesOf(field, what), what)) {
+    if (part.number === 1) {
+      name = await reader.text(once.take(part, 2), ONNX_TEXT_BYTES, what);
+    } else if (part.number === 3) value = wholeOf(once.take(part, 0));
+  }
+  return [name, value];
+}
+
+function wholeOf(field: WireField): number {
+  return Number(signed(field.value));
+}
+
+async function readInitializer(
+  reader: WireReader,
+  range: ByteRange,
+  what: string,
+): Promise<Initializer> {
+  const once = new Once(what), shape: number[] = [];
+  const data = new Map<number, ByteRange>(), told = new Map<string, string>();
+  let name = "", type = 0, isExternal = false;
+  for await (const field of reader.fields(range, what)) {
+    const { number } = field;
+    if (number === 1) await readDimensions(reader, field, what, shape);
+    else if (number === 2) type = wholeOf(once.take(field, 0));
+    else if (number === 3) {
+      throw new SyntaxError(`${what} is a segment of a tensor`);
+    } else if (number === 8) {
+      name = await reader.text(once.take(field, 2), ONNX_TEXT_BYTES, what);
+    } else if (DATA_FIELDS.has(number)) {
+      data.set(number, once.take(field, 2));
+    } else if (number === 13) await readPair(reader, field, what, told);
+    else if (number === 14) isExternal = once.take(field, 0).value === 1n;
+  }
+  if (name === "") throw new SyntaxError(`${what} has no name`);
+  return { name, shape, type, data, ...(isExternal && { external: told }) };
+}
+
+/** One dimension, or several one after another. */
+async function readDimensions(
+  reader: WireReader,
+  field: WireField,
+  what: string,
+  shape: number[],
+): Promise<void> {
+  const take = (value: bigint) => {
+    if (shape.length === TENSOR_RANK) {
+      throw new RangeError(`${what} has more than ${TENSOR_RANK} dimensions`);
+    }
+    shape.push(Number(signed(value)));
+  };
+  if (field.kind === 0) take(field.value);
+  else await reader.eachVarint(bytesOf(field, what), what, take);
+}
+
+async function readPair(
+  reader: WireReader,
+  field: WireField,
+  what: string,
+  told: Map<string, string>,
+): Promise<void> {
+  const once = new Once(what);
+  let key = "", value = "";
+  for await (const part of reader.fields(bytesOf(field, what), what)) {
+    if (part.number > 2) continue;
+    const text = await reader.text(once.take(part, 2), ONNX_TEXT_BYTES, what);
+    if (part.number === 1) key = text;
+    else value = text;
+  }
+  if (told.has(key)) throw new SyntaxError(`${what} has ${quote(key)} twice`);
+  told.set(key, value);
+}

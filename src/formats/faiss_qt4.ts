@@ -1,0 +1,231 @@
+/**
+ * `faiss_qt4`: faiss' ScalarQuantizer of 4 bits: a range for each dimension, or one for
+ * all (`QT_4bit` and `QT_4bit_uniform`).
+ *
+ * ```
+ * codes     U8    [..., ⌈columns / 2⌉]   two codes to a byte, the first in the low nibble
+ * trained   F32   [2 · columns]          the smallest value of each column, then the widths
+ *                                        of their ranges; uniform: [2], both numbers
+ * ```
+ *
+ * - smallest = min x, width = max x − min x, in float32
+ * - code = ⌊clamp((x − smallest) / width, 0, 1) · 15⌋, the quotient in float32, the product
+ *   in double precision; 0 where the width is 0
+ * - value = smallest + ((code + 0.5) / 15) · width, every step in float32
+ *
+ * faiss built for AVX2 and others fuses the last two steps where the dimension is a
+ * multiple of 8, and its values differ in the last bits: this is its scalar code.
+ *
+ * Source: faiss 1.15.1, impl/ScalarQuantizer.cpp, with RS_minmax and its argument 0.
+ *
+ * @module
+ */
+import { F32, repeated } from "../layouts/codecs.ts";
+import { fieldAt } from "../layouts/items.ts";
+import { packedRows } from "../layouts/parts.ts";
+import { defineFormat } from "../model/define.ts";
+import { badNumber } from "../model/numbers.ts";
+import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
+import { clamp } from "../numeric/rounding.ts";
+import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
+import { columnRanges } from "../schemes/extremes.ts";
+import { UINT4 } from "../schemes/grids.ts";
+import type { Format, Part } from "../words/format.ts";
+import type { Layout } from "../words/layout.ts";
+import type { EncodeContext, Scheme } from "../words/scheme.ts";
+import { everywhere, type Span, type Tile } from "../words/tile.ts";
+import type { Matrix } from "../words/window.ts";
+
+const { floor, fround } = Math;
+
+const NAME = "faiss_qt4";
+
+/** Options of the format `faiss_qt4`. */
+export interface FaissQt4Options {
+  /** Whether one range serves all columns (`QT_4bit_uniform`). No by default. */
+  readonly uniform?: boolean;
+}
+
+/** `faiss_qt4` options with everything filled in. */
+export type ResolvedFaissQt4Options = Required<FaissQt4Options>;
+
+/** The arrays of a `faiss_qt4` tensor. */
+export interface FaissQt4Parts {
+  /** Two codes to a byte, the first in the low nibble. */
+  readonly codes: Part<"U8">;
+  /** The smallest values, then the widths of ranges. */
+  readonly trained: Part<"F32">;
+}
+
+/** The area that shares a range. */
+function spanOf(matrix: Matrix, uniform: boolean): Span {
+  const { rows, columns } = everywhere(matrix);
+  return { rows, columns: uniform ? columns : 1 };
+}
+
+function layout(
+  shape: readonly number[],
+  { uniform }: ResolvedFaissQt4Options,
+): Layout<FaissQt4Parts> {
+  const matrix = matrixOf(shape), columns = rowLength(shape);
+  const ranges = uniform ? 1 : columns;
+  const codec = repeated(F32, ranges);
+  return {
+    matrix,
+    parts: {
+      codes: packedRows({
+        dtype: "U8",
+        shape: withLastAxis(shape, Math.ceil(columns / 2)),
+      }),
+      trained: {
+        dtype: "F32",
+        shape: [2 * ranges],
+        unit: { ...everywhere(matrix), bytes: 2 * codec.bytes },
+        order: "rows",
+        holds: [
+          fieldAt("smallest", 0, codec),
+          fieldAt("width", codec.bytes, codec),
+        ],
+      },
+    },
+  };
+}
+
+function scheme(
+  shape: readonly number[],
+  { uniform }: ResolvedFaissQt4Options,
+): Scheme {
+  const matrix = matrixOf(shape), span = spanOf(matrix, uniform);
+  return {
+    grid: UINT4,
+    form: "other",
+    fields: {
+      smallest: { span, shared: true },
+      width: { span, shared: true },
+    },
+    groupedBy: "width",
+    computeDtype: "F32",
+    prepass: () => columnRanges(matrix.columns, uniform),
+    // All ranges lie in one array.
+    together: { rows: 1, columns: Math.max(1, matrix.columns) },
+    encode: (values, tile, context) => encode(uniform, values, tile, context),
+    decode: (tile, out) => decode(uniform, tile, out),
+  };
+}
+
+function encode(
+  uniform: boolean,
+  values: Float32Array,
+  tile: Tile,
+  { ranges, overflow }: EncodeContext,
+): void {
+  const { columns, codes, fields: { smallest, width } } = tile;
+  for (let k = 0; k < width.length; k++) {
+    const [min, max] = ranges ? [ranges.min[k], ranges.max[k]] : [0, 0];
+    [smallest[k], width[k]] = rangeOf(min, max, k, overflow);
+  }
+  for (let i = 0; i < values.length; i++) {
+    const k = uniform ? 0 : i % columns;
+    const part = width[k] === 0
+      ? 0
+      : fround(fround(values[i] - smallest[k]) / width[k]);
+    codes[i] = floor(clamp(part, 0, 1) * 15);
+  }
+}
+
+/** Where a code lies in the range: in the middle of its fifteenth. */
+function partOf(code: number): number {
+  return fround((code + 0.5) / 15);
+}
+
+/** The largest of these. */
+const LAST = partOf(15);
+
+/** Ranges between these have values that are float32: the last is half a step beyond the width. */
+const LIMIT = 1.6e38;
+
+function rangeOf(
+  min: number,
+  max: number,
+  column: number,
+  overflow: Overflow = "throw",
+): readonly [smallest: number, width: number] {
+  const width = fround(max - min), fits = fround(LAST * width) < Infinity;
+  if (fits || overflow === "keep") return [min, width];
+  if (overflow === "throw") throw new ScaleOverflow(column, column, "float32");
+  const low = Math.max(min, -LIMIT), high = Math.min(max, LIMIT);
+  return [fround(low), fround(fround(high) - fround(low))];
+}
+
+function decode(
+  uniform: boolean,
+  { columns, codes, fields: { smallest, width } }: Tile,
+  out: Float32Array,
+): void {
+  for (let i = 0; i < out.length; i++) {
+    const k = uniform ? 0 : i % columns;
+    const part = partOf(codes[i]);
+    out[i] = fround(smallest[k] + fround(part * width[k]));
+  }
+}
+
+function check(
+  _options: ResolvedFaissQt4Options,
+  shape: readonly number[],
+): void {
+  if (rowLength(shape) > 0) return;
+  throw new RangeError(
+    `Cannot lay out shape [${shape}] as ${NAME}: the last axis is 0, vectors have 1 dimension or more`,
+  );
+}
+
+function checkNumbers({ trained: { data } }: FaissQt4Parts): void {
+  const half = data.length / 2;
+  const index = data.findIndex((x, i) =>
+    !Number.isFinite(x) || i >= half && x < 0
+  );
+  if (index < 0) return;
+  const wanted = index < half ? "finite" : "finite and not negative";
+  throw badNumber(NAME, "trained", index, data[index], wanted);
+}
+
+/**
+ * faiss' scalar quantizer; see the head of this file for layout and arithmetic.
+ *
+ * @example
+ * ```ts
+ * import { dequantize, quantize } from "@nibblewise/nibblewise";
+ *
+ * const vectors = Float32Array.from({ length: 100 * 7 }, (_, i) => Math.sin(i));
+ * const q = quantize(vectors, { format: "faiss_qt4", shape: [100, 7] });
+ * console.log(q.parts.codes.shape, q.parts.trained.shape); // [100, 4] [14]
+ * console.log(dequantize(q).length); // 700
+ * ```
+ */
+export const faiss_qt4: Format<
+  "faiss_qt4",
+  FaissQt4Options,
+  FaissQt4Parts,
+  ResolvedFaissQt4Options
+> = defineFormat({
+  name: NAME,
+  summary:
+    "faiss QT_4bit: vectors by the range of each dimension, or of all (uniform)",
+  source: "faiss 1.15.1 ScalarQuantizer, scalar code",
+  groupSize: "tensor",
+  bitsPerValue: 4,
+  // Half a step of 2 / 15.
+  errorBound: 0.067,
+  options: {
+    uniform: {
+      kind: "boolean",
+      default: false,
+      kept: true,
+      help: "one range for all columns",
+    },
+  },
+  check,
+  checkNumbers,
+  layout,
+  scheme,
+});

@@ -1,0 +1,154 @@
+/**
+ * What checkpoints of E2M1 values have in common: codes of a row, two to a byte, and
+ * a scale in a byte for each group.
+ *
+ * @module
+ */
+import { byte, E4M3, U8 } from "../layouts/codecs.ts";
+import { fieldPart } from "../layouts/parts.ts";
+import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
+import { rowLength, withLastAxis } from "../numeric/shape.ts";
+import type { Candidate, Part, Recognized } from "../words/format.ts";
+import type { Codec, PartPlan, PartSpec } from "../words/layout.ts";
+import type { ChoiceOption } from "../words/schema.ts";
+import type { ComputeDtype } from "../words/scheme.ts";
+import { badNumber } from "./numbers.ts";
+
+/** The option of a type that floats are rounded to. */
+export function dtypeOption<D extends ComputeDtype>(
+  byDefault: D,
+  kept: boolean,
+  help: string,
+): ChoiceOption<ComputeDtype> {
+  return {
+    kind: "choice",
+    choices: ["F32", "F16", "BF16"],
+    default: byDefault,
+    kept,
+    help,
+  };
+}
+
+/** Throws unless rows are whole groups. */
+export function checkWholeGroups(
+  format: string,
+  group: number,
+  shape: readonly number[],
+): void {
+  const columns = rowLength(shape);
+  if (columns % group === 0) return;
+  throw new RangeError(
+    `Cannot lay out shape [${shape}] as ${format}: the last axis is ${columns}, ` +
+      `it must be a multiple of ${group}`,
+  );
+}
+
+/** E4M3 whose NaN is 0xFF: what torch stores for 0 / 0 on x86-64. */
+export const NEGATIVE_NAN_E4M3: Codec = /* @__PURE__ */ byte(
+  decodeE4M3,
+  (x) => Number.isNaN(x) ? 0xff : encodeE4M3(x),
+);
+
+/** A part with an exponent for each group. */
+export function exponentPart(
+  dtype: "U8" | "F8_E8M0",
+  group: number,
+  shape: readonly number[],
+): PartPlan {
+  const groups = withLastAxis(shape, rowLength(shape) / group);
+  return fieldPart("exponent", { rows: 1, columns: group }, dtype, groups, U8);
+}
+
+/** A part with an E4M3 scale for each group. */
+export function scalePart(
+  group: number,
+  shape: readonly number[],
+  codec: Codec = E4M3,
+): PartPlan {
+  const groups = withLastAxis(shape, rowLength(shape) / group);
+  const span = { rows: 1, columns: group };
+  return fieldPart("scale", span, "F8_E4M3", groups, codec);
+}
+
+/** Throws where an exponent is 255, which stands for no power of two. */
+export function checkExponents(
+  format: string,
+  name: string,
+  { data }: Part<"U8" | "F8_E8M0">,
+): void {
+  const index = data.indexOf(255);
+  if (index < 0) return;
+  throw badNumber(format, name, index, 255, "from 0 to 254");
+}
+
+/**
+ * Throws where an E4M3 scale is negative or NaN.
+ *
+ * @param taken Bytes that are taken nevertheless.
+ */
+export function checkScales(
+  format: string,
+  name: string,
+  { data }: Part<"F8_E4M3">,
+  taken: readonly number[] = [],
+): void {
+  const index = data.findIndex((byte) => byte >= 0x7f && !taken.includes(byte));
+  if (index < 0) return;
+  const wanted = "a number and not negative";
+  throw badNumber(format, name, index, decodeE4M3(data[index]), wanted);
+}
+
+/** What two parts of a candidate have to be. */
+export interface PairPlan {
+  /** The format, for messages. */
+  readonly format: string;
+  /** The part with the codes, U8. */
+  readonly codes: string;
+  /** The part with the scales. */
+  readonly scales: string;
+  /** Values that share a scale. */
+  readonly group: number;
+}
+
+/**
+ * The logical shape of a candidate by its codes and scales.
+ *
+ * @param fault What else is wrong with it.
+ * @throws {RangeError} Where shapes make no whole groups, or there is a fault.
+ */
+export function recognizePair(
+  { parts, stem }: Candidate,
+  plan: PairPlan,
+  fault?: string,
+): Pick<Recognized, "shape"> {
+  const wrong = pairFault(parts, plan) ?? fault;
+  if (wrong === undefined) {
+    const { shape } = parts[plan.codes];
+    return { shape: withLastAxis(shape, 2 * rowLength(shape)) };
+  }
+  const name = stem === undefined ? "" : ` ${stem}`;
+  throw new RangeError(`Cannot read${name} as ${plan.format}: ${wrong}`);
+}
+
+function pairFault(
+  parts: Candidate["parts"],
+  { codes, scales, group }: PairPlan,
+): string | undefined {
+  const { shape } = parts[codes], found = parts[scales].shape;
+  const expected = withLastAxis(shape, rowLength(shape) * 2 / group);
+  return shape.length > 0 && String(expected) === String(found)
+    ? undefined
+    : `its ${codes} [${shape}] and ${scales} [${found}] make no groups of ${group}`;
+}
+
+/** What is wrong with the scale of a tensor, a float32. */
+export function tensorScaleFault(
+  name: string,
+  part: PartSpec | undefined,
+  shape: readonly number[],
+): string | undefined {
+  if (!part || part.dtype === "F32" && String(part.shape) === String(shape)) {
+    return undefined;
+  }
+  return `its ${name} is ${part.dtype} [${part.shape}], not F32 [${shape}]`;
+}

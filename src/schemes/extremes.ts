@@ -1,0 +1,41 @@
+/**
+ * Prepasses that find the smallest and largest values of a tensor.
+ *
+ * @module
+ */
+import type { Prepass } from "../words/scheme.ts";
+
+/**
+ * Finds the range of every column, or of all of them together.
+ *
+ * @param columns How many there are; values come in whole rows.
+ * @param together Whether one range serves all.
+ * @param prepare Changes a copy of a row before it is measured.
+ */
+export function columnRanges(
+  columns: number,
+  together: boolean,
+  prepare?: (row: Float32Array) => void,
+): Prepass {
+  const count = together ? 1 : columns;
+  const min = new Float32Array(count).fill(Infinity);
+  const max = new Float32Array(count).fill(-Infinity);
+  let any = false;
+  return {
+    add(values): void {
+      for (let at = 0; at < values.length; at += columns) {
+        let row = values.subarray(at, at + columns);
+        if (prepare) prepare(row = row.slice());
+        any = true;
+        for (let i = 0; i < row.length; i++) {
+          const k = together ? 0 : i;
+          min[k] = Math.min(min[k], row[i]);
+          max[k] = Math.max(max[k], row[i]);
+        }
+      }
+    },
+    result: () => ({
+      ranges: any ? { min, max } : { min: min.fill(0), max: max.fill(0) },
+    }),
+  };
+}

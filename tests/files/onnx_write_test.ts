@@ -1,0 +1,211 @@
+/**
+ * ONNX models that are written: read back, run by onnxruntime where it is there, and
+ * what ONNX cannot hold.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { readFile } from "node:fs/promises";
+import { openTensorFile } from "../../src/files/open.ts";
+import { tensorsOf } from "../../src/cli/tensors.ts";
+import { adversarial } from "../adversarial.ts";
+import { run, safetensorsBytes, writeNpy } from "../cli/support.ts";
+import { assertSameBytes } from "../same_bytes.ts";
+import { withFolder } from "./temporary_folder.ts";
+
+const judge = new URL("onnx_judge.py", import.meta.url).pathname;
+/** A Python with onnxruntime, named by NIBBLEWISE_PYTHON where it is not the one of the system. */
+const python = Deno.env.get("NIBBLEWISE_PYTHON") ?? "python3";
+const hasJudge = await succeeds(["-c", "import onnxruntime, numpy"]);
+if (!hasJudge) {
+  console.log(
+    "onnxruntime is not there: models are only read back (pip install onnxruntime, NIBBLEWISE_PYTHON)",
+  );
+}
+
+async function succeeds(args: string[]): Promise<boolean> {
+  try {
+    return (await new Deno.Command(python, { args }).output()).success;
+  } catch {
+    return false;
+  }
+}
+
+const shape = [24, 97];
+const values = adversarial(shape[0] * shape[1]).gauss;
+
+/** Formats, flags, and how far products may be from those of the values: operators of onnxruntime sum in float32 or float16. */
+const CASES: readonly [format: string, flags: string[], tolerance: number][] = [
+  ["matmul_nbits", [], 1e-5],
+  ["matmul_nbits", ["--symmetric", "false", "--block-size", "16"], 1e-5],
+  ["matmul_nbits", ["--scale-dtype", "F16"], 5e-3],
+  ["gather_blocks", [], 0],
+  ["gather_blocks", ["--symmetric", "false", "--block-size", "16"], 0],
+  ["onnx_int4", ["--axis", "0", "--block-size", "8"], 0],
+  ["onnx_int4", ["--axis", "tensor", "--symmetric", "false"], 0],
+  [
+    "onnx_int4",
+    ["--axis", "1", "--block-size", "0", "--scale-dtype", "F16"],
+    0,
+  ],
+  ["onnx_uint4", ["--axis", "1"], 0],
+  ["matmul_bnb4", [], 1e-5],
+  ["matmul_bnb4", ["--quant-type", "fp4"], 1e-5],
+];
+
+for (const [format, flags, tolerance] of CASES) {
+  Deno.test({
+    name: `a model of ${format} ${
+      flags.join(" ")
+    } is read back, and run by onnxruntime`,
+    fn: () =>
+      withFolder(async (path) => {
+        await writeNpy(path("w.npy"), values, shape);
+        const made = ["--format", format, ...flags];
+        for (const out of ["w.onnx", "w.safetensors"]) {
+          const args = ["quantize", path("w.npy"), "-o", path(out), ...made];
+          const { code, err } = await run(...args);
+          assertEquals(code, 0, err);
+        }
+        const told: Uint8Array[] = [];
+        for (const from of ["w.onnx", "w.safetensors"]) {
+          const out = path(`${from}.npy`);
+          const { code, err } = await run("dequantize", path(from), "-o", out);
+          assertEquals(code, 0, err);
+          told.push(new Uint8Array(await readFile(out)));
+        }
+        assertSameBytes(told[0], told[1], format);
+        if (!hasJudge) return;
+        await Deno.writeFile(path("w.f32"), told[0].subarray(128));
+        const args = [
+          judge,
+          path("w.onnx"),
+          path("w.f32"),
+          ...shape.map(String),
+        ];
+        const { success, stdout, stderr } = await new Deno.Command(python, {
+          args,
+        }).output();
+        assert(success, new TextDecoder().decode(stderr));
+        const difference = Number(new TextDecoder().decode(stdout));
+        assert(difference <= tolerance, `${difference} > ${tolerance}`);
+      }),
+  });
+}
+
+Deno.test("other tensors are initializers, and converting keeps what is quantized already", async () => {
+  await withFolder(async (path) => {
+    const bias = Float32Array.of(1, 2, 3), ids = BigInt64Array.of(7n);
+    await Deno.writeFile(
+      path("m.safetensors"),
+      safetensorsBytes([
+        { name: "w", dtype: "F32", shape, data: values },
+        { name: "bias", dtype: "F32", shape: [3], data: bias },
+        { name: "ids", dtype: "I64", shape: [1], data: ids },
+      ]),
+    );
+    const args = ["--format", "matmul_nbits", "-o"];
+    for (
+      const [from, to] of [["m.safetensors", "m.onnx"], ["m.onnx", "n.onnx"]]
+    ) {
+      const command = from === "m.onnx" ? "convert" : "quantize";
+      const { code, err } = await run(command, path(from), ...args, path(to));
+      assertEquals(code, 0, err);
+    }
+    const [first, again] = await Promise.all(
+      ["m.onnx", "n.onnx"].map((name) => readFile(path(name))),
+    );
+    assertSameBytes(again, first, "converted");
+    const file = await openTensorFile(path("m.onnx"));
+    const found = (await tensorsOf(file)).map((
+      { name, dtype },
+    ) => [name, dtype]);
+    assertEquals(found.toSorted(), [["bias", "F32"], ["ids", "I64"], [
+      "w",
+      "matmul_nbits",
+    ]]);
+    await file.source.close();
+  });
+});
+
+for (
+  const [from, to] of [["nf4", "matmul_bnb4"], [
+    "matmul_nbits",
+    "gather_blocks",
+  ]]
+) {
+  Deno.test(`${from} is repacked into a model of ${to}`, async () => {
+    await withFolder(async (path) => {
+      await writeNpy(path("w.npy"), values.subarray(0, 24 * 64), [24, 64]);
+      const steps = [
+        ["quantize", "w.npy", "w.safetensors", "--format", from],
+        ["convert", "w.safetensors", "w.onnx", "--format", to],
+        ["dequantize", "w.safetensors", "before.npy"],
+        ["dequantize", "w.onnx", "after.npy"],
+      ];
+      for (const [command, input, output, ...flags] of steps) {
+        const args = [command, path(input), "-o", path(output), ...flags];
+        const { code, err } = await run(...args);
+        assertEquals(code, 0, err);
+      }
+      const [before, after] = await Promise.all(
+        ["before.npy", "after.npy"].map((name) => readFile(path(name))),
+      );
+      assertSameBytes(after, before, to);
+    });
+  });
+}
+
+Deno.test("what ONNX cannot hold is refused, and nothing is written", async () => {
+  await withFolder(async (path) => {
+    await writeNpy(path("w.npy"), values, shape);
+    await writeNpy(path("cube.npy"), values, [2, 12, 97]);
+    await Deno.writeFile(
+      path("taken.safetensors"),
+      safetensorsBytes([
+        { name: "w", dtype: "F32", shape, data: values },
+        {
+          name: "w_scales",
+          dtype: "F32",
+          shape: [1],
+          data: Float32Array.of(1),
+        },
+      ]),
+    );
+    const refused: [
+      from: string,
+      flags: string[],
+      code: number,
+      why: string,
+    ][] = [
+      ["w.npy", [], 2, "ONNX has no operator for int4"],
+      ["w.npy", ["--format", "q4_0"], 2, "no operator for format q4_0"],
+      ["cube.npy", ["--format", "matmul_nbits"], 1, "takes matrices"],
+      [
+        "w.npy",
+        [
+          "--format",
+          "matmul_nbits",
+          "--compute-dtype",
+          "F16",
+        ],
+        1,
+        "computes in the type of the scales",
+      ],
+      ["taken.safetensors", ["--format", "matmul_nbits"], 1, "w_scales"],
+    ];
+    for (const [from, flags, code, why] of refused) {
+      const args = ["quantize", path(from), "-o", path("o.onnx"), ...flags];
+      const outcome = await run(...args);
+      assertEquals(outcome.code, code, outcome.err);
+      assert(outcome.err.includes(why), outcome.err);
+      assert(!await Deno.stat(path("o.onnx")).catch(() => undefined));
+    }
+    const accepted: [from: string, format: string][] = [
+      ["w.npy", "matmul_nbits"],
+      ["cube.npy", "gather_blocks"],
+    ];
+    for (const [from, format] of accepted) {
+      const args = ["quantize", path(from), "-o", path(`${from}.onnx`)];
+      assertEquals((await run(...args, "--format", format)).code, 0);
+    }
+  });
+});
