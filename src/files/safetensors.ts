@@ -313,15 +313,13 @@ export function planSafetensors(
   };
 }
 
-/** Keys that look like numbers come first, as in an object. */
 function addMetadata(
   text: HeaderText,
   metadata: ReadonlyMap<string, MetadataText>,
 ): void {
   text.add(`${toJson(METADATA)}:{`);
-  const texts = Object.fromEntries(metadata);
   let comma = "";
-  for (const [key, value] of Object.entries(texts)) {
+  for (const [key, value] of metadata) {
     checkText(key);
     text.add(`${comma}${toJson(key)}:"`);
     for (const piece of typeof value === "string" ? [value] : value) {
