@@ -14,7 +14,7 @@ import {
 } from "../words/search.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import { indexInTensor, runs, type Span, type Tile } from "../words/tile.ts";
-import { codesAtScale, type Group, laddersOf } from "./ladder.ts";
+import { codesAtScale, type Group, type Ladders, laddersOf } from "./ladder.ts";
 import {
   fastStoredScale,
   type FoundScale,
@@ -144,10 +144,12 @@ export function scalePlan(
   role: string,
   storedOf: (tile: Tile) => StoredScales,
 ): SearchPlan {
-  const ladders = laddersOf(levels);
+  // Plans are made for every tensor, and ladders take their time.
+  let ladders: Ladders | undefined;
   return {
     able: SCALE_SEARCHES,
     refit(group, { tile, area, first }, search): boolean {
+      ladders ??= laddersOf(levels);
       const stored = storedOf(tile);
       if (stored.kind === "listed" && stored.scales.length === 0) return false;
       const find = search === "fast" ? fastStoredScale : optimalStoredScale;
@@ -204,6 +206,15 @@ const REACH: Readonly<Record<ScaleSearch, number>> = {
   optimal: 15,
 };
 
+let byZero: readonly Ladders[] | undefined;
+
+/** The grids of 0 … 15 less each zero point. */
+function laddersByZero(): readonly Ladders[] {
+  return byZero ??= UINT4.values.map((zero) =>
+    laddersOf(UINT4.values.map((code) => code - zero))
+  );
+}
+
 /**
  * Searches groups that have a scale and a zero point of 0 … 15: the best scale for
  * every zero point is found as for a single scale, so that of all of them is the
@@ -214,12 +225,10 @@ const REACH: Readonly<Record<ScaleSearch, number>> = {
  * @param least The smallest zero point.
  */
 export function zeroPlan(stored: StoredScales, least = 0): SearchPlan {
-  const all = UINT4.values.map((zero) =>
-    laddersOf(UINT4.values.map((code) => code - zero))
-  );
   return {
     able: ZERO_SEARCHES,
     refit(group, { tile, area, first }, search): boolean {
+      const all = laddersByZero();
       const find = search === "fast" ? fastStoredScale : optimalStoredScale;
       const { scale, zero } = tile.fields, from = zero[area];
       let best: FoundScale = { scale: 0, score: 0 };
