@@ -10,6 +10,7 @@
  * @module
  */
 import { quote } from "./errors.ts";
+import { moduleOf } from "./modules.ts";
 import type { TensorEntry } from "./tensors.ts";
 
 /** What scales, zero points and tables are called, at the end of a name. */
@@ -84,11 +85,6 @@ function modulesOf(
   }
   for (const entry of entries) modules.get(entry.name)?.push(entry);
   return modules;
-}
-
-function moduleOf(name: string): string {
-  const point = name.lastIndexOf(".");
-  return point < 0 ? "" : name.slice(0, point);
 }
 
 function methodOf(config: unknown): string | undefined {

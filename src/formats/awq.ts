@@ -234,7 +234,8 @@ const convention: Convention = {
   },
   needed: ["qweight", "qzeros", "scales"],
   recognize,
-  config(options): Readonly<Record<string, unknown>> {
+  layers: "linear",
+  config(options, floats = []): Readonly<Record<string, unknown>> {
     const { groupSize } = options as ResolvedAwqOptions;
     return {
       quant_method: "awq",
@@ -242,7 +243,7 @@ const convention: Convention = {
       group_size: groupSize === "row" ? -1 : groupSize,
       bits: 4,
       version: "gemm",
-      modules_to_not_convert: null,
+      modules_to_not_convert: floats.length > 0 ? floats : null,
     };
   },
 };
