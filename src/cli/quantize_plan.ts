@@ -23,6 +23,7 @@ import {
   type OutputTensor,
   safetensorsOutput,
 } from "./output.ts";
+import { numberWarnings } from "./number_warnings.ts";
 import { newNames } from "./rename.ts";
 import { selected } from "./select.ts";
 import {
@@ -159,7 +160,7 @@ export async function planFile(
   const copied = tasks.filter((task) => "reason" in task);
   checkTasks(call, file, quantized, copied);
   const outputs = tasks.map(outputTensor);
-  const warnings = requantizeWarnings(quantized);
+  const warnings = numberWarnings(quantized);
   if (container === "onnx") {
     return {
       tasks: { quantized, copied },
@@ -392,23 +393,6 @@ function outputTensor(task: QuantizeTask | CopyTask): OutputTensor {
   return quantized
     ? { name, shape, quantized: { ...quantized, name } }
     : { name, shape, dtype, byteLength };
-}
-
-function requantizeWarnings(tasks: readonly QuantizeTask[]): string[] {
-  const again = tasks.filter(({ tensor, repacked }) =>
-    isQuantized(tensor) && !repacked
-  );
-  if (again.length === 0) return [];
-  const from = new Set(again.map(({ tensor: { dtype } }) => dtype));
-  return [
-    `${
-      again.length === 1
-        ? `tensor ${quote(again[0].tensor.name)} was`
-        : `${again.length} tensors were`
-    } quantized before (${
-      [...from].join(", ")
-    }): they go through their values, and the error told here is added to that of before`,
-  ];
 }
 
 /** The format that most values are in. */

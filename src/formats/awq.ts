@@ -274,8 +274,9 @@ export const awq: Format<"awq", AwqOptions, AwqParts, ResolvedAwqOptions> =
     errorBound: 0.07,
     options: OPTIONS,
     check,
-    like: ({ fields, groupedBy }) => ({
+    like: ({ fields, groupedBy, computeDtype }) => ({
       groupSize: fields[groupedBy]?.span.columns,
+      computeDtype: computeDtype === "F16" ? "F16" : "F32",
     }),
     layout,
     scheme,

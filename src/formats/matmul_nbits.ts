@@ -261,8 +261,10 @@ export const matmul_nbits: Format<
   errorBound: 0.126,
   options: OPTIONS,
   complete,
-  like: ({ fields, groupedBy, constants }) => ({
+  like: ({ fields, groupedBy, constants, computeDtype }) => ({
     blockSize: fields[groupedBy]?.span.columns,
+    // Values are computed in the type of the scales.
+    scaleDtype: computeDtype === "F16" ? "F16" : "F32",
     symmetric: constants?.zero !== undefined,
   }),
   layout,
