@@ -1,6 +1,6 @@
 """Loads checkpoints with the library that they are for, and compares every weight.
 
-judge.py (torch | hqq | mlx) QUANTIZED DEQUANTIZED [QUANTIZED DEQUANTIZED ...]
+judge.py (torch | hqq | awq | mlx) QUANTIZED DEQUANTIZED [QUANTIZED DEQUANTIZED ...]
 
 DEQUANTIZED is a folder with the float32 values that the weights should have. Prints a
 line of JSON for each pair: which weights the library has quantized, and which of all
@@ -81,6 +81,35 @@ def hqq_weights(folder):
     return quantized, plain, torch_same
 
 
+def awq_weights(folder):
+    """compressed-tensors has a reader of AutoAWQ's checkpoints, configs too."""
+    from compressed_tensors.compressors import BaseCompressor
+    from compressed_tensors.entrypoints.convert import AutoAWQConverter
+    from safetensors.torch import load_file
+
+    with open(folder + "/config.json") as file:
+        settings = json.load(file)["quantization_config"]
+    converter = AutoAWQConverter.from_autoawq_config(settings)
+    (scheme,) = converter.update_config(None).config_groups.values()
+    entries = load_all(folder, load_file)
+    # What a targeted module needs is checked by the names of layers of the model.
+    converter.targets = ["re:.*proj"]
+    converter.validate(entries)
+    entries = converter.process(entries)
+    decompress = BaseCompressor.get_value_from_registry("pack-quantized").decompress
+    quantized = {}
+    for name in [n for n in entries if n.endswith(".weight_packed")]:
+        stem = name[: -len(".weight_packed")]
+        state = {
+            key[len(stem) + 1 :]: value
+            for key, value in entries.items()
+            if key.startswith(stem + ".")
+        }
+        quantized[stem] = decompress(state, scheme)["weight"]
+    plain = {n[: -len(".weight")]: v for n, v in entries.items() if n.endswith(".weight")}
+    return quantized, plain, torch_same
+
+
 def mlx_weights(folder):
     from pathlib import Path
 
@@ -127,7 +156,12 @@ def load_all(folder, load):
     return entries
 
 
-WEIGHTS = {"torch": torch_weights, "hqq": hqq_weights, "mlx": mlx_weights}
+WEIGHTS = {
+    "torch": torch_weights,
+    "hqq": hqq_weights,
+    "awq": awq_weights,
+    "mlx": mlx_weights,
+}
 
 
 def main(library, *folders):

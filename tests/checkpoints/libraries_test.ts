@@ -31,6 +31,11 @@ const LIBRARIES: readonly {
       ["fp4"],
     ],
   },
+  {
+    name: "awq",
+    packages: ["compressed_tensors", "transformers"],
+    formats: [["awq"]],
+  },
   { name: "hqq", packages: ["torch", "hqq"], formats: [["hqq"]] },
   {
     name: "mlx",
