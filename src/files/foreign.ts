@@ -20,6 +20,9 @@ const MARK =
 /** Of those, what nothing else is called. */
 const CERTAIN = /([._])(weight_scale(_inv|_2)?|absmax|quant_map)$|\.SCB$/;
 
+/** What ModelOpt's models have beside a weight, in a module of its own. */
+const COMPRESSED = /\.weight_quantizer\.(_(double_)?scale)$/;
+
 /** Elements that codes are packed in; wider integers are positions and indices. */
 const PACKED =
   /^(U8|I8|U16|I16|U32|I32|F4|F6_E2M3|F6_E3M2|F8_E4M3|F8_E5M2|F8_E4M3FNUZ|F8_E5M2FNUZ)$/;
@@ -50,13 +53,7 @@ export function foreignTensors(
     const isForeign = marks.some(({ name }) => CERTAIN.test(name)) ||
       marks.length > 0 && codes.length > 0;
     if (!isForeign) continue;
-    const shown = members.slice(0, SHOWN_PARTS)
-      .map(({ name, dtype }) => `${quote(name)} ${dtype}`).join(", ");
-    const reason = `another program has quantized ${
-      quote(module)
-    } in a format that is not known here (${shown}${
-      members.length > SHOWN_PARTS ? ", …" : ""
-    })`;
+    const reason = reasonFor(module, members);
     for (const entry of members) found.set(entry, reason);
   }
   const method = methodOf(config);
@@ -72,13 +69,28 @@ export function foreignTensors(
   return found;
 }
 
+function reasonFor(module: string, members: readonly TensorEntry[]): string {
+  if (members.some(({ name }) => COMPRESSED.test(name))) {
+    return `ModelOpt has compressed ${
+      quote(module)
+    } in memory (INT4QTensor, NVFP4QTensor), which is not read: write it with export_hf_checkpoint instead of compress`;
+  }
+  const shown = members.slice(0, SHOWN_PARTS)
+    .map(({ name, dtype }) => `${quote(name)} ${dtype}`).join(", ");
+  return `another program has quantized ${
+    quote(module)
+  } in a format that is not known here (${shown}${
+    members.length > SHOWN_PARTS ? ", …" : ""
+  })`;
+}
+
 /** The entries by module; where the parts of a tensor hang below its own name, the tensor is with them. */
 function modulesOf(
   entries: readonly TensorEntry[],
 ): Map<string, TensorEntry[]> {
   const modules = new Map<string, TensorEntry[]>();
   for (const entry of entries) {
-    const module = moduleOf(entry.name);
+    const module = moduleOf(entry.name.replace(COMPRESSED, ".$1"));
     const members = modules.get(module);
     if (members) members.push(entry);
     else modules.set(module, [entry]);
