@@ -133,9 +133,11 @@ export function dequantize(
 /**
  * Changes the layout of a quantized tensor, not its numbers.
  *
- * Codes and scales move as they are: dequantized values stay the same bit for bit
- * where both formats compute in float32, and there and back is the identity. Only
- * the sign of a zero may change, where a library reads code 8 of an E2M1 grid as +0.
+ * Codes and scales move as they are, and there and back is the identity.
+ * Dequantized values stay the same bit for bit where both formats round them to the
+ * same type, which the new format takes over where it has the choice; only the sign
+ * of a zero may change, where a library reads code 8 of an E2M1 grid as +0, and
+ * OpenVINO rounds the product of two scales to float16.
  *
  * @param quantized The tensor.
  * @param format The name of the format that it becomes, or a format itself.

@@ -13,6 +13,9 @@ import {
   weightMap,
 } from "../files/checkpoint_files.ts";
 import { printable, quote } from "../files/errors.ts";
+import { floatModules } from "../files/modules.ts";
+import type { QuantizedPlan } from "../files/parts.ts";
+import type { Convention } from "../words/format.ts";
 import { changeMembers } from "../files/json_text.ts";
 import { CONFIG_BYTES, INDEX_BYTES } from "../files/limits.ts";
 import type { TensorPlan } from "../files/safetensors.ts";
@@ -61,6 +64,10 @@ export async function folderOutput(
   const names = new Set(checkpoint.shards.map(({ name }) => name));
   const beside = await filesBeside(checkpoint.folder, names);
   const config = settingsFor(tensors);
+  for (const [name, settings] of Object.entries(config.files)) {
+    texts.set(name, `${JSON.stringify(settings, null, 2)}\n`);
+  }
+  const copies = copiesOf(beside, config);
   if (beside.kept.includes(CONFIG)) {
     const path = join(checkpoint.folder, CONFIG);
     const text = await readSmallText(path, CONFIG_BYTES);
@@ -74,8 +81,7 @@ export async function folderOutput(
       folder: {
         files: shards,
         inputs: [checkpoint.folder],
-        fill: (to) =>
-          fillFolder(checkpoint.folder, to, copiesOf(beside), texts),
+        fill: (to) => fillFolder(checkpoint.folder, to, copies, texts),
       },
     },
     warnings: [...config.warnings, ...leftOut(beside)],
@@ -172,19 +178,20 @@ interface ConfigChange {
   readonly kept: boolean;
   /** Its new members. */
   readonly members: Readonly<Record<string, unknown>>;
+  /** Files of settings beside it. */
+  readonly files: Readonly<Record<string, object>>;
   readonly warnings: readonly string[];
 }
 
 /** Settings of quantization that all quantized tensors agree on. */
 function settingsFor(tensors: readonly FromTensor[]): ConfigChange {
-  const settings = new Map<string, Readonly<Record<string, unknown>>>();
+  const outputs = tensors.map(([output]) => output);
+  const settings = new Map<string, Settings>();
   let untold: OutputTensor | undefined;
-  for (const [output] of tensors) {
-    const { quantized } = output;
-    if (!quantized) continue;
-    const { format, options, shape } = quantized;
-    const told = format.convention?.config?.(format.resolve(options, shape));
-    if (told) settings.set(JSON.stringify(told), told);
+  for (const output of outputs) {
+    if (!output.quantized) continue;
+    const told = settingsOf(output.quantized);
+    if (told) settings.set(told.key, told);
     else untold ??= output;
   }
   const before = tensors.some(([_, { foreign, scalesOf }]) =>
@@ -196,7 +203,7 @@ function settingsFor(tensors: readonly FromTensor[]): ConfigChange {
         `${CONFIG} stays as it is: it tells of the tensors that were copied, and cannot tell of the others`,
       ]
       : [];
-    return { kept: true, members: {}, warnings };
+    return { kept: true, members: {}, files: {}, warnings };
   }
   const [first] = settings.values();
   if (untold || settings.size !== 1) {
@@ -206,14 +213,45 @@ function settingsFor(tensors: readonly FromTensor[]): ConfigChange {
     const warnings = untold || settings.size > 1
       ? [`${CONFIG} says nothing of quantization: ${why}`]
       : [];
-    return { kept: false, members: {}, warnings };
+    return { kept: false, members: {}, files: {}, warnings };
   }
-  const whole = SETTINGS.some((member) => member in first);
+  const { convention, options } = first;
+  const floats = floatModules(outputs, convention.layers);
+  const told = convention.config(options, floats);
+  const whole = SETTINGS.some((member) => member in told);
   return {
     kept: false,
-    members: whole ? first : { quantization_config: first },
+    members: whole ? told : { quantization_config: told },
+    files: convention.files?.(options, floats) ?? {},
     warnings: [],
   };
+}
+
+/** What a config can tell of a tensor. */
+interface Settings {
+  readonly convention: Convention & Required<Pick<Convention, "config">>;
+  readonly options: object;
+  /** The same for all tensors of which it tells the same. */
+  readonly key: string;
+}
+
+function settingsOf(
+  { format, options: given, shape }: QuantizedPlan,
+): Settings | undefined {
+  const { convention } = format;
+  if (!convention || !hasConfig(convention)) return undefined;
+  const options = format.resolve(given, shape);
+  return {
+    convention,
+    options,
+    key: JSON.stringify(convention.config(options)),
+  };
+}
+
+function hasConfig(
+  convention: Convention,
+): convention is Settings["convention"] {
+  return convention.config !== undefined;
 }
 
 function changed(
@@ -235,8 +273,13 @@ function changed(
   }
 }
 
-function copiesOf({ kept }: FilesBeside): string[] {
-  return kept.filter((path) => path !== CONFIG);
+/** Settings of quantization stay beside a config that stays. */
+function copiesOf(
+  { kept, settings }: FilesBeside,
+  config: ConfigChange,
+): string[] {
+  const others = kept.filter((path) => path !== CONFIG);
+  return config.kept ? [...others, ...settings] : others;
 }
 
 function leftOut({ weights }: FilesBeside): string[] {

@@ -139,8 +139,8 @@ function explain(error: unknown, io: Io, json: boolean): number {
 
 /** The process's own streams and signals. */
 function processStreams(): Streams {
-  catchSignals();
   const { stdout, stderr } = process;
+  catchSignals(stdout.isTTY || stderr.isTTY);
   const out = new PrintStream(stdout, "standard output");
   // Whom it cannot be told to, it is not told to.
   const err = new PrintStream(stderr, "standard error");
@@ -164,10 +164,19 @@ const USUAL_COLUMNS = 80;
 /** Exit codes of processes that a signal ended, as shells count them. */
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
-function catchSignals(): void {
+/**
+ * Removes what is unfinished before a signal ends the process.
+ *
+ * Whether `nohup` has SIGHUP ignored cannot be asked for: Deno and Node put their
+ * own handling in its place. But it leaves no output on a terminal, and without a
+ * terminal there is none to hang up: the run goes on.
+ */
+function catchSignals(onTerminal: boolean): void {
   for (const [signal, code] of Object.entries(SIGNALS)) {
+    const goesOn = signal === "SIGHUP" && !onTerminal;
     try {
       process.on(signal as keyof typeof SIGNALS, () => {
+        if (goesOn) return;
         removeUnfinished();
         process.exit(code);
       });

@@ -34,6 +34,11 @@ export const QUANTIZE_FLAGS: readonly Flag[] = [
   ...FORMAT_FLAGS,
   ...SELECTION_FLAGS,
   {
+    name: "all",
+    help:
+      "quantize norms and biases too, and in a folder embeddings, heads and what else the format's library has no layers for",
+  },
+  {
     name: "strict",
     help:
       "fail when a chosen tensor cannot be quantized, in place of copying it",

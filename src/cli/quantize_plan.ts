@@ -14,6 +14,7 @@ import type { Format } from "../words/format.ts";
 import type { Call } from "./command.ts";
 import type { FormatChoice, FormatChooser } from "./formats_flag.ts";
 import { folderOutput } from "./folder_output.ts";
+import { byHabit, type Habits } from "./habits.ts";
 import { checkGgufCall, checkNoMeta, ggufOutput, metadataFor } from "./gguf.ts";
 import { checkOnnxCall, onnxOutput } from "./onnx.ts";
 import {
@@ -22,8 +23,9 @@ import {
   type OutputTensor,
   safetensorsOutput,
 } from "./output.ts";
+import { numberWarnings } from "./number_warnings.ts";
 import { newNames } from "./rename.ts";
-import { isNamedBy, selected } from "./select.ts";
+import { selected } from "./select.ts";
 import {
   bytesInFormat,
   hasValues,
@@ -136,6 +138,7 @@ export async function planFile(
     chooser,
     file,
     alone: names.length === 1,
+    forLibrary: container === "folder",
     rules,
     layouts: new Layouts(),
   };
@@ -157,7 +160,7 @@ export async function planFile(
   const copied = tasks.filter((task) => "reason" in task);
   checkTasks(call, file, quantized, copied);
   const outputs = tasks.map(outputTensor);
-  const warnings = requantizeWarnings(quantized);
+  const warnings = numberWarnings(quantized);
   if (container === "onnx") {
     return {
       tasks: { quantized, copied },
@@ -251,12 +254,8 @@ function checkTasks(
 /** Why tensors are copied that `--tensors` and `--skip` leave out. */
 const NOT_CHOSEN = "not chosen";
 
-interface Planner {
-  readonly call: Call;
-  readonly chooser: FormatChooser;
+interface Planner extends Habits {
   readonly file: TensorFile;
-  /** Whether the file holds one tensor, so that naming the file chooses it. */
-  readonly alone: boolean;
   readonly rules: PlanRules;
   readonly layouts: Layouts;
 }
@@ -307,26 +306,7 @@ function leftAlone(planner: Planner, tensor: Tensor): string | undefined {
   if (!choice) return "no --format matches its name";
   return isSame(tensor, choice)
     ? `it is ${choice.format.name} already`
-    : oneAxis(planner, tensor);
-}
-
-/**
- * Norms and biases of a model: small, sensitive, and kept as floats by
- * llama.cpp too. What was quantized before was chosen then.
- */
-function oneAxis(
-  { call, chooser, alone }: Planner,
-  tensor: Tensor,
-): string | undefined {
-  const { name, shape, quantized } = tensor;
-  const inReach = shape.length <= 1 && !quantized && hasValues(tensor);
-  const chosen = alone || isNamedBy(call, "tensors", name) ||
-    chooser.names(name);
-  return inReach && !chosen
-    ? `${
-      shape.length === 0 ? "no axis" : "one axis"
-    }, kept as norms and biases are unless --tensors chooses it`
-    : undefined;
+    : byHabit(planner, tensor, choice.format);
 }
 
 /** What to do with a tensor, or why it cannot be quantized. */
@@ -413,23 +393,6 @@ function outputTensor(task: QuantizeTask | CopyTask): OutputTensor {
   return quantized
     ? { name, shape, quantized: { ...quantized, name } }
     : { name, shape, dtype, byteLength };
-}
-
-function requantizeWarnings(tasks: readonly QuantizeTask[]): string[] {
-  const again = tasks.filter(({ tensor, repacked }) =>
-    isQuantized(tensor) && !repacked
-  );
-  if (again.length === 0) return [];
-  const from = new Set(again.map(({ tensor: { dtype } }) => dtype));
-  return [
-    `${
-      again.length === 1
-        ? `tensor ${quote(again[0].tensor.name)} was`
-        : `${again.length} tensors were`
-    } quantized before (${
-      [...from].join(", ")
-    }): they go through their values, and the error told here is added to that of before`,
-  ];
 }
 
 /** The format that most values are in. */

@@ -18,6 +18,8 @@ const DEPTH = 8;
 export interface FilesBeside {
   /** Those that go with a model, by their paths in the folder. */
   readonly kept: readonly string[];
+  /** Those with nothing but settings of quantization. */
+  readonly settings: readonly string[];
   /** Other weights. */
   readonly weights: readonly string[];
 }
@@ -27,19 +29,20 @@ export interface FilesBeside {
  *
  * @param folder The folder.
  * @param shards The files of its tensors, which are not listed.
- * @returns The files, without what tells of the tensors: index and settings of quantization.
+ * @returns The files, without what tells where the tensors are.
  */
 export async function filesBeside(
   folder: string,
   shards: ReadonlySet<string>,
 ): Promise<FilesBeside> {
-  const kept: string[] = [], weights: string[] = [];
+  const kept: string[] = [], settings: string[] = [], weights: string[] = [];
   for await (const path of filesUnder(folder, "", DEPTH)) {
-    if (shards.has(path) || CONFIG_FILES.includes(path)) continue;
-    if (WEIGHTS.test(path)) weights.push(path);
+    if (shards.has(path)) continue;
+    if (CONFIG_FILES.includes(path)) settings.push(path);
+    else if (WEIGHTS.test(path)) weights.push(path);
     else if (!path.endsWith(".index.json")) kept.push(path);
   }
-  return { kept: kept.sort(), weights: weights.sort() };
+  return { kept: kept.sort(), settings, weights: weights.sort() };
 }
 
 async function* filesUnder(

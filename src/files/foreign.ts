@@ -10,6 +10,7 @@
  * @module
  */
 import { quote } from "./errors.ts";
+import { moduleOf } from "./modules.ts";
 import type { TensorEntry } from "./tensors.ts";
 
 /** What scales, zero points and tables are called, at the end of a name. */
@@ -18,6 +19,9 @@ const MARK =
 
 /** Of those, what nothing else is called. */
 const CERTAIN = /([._])(weight_scale(_inv|_2)?|absmax|quant_map)$|\.SCB$/;
+
+/** What ModelOpt's models have beside a weight, in a module of its own. */
+const COMPRESSED = /\.weight_quantizer\.(_(double_)?scale)$/;
 
 /** Elements that codes are packed in; wider integers are positions and indices. */
 const PACKED =
@@ -49,13 +53,7 @@ export function foreignTensors(
     const isForeign = marks.some(({ name }) => CERTAIN.test(name)) ||
       marks.length > 0 && codes.length > 0;
     if (!isForeign) continue;
-    const shown = members.slice(0, SHOWN_PARTS)
-      .map(({ name, dtype }) => `${quote(name)} ${dtype}`).join(", ");
-    const reason = `another program has quantized ${
-      quote(module)
-    } in a format that is not known here (${shown}${
-      members.length > SHOWN_PARTS ? ", …" : ""
-    })`;
+    const reason = reasonFor(module, members);
     for (const entry of members) found.set(entry, reason);
   }
   const method = methodOf(config);
@@ -71,24 +69,34 @@ export function foreignTensors(
   return found;
 }
 
+function reasonFor(module: string, members: readonly TensorEntry[]): string {
+  if (members.some(({ name }) => COMPRESSED.test(name))) {
+    return `ModelOpt has compressed ${
+      quote(module)
+    } in memory (INT4QTensor, NVFP4QTensor), which is not read: write it with export_hf_checkpoint instead of compress`;
+  }
+  const shown = members.slice(0, SHOWN_PARTS)
+    .map(({ name, dtype }) => `${quote(name)} ${dtype}`).join(", ");
+  return `another program has quantized ${
+    quote(module)
+  } in a format that is not known here (${shown}${
+    members.length > SHOWN_PARTS ? ", …" : ""
+  })`;
+}
+
 /** The entries by module; where the parts of a tensor hang below its own name, the tensor is with them. */
 function modulesOf(
   entries: readonly TensorEntry[],
 ): Map<string, TensorEntry[]> {
   const modules = new Map<string, TensorEntry[]>();
   for (const entry of entries) {
-    const module = moduleOf(entry.name);
+    const module = moduleOf(entry.name.replace(COMPRESSED, ".$1"));
     const members = modules.get(module);
     if (members) members.push(entry);
     else modules.set(module, [entry]);
   }
   for (const entry of entries) modules.get(entry.name)?.push(entry);
   return modules;
-}
-
-function moduleOf(name: string): string {
-  const point = name.lastIndexOf(".");
-  return point < 0 ? "" : name.slice(0, point);
 }
 
 function methodOf(config: unknown): string | undefined {

@@ -234,7 +234,8 @@ const convention: Convention = {
   },
   needed: ["qweight", "qzeros", "scales"],
   recognize,
-  config(options): Readonly<Record<string, unknown>> {
+  layers: "linear",
+  config(options, floats = []): Readonly<Record<string, unknown>> {
     const { groupSize } = options as ResolvedAwqOptions;
     return {
       quant_method: "awq",
@@ -242,7 +243,7 @@ const convention: Convention = {
       group_size: groupSize === "row" ? -1 : groupSize,
       bits: 4,
       version: "gemm",
-      modules_to_not_convert: null,
+      modules_to_not_convert: floats.length > 0 ? floats : null,
     };
   },
 };
@@ -273,8 +274,9 @@ export const awq: Format<"awq", AwqOptions, AwqParts, ResolvedAwqOptions> =
     errorBound: 0.07,
     options: OPTIONS,
     check,
-    like: ({ fields, groupedBy }) => ({
+    like: ({ fields, groupedBy, computeDtype }) => ({
       groupSize: fields[groupedBy]?.span.columns,
+      computeDtype: computeDtype === "F16" ? "F16" : "F32",
     }),
     layout,
     scheme,

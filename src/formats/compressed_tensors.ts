@@ -283,6 +283,8 @@ export const compressed_tensors: Format<
   check,
   like: (scheme) => ({
     ...likeRows(scheme),
+    // Values are computed in the type of the scales.
+    scaleDtype: scheme.computeDtype,
     actOrder: scheme.fields[scheme.groupedBy]?.wholeRows !== undefined,
   }),
   layout,

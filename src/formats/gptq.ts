@@ -322,6 +322,12 @@ function scheme(
     zero: number,
     order: orderPlan({ rows, columns }),
   };
+  const check = (tile: Tile) => {
+    if (symmetric) rejectOtherZeros(tile, fields);
+    rejectScales(tile, fields);
+    if (actOrder) checkGroups(tile, groups, "g_idx");
+    else rejectOrder(tile, group.columns);
+  };
   const scheme: Scheme = {
     ...free,
     fields,
@@ -334,15 +340,11 @@ function scheme(
       if (!holdsZero && overflow === "throw") rejectZero(tile, fields);
       setOrder(tile, group.columns);
     },
+    check,
     decode(tile, out): void {
-      if (symmetric) rejectOtherZeros(tile, fields);
-      rejectScales(tile, fields);
-      if (actOrder) {
-        checkGroups(tile, groups, "g_idx");
-        return decodeInOrder(tile, free, fields, out);
-      }
-      rejectOrder(tile, group.columns);
-      free.decode(tile, out);
+      check(tile);
+      if (actOrder) decodeInOrder(tile, free, fields, out);
+      else free.decode(tile, out);
     },
   };
   return searched(scheme, searchOf(options), options, columns);
@@ -446,9 +448,10 @@ export const gptq: Format<
   options: OPTIONS,
   convention: gptqConvention,
   check,
-  like: ({ fields, groupedBy, constants }) => ({
+  like: ({ fields, groupedBy, constants, computeDtype }) => ({
     groupSize: fields[groupedBy]?.span.columns,
     symmetric: constants?.zero !== undefined,
+    computeDtype: computeDtype === "F16" ? "F16" : "F32",
     actOrder: fields[groupedBy]?.wholeRows !== undefined,
   }),
   layout,

@@ -469,13 +469,21 @@ const META = [
   ...["stores_quant_config", "encoded_state_dict"],
 ];
 
+/** What transformers calls the modules of all layers that are like this one. */
+function tagOf(module: string): string {
+  return module.split(".").filter((name) =>
+    name !== "model" && name !== "layers" && !/^\d+$/.test(name)
+  ).join(".");
+}
+
 const CONVENTION: Convention = {
   entries: Object.fromEntries(
     ["W_q", "scale", "zero", ...META].map((name) => [name, `{stem}.${name}`]),
   ),
   needed: ["W_q", "scale", "zero", "shape", "nbits", "group_size", "axis"],
   recognize,
-  config(options): Readonly<Record<string, unknown>> {
+  layers: "linear",
+  config(options, floats = []): Readonly<Record<string, unknown>> {
     const { groupSize, axis, viewAsFloat } = options as ResolvedHqqOptions;
     return {
       quantization_config: {
@@ -494,7 +502,7 @@ const CONVENTION: Convention = {
           zero_quant_params: null,
           offload_meta: false,
         },
-        skip_modules: [],
+        skip_modules: [...new Set(floats.map(tagOf))],
       },
     };
   },

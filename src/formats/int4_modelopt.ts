@@ -19,6 +19,10 @@
 import { lowFirst } from "../layouts/orders.ts";
 import { fieldPart } from "../layouts/parts.ts";
 import { memberOf, settingsOf, shownValue } from "../model/config.ts";
+import {
+  modeloptConfig,
+  type ModeloptSettings,
+} from "../model/modelopt_config.ts";
 import { defineFormat } from "../model/define.ts";
 import {
   checkMatrix,
@@ -138,6 +142,8 @@ function scheme(
 
 // ---- checkpoints ----
 
+const ALGORITHM = "W4A16_AWQ";
+
 function recognize(
   { parts: { weight, weight_scale: scales }, config }: Candidate,
 ): Recognized | undefined {
@@ -146,8 +152,8 @@ function recognize(
   }
   if (weight.shape.length !== 2 || scales.shape.length !== 2) return undefined;
   const settings = memberOf(config, "quantization") ?? settingsOf(config);
-  const algorithm = memberOf(settings, "quant_algo") ?? "W4A16_AWQ";
-  if (algorithm !== "W4A16_AWQ") return undefined;
+  const algorithm = memberOf(settings, "quant_algo") ?? ALGORITHM;
+  if (algorithm !== ALGORITHM) return undefined;
   const [pairs, inputs] = weight.shape, [outputs, groups] = scales.shape;
   if (2 * pairs !== outputs) {
     fail(`"weight" has ${2 * pairs} outputs, "weight_scale" has ${outputs}`);
@@ -170,6 +176,16 @@ function fail(what: string): never {
   throw new RangeError(`Cannot read it as int4_modelopt: ${what}`);
 }
 
+function settingsOfOptions(options: object): ModeloptSettings {
+  const { groupSize } = options as ResolvedInt4ModeloptOptions;
+  return {
+    algorithm: ALGORITHM,
+    type: "int",
+    group: groupSize === "row" ? undefined : groupSize,
+    more: { has_zero_point: false, pre_quant_scale: false },
+  };
+}
+
 const convention: Convention = {
   entries: {
     weight: "{stem}.weight",
@@ -177,14 +193,7 @@ const convention: Convention = {
   },
   needed: ["weight", "weight_scale"],
   recognize,
-  config(options): Readonly<Record<string, unknown>> {
-    const { groupSize } = options as ResolvedInt4ModeloptOptions;
-    return {
-      quant_method: "modelopt",
-      quant_algo: "W4A16_AWQ",
-      ...(groupSize !== "row" && { group_size: groupSize }),
-    };
-  },
+  ...modeloptConfig(settingsOfOptions),
 };
 
 /**

@@ -45,6 +45,7 @@ import type { Format, Part } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
+import type { Tile } from "../words/tile.ts";
 
 const { abs, ceil, fround, max: larger } = Math;
 
@@ -198,10 +199,17 @@ function scheme(
     computeDtype: scaleDtype,
     scales: { part: "kernel_scale" },
   });
+  const checkOwn = (tile: Tile) => {
+    if (tile.fields.zero) checkZeros(tile, linear.fields, "kernel_zero", -8);
+  };
   return {
     ...linear,
+    check(tile): void {
+      checkOwn(tile);
+      linear.check?.(tile);
+    },
     decode(tile, out): void {
-      if (tile.fields.zero) checkZeros(tile, linear.fields, "kernel_zero", -8);
+      checkOwn(tile);
       linear.decode(tile, out);
     },
   };
@@ -237,10 +245,12 @@ export const keras: Format<
   errorBound: 0.068,
   options: OPTIONS,
   check: (_, shape) => checkMatrix("keras", shape),
-  like: ({ fields, groupedBy }) =>
-    groupedBy === "divisor"
-      ? { groupSize: "row" }
-      : { groupSize: fields[groupedBy]?.span.columns },
+  like: ({ fields, groupedBy, computeDtype }) => ({
+    groupSize: groupedBy === "divisor"
+      ? "row"
+      : fields[groupedBy]?.span.columns,
+    scaleDtype: computeDtype === "BF16" ? "BF16" : "F32",
+  }),
   layout,
   scheme,
 });

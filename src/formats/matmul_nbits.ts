@@ -296,8 +296,10 @@ export const matmul_nbits: Format<
   options: OPTIONS,
   complete,
   check,
-  like: ({ fields, groupedBy, constants }) => ({
+  like: ({ fields, groupedBy, constants, computeDtype }) => ({
     blockSize: fields[groupedBy]?.span.columns,
+    // Values are computed in the type of the scales.
+    scaleDtype: computeDtype === "F16" ? "F16" : "F32",
     symmetric: constants?.zero !== undefined,
   }),
   layout,

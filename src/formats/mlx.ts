@@ -412,9 +412,12 @@ const CONVENTION: Convention = {
   },
   needed: ["weight", "scales"],
   recognize,
-  config(options): Readonly<Record<string, unknown>> {
+  config(options, floats = []): Readonly<Record<string, unknown>> {
     const { mode, groupSize } = options as ResolvedMlxOptions;
-    const settings = { group_size: groupSize, bits: 4, mode };
+    const settings = {
+      ...{ group_size: groupSize, bits: 4, mode },
+      ...Object.fromEntries(floats.map((module) => [module, false])),
+    };
     // mlx-lm writes both and reads the first; others look for the second.
     return { quantization: settings, quantization_config: settings };
   },

@@ -149,6 +149,9 @@ export const mxfp4_ct: Format<
     },
     needed: ["weight_packed", "weight_scale"],
     recognize,
-    config: () => ({ quantization_config: floatConfig(SCHEME) }),
+    layers: "linear",
+    config: (_options, floats) => ({
+      quantization_config: floatConfig(SCHEME, floats),
+    }),
   },
 });

@@ -129,10 +129,11 @@ export const mxfp4_hf: Format<
     entries: { blocks: "{name}_blocks", scales: "{name}_scales" },
     needed: ["blocks", "scales"],
     recognize,
-    config: () => ({
+    layers: "experts",
+    config: (_options, floats = []) => ({
       quantization_config: {
         quant_method: "mxfp4",
-        modules_to_not_convert: [],
+        modules_to_not_convert: floats,
       },
     }),
   },

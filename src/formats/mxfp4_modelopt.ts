@@ -21,6 +21,7 @@
  */
 import { packedRows } from "../layouts/parts.ts";
 import { isObject, memberOf, shownValue } from "../model/config.ts";
+import { modeloptConfig } from "../model/modelopt_config.ts";
 import { defineFormat } from "../model/define.ts";
 import {
   checkExponents,
@@ -137,13 +138,10 @@ export const mxfp4_modelopt: Format<
     entries: { weight: "{stem}.weight", weight_scale: "{stem}.weight_scale" },
     needed: ["weight", "weight_scale"],
     recognize,
-    config: () => ({
-      quantization_config: {
-        quant_method: "modelopt",
-        quant_algo: "MXFP4",
-        group_size: GROUP,
-        ignore: [],
-      },
-    }),
+    ...modeloptConfig(() => ({
+      algorithm: "MXFP4",
+      type: "float",
+      group: GROUP,
+    })),
   },
 });

@@ -145,6 +145,7 @@ export const mxfp4_torchao: Format<
       _weight_qdata: "{stem}._weight_qdata",
       _weight_scale: "{stem}._weight_scale",
     },
+    layers: "linear",
     needed: ["_weight_qdata", "_weight_scale"],
     recognize,
   },

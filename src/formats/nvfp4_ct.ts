@@ -215,6 +215,9 @@ export const nvfp4_ct: Format<
     },
     needed: ["weight_packed", "weight_scale", "weight_global_scale"],
     recognize,
-    config: () => ({ quantization_config: floatConfig(SCHEME) }),
+    layers: "linear",
+    config: (_options, floats) => ({
+      quantization_config: floatConfig(SCHEME, floats),
+    }),
   },
 });

@@ -27,6 +27,7 @@
 import { F32 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { isObject, memberOf, shownValue } from "../model/config.ts";
+import { modeloptConfig } from "../model/modelopt_config.ts";
 import { defineFormat } from "../model/define.ts";
 import { NEGATIVE_NAN_E4M3 } from "../model/e2m1_checkpoint.ts";
 import { badNumber } from "../model/numbers.ts";
@@ -288,13 +289,10 @@ export const nvfp4_modelopt: Format<
     },
     needed: ["weight", "weight_scale", "weight_scale_2"],
     recognize,
-    config: () => ({
-      quantization_config: {
-        quant_method: "modelopt",
-        quant_algo: "NVFP4",
-        group_size: GROUP,
-        ignore: [],
-      },
-    }),
+    ...modeloptConfig(() => ({
+      algorithm: "W4A16_NVFP4",
+      type: "float",
+      group: GROUP,
+    })),
   },
 });

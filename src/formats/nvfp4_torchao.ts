@@ -220,6 +220,7 @@ export const nvfp4_torchao: Format<
       _weight_scale: "{stem}._weight_scale",
       _weight_per_tensor_scale: "{stem}._weight_per_tensor_scale",
     },
+    layers: "linear",
     needed: ["_weight_qdata", "_weight_scale"],
     recognize,
   },

@@ -33,6 +33,7 @@ import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
+import type { Tile } from "../words/tile.ts";
 import { everywhere, type Span } from "../words/tile.ts";
 
 const { abs, fround, max: larger, min: smaller } = Math;
@@ -179,10 +180,17 @@ function scheme(
     prepass: granularity === "tensor" ? wholeRange : undefined,
     scales: { part: "scale" },
   });
+  const checkOwn = (tile: Tile) => {
+    if (!symmetric) checkZeros(tile, linear.fields, "zero_point", -8);
+  };
   return {
     ...linear,
+    check(tile): void {
+      checkOwn(tile);
+      linear.check?.(tile);
+    },
     decode(tile, out): void {
-      if (!symmetric) checkZeros(tile, linear.fields, "zero_point", -8);
+      checkOwn(tile);
       linear.decode(tile, out);
     },
   };

@@ -324,7 +324,11 @@ function conventionOf(name: string): Convention {
     },
     needed: ["weight", "absmax", "quant_map", "quant_state"],
     recognize: (candidate) => recognize(name, candidate),
-    config: (options) => configOf(name, options as ResolvedBitsandbytesOptions),
+    layers: "linear",
+    config: (options, floats = []) => ({
+      ...configOf(name, options as ResolvedBitsandbytesOptions),
+      llm_int8_skip_modules: floats,
+    }),
   };
 }
 

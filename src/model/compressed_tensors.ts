@@ -105,7 +105,10 @@ function recognize(candidate: Candidate): Recognized | undefined {
 }
 
 /** The settings that say what {@linkcode recognize} reads from them. */
-function configOf(given: object): Readonly<Record<string, unknown>> {
+function configOf(
+  given: object,
+  floats: readonly string[] = [],
+): Readonly<Record<string, unknown>> {
   const { groupSize, symmetric, actOrder } = given as {
     readonly groupSize: number | "row";
     readonly symmetric: boolean;
@@ -132,7 +135,7 @@ function configOf(given: object): Readonly<Record<string, unknown>> {
         output_activations: null,
       },
     },
-    ignore: ["lm_head"],
+    ignore: floats,
     kv_cache_scheme: null,
     global_compression_ratio: null,
   };
@@ -149,5 +152,6 @@ export const compressedTensorsConvention: Convention = {
   },
   needed: ["weight_packed", "weight_scale", "weight_shape"],
   recognize,
+  layers: "linear",
   config: configOf,
 };

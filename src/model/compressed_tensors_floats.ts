@@ -22,6 +22,7 @@ export interface FloatScheme {
 /** The `quantization_config` of a checkpoint of one format. */
 export function floatConfig(
   { format, group, strategy, scaleDtype }: FloatScheme,
+  floats: readonly string[] = [],
 ): Record<string, unknown> {
   return {
     quant_method: "compressed-tensors",
@@ -41,7 +42,7 @@ export function floatConfig(
         },
       },
     },
-    ignore: [],
+    ignore: floats,
   };
 }
 

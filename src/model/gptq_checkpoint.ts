@@ -161,7 +161,10 @@ function recognize(candidate: Candidate): Recognized | undefined {
 }
 
 /** The settings that say what {@linkcode recognize} reads from them. */
-function configOf(options: object): Readonly<Record<string, unknown>> {
+function configOf(
+  options: object,
+  floats: readonly string[] = [],
+): Readonly<Record<string, unknown>> {
   const { groupSize, symmetric, version, zeros, actOrder } =
     options as CheckpointOptions;
   const words = !symmetric && version === 1 && zeros === "words";
@@ -171,9 +174,22 @@ function configOf(options: object): Readonly<Record<string, unknown>> {
     group_size: groupSize === "row" ? -1 : groupSize,
     desc_act: actOrder,
     sym: symmetric,
+    ...skipped(floats),
     checkpoint_format: version === 1 ? "gptq" : "gptq_v2",
     // GPTQModel takes zero points for its own only where this names it, from 0.9.0 on.
     ...(words && { meta: { quantizer: ["gptqmodel:0.9.0", "nibblewise"] } }),
+  };
+}
+
+/** What GPTQModel reads of modules that are not quantized: of the head by a member of its own, of others by patterns. */
+function skipped(floats: readonly string[]): Record<string, unknown> {
+  const isHead = (module: string) => /(^|\.)lm_head$/.test(module);
+  const patterns = floats.filter((module) => !isHead(module)).map((module) =>
+    [`-:^${module.replace(/[^\w]/g, "\\$&")}$`, {}] as const
+  );
+  return {
+    lm_head: !floats.some(isHead),
+    ...(patterns.length > 0 && { dynamic: Object.fromEntries(patterns) }),
   };
 }
 
@@ -187,5 +203,10 @@ export const gptqConvention: Convention = {
   },
   needed: ["qweight", "qzeros", "scales", "g_idx"],
   recognize,
+  layers: "linear",
   config: configOf,
+  // AutoGPTQ reads nothing else, GPTQModel writes both.
+  files: (options, floats) => ({
+    "quantize_config.json": configOf(options, floats),
+  }),
 };

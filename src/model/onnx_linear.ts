@@ -255,13 +255,17 @@ export function onnxLinearFormat<Name extends string>(
     options: optionsOf(signed),
     complete,
     check: (options, shape) => check(name, options, shape),
-    like({ fields, groupedBy, prepass, constants }): OnnxLinearOptions {
+    like(
+      { fields, groupedBy, prepass, constants, computeDtype },
+    ): OnnxLinearOptions {
       const span = fields[groupedBy]?.span;
       const symmetric = constants?.zero === home;
-      if (prepass || !span) return { axis: "tensor", symmetric };
+      // Values are computed in the type of the scales.
+      const same = { symmetric, scaleDtype: computeDtype };
+      if (prepass || !span) return { axis: "tensor", ...same };
       return span.columns === 1 && span.rows > 1
-        ? { axis: 0, blockSize: span.rows, symmetric }
-        : { blockSize: span.columns, symmetric };
+        ? { axis: 0, blockSize: span.rows, ...same }
+        : { blockSize: span.columns, ...same };
     },
     layout: (shape, options) => layoutOf(shape, options, home),
     scheme: (shape, options) => schemeOf(shape, options, home),

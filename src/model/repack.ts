@@ -20,6 +20,7 @@ import { cut, type Matrix, whole, type Window } from "../words/window.ts";
 import { asTensorScale, TENSOR_SCALES } from "./tensor_scale.ts";
 import type { Tensor } from "./stages.ts";
 import {
+  checkFields,
   newTile,
   openRoom,
   packTile,
@@ -134,6 +135,7 @@ export function repackWindow(
     );
     unpackFields(to, back, target);
     checkSame(fields, back, to.scheme);
+    checkTaken(to, back);
   }
 }
 
@@ -260,6 +262,20 @@ function checkSame(
       plans[role],
       back,
       bad,
+    );
+  }
+}
+
+/** What was written has to be such as the target reads. */
+function checkTaken(to: Tensor, back: Tile): void {
+  try {
+    checkFields(to, back);
+    to.scheme.check?.(back);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new RangeError(
+      `Cannot repack: it could not be read there: ${cause.message}`,
+      { cause },
     );
   }
 }

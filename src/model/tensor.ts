@@ -316,7 +316,7 @@ function wholeUnits(window: Window, unit: number, columns: number): Window {
 }
 
 /** Throws a RangeError that names part and index of a number which its library never writes. */
-function checkFields({ scheme, layout }: Tensor, tile: Tile): void {
+export function checkFields({ scheme, layout }: Tensor, tile: Tile): void {
   for (const [role, plan] of Object.entries(scheme.fields)) {
     if (!plan.between) continue;
     const [min, max] = plan.between, field = tile.fields[role];

@@ -54,6 +54,10 @@ export function inActOrder(
     order: orderPlan(matrix),
   };
   const groups = Math.ceil(matrix.columns / scale.span.columns);
+  const check = (tile: Tile) => {
+    checkGroups(tile, groups, part);
+    linear.check?.(tile);
+  };
   return {
     ...linear,
     fields,
@@ -62,8 +66,9 @@ export function inActOrder(
       linear.encode(values, tile, context);
       setOrder(tile, scale.span.columns);
     },
+    check,
     decode(tile, out): void {
-      checkGroups(tile, groups, part);
+      check(tile);
       decodeInOrder(tile, linear, fields, out);
     },
   };

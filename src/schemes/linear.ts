@@ -47,6 +47,9 @@ export function linearScheme(plan: LinearPlan): Scheme {
     [scale]: field,
     ...(offset && { [offset]: field }),
   };
+  const check = (tile: Tile) => {
+    if (plan.scales) checkScales(tile, fields, scale, plan.scales);
+  };
   return {
     grid: plan.grid ?? UINT4,
     form: formOf(plan),
@@ -61,8 +64,9 @@ export function linearScheme(plan: LinearPlan): Scheme {
       if (isPlain(plan)) encodeTile(plan, values, tile, context);
       else encodeLinear(plan, values, tile, context);
     },
+    check,
     decode(tile, out): void {
-      if (plan.scales) checkScales(tile, fields, scale, plan.scales);
+      check(tile);
       if (isPlain(plan)) decodeTile(plan, tile, out);
       else decodeLinear(plan, tile, out);
     },

@@ -97,8 +97,25 @@ export interface Convention {
    * parts or the config contradict each other, or where it cannot be told apart.
    */
   recognize(candidate: Candidate): Recognized | undefined;
-  /** What the checkpoint's config file has to say of tensors with these options, for its readers to find. */
-  config?(options: object): Readonly<Record<string, unknown>>;
+  /**
+   * The only modules that the library has quantized layers for: all else in its
+   * checkpoints has to stay floats. Absent where it has them for embeddings too.
+   */
+  readonly layers?: "linear" | "experts";
+  /**
+   * What the checkpoint's config file has to say of tensors with these options, for
+   * its readers to find. `floats` names the modules beside them whose weights are
+   * not quantized.
+   */
+  config?(
+    options: object,
+    floats?: readonly string[],
+  ): Readonly<Record<string, unknown>>;
+  /** The same for files of their own, which the library reads beside `config.json`; by their names. */
+  files?(
+    options: object,
+    floats?: readonly string[],
+  ): Readonly<Record<string, object>>;
 }
 
 /**

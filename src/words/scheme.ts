@@ -76,6 +76,11 @@ export interface Scheme {
   readonly together?: Span;
   /** Finds fields and codes for the values of a tile. */
   encode(values: Float32Array, tile: Tile, context: EncodeContext): void;
+  /**
+   * Throws a RangeError that names part and group where a field has a number that
+   * no writer stores. Decoding begins with it.
+   */
+  check?(tile: Tile): void;
   /** Turns codes and fields back into values. */
   decode(tile: Tile, out: Float32Array): void;
 }

@@ -1,7 +1,12 @@
 // A folder in, a folder out: the same shards, index and config that fit, the
 // other files beside them, and nothing at all where something fails.
 
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   cp,
   mkdir,
@@ -50,7 +55,7 @@ async function parsed(path: string) {
 
 Deno.test("a folder is quantized into a folder, and back", async () => {
   await withCheckpoint(async (path) => {
-    const flags = ["--format", "gptq", "--group-size", "32"];
+    const flags = ["--format", "gptq", "--group-size", "32", "--all"];
     const done = await json("quantize", path("hf"), "-o", path("q/"), ...flags);
     assertEquals(done.tensors.length, 4);
     assertEquals(done.warnings, [
@@ -63,6 +68,7 @@ Deno.test("a folder is quantized into a folder, and back", async () => {
       FIRST,
       SECOND,
       INDEX,
+      "quantize_config.json",
       "tokenizer.json",
     ]);
     assertEquals(
@@ -91,8 +97,13 @@ Deno.test("a folder is quantized into a folder, and back", async () => {
     );
     const config = await readFile(path("q/config.json"), "utf8");
     assertStringIncludes(config, CONFIG.slice(0, -3));
-    const { quant_method, group_size } = JSON.parse(config).quantization_config;
+    const { quantization_config } = JSON.parse(config);
+    const { quant_method, group_size } = quantization_config;
     assertEquals([quant_method, group_size], ["gptq", 32]);
+    assertEquals(
+      await parsed(path("q/quantize_config.json")),
+      quantization_config,
+    );
 
     // As other programs see it: names and the config alone.
     const inspected = await json("inspect", path("q"));
@@ -105,6 +116,8 @@ Deno.test("a folder is quantized into a folder, and back", async () => {
     );
     await json("dequantize", path("q"), "-o", path("f/"));
     assertEquals(await readFile(path("f/config.json"), "utf8"), CONFIG);
+    const left = await readdir(path("f"));
+    assert(!left.includes("quantize_config.json"), left.join());
     const before = await parsed(path(`hf/${INDEX}`));
     const after = await parsed(path(`f/${INDEX}`));
     assertEquals(after, before);
@@ -214,6 +227,8 @@ Deno.test("a config of eight-bit floats stays with them", async () => {
       path("in/config.json"),
       JSON.stringify({ quantization_config }),
     );
+    const own = path("in/hf_quant_config.json");
+    await writeFile(own, JSON.stringify(quantization_config));
     await writeFile(
       path("in/model.safetensors"),
       safetensorsBytes([
@@ -235,7 +250,12 @@ Deno.test("a config of eight-bit floats stays with them", async () => {
     const done = await json("quantize", path("in"), "-o", path("q/"), ...some);
     assertStringIncludes(done.warnings.join(), "config.json stays as it is");
     assertEquals(await parsed(path("q/config.json")), { quantization_config });
+    assertEquals(
+      await parsed(path("q/hf_quant_config.json")),
+      quantization_config,
+    );
     await json("dequantize", path("in"), "-o", path("f/"));
     assertEquals(await parsed(path("f/config.json")), {});
+    assert(!(await readdir(path("f"))).includes("hf_quant_config.json"));
   });
 });

@@ -222,3 +222,25 @@ Deno.test("scales stay with a weight that is copied", async () => {
     );
   });
 });
+
+Deno.test("what ModelOpt compresses in memory is named, floats that it looked at are weights", async () => {
+  await withFolder(async (path) => {
+    const input = path("in.safetensors");
+    const to = ["-o", path("out.safetensors"), "--force"];
+    const scale = tensor("l.q.weight_quantizer._scale", "F32", [128, 1]);
+    const codes = tensor("l.q.weight", "U8", [64, 128]);
+    await writeFile(input, safetensorsBytes([embeddings, codes, scale]));
+    const { code, err } = await run("quantize", input, ...to);
+    assertEquals(code, 1);
+    assertStringIncludes(err, 'ModelOpt has compressed "l.q" in memory');
+    assertStringIncludes(err, "INT4QTensor");
+    const rest = await json("quantize", input, ...to, "--skip", "l.q.*");
+    assertEquals(rest.tensors.length, 1);
+
+    const floats = tensor("l.q.weight", "F32", [64, 256]);
+    const seen = tensor("l.q.weight_quantizer._amax", "F32", []);
+    await writeFile(input, safetensorsBytes([embeddings, floats, seen]));
+    const done = await json("quantize", input, ...to);
+    assertEquals(done.tensors.length, 2);
+  });
+});

@@ -163,16 +163,24 @@ Deno.test(
   },
 );
 
-/** Starts work that takes seconds, waits until it has begun to write, and sends a signal. */
+type Path = (name: string) => string;
+
+/** Work that takes seconds. */
+function longCall(path: Path): string[] {
+  return [
+    ...[Deno.execPath(), "run", "--no-prompt", "-RW", cli, "quantize"],
+    ...[path("w.f32"), "-o", path("q.safetensors"), "--group-size", "32"],
+  ];
+}
+
+/** Starts work, waits until it has begun to write, and sends signals. */
 async function interrupt(
-  path: (name: string) => string,
-  signal: Deno.Signal,
+  path: Path,
+  signals: readonly Deno.Signal[],
+  [program, ...args]: readonly string[] = longCall(path),
 ): Promise<Deno.CommandStatus> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--no-prompt", "-RW", cli, "quantize", path("w.f32")],
-      ...["-o", path("q.safetensors"), "--group-size", "32"],
-    ],
+  const child = new Deno.Command(program, {
+    args: [...args],
     stdout: "null",
     stderr: "null",
   }).spawn();
@@ -181,9 +189,28 @@ async function interrupt(
     const [temporary] = names.filter((name) => name.endsWith(".tmp"));
     return temporary !== undefined && (await stat(path(temporary))).size > 1e6;
   };
-  while (!await begun()) await new Promise((done) => setTimeout(done, 5));
-  child.kill(signal);
+  await until(begun);
+  for (const signal of signals) {
+    child.kill(signal);
+    // Time to die of the one before the next one comes.
+    await new Promise((done) => setTimeout(done, 50));
+  }
   return await child.status;
+}
+
+async function until(done: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; !await done(); tries++) {
+    assert(tries < 5000, "it does not come to pass");
+    await new Promise((next) => setTimeout(next, 5));
+  }
+}
+
+/** Zeros that take no room on the disk. */
+async function writeZeros(path: string): Promise<void> {
+  await writeFile(path, "");
+  const handle = await open(path, "r+");
+  await handle.truncate(8 * 2 ** 30);
+  await handle.close();
 }
 
 Deno.test(
@@ -193,20 +220,14 @@ Deno.test(
   },
   async () => {
     await withFolder(async (path) => {
-      // Zeros that take no room on the disk.
-      await writeFile(path("w.f32"), "");
-      const handle = await open(path("w.f32"), "r+");
-      await handle.truncate(8 * 2 ** 30);
-      await handle.close();
+      await writeZeros(path("w.f32"));
       const before = await stat(path("w.f32"));
-      const status = await interrupt(path, "SIGTERM");
+      const status = await interrupt(path, ["SIGTERM"]);
       assertEquals(status.code, 143);
       assertEquals(await readdir(dirname(path("w.f32"))), ["w.f32"]);
-      assertEquals((await interrupt(path, "SIGINT")).code, 130);
+      assertEquals((await interrupt(path, ["SIGINT"])).code, 130);
       assertEquals(await readdir(dirname(path("w.f32"))), ["w.f32"]);
-      assertEquals((await interrupt(path, "SIGHUP")).code, 129);
-      assertEquals(await readdir(dirname(path("w.f32"))), ["w.f32"]);
-      await interrupt(path, "SIGKILL");
+      await interrupt(path, ["SIGKILL"]);
       const names = await readdir(dirname(path("w.f32")));
       assert(!names.includes("q.safetensors"), names.join());
       const after = await stat(path("w.f32"));
@@ -214,3 +235,29 @@ Deno.test(
     });
   },
 );
+
+Deno.test("a hang-up stops what is on a terminal only, so that nohup works", {
+  ignore: windows,
+}, async () => {
+  await withFolder(async (path) => {
+    await writeZeros(path("w.f32"));
+    const call = longCall(path);
+    const both = ["SIGHUP", "SIGTERM"] as const;
+    for (const away of [call, ["nohup", ...call]]) {
+      assertEquals((await interrupt(path, both, away)).code, 143);
+      assertEquals(await readdir(dirname(path("w.f32"))), ["w.f32"]);
+    }
+    const quoted = call.map((word) => `'${word}'`).join(" ");
+    const terminal = ["script", "-qec", quoted, "/dev/null"];
+    try {
+      // The terminal goes away with the program that keeps it.
+      await interrupt(path, ["SIGKILL"], terminal);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      return console.warn("script is not there: no terminal is hung up");
+    }
+    await until(async () =>
+      (await readdir(dirname(path("w.f32")))).length === 1
+    );
+  });
+});

@@ -11,6 +11,7 @@ const vector = (path: string) =>
 
 interface Report {
   readonly tensors: readonly { name: string; repacked: boolean }[];
+  readonly warnings: readonly string[];
 }
 
 const namesOf = ({ tensors }: Report, repacked: boolean) =>
@@ -40,6 +41,28 @@ Deno.test("convert moves the numbers of another library's checkpoint as they are
       );
       assertStringIncludes(out, "repacked, numbers as they were");
     }
+  });
+});
+
+Deno.test("where the other format rounds values otherwise, that is said", async () => {
+  await withFolder(async (path) => {
+    const source = vector("gptq/gptqmodel-v2-asym-g128");
+    const to = async (format: string): Promise<Report> =>
+      await json(
+        ...["convert", source, "-o", path(`${format}.safetensors`)],
+        ...["--format", format],
+      );
+    const same = await to("matmul_nbits"), other = await to("int4");
+    assertEquals(same.warnings, []);
+    assertEquals(other.warnings, [
+      "2 tensors have the same codes and scales as before, but gptq rounds values to float16, int4 to float32",
+    ]);
+    const compared = await json("compare", source, path("int4.safetensors"));
+    assertEquals(compared.tensors[0].rmse > 0, true);
+    const exact = await json(
+      ...["compare", source, path("matmul_nbits.safetensors")],
+    );
+    assertEquals(exact.tensors[0].rmse, 0);
   });
 });
 

@@ -39,7 +39,7 @@ const made = (options: object = {}, size = shape) =>
 
 Deno.test("int4_modelopt: contradictions are told, other layouts are not taken for it", () => {
   const q = made(), good = q.parts as unknown as Parts;
-  const config = convention.config!(q.options);
+  const config = convention.config!(q.options).quantization_config as object;
   const recognize = (parts: Parts, settings: unknown = config) =>
     convention.recognize(candidateOf(parts, settings));
   assertEquals(recognize(good), { shape, options: q.options });

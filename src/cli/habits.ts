@@ -1,0 +1,58 @@
+/**
+ * Tensors that stay as they are because models are used to it: a call that names
+ * them, or says `--all`, has them quantized nevertheless.
+ *
+ * @module
+ */
+import { hasLayer } from "../files/modules.ts";
+import type { Format } from "../words/format.ts";
+import type { Call } from "./command.ts";
+import type { FormatChooser } from "./formats_flag.ts";
+import { isNamedBy } from "./select.ts";
+import { hasValues, type Tensor } from "./tensors.ts";
+
+/** What a call and its input say of that. */
+export interface Habits {
+  readonly call: Call;
+  readonly chooser: FormatChooser;
+  /** Whether the file holds one tensor, so that naming the file chooses it. */
+  readonly alone: boolean;
+  /** Whether a checkpoint is made, for a library to load. */
+  readonly forLibrary: boolean;
+}
+
+const LAYERS = {
+  linear: "linear modules inside the model",
+  experts: "stacks of experts",
+};
+
+/**
+ * Tells why a tensor stays as it is. What was quantized before was chosen then.
+ *
+ * @param habits What the call says.
+ * @param tensor The tensor.
+ * @param format What it would be quantized to.
+ * @returns The reason; undefined where there is none.
+ */
+export function byHabit(
+  { call, chooser, alone, forLibrary }: Habits,
+  tensor: Tensor,
+  { name: formatName, convention }: Format,
+): string | undefined {
+  const { name, shape, quantized } = tensor;
+  const named = alone || call.has("all") ||
+    isNamedBy(call, "tensors", name) || chooser.names(name);
+  if (named || quantized || !hasValues(tensor)) return undefined;
+  // Norms and biases: small, sensitive, and kept as floats by llama.cpp too.
+  if (shape.length <= 1) {
+    return `${
+      shape.length === 0 ? "no axis" : "one axis"
+    }, kept as norms and biases are unless --tensors or --all chooses it`;
+  }
+  const layers = convention?.layers;
+  return forLibrary && layers && !hasLayer(tensor, layers)
+    ? `kept, as what loads ${formatName} has layers for ${
+      LAYERS[layers]
+    } only, unless --tensors or --all chooses it`
+    : undefined;
+}

@@ -1,0 +1,72 @@
+/**
+ * What happens to the numbers of tensors that were quantized before.
+ *
+ * @module
+ */
+import { quote } from "../files/errors.ts";
+import type { FormatTensor } from "../stream/tensor.ts";
+import type { ComputeDtype } from "../words/scheme.ts";
+import { inFormat, isQuantized, type Tensor } from "./tensors.ts";
+
+const NAMES: Readonly<Record<ComputeDtype, string>> = {
+  F32: "float32",
+  F16: "float16",
+  BF16: "bfloat16",
+};
+
+/** What becomes of a tensor. */
+interface Task {
+  readonly tensor: Tensor;
+  readonly layout: FormatTensor;
+  readonly repacked: boolean;
+}
+
+/** Warnings of what is quantized again, and of values that the new format rounds otherwise. */
+export function numberWarnings(tasks: readonly Task[]): string[] {
+  return [...ofRequantized(tasks), ...ofRounding(tasks)];
+}
+
+function ofRequantized(tasks: readonly Task[]): string[] {
+  const again = tasks.filter(({ tensor, repacked }) =>
+    isQuantized(tensor) && !repacked
+  );
+  if (again.length === 0) return [];
+  const from = new Set(again.map(({ tensor: { dtype } }) => dtype));
+  return [
+    `${
+      again.length === 1
+        ? `tensor ${quote(again[0].tensor.name)} was`
+        : `${again.length} tensors were`
+    } quantized before (${
+      [...from].join(", ")
+    }): they go through their values, and the error told here is added to that of before`,
+  ];
+}
+
+/** Codes and scales are the same, but not what libraries make of them. */
+function ofRounding(tasks: readonly Task[]): string[] {
+  const changes = new Map<string, Task[]>();
+  for (const task of tasks) {
+    const from = task.repacked ? inFormat(task.tensor) : undefined;
+    if (!from) continue;
+    const [before, after] = [roundedTo(from), roundedTo(task.layout)];
+    if (before === after) continue;
+    const change = `${from.format.name} rounds values to ${
+      NAMES[before]
+    }, ${task.layout.format.name} to ${NAMES[after]}`;
+    changes.set(change, [...changes.get(change) ?? [], task]);
+  }
+  return Array.from(
+    changes,
+    ([change, [first, ...more]]) =>
+      `${
+        more.length === 0
+          ? `tensor ${quote(first.tensor.name)} has`
+          : `${more.length + 1} tensors have`
+      } the same codes and scales as before, but ${change}`,
+  );
+}
+
+function roundedTo({ format, shape, options }: FormatTensor): ComputeDtype {
+  return format.scheme(shape, options).computeDtype;
+}

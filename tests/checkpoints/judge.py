@@ -1,0 +1,180 @@
+"""Loads checkpoints with the library that they are for, and compares every weight.
+
+judge.py (torch | hqq | awq | mlx) QUANTIZED DEQUANTIZED [QUANTIZED DEQUANTIZED ...]
+
+DEQUANTIZED is a folder with the float32 values that the weights should have. Prints a
+line of JSON for each pair: which weights the library has quantized, and which of all
+differ by a bit.
+"""
+
+import glob
+import json
+import os
+import sys
+
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def torch_weights(folder):
+    from safetensors.torch import load_file
+    from transformers import AutoModelForCausalLM, CompressedTensorsConfig
+
+    with open(folder + "/config.json") as file:
+        settings = json.load(file)["quantization_config"]
+    groups = settings.get("config_groups", {}).values()
+    # compressed-tensors 0.20 makes packed zero points no room where it loads packed
+    # weights; transformers has it dequantize them instead.
+    at_once = not all(group["weights"]["symmetric"] for group in groups)
+    how = {"quantization_config": CompressedTensorsConfig(dequantize=True)}
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype="auto", **(how if at_once else {})
+    )
+    method = settings["quant_method"]
+    quantized = {}
+    if method == "bitsandbytes":
+        import bitsandbytes as bnb
+
+        for name, module in model.named_modules():
+            if isinstance(module, bnb.nn.Linear4bit):
+                weight = module.weight
+                quantized[name] = bnb.functional.dequantize_4bit(
+                    weight.data, weight.quant_state
+                )
+    else:
+        from compressed_tensors.compressors import ModelCompressor
+
+        packed = ".weight_packed"
+        names = [n for n in load_all(folder, load_file) if n.endswith(packed)]
+        if not at_once:
+            config = model.config.quantization_config
+            ModelCompressor.from_compression_config(config).decompress_model(model)
+        for name in (name[: -len(packed)] for name in names):
+            quantized[name] = model.get_submodule(name).weight.data
+    plain = {
+        name[: -len(".weight")]: value
+        for name, value in model.state_dict().items()
+        if name.endswith(".weight") and name[: -len(".weight")] not in quantized
+    }
+    return quantized, plain, torch_same
+
+
+def hqq_weights(folder):
+    import torch
+    from hqq.core.quantize import HQQLinear
+    from safetensors.torch import load_file
+
+    entries = load_all(folder, load_file)
+    quantized = {}
+    for name in [name[: -len(".W_q")] for name in entries if name.endswith(".W_q")]:
+        module = HQQLinear(
+            None, None, compute_dtype=torch.float16, device="cpu", initialize=False
+        )
+        state = {
+            key[len(name) + 1 :]: value
+            for key, value in entries.items()
+            if key.startswith(name + ".")
+        }
+        module.load_state_dict(state)
+        quantized[name] = module.dequantize()
+    plain = {n[: -len(".weight")]: v for n, v in entries.items() if n.endswith(".weight")}
+    return quantized, plain, torch_same
+
+
+def awq_weights(folder):
+    """compressed-tensors has a reader of AutoAWQ's checkpoints, configs too."""
+    from compressed_tensors.compressors import BaseCompressor
+    from compressed_tensors.entrypoints.convert import AutoAWQConverter
+    from safetensors.torch import load_file
+
+    with open(folder + "/config.json") as file:
+        settings = json.load(file)["quantization_config"]
+    converter = AutoAWQConverter.from_autoawq_config(settings)
+    (scheme,) = converter.update_config(None).config_groups.values()
+    entries = load_all(folder, load_file)
+    # What a targeted module needs is checked by the names of layers of the model.
+    converter.targets = ["re:.*proj"]
+    converter.validate(entries)
+    entries = converter.process(entries)
+    decompress = BaseCompressor.get_value_from_registry("pack-quantized").decompress
+    quantized = {}
+    for name in [n for n in entries if n.endswith(".weight_packed")]:
+        stem = name[: -len(".weight_packed")]
+        state = {
+            key[len(stem) + 1 :]: value
+            for key, value in entries.items()
+            if key.startswith(stem + ".")
+        }
+        quantized[stem] = decompress(state, scheme)["weight"]
+    plain = {n[: -len(".weight")]: v for n, v in entries.items() if n.endswith(".weight")}
+    return quantized, plain, torch_same
+
+
+def mlx_weights(folder):
+    from pathlib import Path
+
+    import mlx.core as mx
+    from mlx_lm.utils import load_model
+
+    mx.set_default_device(mx.cpu)
+    model, _ = load_model(Path(folder))
+    quantized, plain = {}, {}
+    for name, m in model.named_modules():
+        if hasattr(m, "scales"):
+            biases = getattr(m, "biases", None)
+            quantized[name] = mx.dequantize(
+                m.weight, m.scales, biases, m.group_size, m.bits, m.mode
+            )
+        elif hasattr(m, "weight"):
+            plain[name] = m.weight
+    return quantized, plain, mlx_same
+
+
+def torch_same(path):
+    import torch
+    from safetensors.torch import load_file
+
+    want = load_all(path, load_file)
+    return lambda name, value: torch.equal(
+        value.detach().float().view(torch.int32), want[name].view(torch.int32)
+    )
+
+
+def mlx_same(path):
+    import mlx.core as mx
+
+    want = load_all(path, mx.load)
+    return lambda name, value: mx.array_equal(
+        value.astype(mx.float32).view(mx.uint32), want[name].view(mx.uint32)
+    ).item()
+
+
+def load_all(folder, load):
+    entries = {}
+    for path in sorted(glob.glob(folder + "/*.safetensors")):
+        entries.update(load(path))
+    return entries
+
+
+WEIGHTS = {
+    "torch": torch_weights,
+    "hqq": hqq_weights,
+    "awq": awq_weights,
+    "mlx": mlx_weights,
+}
+
+
+def main(library, *folders):
+    for folder, floats in zip(folders[::2], folders[1::2]):
+        quantized, plain, same_as = WEIGHTS[library](folder)
+        same = same_as(floats)
+        differ = [
+            name
+            for name, value in {**quantized, **plain}.items()
+            if not same(name + ".weight", value)
+        ]
+        told = {"quantized": sorted(quantized), "plain": sorted(plain), "differ": differ}
+        print("\n" + json.dumps(told))
+
+
+main(*sys.argv[1:])

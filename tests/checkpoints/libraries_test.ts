@@ -1,0 +1,123 @@
+/**
+ * Checkpoints as the command makes them, loaded by the libraries that they are for:
+ * the very values that `dequantize` gives, and everything else as it was.
+ */
+import { assertEquals } from "@std/assert";
+import { run } from "../cli/support.ts";
+import { withFolder } from "../files/temporary_folder.ts";
+import { LINEAR, writeLlama } from "./llama_folder.ts";
+
+const judge = new URL("judge.py", import.meta.url).pathname;
+/** A Python with the libraries, named by NIBBLEWISE_PYTHON where it is not the one of the system. */
+const python = Deno.env.get("NIBBLEWISE_PYTHON") ?? "python3";
+
+/** Python packages that load checkpoints, formats of them, and whether embeddings are quantized. */
+const LIBRARIES: readonly {
+  name: string;
+  packages: string[];
+  formats: string[][];
+  embeddings?: true;
+}[] = [
+  {
+    name: "torch",
+    packages: ["transformers", "compressed_tensors", "bitsandbytes"],
+    formats: [
+      ["compressed_tensors"],
+      ["compressed_tensors", "--symmetric", "false", "--group-size", "row"],
+      ["mxfp4_ct"],
+      ["nvfp4_ct"],
+      ["nf4"],
+      ["nf4", "--nested", "true", "--compute-dtype", "BF16"],
+      ["fp4"],
+    ],
+  },
+  {
+    name: "awq",
+    packages: ["compressed_tensors", "transformers"],
+    formats: [["awq"]],
+  },
+  { name: "hqq", packages: ["torch", "hqq"], formats: [["hqq"]] },
+  {
+    name: "mlx",
+    packages: ["mlx", "mlx_lm"],
+    formats: [["mlx"], ["mlx", "--mode", "mxfp4"], ["mlx", "--mode", "nvfp4"]],
+    embeddings: true,
+  },
+];
+
+for (const { name, packages, formats, embeddings } of LIBRARIES) {
+  const missing = await missingOf(packages);
+  if (missing === undefined) {
+    console.log(`${python} is not there: no library loads what is made`);
+  } else if (missing.length > 0) {
+    console.log(
+      `${
+        missing.join(", ")
+      } not there (pip install, NIBBLEWISE_PYTHON): ${name} loads nothing`,
+    );
+  }
+  Deno.test({
+    name: `${name} loads folders of ${
+      formats.map((f) => f.join(" ")).join(", ")
+    }, with our values`,
+    ignore: missing?.length !== 0,
+    fn: () =>
+      withFolder(async (path) => {
+        await writeLlama(path("in"));
+        const folders: string[] = [];
+        for (const [no, [format, ...flags]] of formats.entries()) {
+          const [made, floats] = [path(`q${no}`), path(`f${no}`)];
+          const skip = ["--skip", "model.layers.1.mlp.gate_proj.weight"];
+          const how = ["--format", format, ...flags, ...skip, "-q"];
+          await done("quantize", path("in"), "-o", `${made}/`, ...how);
+          await done("dequantize", made, "-o", `${floats}/`, "-q");
+          folders.push(made, floats);
+        }
+        const told = await judged(name, folders);
+        assertEquals(told.length, formats.length);
+        for (const [no, { quantized, plain, differ }] of told.entries()) {
+          const format = formats[no].join(" ");
+          assertEquals(differ, [], format);
+          const linear = 2 * LINEAR.length - 1;
+          assertEquals(quantized.length, linear + (embeddings ? 2 : 0), format);
+          // Five norms, the linear module that is skipped, embeddings and head.
+          assertEquals(plain.length, embeddings ? 6 : 8, format);
+        }
+      }),
+  });
+}
+
+/** Which packages Python lacks; undefined where there is no Python. */
+async function missingOf(packages: string[]): Promise<string[] | undefined> {
+  const find = `import importlib.util as u, sys
+print(*(p for p in sys.argv[1:] if u.find_spec(p) is None))`;
+  try {
+    const args = ["-c", find, ...packages];
+    const { stdout } = await new Deno.Command(python, { args }).output();
+    return new TextDecoder().decode(stdout).split(/\s+/).filter(Boolean);
+  } catch {
+    return undefined;
+  }
+}
+
+async function done(...args: string[]): Promise<void> {
+  const { code, err } = await run(...args);
+  assertEquals(code, 0, err);
+}
+
+interface Verdict {
+  readonly quantized: string[];
+  readonly plain: string[];
+  readonly differ: string[];
+}
+
+async function judged(library: string, folders: string[]): Promise<Verdict[]> {
+  const { success, stdout, stderr } = await new Deno.Command(python, {
+    args: [judge, library, ...folders],
+  }).output();
+  assertEquals(success, true, new TextDecoder().decode(stderr).slice(-3000));
+  const lines = new TextDecoder().decode(stdout).split("\n");
+  return lines.filter((line) => line.startsWith('{"quantized"')).map((line) =>
+    JSON.parse(line)
+  );
+}
