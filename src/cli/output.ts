@@ -34,6 +34,7 @@ export type OutputContainer =
   | "npy"
   | "gguf"
   | "onnx"
+  | "faiss"
   | "folder";
 
 /** A tensor that shall be written: quantized, or elements of a dtype. */
@@ -82,6 +83,7 @@ const ENDINGS: readonly [ending: string, container: OutputContainer][] = [
   [".npy", "npy"],
   [".gguf", "gguf"],
   [".onnx", "onnx"],
+  [".faiss", "faiss"],
 ];
 
 /**

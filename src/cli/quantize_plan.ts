@@ -13,6 +13,7 @@ import type { FormatTensor } from "../stream/tensor.ts";
 import type { Format } from "../words/format.ts";
 import type { Call } from "./command.ts";
 import type { FormatChoice, FormatChooser } from "./formats_flag.ts";
+import { checkFaissCall, checkNoFaiss, faissOutput } from "./faiss.ts";
 import { folderOutput } from "./folder_output.ts";
 import { checkGgufCall, checkNoMeta, ggufOutput, metadataFor } from "./gguf.ts";
 import { checkOnnxCall, onnxOutput } from "./onnx.ts";
@@ -104,6 +105,8 @@ export function checkContainer(
   if (container === "gguf") checkGgufCall(call, chooser.formats);
   else checkNoMeta(call);
   if (container === "onnx") checkOnnxCall(call, chooser.formats);
+  if (container === "faiss") checkFaissCall(call, chooser.formats);
+  else checkNoFaiss(call);
 }
 
 /**
@@ -164,6 +167,10 @@ export async function planFile(
       output: onnxOutput(outputs),
       warnings,
     };
+  }
+  if (container === "faiss") {
+    const output = faissOutput(call, file, outputs);
+    return { tasks: { quantized, copied }, output, warnings };
   }
   if (container === "folder") {
     const folder = await folderOutput(

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { FAISS_MAGIC } from "./faiss.ts";
 import { SAFETENSORS_HEADER_BYTES } from "./limits.ts";
 
 /** Bytes from the start of a file that are looked at. */
@@ -17,8 +18,10 @@ export const NPY_MAGIC: Uint8Array = latin1("\x93NUMPY");
 
 const GGUF_MAGIC = latin1("GGUF");
 
+const FAISS_MAGIC_BYTES = latin1(FAISS_MAGIC);
+
 /** Containers that are known by their first bytes. */
-export type SignedContainer = "npy" | "gguf" | "safetensors";
+export type SignedContainer = "npy" | "gguf" | "faiss" | "safetensors";
 
 /**
  * The container that a file starts like.
@@ -29,6 +32,7 @@ export type SignedContainer = "npy" | "gguf" | "safetensors";
 export function containerOf(start: Uint8Array): SignedContainer | undefined {
   if (startsWith(start, NPY_MAGIC)) return "npy";
   if (startsWith(start, GGUF_MAGIC)) return "gguf";
+  if (startsWith(start, FAISS_MAGIC_BYTES)) return "faiss";
   return startsLikeSafetensors(start) ? "safetensors" : undefined;
 }
 

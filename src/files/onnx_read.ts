@@ -5,6 +5,7 @@
  * @module
  */
 import type { ByteSource } from "./bytes.ts";
+import { unreadable } from "./errors.ts";
 import { ONNX_BYTES, ONNX_FIELDS } from "./limits.ts";
 import { OnnxData } from "./onnx_data.ts";
 import { readModel } from "./onnx_model.ts";
@@ -51,11 +52,6 @@ export async function openOnnx(
     };
   } catch (error) {
     await data.close();
-    const Kind = [SyntaxError, RangeError].find((one) => error instanceof one);
-    if (!Kind) throw error;
-    const message = `Cannot read ${source.name} as ONNX: ${
-      (error as Error).message
-    }`;
-    throw new Kind(message, { cause: error });
+    throw unreadable(source.name, "ONNX", error);
   }
 }

@@ -9,6 +9,7 @@ import type { ByteSource } from "./bytes.ts";
 import { isCheckpoint, openCheckpoint } from "./checkpoint.ts";
 import { readConfigBeside } from "./checkpoint_config.ts";
 import { printable } from "./errors.ts";
+import { openFaiss } from "./faiss.ts";
 import { openFile } from "./file_source.ts";
 import { isGguf, openGguf } from "./gguf_read.ts";
 import { joinShards } from "./gguf_shards.ts";
@@ -58,6 +59,7 @@ const SIGNED: Readonly<Record<SignedContainer, Container>> = {
     endings: [".safetensors"],
     open: (source) => openSafetensors(source),
   },
+  faiss: { name: "faiss", endings: [".faiss"], open: openFaiss },
 };
 
 const RAW: Container = {
