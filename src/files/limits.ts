@@ -180,3 +180,11 @@ export const IMATRIX_BYTES = 2_000_000_000;
  * Stops whatever file has that name from being kept in memory.
  */
 export const INDEX_BYTES: number = 100 * 1000 * 1000;
+
+/**
+ * Bytes of the file in which Lucene tells of vectors; a field takes less than a hundred,
+ * and 21 for each 65,536 vectors.
+ *
+ * Stops a file of any size from being kept in memory.
+ */
+export const LUCENE_META_BYTES: number = 16 * 1024 * 1024;

@@ -8,6 +8,7 @@
  * @module
  */
 import { FAISS_MAGIC } from "./faiss.ts";
+import { LUCENE_MAGIC } from "./lucene.ts";
 import { SAFETENSORS_HEADER_BYTES } from "./limits.ts";
 
 /** Bytes from the start of a file that are looked at. */
@@ -18,10 +19,17 @@ export const NPY_MAGIC: Uint8Array = latin1("\x93NUMPY");
 
 const GGUF_MAGIC = latin1("GGUF");
 
+const LUCENE_MAGIC_BYTES = Uint8Array.from(LUCENE_MAGIC);
+
 const FAISS_MAGIC_BYTES = latin1(FAISS_MAGIC);
 
 /** Containers that are known by their first bytes. */
-export type SignedContainer = "npy" | "gguf" | "faiss" | "safetensors";
+export type SignedContainer =
+  | "npy"
+  | "gguf"
+  | "faiss"
+  | "lucene"
+  | "safetensors";
 
 /**
  * The container that a file starts like.
@@ -33,6 +41,7 @@ export function containerOf(start: Uint8Array): SignedContainer | undefined {
   if (startsWith(start, NPY_MAGIC)) return "npy";
   if (startsWith(start, GGUF_MAGIC)) return "gguf";
   if (startsWith(start, FAISS_MAGIC_BYTES)) return "faiss";
+  if (startsWith(start, LUCENE_MAGIC_BYTES)) return "lucene";
   return startsLikeSafetensors(start) ? "safetensors" : undefined;
 }
 

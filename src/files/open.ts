@@ -20,6 +20,7 @@ import {
   START_BYTES,
   strangerOf,
 } from "./magic.ts";
+import { openLucene } from "./lucene.ts";
 import { openNpy } from "./npy.ts";
 import { openOnnx } from "./onnx_read.ts";
 import { openRaw } from "./raw.ts";
@@ -58,6 +59,11 @@ const SIGNED: Readonly<Record<SignedContainer, Container>> = {
     name: "safetensors",
     endings: [".safetensors"],
     open: (source) => openSafetensors(source),
+  },
+  lucene: {
+    name: "Lucene",
+    endings: [".veq", ".vemq"],
+    open: (source, _name, _options, path) => openLucene(source, path),
   },
   faiss: { name: "faiss", endings: [".faiss"], open: openFaiss },
 };

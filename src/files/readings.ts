@@ -23,7 +23,7 @@ export interface Reading {
 }
 
 /** Why a weight is in none of the formats. */
-export class Unread extends Error {}
+export class Unread extends RangeError {}
 
 /** Types of four bits: two to a byte, as the parts of formats have them. */
 const NIBBLES: ReadonlySet<string> = new Set(["I4", "U4", "F4", "NF4"]);

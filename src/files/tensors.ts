@@ -52,7 +52,8 @@ export interface TensorFile {
     | "raw"
     | "gguf"
     | "onnx"
-    | "faiss";
+    | "faiss"
+    | "lucene";
   /** The bytes. */
   readonly source: ByteSource;
   /** Tensors in file order, names unique. */
