@@ -188,3 +188,24 @@ export const INDEX_BYTES: number = 100 * 1000 * 1000;
  * Stops a file of any size from being kept in memory.
  */
 export const LUCENE_META_BYTES: number = 16 * 1024 * 1024;
+
+/**
+ * Nesting of XML; bodies of loops in a graph are six deep each.
+ *
+ * Stops a document of opening tags, each of which is kept until it ends.
+ */
+export const XML_DEPTH = 64;
+
+/**
+ * Attributes of an element; those of graphs have less than ten.
+ *
+ * Stops an element of millions of them.
+ */
+export const XML_ATTRIBUTES = 256;
+
+/**
+ * Bytes of the graph of an OpenVINO model; those of the largest have some ten megabytes.
+ *
+ * Stops whatever file has that name from being kept in memory.
+ */
+export const OPENVINO_XML_BYTES: number = 256 * 1024 * 1024;

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { basename } from "node:path";
+import { lstat } from "node:fs/promises";
+import { basename, extname } from "node:path";
 import type { ByteSource } from "./bytes.ts";
 import { isCheckpoint, openCheckpoint } from "./checkpoint.ts";
 import { readConfigBeside } from "./checkpoint_config.ts";
@@ -23,6 +24,7 @@ import {
 import { openLucene } from "./lucene.ts";
 import { openNpy } from "./npy.ts";
 import { openOnnx } from "./onnx_read.ts";
+import { openOpenvino } from "./openvino.ts";
 import { openRaw } from "./raw.ts";
 import { openSafetensors } from "./safetensors.ts";
 import { spoolInput, STDIN } from "./stdio.ts";
@@ -81,8 +83,15 @@ const ONNX: Container = {
   open: (source, _name, _options, path) => openOnnx(source, path),
 };
 
+/** Any document might be a graph. */
+const OPENVINO: Container = {
+  name: "OpenVINO",
+  endings: [".xml"],
+  open: (source, _name, _options, path) => openOpenvino(source, path),
+};
+
 /** Those that are known by their endings only. */
-const UNSIGNED: readonly Container[] = [ONNX, RAW];
+const UNSIGNED: readonly Container[] = [ONNX, OPENVINO, RAW];
 
 /**
  * Opens a file of tensors and checks it; one shard of a split GGUF opens them
@@ -118,12 +127,27 @@ async function openOne(
     if (path === "-") return await openSource(source, undefined, options);
     const file = await openSource(source, path, options);
     if (isGguf(file)) return await joinShards(file, path);
+    if (file.container === "raw") await checkNoConstants(path);
     if (file.container !== "safetensors") return file;
     return withConfig(file, path);
   } catch (error) {
     await source.close();
     throw error;
   }
+}
+
+/** The constants of a graph are of many types, and would all be taken for float32. */
+async function checkNoConstants(path: string): Promise<void> {
+  const ending = extname(path), graph = path.slice(0, -ending.length) + ".xml";
+  if (ending.toLowerCase() !== ".bin") return;
+  if (!await lstat(graph).catch(() => undefined)) return;
+  throw new SyntaxError(
+    `Cannot read ${
+      printable(path)
+    } as float32: it holds the constants of an OpenVINO model; open ${
+      printable(basename(graph))
+    } beside it, or rename this one to .f32 if it is none`,
+  );
 }
 
 function withConfig(file: TensorFile, path: string): TensorFile {

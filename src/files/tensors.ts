@@ -53,7 +53,8 @@ export interface TensorFile {
     | "gguf"
     | "onnx"
     | "faiss"
-    | "lucene";
+    | "lucene"
+    | "openvino";
   /** The bytes. */
   readonly source: ByteSource;
   /** Tensors in file order, names unique. */
