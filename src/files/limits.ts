@@ -209,3 +209,11 @@ export const XML_ATTRIBUTES = 256;
  * Stops whatever file has that name from being kept in memory.
  */
 export const OPENVINO_XML_BYTES: number = 256 * 1024 * 1024;
+
+/**
+ * Bytes of the name of a tensor in a TensorFlow Lite model: converters join those of all
+ * operators that they make one, to some hundred each.
+ *
+ * Stops names of megabytes, which would be compared, copied and printed.
+ */
+export const TFLITE_NAME_BYTES = 65_535;

@@ -10,6 +10,7 @@
 import { FAISS_MAGIC } from "./faiss.ts";
 import { LUCENE_MAGIC } from "./lucene.ts";
 import { SAFETENSORS_HEADER_BYTES } from "./limits.ts";
+import { TFLITE_MAGIC } from "./tflite.ts";
 
 /** Bytes from the start of a file that are looked at. */
 export const START_BYTES = 512;
@@ -21,6 +22,8 @@ const GGUF_MAGIC = latin1("GGUF");
 
 const LUCENE_MAGIC_BYTES = Uint8Array.from(LUCENE_MAGIC);
 
+const TFLITE_MAGIC_BYTES = latin1(TFLITE_MAGIC);
+
 const FAISS_MAGIC_BYTES = latin1(FAISS_MAGIC);
 
 /** Containers that are known by their first bytes. */
@@ -29,6 +32,7 @@ export type SignedContainer =
   | "gguf"
   | "faiss"
   | "lucene"
+  | "tflite"
   | "safetensors";
 
 /**
@@ -42,6 +46,7 @@ export function containerOf(start: Uint8Array): SignedContainer | undefined {
   if (startsWith(start, GGUF_MAGIC)) return "gguf";
   if (startsWith(start, FAISS_MAGIC_BYTES)) return "faiss";
   if (startsWith(start, LUCENE_MAGIC_BYTES)) return "lucene";
+  if (startsWith(start.subarray(4), TFLITE_MAGIC_BYTES)) return "tflite";
   return startsLikeSafetensors(start) ? "safetensors" : undefined;
 }
 
@@ -89,6 +94,9 @@ const GGML_LEGACY = ["lmgg", "fmgg", "tjgg", "algg"].map(latin1);
 /** How torch.save began before it wrote zip archives: protocol 2, then a number of ten bytes. */
 const TORCH_PICKLE = latin1("\x80\x02\x8a\x0a");
 
+/** Files of a `.keras` archive, one of which is the first. */
+const KERAS_FIRST = ["metadata.json", "config.json", "model.weights.h5"];
+
 const STRANGERS: readonly Stranger[] = [
   {
     what:
@@ -117,6 +125,13 @@ const STRANGERS: readonly Stranger[] = [
       "a ggml file from before GGUF; convert it with the scripts of the project that it is for, or fetch a .gguf",
     matches: ({ start }) =>
       GGML_LEGACY.some((magic) => startsWith(start, magic)),
+  },
+  {
+    what:
+      "a Keras archive (.keras), whose weights are HDF5; save its arrays as .npy or .safetensors",
+    matches: ({ start }) =>
+      startsWith(start, latin1("PK\x03\x04")) &&
+      KERAS_FIRST.some((name) => startsWith(start.subarray(30), latin1(name))),
   },
   {
     what:

@@ -28,6 +28,7 @@ import { openOpenvino } from "./openvino.ts";
 import { openRaw } from "./raw.ts";
 import { openSafetensors } from "./safetensors.ts";
 import { spoolInput, STDIN } from "./stdio.ts";
+import { openTflite } from "./tflite.ts";
 import type { TensorFile } from "./tensors.ts";
 
 /** What a caller knows that the file does not say. */
@@ -66,6 +67,11 @@ const SIGNED: Readonly<Record<SignedContainer, Container>> = {
     name: "Lucene",
     endings: [".veq", ".vemq"],
     open: (source, _name, _options, path) => openLucene(source, path),
+  },
+  tflite: {
+    name: "TensorFlow Lite",
+    endings: [".tflite"],
+    open: (source) => openTflite(source),
   },
   faiss: { name: "faiss", endings: [".faiss"], open: openFaiss },
 };

@@ -54,7 +54,8 @@ export interface TensorFile {
     | "onnx"
     | "faiss"
     | "lucene"
-    | "openvino";
+    | "openvino"
+    | "tflite";
   /** The bytes. */
   readonly source: ByteSource;
   /** Tensors in file order, names unique. */
