@@ -79,7 +79,7 @@ export function faissOutput(
     throw new RangeError(
       `Cannot write a faiss index: it holds one tensor of the format ${FORMAT}, and there are ${tensors.length}, ${
         quote(other.name)
-      } among them; take the vectors out first, with dequantize --tensors NAME -o FILE.npy`,
+      } among them; choose one with --tensors NAME`,
     );
   }
   const index = planFaiss(

@@ -169,8 +169,11 @@ export async function planFile(
     };
   }
   if (container === "faiss") {
-    const output = faissOutput(call, file, outputs);
-    return { tasks: { quantized, copied }, output, warnings };
+    // An index has no room for tensors that nobody asked for.
+    const kept = copied.filter(({ reason }) => reason !== NOT_CHOSEN);
+    const held = [...quantized, ...kept].map(outputTensor);
+    const output = faissOutput(call, file, held);
+    return { tasks: { quantized, copied: kept }, output, warnings };
   }
   if (container === "folder") {
     const folder = await folderOutput(

@@ -217,3 +217,10 @@ export const OPENVINO_XML_BYTES: number = 256 * 1024 * 1024;
  * Stops names of megabytes, which would be compared, copied and printed.
  */
 export const TFLITE_NAME_BYTES = 65_535;
+
+/**
+ * Nesting of graphs in an ONNX file; real ones have two or three.
+ *
+ * Stops bodies within bodies, each of which is on the stack while it is read.
+ */
+export const ONNX_DEPTH = 16;

@@ -42,7 +42,7 @@ export function findCompressed(
     const entry = entries[i];
     if (inBody) {
       const why = "it is in the body of a layer, where layers are not read";
-      if (CODES.has(entry.dtype)) bound.set(name, why);
+      bound.set(name, why);
       return;
     }
     if (!CODES.has(entry.dtype)) return;

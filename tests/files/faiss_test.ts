@@ -158,6 +158,13 @@ Deno.test("what an index cannot hold is refused, and nothing is written", async 
       assert(!await Deno.stat(path("o.faiss")).catch(() => undefined));
     }
     await done("quantize", path("x.npy"), ...format, "-o", path("o.faiss"));
+    const one = ["--tensors", "b", ...format, "-o", path("b.faiss")];
+    await done("quantize", path("two.safetensors"), ...one);
+    assertSameBytes(
+      await readFile(path("b.faiss")),
+      await readFile(path("o.faiss")),
+      "one of two",
+    );
     const elsewhere = ["-o", path("o.safetensors"), "--metric", "dot"];
     const outcome = await run("quantize", path("x.npy"), ...elsewhere);
     assertEquals(outcome.code, 2);
