@@ -77,9 +77,9 @@ export function faissOutput(
       quantized?.format.name !== FORMAT
     ) ?? first;
     throw new RangeError(
-      `Cannot write a faiss index: it holds one tensor of the format ${FORMAT}, and there are ${tensors.length}, ${
-        quote(other.name)
-      } among them; choose one with --tensors NAME`,
+      `Cannot write a faiss index: it holds one tensor of the format ${FORMAT}, and there are ${tensors.length}${
+        other ? `, ${quote(other.name)} among them` : ""
+      }; choose one with --tensors NAME`,
     );
   }
   const index = planFaiss(

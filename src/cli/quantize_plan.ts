@@ -164,7 +164,7 @@ export async function planFile(
   if (container === "onnx") {
     return {
       tasks: { quantized, copied },
-      output: onnxOutput(outputs),
+      output: onnxOutput(call.get("output")!, outputs),
       warnings,
     };
   }
