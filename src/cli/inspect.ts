@@ -5,7 +5,7 @@
  */
 import { basename } from "node:path";
 import { isCheckpoint } from "../files/checkpoint.ts";
-import { printable } from "../files/errors.ts";
+import { printable, quote } from "../files/errors.ts";
 import { isGguf } from "../files/gguf_read.ts";
 import { shardsText } from "../files/gguf_shards.ts";
 import {
@@ -76,7 +76,8 @@ async function run(call: Call, io: Io): Promise<number> {
     if (chooser) return await dryRun(call, io, file, chooser);
     const warnings: string[] = [];
     const tensors = await tensorsOf(file, warnings);
-    for (const warning of foreignWarnings(tensors)) warnings.push(warning);
+    warnings.push(...shortened(foreignReasons(tensors)));
+    warnings.push(...shortened(boundReasons(file)));
     warn(call, io, warnings);
     show(
       call,
@@ -100,9 +101,26 @@ function tellImportance(call: Call, io: Io, importance: Importance): void {
 /** Reasons of this kind that are told. */
 const SHOWN_REASONS = 5;
 
-/** What is not known of a file: a line for each module that another program has quantized. */
-function foreignWarnings(tensors: readonly Tensor[]): string[] {
-  const reasons = [...new Set(tensors.flatMap(({ foreign }) => foreign ?? []))];
+/** A line for each module that another program has quantized. */
+function foreignReasons(tensors: readonly Tensor[]): string[] {
+  return [...new Set(tensors.flatMap(({ foreign }) => foreign ?? []))];
+}
+
+/** A line for each reason why tensors belong to something that is not read. */
+function boundReasons({ bound }: TensorFile): string[] {
+  const names = new Map<string, string[]>();
+  for (const [name, why] of bound ?? []) {
+    const others = names.get(why);
+    if (others) others.push(name);
+    else names.set(why, [name]);
+  }
+  return Array.from(names, ([why, [first, ...more]]) => {
+    const others = more.length > 0 ? `, and ${more.length} more` : "";
+    return `tensor ${quote(first)}${others}: ${why}`;
+  });
+}
+
+function shortened(reasons: readonly string[]): readonly string[] {
   const more = reasons.length - SHOWN_REASONS;
   return more > 0
     ? [...reasons.slice(0, SHOWN_REASONS), `and ${more} more of this kind`]

@@ -3,11 +3,9 @@
  *
  * @module
  */
-import {
-  hasOnnxOperator,
-  planOnnx,
-  writeOnnxFrame,
-} from "../files/onnx_write.ts";
+import { basename } from "node:path";
+import { hasOnnxOperator } from "../files/onnx_wirings.ts";
+import { planOnnx, writeOnnxFrame } from "../files/onnx_write.ts";
 import { planSafetensors } from "../files/safetensors.ts";
 import { formats } from "../formats.ts";
 import type { Format } from "../words/format.ts";
@@ -37,11 +35,15 @@ export function checkOnnxCall(call: Call, chosen: readonly Format[]): void {
 /**
  * Lays out an ONNX model.
  *
+ * @param path Where it goes.
  * @param tensors What it shall hold.
  * @returns The plan.
  * @throws {RangeError} If ONNX cannot hold a tensor.
  */
-export function onnxOutput(tensors: readonly OutputTensor[]): OutputPlan {
+export function onnxOutput(
+  path: string,
+  tensors: readonly OutputTensor[],
+): OutputPlan {
   const plan = planOnnx(
     tensors.flatMap(({ quantized }) => quantized ?? []),
     tensors.flatMap(({ name, shape, dtype, byteLength }) =>
@@ -52,9 +54,12 @@ export function onnxOutput(tensors: readonly OutputTensor[]): OutputPlan {
         byteLength: byteLength ?? bytesOf(dtype, shape),
       }]
     ),
+    { location: `${basename(path)}.data` },
   );
+  const { size, beside } = plan;
   return {
-    size: plan.size,
+    size: size + (beside?.size ?? 0),
+    ...(beside && { beside: { name: beside.name, start: size } }),
     offsetOf: (index, part) => plan.offsetOf(tensors[index].name, part),
     writeFrame: (sink) => writeOnnxFrame(sink, plan),
   };

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { dirname, join } from "node:path";
 import type { ByteSink } from "../files/bytes.ts";
 import { fileError, printable, quote } from "../files/errors.ts";
 import { createFile } from "../files/file_sink.ts";
@@ -20,6 +21,7 @@ import {
   type TensorPlan,
 } from "../files/safetensors.ts";
 import { spoolOutput } from "../files/stdio.ts";
+import { PairSink } from "../files/pair_sink.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { abortAll } from "../files/temporary.ts";
 import type { ByteWriter } from "../stream/bytes.ts";
@@ -34,6 +36,7 @@ export type OutputContainer =
   | "npy"
   | "gguf"
   | "onnx"
+  | "faiss"
   | "folder";
 
 /** A tensor that shall be written: quantized, or elements of a dtype. */
@@ -52,12 +55,14 @@ export interface OutputTensor {
 
 /** Where everything goes. */
 export interface OutputPlan {
-  /** Bytes of the whole file. */
+  /** Bytes of the whole file, and of one beside it. */
   readonly size: number;
   /** Absolute offset of a tensor, by its number among those that are written, or of a part of it. */
   offsetOf(index: number, part?: string): number;
   /** Writes all but the tensors; called once. */
   writeFrame(sink: ByteWriter): Promise<void> | undefined;
+  /** The file beside it that is written, too: what goes to it, and from which offset on. */
+  readonly beside?: { readonly name: string; readonly start: number };
   /** What it takes to write a folder, where the output is one. */
   readonly folder?: FolderOptions;
 }
@@ -82,6 +87,7 @@ const ENDINGS: readonly [ending: string, container: OutputContainer][] = [
   [".npy", "npy"],
   [".gguf", "gguf"],
   [".onnx", "onnx"],
+  [".faiss", "faiss"],
 ];
 
 /**
@@ -144,7 +150,7 @@ export async function openOutput(
   path: string,
   call: Call,
   { paths = [], checkpoint }: Pick<TensorFile, "paths" | "checkpoint"> = {},
-  { folder }: Pick<OutputPlan, "folder"> = {},
+  { folder, beside }: Pick<OutputPlan, "folder" | "beside"> = {},
 ): Promise<ByteSink> {
   if (folder) return await createFolder(path, folder);
   if (path === STANDARD) return await spoolOutput();
@@ -154,7 +160,16 @@ export async function openOutput(
     });
   }
   const inputs = [...call.inputs, ...paths];
-  return await createFile(path, { force: call.has("force"), inputs });
+  const options = { force: call.has("force"), inputs };
+  const sink = await createFile(path, options);
+  if (!beside) return sink;
+  try {
+    const other = await createFile(join(dirname(path), beside.name), options);
+    return new PairSink(sink, beside.start, other);
+  } catch (error) {
+    await sink.abort();
+    throw error;
+  }
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import { adviceFor } from "./advice.ts";
 import { type Call, type Command, DONE, type Flag, show } from "./command.ts";
+import { FAISS_FLAGS } from "./faiss.ts";
 import { choice } from "./flags.ts";
 import { DTYPE_FLAG, withFile } from "./input.ts";
 import { FORMAT_FLAGS, FormatChooser } from "./formats_flag.ts";
@@ -56,6 +57,7 @@ export const QUANTIZE_FLAGS: readonly Flag[] = [
   },
   RENAME_FLAG,
   ...META_FLAGS,
+  ...FAISS_FLAGS,
 ];
 
 /** What a recipe decides by itself. */
@@ -121,6 +123,7 @@ export async function quantizeFile(
     "safetensors",
     "gguf",
     "onnx",
+    "faiss",
     "folder",
   ]);
   checkContainer(call, chooser, container);

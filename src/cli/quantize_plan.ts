@@ -13,6 +13,7 @@ import type { FormatTensor } from "../stream/tensor.ts";
 import type { Format } from "../words/format.ts";
 import type { Call } from "./command.ts";
 import type { FormatChoice, FormatChooser } from "./formats_flag.ts";
+import { checkFaissCall, checkNoFaiss, faissOutput } from "./faiss.ts";
 import { folderOutput } from "./folder_output.ts";
 import { byHabit, type Habits } from "./habits.ts";
 import { checkGgufCall, checkNoMeta, ggufOutput, metadataFor } from "./gguf.ts";
@@ -106,6 +107,8 @@ export function checkContainer(
   if (container === "gguf") checkGgufCall(call, chooser.formats);
   else checkNoMeta(call);
   if (container === "onnx") checkOnnxCall(call, chooser.formats);
+  if (container === "faiss") checkFaissCall(call, chooser.formats);
+  else checkNoFaiss(call);
 }
 
 /**
@@ -164,9 +167,16 @@ export async function planFile(
   if (container === "onnx") {
     return {
       tasks: { quantized, copied },
-      output: onnxOutput(outputs),
+      output: onnxOutput(call.get("output")!, outputs),
       warnings,
     };
+  }
+  if (container === "faiss") {
+    // An index has no room for tensors that nobody asked for.
+    const kept = copied.filter(({ reason }) => reason !== NOT_CHOSEN);
+    const held = [...quantized, ...kept].map(outputTensor);
+    const output = faissOutput(call, file, held);
+    return { tasks: { quantized, copied: kept }, output, warnings };
   }
   if (container === "folder") {
     const folder = await folderOutput(

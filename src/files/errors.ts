@@ -106,3 +106,24 @@ export function fileError(failed: string, error: unknown): Error {
   const reason = REASONS.get(errorCode(error) ?? "") ?? message.split("\n")[0];
   return new Error(`${failed}: ${reason}`, { cause: error });
 }
+
+/**
+ * What is wrong with the bytes of a file, told with its name; an error of another kind stays as it is.
+ *
+ * @param name What the file is called.
+ * @param container What it cannot be read as.
+ * @param error What a reader threw.
+ * @returns The error to throw.
+ */
+export function unreadable(
+  name: string,
+  container: string,
+  error: unknown,
+): unknown {
+  const Kind = [SyntaxError, RangeError].find((one) => error instanceof one);
+  if (!Kind) return error;
+  const message = `Cannot read ${name} as ${container}: ${
+    (error as Error).message
+  }`;
+  return new Kind(message, { cause: error });
+}

@@ -180,3 +180,47 @@ export const IMATRIX_BYTES = 2_000_000_000;
  * Stops whatever file has that name from being kept in memory.
  */
 export const INDEX_BYTES: number = 100 * 1000 * 1000;
+
+/**
+ * Bytes of the file in which Lucene tells of vectors; a field takes less than a hundred,
+ * and 21 for each 65,536 vectors.
+ *
+ * Stops a file of any size from being kept in memory.
+ */
+export const LUCENE_META_BYTES: number = 16 * 1024 * 1024;
+
+/**
+ * Nesting of XML; bodies of loops in a graph are six deep each.
+ *
+ * Stops a document of opening tags, each of which is kept until it ends.
+ */
+export const XML_DEPTH = 64;
+
+/**
+ * Attributes of an element; those of graphs have less than ten.
+ *
+ * Stops an element of millions of them.
+ */
+export const XML_ATTRIBUTES = 256;
+
+/**
+ * Bytes of the graph of an OpenVINO model; those of the largest have some ten megabytes.
+ *
+ * Stops whatever file has that name from being kept in memory.
+ */
+export const OPENVINO_XML_BYTES: number = 256 * 1024 * 1024;
+
+/**
+ * Bytes of the name of a tensor in a TensorFlow Lite model: converters join those of all
+ * operators that they make one, to some hundred each.
+ *
+ * Stops names of megabytes, which would be compared, copied and printed.
+ */
+export const TFLITE_NAME_BYTES = 65_535;
+
+/**
+ * Nesting of graphs in an ONNX file; real ones have two or three.
+ *
+ * Stops bodies within bodies, each of which is on the stack while it is read.
+ */
+export const ONNX_DEPTH = 16;

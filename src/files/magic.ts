@@ -7,7 +7,10 @@
  *
  * @module
  */
+import { FAISS_MAGIC } from "./faiss.ts";
+import { LUCENE_MAGIC } from "./lucene.ts";
 import { SAFETENSORS_HEADER_BYTES } from "./limits.ts";
+import { TFLITE_MAGIC } from "./tflite.ts";
 
 /** Bytes from the start of a file that are looked at. */
 export const START_BYTES = 512;
@@ -17,8 +20,20 @@ export const NPY_MAGIC: Uint8Array = latin1("\x93NUMPY");
 
 const GGUF_MAGIC = latin1("GGUF");
 
+const LUCENE_MAGIC_BYTES = Uint8Array.from(LUCENE_MAGIC);
+
+const TFLITE_MAGIC_BYTES = latin1(TFLITE_MAGIC);
+
+const FAISS_MAGIC_BYTES = latin1(FAISS_MAGIC);
+
 /** Containers that are known by their first bytes. */
-export type SignedContainer = "npy" | "gguf" | "safetensors";
+export type SignedContainer =
+  | "npy"
+  | "gguf"
+  | "faiss"
+  | "lucene"
+  | "tflite"
+  | "safetensors";
 
 /**
  * The container that a file starts like.
@@ -29,6 +44,9 @@ export type SignedContainer = "npy" | "gguf" | "safetensors";
 export function containerOf(start: Uint8Array): SignedContainer | undefined {
   if (startsWith(start, NPY_MAGIC)) return "npy";
   if (startsWith(start, GGUF_MAGIC)) return "gguf";
+  if (startsWith(start, FAISS_MAGIC_BYTES)) return "faiss";
+  if (startsWith(start, LUCENE_MAGIC_BYTES)) return "lucene";
+  if (startsWith(start.subarray(4), TFLITE_MAGIC_BYTES)) return "tflite";
   return startsLikeSafetensors(start) ? "safetensors" : undefined;
 }
 
@@ -76,6 +94,9 @@ const GGML_LEGACY = ["lmgg", "fmgg", "tjgg", "algg"].map(latin1);
 /** How torch.save began before it wrote zip archives: protocol 2, then a number of ten bytes. */
 const TORCH_PICKLE = latin1("\x80\x02\x8a\x0a");
 
+/** Files of a `.keras` archive, one of which is the first. */
+const KERAS_FIRST = ["metadata.json", "config.json", "model.weights.h5"];
+
 const STRANGERS: readonly Stranger[] = [
   {
     what:
@@ -104,6 +125,13 @@ const STRANGERS: readonly Stranger[] = [
       "a ggml file from before GGUF; convert it with the scripts of the project that it is for, or fetch a .gguf",
     matches: ({ start }) =>
       GGML_LEGACY.some((magic) => startsWith(start, magic)),
+  },
+  {
+    what:
+      "a Keras archive (.keras), whose weights are HDF5; save its arrays as .npy or .safetensors",
+    matches: ({ start }) =>
+      startsWith(start, latin1("PK\x03\x04")) &&
+      KERAS_FIRST.some((name) => startsWith(start.subarray(30), latin1(name))),
   },
   {
     what:

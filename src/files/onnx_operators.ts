@@ -4,22 +4,11 @@
  *
  * @module
  */
-import { findFormat } from "../quantize.ts";
-import { partBytes, type PartSpec } from "../words/layout.ts";
-import { printable, quote } from "./errors.ts";
+import { quote } from "./errors.ts";
 import type { OnnxNode } from "./onnx_model.ts";
 import type { QuantizedEntry } from "./parts.ts";
-import { countElements } from "./shapes.ts";
+import { type Reading, readingOf, Unread } from "./readings.ts";
 import type { TensorEntry } from "./tensors.ts";
-
-/** What a node says of its weight. */
-interface Reading {
-  readonly format: string;
-  readonly shape: readonly number[];
-  readonly options: object;
-  /** Entries by the names of parts in the format. */
-  readonly parts: Readonly<Record<string, TensorEntry | undefined>>;
-}
 
 /** What a node looks like to those that read it. */
 interface Operands {
@@ -30,9 +19,6 @@ interface Operands {
   /** An attribute, or what it is by default. */
   attribute(name: string, otherwise?: number): number;
 }
-
-/** Why a weight is in none of the formats. */
-class Unread extends Error {}
 
 interface Operator {
   readonly domains: readonly string[];
@@ -242,47 +228,7 @@ function readNode(
       );
     },
   });
-  const format = findFormat(reading.format);
-  if (!format) throw new Unread(`there is no format ${reading.format}`);
-  const { shape } = reading;
-  try {
-    countElements(shape);
-    const options = format.resolve(reading.options, shape);
-    const { parts } = format.layout(shape, options);
-    return {
-      name,
-      format,
-      shape,
-      options: format.kept(options),
-      parts: new Map(
-        Object.entries<PartSpec>(parts).map(([part, spec]) =>
-          [part, asPart(reading.parts[part], spec, part)] as const
-        ),
-      ),
-    };
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new Unread(printable(error.message, 300));
-  }
-}
-
-/** An initializer as the part of a format: the same bytes, whatever dimensions they are said to have. */
-function asPart(
-  entry: TensorEntry | undefined,
-  spec: PartSpec,
-  part: string,
-): TensorEntry {
-  if (!entry) throw new Unread(`its ${part} is no initializer`);
-  const dtype = INTEGERS.has(entry.dtype) ? "U8" : entry.dtype;
-  if (dtype === spec.dtype && entry.byteLength === partBytes(spec)) {
-    return { ...entry, dtype, shape: spec.shape };
-  }
-  throw new SyntaxError(
-    `tensor ${
-      quote(entry.name)
-    } is ${entry.dtype} [${entry.shape}] in ${entry.byteLength} bytes, ` +
-      `not ${spec.dtype} in ${partBytes(spec)} as its operator says`,
-  );
+  return readingOf(name, reading, "its operator says");
 }
 
 function isSame(a: QuantizedEntry, b: QuantizedEntry): boolean {

@@ -5,12 +5,14 @@
  * @module
  */
 import type { ByteSource } from "./bytes.ts";
+import { unreadable } from "./errors.ts";
 import { ONNX_BYTES, ONNX_FIELDS } from "./limits.ts";
 import { OnnxData } from "./onnx_data.ts";
 import { readModel } from "./onnx_model.ts";
 import { findWeights, readsWeights } from "./onnx_operators.ts";
 import type { SortedFile } from "./parts.ts";
 import { WireReader } from "./protobuf.ts";
+import type { TensorEntry } from "./tensors.ts";
 
 /**
  * Opens a model and checks it.
@@ -38,7 +40,17 @@ export async function openOnnx(
     const { source: all, tensors } = await data.place(
       model.initializers.values(),
     );
-    const { quantized, bound } = findWeights(model.nodes, tensors);
+    const isInBody = ({ name }: TensorEntry) =>
+      model.initializers.get(name)!.inBody;
+    const { quantized, bound } = findWeights(
+      model.nodes,
+      tensors.filter((entry) => !isInBody(entry)),
+    );
+    const why =
+      "it is in the body of an operator, where operators are not read";
+    const inBodies = tensors.filter(isInBody).map(({ name }) =>
+      [name, why] as const
+    );
     const { paths } = data;
     return {
       container: "onnx",
@@ -46,16 +58,11 @@ export async function openOnnx(
       tensors,
       metadata: new Map(),
       quantized,
-      bound,
+      bound: new Map([...bound, ...inBodies]),
       ...(paths.length > 0 && { paths: [path!, ...paths] }),
     };
   } catch (error) {
     await data.close();
-    const Kind = [SyntaxError, RangeError].find((one) => error instanceof one);
-    if (!Kind) throw error;
-    const message = `Cannot read ${source.name} as ONNX: ${
-      (error as Error).message
-    }`;
-    throw new Kind(message, { cause: error });
+    throw unreadable(source.name, "ONNX", error);
   }
 }

@@ -9,6 +9,8 @@
  * | `gather_blocks`           | GatherBlockQuantized | `W.input` [indices]  | the rows          |
  * | `onnx_int4`, `onnx_uint4` | DequantizeLinear     |                      | all values        |
  *
+ * What protobuf cannot hold lies in a file beside the model.
+ *
  * Operators of opset 21 and of onnxruntime, IR version 10.
  *
  * @module
@@ -19,12 +21,21 @@ import type { ByteWriter } from "../stream/bytes.ts";
 import { quote } from "./errors.ts";
 import { ONNX_BYTES, ONNX_TEXT_BYTES } from "./limits.ts";
 import { onnxTypeOf } from "./onnx_data.ts";
+import { MICROSOFT, type Wire, type Wiring, WIRINGS } from "./onnx_wirings.ts";
 import type { QuantizedPlan } from "./parts.ts";
+import {
+  type Frame,
+  integer,
+  type LaidOut,
+  laidOut,
+  message,
+  type Piece,
+  writeFrame,
+} from "./protobuf_write.ts";
 
 const WHERE = "Cannot write ONNX";
 const IR_VERSION = 10;
 const OPSET = 21;
-const MICROSOFT = "com.microsoft";
 
 /** A tensor that is no weight of an operator. */
 export interface PlainInitializer {
@@ -43,179 +54,22 @@ export interface OnnxPlan {
   /** Bytes of the file. */
   readonly size: number;
   /** All but the tensors' data, and where it goes. */
-  readonly frame: readonly {
-    readonly offset: number;
-    readonly bytes: Uint8Array;
-  }[];
+  readonly frame: Frame;
+  /** A file beside it that holds data, where it would be too large otherwise: its bytes follow those of the model in offsets. */
+  readonly beside?: { readonly name: string; readonly size: number };
   /** Where the data of each tensor goes, or of each of its parts. */
   offsetOf(tensor: string, part?: string): number;
 }
 
-/** An input or an output of the graph. */
-interface Wire {
-  readonly type: number;
-  readonly dims: readonly (number | string)[];
+/** How a model may be laid out. */
+export interface OnnxLayout {
+  /** What a file of data beside the model is called. */
+  readonly location: string;
+  /** The most bytes of a model; what protobuf can hold by default. */
+  readonly limit?: number;
 }
-
-/** How an operator takes a tensor. */
-interface Wiring {
-  readonly operator: string;
-  readonly domain?: string;
-  /** Inputs in order: names of parts, `"input"` for what the caller gives. Parts that are not there are left out. */
-  readonly inputs: readonly string[];
-  readonly attributes: Readonly<Record<string, number>>;
-  readonly input?: Wire;
-  readonly output: Wire;
-  /** What follows the tensor's name in that of a part. */
-  readonly endings: Readonly<Record<string, string>>;
-  /** Parts whose elements or dimensions the operator sees otherwise than the format. */
-  readonly seen?: Readonly<Record<string, Wire>>;
-}
-
-// deno-lint-ignore no-explicit-any -- each format has options of its own
-type Options = any;
-
-const FLOAT = 1, INT64 = 7;
-
-function product(shape: readonly number[], type: number) {
-  if (shape.length !== 2) {
-    throw new RangeError("its operator takes matrices");
-  }
-  const [N, K] = shape;
-  return {
-    domain: MICROSOFT,
-    attributes: { K, N },
-    input: { type, dims: ["rows", K] },
-    output: { type, dims: ["rows", N] },
-  };
-}
-
-const Q4 = {
-  B: "_Q4",
-  data: "_Q4",
-  scales: "_scales",
-  zero_points: "_zero_points",
-};
-
-/** DequantizeLinear with codes of a type. */
-function dequantizer(codes: number) {
-  return (shape: readonly number[], options: Options): Wiring => {
-    const { axis, blockSize, scaleDtype, scales } = options;
-    const one = axis === "tensor";
-    const dims: readonly number[] = one ? [] : scales;
-    return {
-      operator: "DequantizeLinear",
-      inputs: ["data", "scale", "zero_point"],
-      attributes: {
-        ...(!one && { axis }),
-        ...(blockSize > 0 && { block_size: blockSize }),
-      },
-      output: { type: onnxTypeOf(scaleDtype)!, dims: shape },
-      endings: { data: "_Q4", scale: "_scales", zero_point: "_zero_points" },
-      seen: {
-        data: { type: codes, dims: shape },
-        scale: { type: onnxTypeOf(scaleDtype)!, dims },
-        zero_point: { type: codes, dims },
-      },
-    };
-  };
-}
-
-const INT4 = onnxTypeOf("I4")!, UINT4 = onnxTypeOf("U4")!;
-
-const WIRINGS: ReadonlyMap<
-  string,
-  (shape: readonly number[], options: Options) => Wiring
-> = new Map<string, (shape: readonly number[], options: Options) => Wiring>([
-  ["matmul_nbits", (shape, { blockSize, scaleDtype, computeDtype }) => {
-    if (computeDtype !== scaleDtype) {
-      throw new RangeError("its operator computes in the type of the scales");
-    }
-    const common = product(shape, onnxTypeOf(scaleDtype)!);
-    return {
-      ...common,
-      operator: "MatMulNBits",
-      inputs: ["input", "B", "scales", "zero_points"],
-      attributes: { ...common.attributes, bits: 4, block_size: blockSize },
-      endings: Q4,
-    };
-  }],
-  ["matmul_bnb4", (shape, { blockSize, quantType }) => {
-    const common = product(shape, FLOAT);
-    return {
-      ...common,
-      operator: "MatMulBnb4",
-      inputs: ["input", "B", "absmax"],
-      attributes: {
-        ...common.attributes,
-        block_size: blockSize,
-        quant_type: quantType === "nf4" ? 1 : 0,
-      },
-      endings: { B: "_Bnb4", absmax: "_absmax" },
-    };
-  }],
-  ["gather_blocks", (shape, { blockSize, symmetric, scales }) => {
-    if (shape.length < 2) {
-      throw new RangeError("its operator takes two dimensions or more");
-    }
-    const type = symmetric ? INT4 : UINT4;
-    return {
-      operator: "GatherBlockQuantized",
-      domain: MICROSOFT,
-      inputs: ["data", "input", "scales", "zero_points"],
-      attributes: {
-        block_size: blockSize,
-        gather_axis: 0,
-        quantize_axis: shape.length - 1,
-      },
-      input: { type: INT64, dims: ["indices"] },
-      output: { type: FLOAT, dims: ["indices", ...shape.slice(1)] },
-      endings: Q4,
-      seen: {
-        data: { type, dims: shape },
-        zero_points: { type, dims: scales },
-      },
-    };
-  }],
-  ["onnx_int4", dequantizer(INT4)],
-  ["onnx_uint4", dequantizer(UINT4)],
-]);
-
-/** Whether ONNX has an operator for a format. */
-export function hasOnnxOperator(format: string): boolean {
-  return WIRINGS.has(format);
-}
-
-// ---- the bytes ----
-
-/** Room for the data of a tensor. */
-interface Hole {
-  readonly name: string;
-  readonly length: number;
-}
-
-type Piece = Uint8Array | Hole;
 
 const encoder = new TextEncoder();
-
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest > 127; rest = Math.floor(rest / 128)) {
-    bytes.push(rest % 128 | 128);
-  }
-  return [...bytes, rest];
-}
-
-function integer(field: number, value: number): Uint8Array {
-  return Uint8Array.from([...varint(field * 8), ...varint(value)]);
-}
-
-function message(field: number, pieces: readonly Piece[]): Piece[] {
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  const head = [...varint(field * 8 + 2), ...varint(length)];
-  return [Uint8Array.from(head), ...pieces];
-}
 
 function text(field: number, value: string): Piece[] {
   const bytes = encoder.encode(value);
@@ -229,17 +83,62 @@ function text(field: number, value: string): Piece[] {
   return message(field, [bytes]);
 }
 
+/** A tensor of the graph. */
+interface Held {
+  readonly name: string;
+  readonly wire: Wire;
+  readonly byteLength: number;
+}
+
 function initializer(
-  name: string,
-  { type, dims }: Wire,
-  byteLength: number,
+  { name, wire: { type, dims } }: Held,
+  data: readonly Piece[],
 ): Piece[] {
   return message(5, [
     ...dims.map((n) => integer(1, n as number)),
     integer(2, type),
     ...text(8, name),
-    ...message(9, [{ name, length: byteLength }]),
+    ...data,
   ]);
+}
+
+function inside(one: Held): Piece[] {
+  const { name, byteLength } = one;
+  return initializer(one, message(9, [{ name, length: byteLength }]));
+}
+
+/** Data of fewer bytes stays in the model: onnx's own tools leave it there, too. */
+const LEAST_BESIDE = 1024;
+/** Data beside the model starts at multiples of this, so that it can be used in place. */
+const ALIGNMENT = 64;
+
+/** Data in a file beside the model. */
+class Beside {
+  readonly offsets = new Map<string, number>();
+  size = 0;
+  readonly #location: string;
+
+  constructor(location: string) {
+    this.#location = location;
+  }
+
+  /** An initializer whose data lies there, if there is much of it. */
+  initializer(one: Held): Piece[] {
+    const { name, byteLength } = one;
+    if (byteLength < LEAST_BESIDE) return inside(one);
+    const offset = Math.ceil(this.size / ALIGNMENT) * ALIGNMENT;
+    this.offsets.set(name, offset);
+    this.size = offset + byteLength;
+    const told = {
+      location: this.#location,
+      offset: `${offset}`,
+      length: `${byteLength}`,
+    };
+    const pairs = Object.entries(told).flatMap(([key, value]) =>
+      message(13, [...text(1, key), ...text(2, value)])
+    );
+    return initializer(one, [...pairs, integer(14, 1)]);
+  }
 }
 
 /** An input (11) or an output (12) of the graph. */
@@ -302,15 +201,18 @@ function wiringOf(
  *
  * @param quantized Tensors that operators take.
  * @param plain All others.
+ * @param layout What to call a file beside it, and when there is one.
  * @returns The plan.
  * @throws {RangeError} If there is no operator for a tensor, no type for its
- * elements, a name is taken twice, or the file goes beyond what protobuf can hold.
+ * elements, a name is taken twice, or the file goes beyond what protobuf can hold
+ * though its data is beside it.
  */
 export function planOnnx(
   quantized: readonly QuantizedPlan[],
   plain: readonly PlainInitializer[],
+  layout: OnnxLayout,
 ): OnnxPlan {
-  const nodes: Piece[] = [], tensors: Piece[] = [], ends: Piece[] = [];
+  const nodes: Piece[] = [], held: Held[] = [], ends: Piece[] = [];
   const wirings = new Map<string, Wiring>(), names = new Set<string>();
   const take = (name: string) => {
     if (name === "" || names.has(name)) {
@@ -341,9 +243,9 @@ export function planOnnx(
       name,
     ));
     for (const [part, spec] of Object.entries(parts)) {
-      const seen = wiring.seen?.[part] ??
+      const wire = wiring.seen?.[part] ??
         { type: onnxTypeOf(spec.dtype)!, dims: spec.shape };
-      tensors.push(...initializer(called.get(part)!, seen, partBytes(spec)));
+      held.push({ name: called.get(part)!, wire, byteLength: partBytes(spec) });
     }
     if (input) ends.push(...value(11, `${name}.input`, input));
     ends.push(...value(12, take(`${name}.output`), output));
@@ -357,17 +259,13 @@ export function planOnnx(
         } is ${dtype}, which ONNX has no type for; leave it out with --skip`,
       );
     }
-    tensors.push(...initializer(take(name), { type, dims: shape }, byteLength));
+    held.push({ name: take(name), wire: { type, dims: shape }, byteLength });
   }
-  const opset = (domain: string, version: number) =>
-    message(8, [...text(1, domain), integer(2, version)]);
-  const graph = [...nodes, ...text(2, "nibblewise"), ...tensors, ...ends];
-  const plan = laidOut([
-    integer(1, IR_VERSION),
+  const plan = arranged(held, layout, (tensors) => [
+    ...nodes,
     ...text(2, "nibblewise"),
-    ...message(7, graph),
-    ...opset("", OPSET),
-    ...opset(MICROSOFT, 1),
+    ...tensors,
+    ...ends,
   ]);
   return {
     ...plan,
@@ -380,21 +278,41 @@ export function planOnnx(
   };
 }
 
-function laidOut(pieces: readonly Piece[]) {
-  const frame: { offset: number; bytes: Uint8Array }[] = [];
-  const offsets = new Map<string, number>();
-  let size = 0;
-  for (const piece of pieces) {
-    if (piece instanceof Uint8Array) frame.push({ offset: size, bytes: piece });
-    else offsets.set(piece.name, size);
-    size += piece.length;
-  }
-  if (size > ONNX_BYTES) {
+/** Puts the data into the model, or beside it where it has to be. */
+function arranged(
+  held: readonly Held[],
+  { location, limit = ONNX_BYTES }: OnnxLayout,
+  graphOf: (tensors: readonly Piece[]) => readonly Piece[],
+): LaidOut & Pick<OnnxPlan, "beside"> {
+  const whole = laidOut(modelOf(graphOf(held.flatMap(inside))));
+  if (whole.size <= limit) return whole;
+  const beside = new Beside(location);
+  const tensors = held.flatMap((one) => beside.initializer(one));
+  const { size, frame, offsets } = laidOut(modelOf(graphOf(tensors)));
+  if (size > limit) {
     throw new RangeError(
-      `${WHERE}: ${size} bytes are above the limit of protobuf, ${ONNX_BYTES}; write .safetensors instead`,
+      `${WHERE}: ${size} bytes without large tensors are above the limit of protobuf, ${limit}; write .safetensors instead`,
     );
   }
-  return { size, frame, offsets };
+  for (const [name, offset] of beside.offsets) offsets.set(name, size + offset);
+  return {
+    size,
+    frame,
+    offsets,
+    beside: { name: location, size: beside.size },
+  };
+}
+
+function modelOf(graph: readonly Piece[]): Piece[] {
+  const opset = (domain: string, version: number) =>
+    message(8, [...text(1, domain), integer(2, version)]);
+  return [
+    integer(1, IR_VERSION),
+    ...text(2, "nibblewise"),
+    ...message(7, graph),
+    ...opset("", OPSET),
+    ...opset(MICROSOFT, 1),
+  ];
 }
 
 /** Writes all of a model but the data of its tensors. */
@@ -402,21 +320,5 @@ export async function writeOnnxFrame(
   sink: ByteWriter,
   { frame }: OnnxPlan,
 ): Promise<void> {
-  // Pieces between two tensors are small, and go out as one.
-  for (let i = 0; i < frame.length;) {
-    const { offset } = frame[i];
-    const run: Uint8Array[] = [];
-    let end = offset;
-    for (; i < frame.length && frame[i].offset === end; i++) {
-      run.push(frame[i].bytes);
-      end += frame[i].bytes.length;
-    }
-    const bytes = new Uint8Array(end - offset);
-    let at = 0;
-    for (const piece of run) {
-      bytes.set(piece, at);
-      at += piece.length;
-    }
-    await sink.write(offset, bytes);
-  }
+  await writeFrame(sink, frame);
 }

@@ -4,11 +4,13 @@
  *
  * @module
  */
-import { basename } from "node:path";
+import { lstat } from "node:fs/promises";
+import { basename, extname } from "node:path";
 import type { ByteSource } from "./bytes.ts";
 import { isCheckpoint, openCheckpoint } from "./checkpoint.ts";
 import { readConfigBeside } from "./checkpoint_config.ts";
 import { printable } from "./errors.ts";
+import { openFaiss } from "./faiss.ts";
 import { openFile } from "./file_source.ts";
 import { isGguf, openGguf } from "./gguf_read.ts";
 import { joinShards } from "./gguf_shards.ts";
@@ -19,11 +21,14 @@ import {
   START_BYTES,
   strangerOf,
 } from "./magic.ts";
+import { openLucene } from "./lucene.ts";
 import { openNpy } from "./npy.ts";
 import { openOnnx } from "./onnx_read.ts";
+import { openOpenvino } from "./openvino.ts";
 import { openRaw } from "./raw.ts";
 import { openSafetensors } from "./safetensors.ts";
 import { spoolInput, STDIN } from "./stdio.ts";
+import { openTflite } from "./tflite.ts";
 import type { TensorFile } from "./tensors.ts";
 
 /** What a caller knows that the file does not say. */
@@ -58,6 +63,17 @@ const SIGNED: Readonly<Record<SignedContainer, Container>> = {
     endings: [".safetensors"],
     open: (source) => openSafetensors(source),
   },
+  lucene: {
+    name: "Lucene",
+    endings: [".veq", ".vemq"],
+    open: (source, _name, _options, path) => openLucene(source, path),
+  },
+  tflite: {
+    name: "TensorFlow Lite",
+    endings: [".tflite"],
+    open: (source) => openTflite(source),
+  },
+  faiss: { name: "faiss", endings: [".faiss"], open: openFaiss },
 };
 
 const RAW: Container = {
@@ -73,8 +89,15 @@ const ONNX: Container = {
   open: (source, _name, _options, path) => openOnnx(source, path),
 };
 
+/** Any document might be a graph. */
+const OPENVINO: Container = {
+  name: "OpenVINO",
+  endings: [".xml"],
+  open: (source, _name, _options, path) => openOpenvino(source, path),
+};
+
 /** Those that are known by their endings only. */
-const UNSIGNED: readonly Container[] = [ONNX, RAW];
+const UNSIGNED: readonly Container[] = [ONNX, OPENVINO, RAW];
 
 /**
  * Opens a file of tensors and checks it; one shard of a split GGUF opens them
@@ -110,12 +133,27 @@ async function openOne(
     if (path === "-") return await openSource(source, undefined, options);
     const file = await openSource(source, path, options);
     if (isGguf(file)) return await joinShards(file, path);
+    if (file.container === "raw") await checkNoConstants(path);
     if (file.container !== "safetensors") return file;
     return withConfig(file, path);
   } catch (error) {
     await source.close();
     throw error;
   }
+}
+
+/** The constants of a graph are of many types, and would all be taken for float32. */
+async function checkNoConstants(path: string): Promise<void> {
+  const ending = extname(path), graph = path.slice(0, -ending.length) + ".xml";
+  if (ending.toLowerCase() !== ".bin") return;
+  if (!await lstat(graph).catch(() => undefined)) return;
+  throw new SyntaxError(
+    `Cannot read ${
+      printable(path)
+    } as float32: it holds the constants of an OpenVINO model; open ${
+      printable(basename(graph))
+    } beside it, or rename this one to .f32 if it is none`,
+  );
 }
 
 function withConfig(file: TensorFile, path: string): TensorFile {

@@ -46,7 +46,16 @@ export interface Checkpoint {
 /** An opened and checked container. */
 export interface TensorFile {
   /** Which container it is. */
-  readonly container: "npy" | "safetensors" | "raw" | "gguf" | "onnx";
+  readonly container:
+    | "npy"
+    | "safetensors"
+    | "raw"
+    | "gguf"
+    | "onnx"
+    | "faiss"
+    | "lucene"
+    | "openvino"
+    | "tflite";
   /** The bytes. */
   readonly source: ByteSource;
   /** Tensors in file order, names unique. */
@@ -57,7 +66,7 @@ export interface TensorFile {
   readonly bound?: ReadonlyMap<string, string>;
   /** The checkpoint that was opened, where the input is a folder or an index. */
   readonly checkpoint?: Checkpoint;
-  /** safetensors' `__metadata__`, of several shards together; empty elsewhere. */
+  /** safetensors' `__metadata__`, of several shards together, or what another container says of its tensors that conversions keep; empty elsewhere. */
   readonly metadata: ReadonlyMap<string, string>;
   /** The settings of quantization in the config file beside it, parsed; absent where a file stands alone. */
   config?(): Promise<unknown>;

@@ -17,6 +17,7 @@ import { floatsOf, goldenTensors } from "../formats/safetensors_vectors.ts";
 import { run } from "../cli/support.ts";
 import { assertSameBytes } from "../same_bytes.ts";
 import {
+  branch,
   external,
   message,
   model,
@@ -340,4 +341,78 @@ Deno.test("a mutated model is read within bounds or refused with a named error",
     { numRuns: 2000 },
   );
   assert(read > 50 && refused > 50, `${read} read, ${refused} refused`);
+});
+
+Deno.test("initializers in bodies of operators are named, and left as they are", async () => {
+  const inner = tensor("w_Q4", 22, [2, 2], raw(1, 2));
+  const graph = [inner, tensor("s", 1, [1], raw(0, 0, 128, 63))];
+  const reads = node("DequantizeLinear", ["w_Q4", "s"], {});
+  const whole = model(
+    branch("if", reads, ...graph),
+    branch("if", ...graph),
+    branch("", branch("deep", inner)),
+    ...graph,
+    reads,
+  );
+  const { tensors, quantized, bound } = await open(whole);
+  const names = tensors.map(({ name }) => name);
+  assertEquals(
+    names.map((name) => name.replace(/at byte \d+/, "at byte N")),
+    [
+      "w_Q4",
+      "s",
+      "if/then_branch/w_Q4",
+      "if/then_branch/s",
+      "if/then_branch/w_Q4 (at byte N)",
+      "if/then_branch/s (at byte N)",
+      "If/then_branch/deep/then_branch/w_Q4",
+    ],
+  );
+  assertEquals(quantized.map(({ name }) => name), ["w"]);
+  assertEquals([...bound!.keys()], names.slice(2));
+  assert(
+    bound!.get("if/then_branch/s")!.includes("in the body of an operator"),
+  );
+});
+
+Deno.test("bodies within bodies are read to a limit", async () => {
+  const nested = (depth: number): Uint8Array =>
+    depth === 0
+      ? tensor("w", 1, [1], raw(0, 0, 0, 0))
+      : branch("b", nested(depth - 1));
+  assertEquals((await open(model(nested(16)))).tensors.length, 1);
+  await assertRejects(
+    () => open(model(nested(17))),
+    RangeError,
+    "nested deeper than 16",
+  );
+});
+
+Deno.test("external data is read beyond 4 GiB", async () => {
+  await withFolder(async (path) => {
+    const data = await Deno.open(path("m.data"), { write: true, create: true });
+    const offset = 2 ** 32 + 8;
+    // A hole, which takes no room.
+    await data.truncate(offset);
+    await data.seek(offset, Deno.SeekMode.Start);
+    await data.write(new Uint8Array(Float32Array.of(1.5, -2).buffer));
+    data.close();
+    const told = { location: "m.data", offset: `${offset}`, length: "8" };
+    const bytes = model(tensor("x", 1, [2], ...external(told)));
+    await Deno.writeFile(path("m.onnx"), bytes);
+    const file = await openTensorFile(path("m.onnx"));
+    const values = new Float32Array(2), [entry] = file.tensors;
+    await file.source.read(entry.offset, new Uint8Array(values.buffer));
+    await file.source.close();
+    assertEquals([...values], [1.5, -2]);
+    // The twin: a byte more than there is.
+    const beyond = { ...told, offset: `${offset + 1}` };
+    const cut = model(tensor("x", 1, [2], ...external(beyond)));
+    await Deno.writeFile(path("m.onnx"), cut);
+    await assertRejects(
+      () => openTensorFile(path("m.onnx")),
+      SyntaxError,
+      "go beyond",
+    );
+  });
 });

@@ -83,3 +83,9 @@ export function node(
 export function model(...graph: Uint8Array[]): Uint8Array {
   return concat(number(1, 10), message(7, ...graph));
 }
+
+/** A branch: an operator without a name, and a graph of these fields in it. */
+export function branch(name: string, ...graph: Uint8Array[]): Uint8Array {
+  const body = message(5, message(1, "then_branch"), message(6, ...graph));
+  return message(1, message(3, name), message(4, "If"), body);
+}

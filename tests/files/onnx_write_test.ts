@@ -2,12 +2,21 @@
  * ONNX models that are written: read back, run by onnxruntime where it is there, and
  * what ONNX cannot hold.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { readFile } from "node:fs/promises";
 import { openTensorFile } from "../../src/files/open.ts";
 import { tensorsOf } from "../../src/cli/tensors.ts";
 import { adversarial } from "../adversarial.ts";
-import { run, safetensorsBytes, writeNpy } from "../cli/support.ts";
+import { dequantize, matmul_nbits, quantize } from "../../mod.ts";
+import { isSorted } from "../../src/files/parts.ts";
+import {
+  type OnnxLayout,
+  planOnnx,
+  writeOnnxFrame,
+} from "../../src/files/onnx_write.ts";
+import { PairSink } from "../../src/files/pair_sink.ts";
+import { MemorySink, run, safetensorsBytes, writeNpy } from "../cli/support.ts";
+import { readQuantized } from "./read_quantized.ts";
 import { assertSameBytes } from "../same_bytes.ts";
 import { withFolder } from "./temporary_folder.ts";
 
@@ -208,4 +217,88 @@ Deno.test("what ONNX cannot hold is refused, and nothing is written", async () =
       assertEquals((await run(...args, "--format", format)).code, 0);
     }
   });
+});
+
+const nbits = quantize(values, { format: "matmul_nbits", shape });
+const big = Float32Array.from({ length: 256 }, (_, i) => i);
+const small = Float32Array.of(1, 2, 3);
+
+function planned(layout: OnnxLayout) {
+  const { format: _, ...options } = nbits.options as Record<string, unknown>;
+  const plain = [["big", big], ["small", small]] as const;
+  return planOnnx(
+    [{ name: "w", format: matmul_nbits, shape, options }],
+    plain.map(([name, { length, byteLength }]) => {
+      return { name, dtype: "F32", shape: [length], byteLength };
+    }),
+    layout,
+  );
+}
+
+Deno.test("what a model cannot hold lies beside it, and onnxruntime finds it there", async () => {
+  const plan = planned({ location: "m.onnx.data", limit: 1200 });
+  assert(plan.size < 1200);
+  const { name, size } = plan.beside!;
+  const model = new MemorySink(plan.size), beside = new MemorySink(size);
+  const sink = new PairSink(model, plan.size, beside);
+  await writeOnnxFrame(sink, plan);
+  for (const [part, { data }] of Object.entries(nbits.parts)) {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    await sink.write(plan.offsetOf("w", part), bytes);
+  }
+  for (const [name, data] of [["big", big], ["small", small]] as const) {
+    await sink.write(plan.offsetOf(name), new Uint8Array(data.buffer));
+  }
+  assertEquals(plan.offsetOf("big") % 64, plan.size % 64);
+  assert(plan.offsetOf("small") < plan.size, "small data is inside");
+  await withFolder(async (path) => {
+    await Deno.writeFile(path("m.onnx"), model.bytes);
+    await Deno.writeFile(path(name), beside.bytes);
+    const file = await openTensorFile(path("m.onnx"));
+    assert(isSorted(file));
+    const values = dequantize(await readQuantized(file, file.quantized[0]));
+    assertSameBytes(values, dequantize(nbits), "w");
+    for (const [name, data] of [["big", big], ["small", small]] as const) {
+      const entry = file.tensors.find((one) => one.name === name)!;
+      const bytes = new Uint8Array(entry.byteLength);
+      await file.source.read(entry.offset, bytes);
+      assertSameBytes(bytes, data, name);
+    }
+    await file.source.close();
+    if (!hasJudge) return;
+    await Deno.writeFile(path("w.f32"), new Uint8Array(values.buffer));
+    const args = [judge, path("m.onnx"), path("w.f32"), ...shape.map(String)];
+    const { success, stdout, stderr } = await new Deno.Command(python, { args })
+      .output();
+    assert(success, new TextDecoder().decode(stderr));
+    assert(Number(new TextDecoder().decode(stdout)) <= 1e-5);
+  });
+});
+
+Deno.test("a model that is small enough has nothing beside it, and one of too many tensors is refused", () => {
+  assertEquals(planned({ location: "m.data" }).beside, undefined);
+  const error = assertThrows(
+    () => planned({ location: "m.data", limit: 300 }),
+    RangeError,
+  );
+  assert(error.message.includes("without large tensors"), error.message);
+});
+
+Deno.test("of two files the first appears last, and a failure leaves none", async () => {
+  const log: string[] = [];
+  const sink = (name: string, fails = false) => ({
+    name,
+    write: () => undefined,
+    commit: () => {
+      log.push(`commit ${name}`);
+      return fails ? Promise.reject(new Error("full")) : Promise.resolve();
+    },
+    abort: () => Promise.resolve(void log.push(`abort ${name}`)),
+  });
+  await new PairSink(sink("a"), 1, sink("b")).commit();
+  assertEquals(log.splice(0), ["commit b", "commit a"]);
+  const failing = new PairSink(sink("a"), 1, sink("b", true));
+  await assertRejects(() => failing.commit(), Error, "full");
+  await failing.abort();
+  assertEquals(log, ["commit b", "abort b", "abort a"]);
 });

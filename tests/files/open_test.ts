@@ -55,6 +55,12 @@ const strangers: [bytes: Uint8Array, message: string][] = [
   [utf8("\ufeff\n <!DOCTYPE HTML PUBLIC"), "a web page (HTML)"],
   [utf8("<html>\n  "), "a web page (HTML)"],
   [await caseBytes("c38_ggml-tiny.bin"), "a ggml file from before GGUF"],
+  [
+    await readFile(
+      new URL("../vectors/cases/dense_g32.keras", import.meta.url),
+    ),
+    "a Keras archive (.keras), whose weights are HDF5",
+  ],
   [utf8("tjgg0000"), "a ggml file from before GGUF"],
   [await caseBytes("c39_weights.npz"), "a zip archive"],
   [concat(utf8("PK"), [5, 6], new Uint8Array(18)), "a zip archive"],
