@@ -11,7 +11,7 @@ import type { TensorFile } from "../files/tensors.ts";
 import { formats } from "../formats.ts";
 import { firstNonFinite } from "../numeric/finite.ts";
 import { allocateSlots } from "../stream/memory.ts";
-import type { QuantizeTask, QuantizeTasks } from "./quantize_plan.ts";
+import type { QuantizeTask, QuantizeTasks } from "./quantize_tasks.ts";
 import { bytesInFormat, largestRead, openValues } from "./tensors.ts";
 import { decibels } from "./text.ts";
 import { type Variant, variantsOf } from "./variants.ts";

@@ -10,6 +10,8 @@ import { ggufFileTypes, ggufQuantizationVersion } from "../files/gguf_types.ts";
 import { GgufValue } from "../files/gguf_value.ts";
 import { planGguf, writeGgufFrame } from "../files/gguf_write.ts";
 import { openTensorFile } from "../files/open.ts";
+import type { Importance } from "../files/imatrix.ts";
+import { importanceValues, SPLIT } from "../files/recipe_metadata.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { formats } from "../formats.ts";
 import { ggmlLayouts } from "../ggml/table.ts";
@@ -88,12 +90,14 @@ export interface GgufMetadata {
  * @param call The call.
  * @param file The input.
  * @param main The format of most values.
+ * @param importance The importance file that was used.
  * @returns The metadata.
  */
 export async function metadataFor(
   call: Call,
   file: TensorFile,
   main: Format,
+  importance?: Importance,
 ): Promise<GgufMetadata> {
   const given = call.all("meta").map(parsedMeta);
   const values = new Map<string, GgufValue>([
@@ -101,6 +105,7 @@ export async function metadataFor(
     ...(isGguf(file) ? file.values : []),
     ...await metadataFrom(call.get("meta-from")),
   ]);
+  for (const key of SPLIT) values.delete(key);
   values.set(
     "general.quantization_version",
     GgufValue.of("u32", ggufQuantizationVersion),
@@ -108,6 +113,11 @@ export async function metadataFor(
   const fileType = ggufFileTypes.get(main.name);
   if (fileType !== undefined) {
     values.set("general.file_type", GgufValue.of("u32", fileType));
+  }
+  if (importance) {
+    for (const [key, value] of importanceValues(importance)) {
+      values.set(key, value);
+    }
   }
   for (const [key, value] of given) values.set(key, value);
   const unknown = values.get(ARCHITECTURE)!.value === "unknown";

@@ -23,6 +23,7 @@ import { type Call, type Command, DONE, show, UsageError } from "./command.ts";
 import { FORMAT_FLAGS, FormatChooser } from "./formats_flag.ts";
 import { ggmlTypeOf, valueJson, valueText } from "./gguf.ts";
 import { DTYPE_FLAG, withFile } from "./input.ts";
+import { ALL_FLAG } from "./kept.ts";
 import { planFile } from "./quantize_plan.ts";
 import { copiedJson, copiedText, taskJson, tasksTable } from "./report.ts";
 import { SELECTION_FLAGS } from "./select.ts";
@@ -45,6 +46,7 @@ export const inspectCommand: Command = {
     },
     ...FORMAT_FLAGS,
     ...SELECTION_FLAGS,
+    ALL_FLAG,
     DTYPE_FLAG,
   ],
   examples: [
@@ -111,7 +113,7 @@ function foreignWarnings(tensors: readonly Tensor[]): string[] {
 
 function checkFlags(call: Call): void {
   if (call.has("dry-run")) return;
-  for (const { name } of [...FORMAT_FLAGS, ...SELECTION_FLAGS]) {
+  for (const { name } of [...FORMAT_FLAGS, ...SELECTION_FLAGS, ALL_FLAG]) {
     if (call.has(name)) {
       throw new UsageError(`Flag --${name} goes with --dry-run: add that`);
     }

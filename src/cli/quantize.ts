@@ -9,6 +9,7 @@ import { choice } from "./flags.ts";
 import { DTYPE_FLAG, withFile } from "./input.ts";
 import { FORMAT_FLAGS, FormatChooser } from "./formats_flag.ts";
 import { META_FLAGS } from "./gguf.ts";
+import { ALL_FLAG } from "./kept.ts";
 import {
   leftoverWarnings,
   openOutput,
@@ -20,19 +21,22 @@ import {
   writeOutput,
 } from "./output.ts";
 import { Progress } from "./progress.ts";
-import { checkContainer, planFile, type PlanRules } from "./quantize_plan.ts";
+import { checkContainer } from "./quantize_output.ts";
+import { planFile, type PlanRules } from "./quantize_plan.ts";
 import { Quantizer } from "./quantize_run.ts";
 import { asksForRecipe, RECIPE_FLAGS } from "./recipe_flags.ts";
 import { RENAME_FLAG } from "./rename.ts";
 import { quantizeJson, type QuantizeReport, quantizeText } from "./report.ts";
 import { SELECTION_FLAGS } from "./select.ts";
 import type { Io } from "./terminal.ts";
+import { IMATRIX_FLAGS } from "./weigh.ts";
 
 /** What `quantize` and `convert` take alike. */
 export const QUANTIZE_FLAGS: readonly Flag[] = [
   ...OUTPUT_FLAGS,
   ...FORMAT_FLAGS,
   ...SELECTION_FLAGS,
+  ALL_FLAG,
   {
     name: "strict",
     help:
@@ -64,7 +68,7 @@ export const quantizeCommand: Command = {
   summary: "Quantize the floats of a file to 4 bits",
   operands: "IN -o OUT",
   count: 1,
-  flags: [...QUANTIZE_FLAGS, DTYPE_FLAG, ...RECIPE_FLAGS],
+  flags: [...QUANTIZE_FLAGS, ...IMATRIX_FLAGS, DTYPE_FLAG, ...RECIPE_FLAGS],
   examples: [
     [
       "quantize weights.npy -o weights.safetensors",

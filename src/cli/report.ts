@@ -11,7 +11,7 @@ import {
   type CopyTask,
   type QuantizeTask,
   type QuantizeTasks,
-} from "./quantize_plan.ts";
+} from "./quantize_tasks.ts";
 import { rowsFor, table } from "./table.ts";
 import {
   bitsText,
@@ -99,16 +99,18 @@ export function tasksTable(
 export function copiedText({ copied }: QuantizeTasks): string[] {
   const groups = new Map<string, CopyTask[]>();
   for (const task of copied) {
-    const key = task.refused ? `${groups.size} ${task.reason}` : task.reason;
+    const { reason, refused, cast = "" } = task;
+    const key = `${cast} ${refused ? groups.size : ""} ${reason}`;
     const group = groups.get(key);
     if (group) group.push(task);
     else groups.set(key, [task]);
   }
   return Array.from(groups.values(), (tasks) => {
-    const [{ tensor: { dtype, shape }, name, reason }] = tasks;
+    const [{ tensor: { dtype, shape }, name, reason, cast }] = tasks;
+    const as = cast === undefined ? "" : ` as ${cast}`;
     return tasks.length === 1
-      ? `copied ${printable(name)} ${dtype} ${shapeText(shape)}: ${reason}`
-      : `copied ${tasks.length} tensors (${namesText(tasks)}): ${reason}`;
+      ? `copied ${printable(name)} ${dtype} ${shapeText(shape)}${as}: ${reason}`
+      : `copied ${tasks.length} tensors (${namesText(tasks)})${as}: ${reason}`;
   });
 }
 
@@ -181,9 +183,9 @@ export function taskJson(task: QuantizeTask): object {
 }
 
 /** A tensor that stays as it is, as data. */
-export function copiedJson({ tensor, name, reason }: CopyTask): object {
+export function copiedJson({ tensor, name, reason, cast }: CopyTask): object {
   const { shape, dtype, byteLength: bytes } = tensor;
-  return { name, shape, dtype, bytes, reason };
+  return { name, shape, dtype, bytes, reason, ...(cast && { cast }) };
 }
 
 function noiseJson({ rmse, sqnr }: Noise): Record<string, number | null> {

@@ -11,13 +11,17 @@ import {
   type RecipeOptions,
 } from "../ggml/recipes.ts";
 import { writableTypes } from "../ggml/writable.ts";
-import { quote } from "./errors.ts";
 import type { GgufFile } from "./gguf_read.ts";
 import { shardOf } from "./gguf_shards.ts";
 import { ggufDefaultAlignment } from "./gguf_types.ts";
 import type { GgufValue } from "./gguf_value.ts";
 import { type GgufPlan, planGguf } from "./gguf_write.ts";
 import { type Importance, rejectImportance } from "./imatrix.ts";
+import {
+  listed,
+  matchImportance,
+  type WeighedTensor,
+} from "./importance_match.ts";
 import { recipeModelOf, recipeValues, splitValues } from "./recipe_metadata.ts";
 import type { TensorEntry } from "./tensors.ts";
 
@@ -88,7 +92,11 @@ export function planRecipeFiles(
       : plan
   );
   const weights = importance
-    ? matchImportance(importance, tensors, planned, options)
+    ? matchImportance(
+      importance,
+      weighedTensors(tensors, planned),
+      options.partialImportance,
+    )
     : { byName: new Map<string, Float32Array>(), warnings: [] };
   const files = keepSplit && file.paths
     ? shardsOf(file, tensors)
@@ -180,62 +188,15 @@ function alignmentWarnings({ alignment }: GgufFile): string[] {
   ];
 }
 
-/** Tensors that llama-imatrix has no weights for, and llama.cpp's tool does without. */
-const UNWEIGHED: readonly string[] = [
-  "token_embd.weight",
-  "per_layer_token_embd.weight",
-  "output.weight",
-];
-
-interface MatchedImportance {
-  readonly byName: Map<string, Float32Array>;
-  readonly warnings: string[];
-}
-
-function matchImportance(
-  importance: Importance,
+function weighedTensors(
   tensors: readonly TensorEntry[],
   planned: readonly PlannedTensor[],
-  { partialImportance }: RecipeFileOptions,
-): MatchedImportance {
-  const byName = new Map<string, Float32Array>();
-  const faults: string[] = [];
-  for (const [i, { name, dtype, type }] of planned.entries()) {
-    if (dtype === type) continue;
-    const weights = importance.entries.get(name);
-    const { shape } = tensors[i];
-    const wanted = shape.at(-1)! * (shape.at(-3) ?? 1);
-    if (weights?.length === wanted) byName.set(name, weights);
-    else if (weights) {
-      // There it always is, and llama.cpp's tool does without.
-      if (UNWEIGHED[0] === name || UNWEIGHED[1] === name) continue;
-      faults.push(`${quote(name)} has ${weights.length} weights for ${wanted}`);
-    } else if (!UNWEIGHED.includes(name) && weighs(type)) {
-      faults.push(`${quote(name)} has none`);
-    }
-  }
-  if (faults.length === 0) return { byName, warnings: [] };
-  const what = `${importance.name} does not go with the model: ${
-    listed(faults, "; ")
-  }`;
-  if (partialImportance) {
-    return {
-      byName,
-      warnings: [`${what}; these are quantized without importance`],
-    };
-  }
-  throw new RangeError(
-    `Cannot quantize with importance: ${what}; pass --imatrix-partial to do without it there`,
+): WeighedTensor[] {
+  return planned.flatMap(({ name, dtype, type }, i) =>
+    dtype === type
+      ? []
+      : [{ name, shape: tensors[i].shape, weighs: weighs(type) }]
   );
-}
-
-/** How many are named in a message. */
-const LISTED = 20;
-
-function listed(texts: readonly string[], separator = ", "): string {
-  const shown = texts.slice(0, LISTED).join(separator);
-  const more = texts.length - LISTED;
-  return more > 0 ? `${shown}${separator}and ${more} more` : shown;
 }
 
 /** Whether importance changes anything in a type. */
