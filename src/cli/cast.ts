@@ -28,8 +28,6 @@ export interface CastJob {
   readonly tensor: Tensor;
   /** What it is written as. */
   readonly dtype: EncodedDtype;
-  /** What to say where its values need another dtype. */
-  readonly wider: string;
   /** Where its first value goes. */
   readonly to: number;
   /** What reads it. */
@@ -44,8 +42,6 @@ export interface Cast {
   readonly tensor: Tensor;
   /** What it is written as. */
   readonly dtype: EncodedDtype;
-  /** What to say where its values need another dtype. */
-  readonly wider: string;
 }
 
 /**
@@ -113,7 +109,7 @@ export async function readCast(
 /** Throws a RangeError at a value that float16 has no number for. */
 function checkF16(
   values: Float32Array,
-  { tensor: { name }, wider, window: { row, column, columns } }: CastJob,
+  { tensor: { name }, window: { row, column, columns } }: CastJob,
   all: number,
 ): void {
   // NaN and infinity, which a file may hold, are numbers of float16 too.
@@ -127,6 +123,6 @@ function checkF16(
   throw new RangeError(
     `Cannot write tensor ${quote(name)} as f16: ${values[at]} at index ${
       (row + Math.floor(at / columns)) * all + column + at % columns
-    } is beyond 65504; ${wider}`,
+    } is beyond 65504; pass --cast ${name}=BF16`,
   );
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ByteSink } from "../files/bytes.ts";
+import type { EncodedDtype } from "../files/floats.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { type CastJob, castTensor, type HalfSlot, readCast } from "./cast.ts";
 import {
@@ -13,21 +14,35 @@ import {
   type Finish,
   readCopy,
 } from "./copy.ts";
+import {
+  castElements,
+  ELEMENTS_ROOM,
+  type ElementsJob,
+  readElements,
+} from "./elements.ts";
 import type { OutputPlan } from "./output.ts";
 import type { CopyTask } from "./quantize_tasks.ts";
-import { largestRead } from "./tensors.ts";
+import { hasValues, largestRead } from "./tensors.ts";
+
+/** A tensor that is not quantized. */
+export type CopiedTask = Pick<CopyTask, "index" | "tensor" | "cast">;
 
 /** A piece of a tensor that is not quantized. */
-export type CopiedJob = CopyJob | CastJob;
+export type CopiedJob = CopyJob | CastJob | ElementsJob;
 
 /** Float32 that a slot needs to hold any piece. */
 export function roomForCopied(
-  tasks: readonly CopyTask[],
+  tasks: readonly CopiedTask[],
   capacity: number,
 ): number {
   return tasks.reduce(
     (most, { tensor, cast }) =>
-      Math.max(most, cast ? largestRead(tensor, capacity) : COPY_BYTES / 4),
+      Math.max(
+        most,
+        COPY_BYTES / 4,
+        ELEMENTS_ROOM,
+        cast ? largestRead(tensor, capacity) : 0,
+      ),
     0,
   );
 }
@@ -38,24 +53,26 @@ export function roomForCopied(
  * @param file The input.
  * @param tasks The tensors.
  * @param output Where they go.
- * @param capacity Float32 of a piece at most, where nothing forces more.
+ * @param capacity Values of a window that is cast at most, where nothing forces more.
+ * @param room Float32 that a slot holds.
  * @returns The jobs.
  */
 export function* copiedJobs(
   file: TensorFile,
-  tasks: readonly CopyTask[],
+  tasks: readonly CopiedTask[],
   output: OutputPlan,
   capacity: number,
+  room: number,
 ): Generator<CopiedJob, void> {
   for (const { tensor, index, cast } of tasks) {
     const to = (part?: string) => output.offsetOf(index, part);
-    if (!cast) {
-      yield* copyTensor(tensor, to, 4 * capacity);
-      continue;
+    if (!cast) yield* copyTensor(tensor, to, 4 * room);
+    else if (!hasValues(tensor) || cast === "F64") {
+      yield* castElements(tensor, cast, to());
+    } else {
+      const dtype = cast as EncodedDtype;
+      yield* castTensor(file, { tensor, dtype }, to(), capacity);
     }
-    const wider = `pass --cast ${tensor.name}=BF16`;
-    const what = { tensor, dtype: cast, wider };
-    yield* castTensor(file, what, to(), capacity);
   }
 }
 
@@ -74,7 +91,12 @@ export function readCopied(
   slot: HalfSlot,
   sink: ByteSink,
 ): Promise<Finish> {
-  return job.kind === "cast"
-    ? readCast(job, slot, sink)
-    : readCopy(job, source, slot, sink);
+  switch (job.kind) {
+    case "cast":
+      return readCast(job, slot, sink);
+    case "elements":
+      return readElements(job, source, slot, sink);
+    case "copy":
+      return readCopy(job, source, slot, sink);
+  }
 }

@@ -6,7 +6,7 @@
 import { quote } from "../files/errors.ts";
 import { parseMeta } from "../files/gguf_meta.ts";
 import { isGguf } from "../files/gguf_read.ts";
-import { ggufFileTypes, ggufQuantizationVersion } from "../files/gguf_types.ts";
+import { ggufQuantizationVersion } from "../files/gguf_types.ts";
 import { GgufValue } from "../files/gguf_value.ts";
 import { planGguf, writeGgufFrame } from "../files/gguf_write.ts";
 import { openTensorFile } from "../files/open.ts";
@@ -89,14 +89,14 @@ export interface GgufMetadata {
  *
  * @param call The call.
  * @param file The input.
- * @param main The format of most values.
+ * @param fileType What most values are, by llama.cpp's number; undefined where it has none.
  * @param importance The importance file that was used.
  * @returns The metadata.
  */
 export async function metadataFor(
   call: Call,
   file: TensorFile,
-  main: Format,
+  fileType: number | undefined,
   importance?: Importance,
 ): Promise<GgufMetadata> {
   const given = call.all("meta").map(parsedMeta);
@@ -110,7 +110,6 @@ export async function metadataFor(
     "general.quantization_version",
     GgufValue.of("u32", ggufQuantizationVersion),
   );
-  const fileType = ggufFileTypes.get(main.name);
   if (fileType !== undefined) {
     values.set("general.file_type", GgufValue.of("u32", fileType));
   }

@@ -20,6 +20,7 @@ import { QUANTIZED_KEY } from "../files/quantized.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
 import { type Call, type Command, DONE, show, UsageError } from "./command.ts";
+import { FIT_FLAGS } from "./fit.ts";
 import { FORMAT_FLAGS, FormatChooser } from "./formats_flag.ts";
 import { ggmlTypeOf, valueJson, valueText } from "./gguf.ts";
 import { DTYPE_FLAG, withFile } from "./input.ts";
@@ -47,6 +48,7 @@ export const inspectCommand: Command = {
     ...FORMAT_FLAGS,
     ...SELECTION_FLAGS,
     ALL_FLAG,
+    ...FIT_FLAGS,
     DTYPE_FLAG,
   ],
   examples: [
@@ -113,7 +115,14 @@ function foreignWarnings(tensors: readonly Tensor[]): string[] {
 
 function checkFlags(call: Call): void {
   if (call.has("dry-run")) return;
-  for (const { name } of [...FORMAT_FLAGS, ...SELECTION_FLAGS, ALL_FLAG]) {
+  for (
+    const { name } of [
+      ...FORMAT_FLAGS,
+      ...SELECTION_FLAGS,
+      ALL_FLAG,
+      ...FIT_FLAGS,
+    ]
+  ) {
     if (call.has(name)) {
       throw new UsageError(`Flag --${name} goes with --dry-run: add that`);
     }

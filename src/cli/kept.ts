@@ -4,11 +4,10 @@
  *
  * @module
  */
-import { isFloat } from "../files/floats.ts";
 import { whyKept } from "../ggml/recipe_names.ts";
 import type { Flag } from "./command.ts";
 import type { OutputContainer } from "./output.ts";
-import type { Tensor } from "./tensors.ts";
+import { hasValues, type Tensor } from "./tensors.ts";
 
 /** The flag that quantizes them too. */
 export const ALL_FLAG: Flag = {
@@ -43,7 +42,7 @@ export function whyFloats(
 }
 
 /**
- * Whether a tensor that is not quantized has to be float32: llama.cpp computes
+ * Whether a tensor has to be float32 where it holds floats: llama.cpp computes
  * with what it never quantizes, and aborts at floats of another type there.
  *
  * @param container What is written.
@@ -53,8 +52,9 @@ export function whyFloats(
 export function needsFloat32(
   container: OutputContainer,
   name: string,
-  { dtype, shape, foreign }: Tensor,
+  tensor: Tensor,
 ): boolean {
-  return container === "gguf" && dtype !== "F32" && isFloat(dtype) &&
-    foreign === undefined && whyKept({ name, shape }) !== undefined;
+  const { dtype, shape } = tensor;
+  return container === "gguf" && dtype !== "F32" && hasValues(tensor) &&
+    whyKept({ name, shape }) !== undefined;
 }

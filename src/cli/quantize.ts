@@ -7,6 +7,7 @@ import { adviceFor } from "./advice.ts";
 import { type Call, type Command, DONE, type Flag, show } from "./command.ts";
 import { choice } from "./flags.ts";
 import { DTYPE_FLAG, withFile } from "./input.ts";
+import { FIT_FLAGS } from "./fit.ts";
 import { FORMAT_FLAGS, FormatChooser } from "./formats_flag.ts";
 import { META_FLAGS } from "./gguf.ts";
 import { ALL_FLAG } from "./kept.ts";
@@ -37,6 +38,7 @@ export const QUANTIZE_FLAGS: readonly Flag[] = [
   ...FORMAT_FLAGS,
   ...SELECTION_FLAGS,
   ALL_FLAG,
+  ...FIT_FLAGS,
   {
     name: "strict",
     help:

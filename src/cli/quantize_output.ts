@@ -4,11 +4,13 @@
  * @module
  */
 import type { Importance } from "../files/imatrix.ts";
+import { ggufFileTypes } from "../files/gguf_types.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
 import type { FormatTensor } from "../stream/tensor.ts";
 import type { Format } from "../words/format.ts";
 import type { Call } from "./command.ts";
+import { checkHeld } from "./fit.ts";
 import { folderOutput } from "./folder_output.ts";
 import type { FormatChooser } from "./formats_flag.ts";
 import { checkGgufCall, checkNoMeta, ggufOutput, metadataFor } from "./gguf.ts";
@@ -66,6 +68,7 @@ export async function outputFor(
   { tasks, importance }: Written,
 ): Promise<{ output: OutputPlan; warnings: readonly string[] }> {
   const outputs = tasks.map(outputTensor);
+  checkHeld(container, outputs);
   switch (container) {
     case "onnx":
       return { output: onnxOutput(outputs), warnings: [] };
@@ -75,8 +78,8 @@ export async function outputFor(
         tasks.map((task, i) => [outputs[i], task.tensor]),
       );
     case "gguf": {
-      const main = mainFormat(tasks);
-      const metadata = await metadataFor(call, file, main, importance);
+      const fileType = ggufFileTypes.get(mainFormat(tasks).name);
+      const metadata = await metadataFor(call, file, fileType, importance);
       const { warnings } = metadata;
       return { output: ggufOutput(outputs, metadata.values), warnings };
     }

@@ -13,6 +13,7 @@ import type { FormatTensor } from "../stream/tensor.ts";
 import type { Format } from "../words/format.ts";
 import type { Call } from "./command.ts";
 import type { FormatChoice, FormatChooser } from "./formats_flag.ts";
+import { Fitting, rewriteOf } from "./fit.ts";
 import { needsFloat32, whyFloats } from "./kept.ts";
 import type { OutputContainer, OutputPlan } from "./output.ts";
 import { outputFor } from "./quantize_output.ts";
@@ -70,7 +71,8 @@ export async function planFile(
   rules: PlanRules = {},
 ): Promise<FilePlan> {
   if (isGguf(file)) rejectImportance(file);
-  const tensors = await tensorsOf(file);
+  const fitting = new Fitting(call);
+  const tensors = fitting.kept(await tensorsOf(file));
   const names = tensors.map(({ name }) => name);
   const chosen = selected(call, names);
   chooser.checkPatterns(names);
@@ -87,7 +89,10 @@ export async function planFile(
   };
   const planned = tensors.map((tensor, index): QuantizeTask | CopyTask => {
     const name = renamed[index];
-    const left = chosen.has(tensor.name)
+    const cast = fitting.castOf(tensor);
+    const left = cast
+      ? "cast as asked for"
+      : chosen.has(tensor.name)
       ? leftAlone(planner, tensor, name)
       : NOT_CHOSEN;
     const task = left === undefined
@@ -100,7 +105,10 @@ export async function planFile(
       name,
       reason: left ?? task!,
       refused: left === undefined,
-      ...(needsFloat32(container, name, tensor) && { cast: "F32" }),
+      cast: cast ??
+        (!isQuantized(tensor) && needsFloat32(container, name, tensor)
+          ? "F32"
+          : rewriteOf(tensor)),
     };
   });
   const tasks = withoutScales(planned);

@@ -182,6 +182,7 @@ export class Quantizer {
     const fill = (job: Job, slot: HalfSlot) => {
       switch (job.kind) {
         case "cast":
+        case "elements":
         case "copy":
           return readCopied(job, this.#run.file, slot, sink);
         case "repack":
@@ -214,7 +215,8 @@ export class Quantizer {
       else yield* this.#windowJobs(task);
     }
     const room = this.#slots[0].values.length;
-    yield* copiedJobs(this.#run.file, tasks.copied, output, room);
+    const { file } = this.#run, { copied } = tasks;
+    yield* copiedJobs(file, copied, output, this.#capacity, room);
   }
 
   /** What it takes to quantize a tensor: made when its turn comes, as there may be very many. */

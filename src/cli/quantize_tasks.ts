@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { EncodedDtype } from "../files/floats.ts";
 import type { QuantizedPlan } from "../files/parts.ts";
 import { sizeOf } from "../numeric/shape.ts";
 import type { FormatTensor } from "../stream/tensor.ts";
@@ -50,7 +49,7 @@ export interface CopyTask {
   /** Whether it could not be quantized, though it was chosen. */
   readonly refused: boolean;
   /** What its values are written as, where not as they are. */
-  readonly cast?: EncodedDtype;
+  readonly cast?: string;
 }
 
 /** What to do with the tensors of a file. */

@@ -107,7 +107,7 @@ export function copiedText({ copied }: QuantizeTasks): string[] {
   }
   return Array.from(groups.values(), (tasks) => {
     const [{ tensor: { dtype, shape }, name, reason, cast }] = tasks;
-    const as = cast === undefined ? "" : ` as ${cast}`;
+    const as = cast === undefined || cast === dtype ? "" : ` as ${cast}`;
     return tasks.length === 1
       ? `copied ${printable(name)} ${dtype} ${shapeText(shape)}${as}: ${reason}`
       : `copied ${tasks.length} tensors (${namesText(tasks)})${as}: ${reason}`;
