@@ -27,6 +27,7 @@ import {
   outputOf,
   type OutputPlan,
   type OutputTensor,
+  pathsOf,
   safetensorsOutput,
   STANDARD,
   tellOfOutput,
@@ -35,6 +36,7 @@ import {
 } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { selected, SELECTION_FLAGS } from "./select.ts";
+import { pathsJson, pathsText, SPLIT_FLAGS, splitLimitOf } from "./split.ts";
 import { table } from "./table.ts";
 import type { Io } from "./terminal.ts";
 import { bytes, countOf, seconds, shapeText } from "./text.ts";
@@ -58,6 +60,7 @@ export const dequantizeCommand: Command = {
     ...SELECTION_FLAGS,
     ...FIT_FLAGS,
     ...META_FLAGS,
+    ...SPLIT_FLAGS,
   ],
   examples: [
     [
@@ -95,6 +98,7 @@ async function run(call: Call, io: Io): Promise<number> {
     "folder",
   ]);
   if (container !== "gguf") checkNoMeta(call);
+  splitLimitOf(call, container);
   const to = choice(call, "to", ["f32", "f16", "bf16"]) ?? "f32";
   const dtype = to.toUpperCase() as EncodedDtype;
   const [input] = call.operands;
@@ -115,10 +119,11 @@ async function run(call: Call, io: Io): Promise<number> {
       progress,
       () => runDequantize({ file, tasks, output }, sink, progress),
     );
+    const paths = pathsOf(path, output);
     await tellOfOutput(io, () => {
       const report = {
         input,
-        output: path,
+        output: pathsJson(paths),
         bytesBefore: file.source.size,
         bytesAfter: output.size,
         seconds: progress.seconds,
@@ -132,7 +137,7 @@ async function run(call: Call, io: Io): Promise<number> {
         () => ({ ...report, ...planJson(plan), warnings }),
         (columns) => [
           ...planText(plan, columns),
-          `${printable(sink.name)}: ${countOf(cast, "tensor")} dequantized${
+          `${pathsText(paths)}: ${countOf(cast, "tensor")} dequantized${
             copied > 0 ? `, ${copied} copied` : ""
           }; ${bytes(report.bytesBefore)} → ${bytes(report.bytesAfter)} in ${
             seconds(report.seconds)
@@ -169,7 +174,8 @@ async function outputFor(
     case "gguf": {
       const fileType = ggufFileTypes.get(dtype.toLowerCase());
       const { values, warnings } = await metadataFor(call, file, fileType);
-      return { output: ggufOutput(tensors, values), warnings };
+      const limit = splitLimitOf(call, container);
+      return { output: ggufOutput(tensors, values, limit), warnings };
     }
     default:
       return {

@@ -11,6 +11,8 @@ import {
   createFolder,
   type FolderOptions,
 } from "../files/folder_sink.ts";
+import { shardPath } from "../files/gguf_shards.ts";
+import { JoinedSink } from "../files/joined_sink.ts";
 import { npyHeader } from "../files/npy.ts";
 import { partNames, planParts, type QuantizedPlan } from "../files/parts.ts";
 import { describeQuantized, QUANTIZED_KEY } from "../files/quantized.ts";
@@ -60,6 +62,8 @@ export interface OutputPlan {
   writeFrame(sink: ByteWriter): Promise<void> | undefined;
   /** What it takes to write a folder, where the output is one. */
   readonly folder?: FolderOptions;
+  /** Where each file of a split GGUF starts, where the output is one. */
+  readonly shards?: readonly number[];
 }
 
 /** Where the output goes, and whether it may replace a file. */
@@ -132,6 +136,20 @@ export function outputOf(
 }
 
 /**
+ * The files that are written.
+ *
+ * @param path What the call names.
+ * @param output What is written.
+ * @returns One path, or one for each file of a split GGUF.
+ */
+export function pathsOf(
+  path: string,
+  { shards }: Pick<OutputPlan, "shards">,
+): readonly string[] {
+  return shards?.map((_, no) => shardPath(path, no, shards.length)) ?? [path];
+}
+
+/**
  * Opens the output; nothing is seen there before it commits.
  *
  * @param path Where.
@@ -144,9 +162,9 @@ export async function openOutput(
   path: string,
   call: Call,
   { paths = [], checkpoint }: Pick<TensorFile, "paths" | "checkpoint"> = {},
-  { folder }: Pick<OutputPlan, "folder"> = {},
+  output: Pick<OutputPlan, "folder" | "shards"> = {},
 ): Promise<ByteSink> {
-  if (folder) return await createFolder(path, folder);
+  if (output.folder) return await createFolder(path, output.folder);
   if (path === STANDARD) return await spoolOutput();
   if (checkpoint) {
     await checkOutside(path, checkpoint.folder).catch((error) => {
@@ -154,7 +172,19 @@ export async function openOutput(
     });
   }
   const inputs = [...call.inputs, ...paths];
-  return await createFile(path, { force: call.has("force"), inputs });
+  const options = { force: call.has("force"), inputs };
+  if (!output.shards) return await createFile(path, options);
+  const sinks: ByteSink[] = [];
+  const joined = new JoinedSink(printable(path), sinks, output.shards);
+  try {
+    for (const shard of pathsOf(path, output)) {
+      sinks.push(await createFile(shard, options));
+    }
+  } catch (error) {
+    await joined.abort();
+    throw error;
+  }
+  return joined;
 }
 
 /**

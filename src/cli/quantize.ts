@@ -16,6 +16,7 @@ import {
   openOutput,
   OUTPUT_FLAGS,
   outputOf,
+  pathsOf,
   STANDARD,
   tellOfOutput,
   warn,
@@ -29,6 +30,7 @@ import { asksForRecipe, RECIPE_FLAGS } from "./recipe_flags.ts";
 import { RENAME_FLAG } from "./rename.ts";
 import { quantizeJson, type QuantizeReport, quantizeText } from "./report.ts";
 import { SELECTION_FLAGS } from "./select.ts";
+import { SPLIT_FLAGS } from "./split.ts";
 import type { Io } from "./terminal.ts";
 import { IMATRIX_FLAGS } from "./weigh.ts";
 
@@ -57,11 +59,12 @@ export const QUANTIZE_FLAGS: readonly Flag[] = [
   },
   RENAME_FLAG,
   ...META_FLAGS,
+  ...SPLIT_FLAGS,
 ];
 
 /** What a recipe decides by itself. */
 const NOT_OF_RECIPES: readonly Flag[] = [...QUANTIZE_FLAGS, DTYPE_FLAG].filter(
-  (flag) => !OUTPUT_FLAGS.includes(flag),
+  (flag) => !OUTPUT_FLAGS.includes(flag) && !SPLIT_FLAGS.includes(flag),
 );
 
 /** The command. */
@@ -140,7 +143,7 @@ export async function quantizeFile(
     await tellOfOutput(io, async () => {
       const report: QuantizeReport = {
         input,
-        output: path,
+        paths: pathsOf(path, output),
         tasks,
         errors,
         bytesBefore: file.source.size,

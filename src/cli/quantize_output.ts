@@ -22,6 +22,7 @@ import {
   safetensorsOutput,
 } from "./output.ts";
 import type { CopyTask, QuantizeTask } from "./quantize_tasks.ts";
+import { splitLimitOf } from "./split.ts";
 import { checkImatrix } from "./weigh.ts";
 
 /**
@@ -41,6 +42,7 @@ export function checkContainer(
   else checkNoMeta(call);
   if (container === "onnx") checkOnnxCall(call, chooser.formats);
   checkImatrix(call, chooser.formats);
+  splitLimitOf(call, container);
 }
 
 /** What is written. */
@@ -81,7 +83,9 @@ export async function outputFor(
       const fileType = ggufFileTypes.get(mainFormat(tasks).name);
       const metadata = await metadataFor(call, file, fileType, importance);
       const { warnings } = metadata;
-      return { output: ggufOutput(outputs, metadata.values), warnings };
+      const limit = splitLimitOf(call, container);
+      const output = ggufOutput(outputs, metadata.values, limit);
+      return { output, warnings };
     }
     default: {
       const output = safetensorsOutput(outputs, file.metadata);

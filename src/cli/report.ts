@@ -5,13 +5,13 @@
  */
 import type { Comparison, Noise } from "../compare.ts";
 import { printable } from "../files/errors.ts";
-import { STANDARD } from "./output.ts";
 import {
   bitsPerValue,
   type CopyTask,
   type QuantizeTask,
   type QuantizeTasks,
 } from "./quantize_tasks.ts";
+import { pathsJson, pathsText } from "./split.ts";
 import { rowsFor, table } from "./table.ts";
 import {
   bitsText,
@@ -27,8 +27,8 @@ import {
 export interface QuantizeReport {
   /** The path of the input. */
   readonly input: string;
-  /** The path of the output. */
-  readonly output: string;
+  /** The paths of the output: one, or those of a split GGUF. */
+  readonly paths: readonly string[];
   /** What was done with each tensor. */
   readonly tasks: QuantizeTasks;
   /** The error of each quantized tensor, by its number in the file. */
@@ -54,13 +54,13 @@ export function quantizeText(
   report: QuantizeReport,
   columns?: number,
 ): string[] {
-  const { tasks, errors, output } = report;
+  const { tasks, errors, paths } = report;
   const done = tasksTable(tasks, columns, {
     "SQNR dB": ({ index, repacked }) =>
       repacked ? "repacked" : decibels(errors[index].sqnr),
   });
-  const name = output === STANDARD ? "standard output" : printable(output);
-  return [...done, ...copiedText(tasks), `${name}: ${totals(report)}`];
+  const where = pathsText(paths);
+  return [...done, ...copiedText(tasks), `${where}: ${totals(report)}`];
 }
 
 /**
@@ -154,7 +154,7 @@ export function quantizeJson(report: QuantizeReport): object {
   const { tasks, errors } = report;
   return {
     input: report.input,
-    output: report.output,
+    output: pathsJson(report.paths),
     bytesBefore: report.bytesBefore,
     bytesAfter: report.bytesAfter,
     seconds: report.seconds,

@@ -13,6 +13,7 @@ import {
 import { writableTypes } from "../ggml/writable.ts";
 import type { GgufFile } from "./gguf_read.ts";
 import { shardOf } from "./gguf_shards.ts";
+import { splitGroups, type SplitLimit } from "./gguf_split.ts";
 import { ggufDefaultAlignment } from "./gguf_types.ts";
 import type { GgufValue } from "./gguf_value.ts";
 import { type GgufPlan, planGguf } from "./gguf_write.ts";
@@ -36,6 +37,8 @@ export interface RecipeFileOptions
   readonly mendNorms?: boolean;
   /** Write as many files as the source has. */
   readonly keepSplit?: boolean;
+  /** What a file holds at most; without it, and without `keepSplit`, one file holds all. */
+  readonly split?: SplitLimit;
 }
 
 /** A tensor, and what becomes of it. */
@@ -58,7 +61,7 @@ export interface RecipeFile {
 
 /** All that is known before any value is read. */
 export interface RecipeFilePlan {
-  /** The files: one, or with `keepSplit` as many as the source has. */
+  /** The files: one, or with `keepSplit` as many as the source has, or with `split` as many as it takes. */
   readonly files: readonly RecipeFile[];
   /** What to tell the user, each one sentence without a period. */
   readonly warnings: readonly string[];
@@ -98,17 +101,22 @@ export function planRecipeFiles(
       options.partialImportance,
     )
     : { byName: new Map<string, Float32Array>(), warnings: [] };
+  const all = tensors.map((from, i) => ({ from, ...planned[i] }));
   const files = keepSplit && file.paths
     ? shardsOf(file, tensors)
+    : options.split
+    ? splitGroups(sizesOf(all), options.split)
     : [[...tensors.keys()]];
   const values = recipeValues(file.values, fileType, importance);
+  // llama.cpp's quantizer says nothing of a single file, its splitter does.
+  const isSplit = files.length > 1 || options.split !== undefined;
   return {
     files: files.map((indices, no) => {
-      const own = indices.map((i) => ({ from: tensors[i], ...planned[i] }));
-      const metadata = files.length === 1 ? values : new Map([
+      const metadata = new Map([
         ...(no === 0 ? values : []),
-        ...splitValues(no, files.length, tensors.length),
+        ...(isSplit ? splitValues(no, files.length, tensors.length) : []),
       ]);
+      const own = indices.map((i) => all[i]);
       return recipeFile(own, metadata, weights.byName);
     }),
     warnings: [
@@ -119,8 +127,16 @@ export function planRecipeFiles(
   };
 }
 
+type Planned = PlannedTensor & { readonly from: TensorEntry };
+
+/** Bytes of each tensor. */
+function sizesOf(all: readonly Planned[]): number[] {
+  const { tasks } = recipeFile(all, new Map(), new Map());
+  return tasks.map(({ to }) => to.byteLength);
+}
+
 function recipeFile(
-  own: readonly (PlannedTensor & { readonly from: TensorEntry })[],
+  own: readonly Planned[],
   values: ReadonlyMap<string, GgufValue>,
   weights: ReadonlyMap<string, Float32Array>,
 ): RecipeFile {
