@@ -228,8 +228,10 @@ function castHint(
 ): string {
   const shown = printable(name);
   const drop = `--drop ${shown} to leave it out`;
-  const opaque = dtype.startsWith("V") || dtype.startsWith("C");
-  if (opaque) return `pass ${drop}`;
+  const isNumber = dtypes.has(dtype) && !dtype.startsWith("C");
+  // Pairs of bytes of a .npy mostly are bfloat16.
+  const known = dtype === "V2" ? "--dtype bf16 where they are that, or " : "";
+  if (!isNumber && !ggmlLayouts.has(dtype)) return `pass ${known}${drop}`;
   const to = SIGNED.get(dtype) ?? (areIntegers(dtype) ? "I32" : "F16");
   return `pass --cast ${shown}=${holds(to) ? to : "F32"} or ${drop}`;
 }

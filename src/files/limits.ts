@@ -180,3 +180,31 @@ export const IMATRIX_BYTES = 2_000_000_000;
  * Stops whatever file has that name from being kept in memory.
  */
 export const INDEX_BYTES: number = 100 * 1000 * 1000;
+
+/**
+ * Files in an `.npz`; real ones have some hundred arrays.
+ *
+ * Stops a directory of millions of empty files, each of which costs memory.
+ */
+export const ZIP_ENTRIES = 65_536;
+
+/**
+ * Bytes of the directory of an `.npz`: {@linkcode ZIP_ENTRIES} with names of a thousand bytes.
+ *
+ * Stops a directory as large as a sparse file from being kept in memory.
+ */
+export const ZIP_DIRECTORY_BYTES: number = 64 * 1024 * 1024;
+
+/**
+ * Bytes that the deflated arrays of an `.npz` take on disk together, inflated; larger ones are stored as they are.
+ *
+ * Stops an archive of some ten megabytes from filling the disk.
+ */
+export const ZIP_INFLATED_BYTES: number = 2 ** 35;
+
+/**
+ * How many times its size deflated data can be at most, by its own rules.
+ *
+ * Stops a size that cannot be true before anything is inflated.
+ */
+export const DEFLATE_RATIO = 1032;

@@ -17,8 +17,11 @@ export const NPY_MAGIC: Uint8Array = latin1("\x93NUMPY");
 
 const GGUF_MAGIC = latin1("GGUF");
 
+/** How zip archives start: with a file, or with the end where there is none. */
+const ZIP_MAGICS = [latin1("PK\x03\x04"), latin1("PK\x05\x06")];
+
 /** Containers that are known by their first bytes. */
-export type SignedContainer = "npy" | "gguf" | "safetensors";
+export type SignedContainer = "npy" | "npz" | "gguf" | "safetensors";
 
 /**
  * The container that a file starts like.
@@ -29,7 +32,12 @@ export type SignedContainer = "npy" | "gguf" | "safetensors";
 export function containerOf(start: Uint8Array): SignedContainer | undefined {
   if (startsWith(start, NPY_MAGIC)) return "npy";
   if (startsWith(start, GGUF_MAGIC)) return "gguf";
+  if (isZip(start)) return "npz";
   return startsLikeSafetensors(start) ? "safetensors" : undefined;
+}
+
+function isZip(start: Uint8Array): boolean {
+  return ZIP_MAGICS.some((magic) => startsWith(start, magic));
 }
 
 /** No signature, but as floats this would be a tiny one, a zero, and luck. */
@@ -107,10 +115,8 @@ const STRANGERS: readonly Stranger[] = [
   },
   {
     what:
-      "a zip archive (.npz or PyTorch); save its arrays as .npy or .safetensors",
-    matches: ({ start }) =>
-      startsWith(start, latin1("PK\x03\x04")) ||
-      startsWith(start, latin1("PK\x05\x06")),
+      "a zip archive; name it .npz where it holds arrays of numpy, and save what PyTorch has saved so as .safetensors",
+    matches: ({ start }) => isZip(start),
   },
   {
     what: "a Python pickle (PyTorch); save it as .safetensors",

@@ -21,6 +21,8 @@ export interface TensorEntry {
   readonly bigEndian?: boolean;
   /** True when the first dimension is the fastest in memory (.npy only). */
   readonly fortranOrder?: boolean;
+  /** True when integers are to be taken as values, because the caller says so (.npy only). */
+  readonly numbers?: boolean;
 }
 
 /** One file of a checkpoint. */
@@ -46,7 +48,7 @@ export interface Checkpoint {
 /** An opened and checked container. */
 export interface TensorFile {
   /** Which container it is. */
-  readonly container: "npy" | "safetensors" | "raw" | "gguf" | "onnx";
+  readonly container: "npy" | "npz" | "safetensors" | "raw" | "gguf" | "onnx";
   /** The bytes. */
   readonly source: ByteSource;
   /** Tensors in file order, names unique. */
