@@ -8,7 +8,7 @@ import type { Noise } from "../compare.ts";
 import { printable, quote } from "../files/errors.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { formats } from "../formats.ts";
-import type { QuantizeTask, QuantizeTasks } from "./quantize_plan.ts";
+import type { QuantizeTask, QuantizeTasks } from "./quantize_tasks.ts";
 import { decibels } from "./text.ts";
 import { readSample, trial } from "./trial.ts";
 import { type Variant, variantsOf } from "./variants.ts";

@@ -74,7 +74,8 @@ function run(call: Call, io: Io): Promise<number> {
   return withFile(
     call,
     first,
-    (a) => withFile(call, second, (b) => compareFiles(call, io, a, b)),
+    (a) => withFile(call, second, (b) => compareFiles(call, io, a, b), true),
+    true,
   );
 }
 

@@ -5,21 +5,29 @@
  */
 import { printable, quote } from "../files/errors.ts";
 import type { EncodedDtype } from "../files/floats.ts";
-import { strangerId } from "../ggml/table.ts";
+import { ggufFileTypes } from "../files/gguf_types.ts";
 import type { TensorFile } from "../files/tensors.ts";
+import { strangerId } from "../ggml/table.ts";
 import { isFloat8 } from "../numeric/float8.ts";
 import { type Call, type Command, DONE, type Flag, show } from "./command.ts";
+import type { CopiedTask } from "./copied.ts";
 import { runDequantize } from "./dequantize_run.ts";
+import { checkHeld, FIT_FLAGS, Fitting, rewriteOf } from "./fit.ts";
 import { choice } from "./flags.ts";
 import { folderOutput } from "./folder_output.ts";
+import { checkNoMeta, ggufOutput, META_FLAGS, metadataFor } from "./gguf.ts";
 import { withFile } from "./input.ts";
+import { needsFloat32 } from "./kept.ts";
 import {
   leftoverWarnings,
   npyOutput,
   openOutput,
   OUTPUT_FLAGS,
+  type OutputContainer,
   outputOf,
+  type OutputPlan,
   type OutputTensor,
+  pathsOf,
   safetensorsOutput,
   STANDARD,
   tellOfOutput,
@@ -28,6 +36,7 @@ import {
 } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { selected, SELECTION_FLAGS } from "./select.ts";
+import { pathsJson, pathsText, SPLIT_FLAGS, splitLimitOf } from "./split.ts";
 import { table } from "./table.ts";
 import type { Io } from "./terminal.ts";
 import { bytes, countOf, seconds, shapeText } from "./text.ts";
@@ -45,7 +54,14 @@ export const dequantizeCommand: Command = {
   summary: "Turn the quantized tensors of a file back into floats",
   operands: "IN -o OUT",
   count: 1,
-  flags: [...OUTPUT_FLAGS, TO_FLAG, ...SELECTION_FLAGS],
+  flags: [
+    ...OUTPUT_FLAGS,
+    TO_FLAG,
+    ...SELECTION_FLAGS,
+    ...FIT_FLAGS,
+    ...META_FLAGS,
+    ...SPLIT_FLAGS,
+  ],
   examples: [
     [
       "dequantize weights.safetensors -o weights.npy",
@@ -59,13 +75,18 @@ export const dequantizeCommand: Command = {
       "dequantize small.safetensors -o head.npy --tensors lm_head.weight",
       "One tensor of many",
     ],
+    [
+      "dequantize model.gguf -o model.safetensors --cast '*norm*=bf16' --drop rope_freqs",
+      "Floats of a GGUF of any types",
+    ],
   ],
   run,
 };
 
 interface Plan {
-  readonly quantized: readonly Tensor[];
-  readonly copied: readonly Tensor[];
+  /** What becomes of each tensor that is written; what has values to be read is cast. */
+  readonly tasks: readonly CopiedTask[];
+  /** What the others become where nothing else is said. */
   readonly dtype: EncodedDtype;
 }
 
@@ -73,55 +94,51 @@ async function run(call: Call, io: Io): Promise<number> {
   const { path, container } = outputOf(call, io, [
     "safetensors",
     "npy",
+    "gguf",
     "folder",
   ]);
+  if (container !== "gguf") checkNoMeta(call);
+  splitLimitOf(call, container);
   const to = choice(call, "to", ["f32", "f16", "bf16"]) ?? "f32";
+  const dtype = to.toUpperCase() as EncodedDtype;
   const [input] = call.operands;
   return await withFile(call, input, async (file) => {
-    const plan = await planDequantize(
+    const plan = await planDequantize(call, file, dtype, container);
+    const { output, warnings: told } = await outputFor(
       call,
       file,
-      to.toUpperCase() as EncodedDtype,
+      container,
+      plan,
     );
-    const tensors = outputTensors(plan);
-    const all = [...plan.quantized, ...plan.copied];
-    const written = container === "folder"
-      ? await folderOutput(file, tensors.map((tensor, i) => [tensor, all[i]]))
-      : undefined;
-    const output = written?.output ??
-      (container === "npy"
-        ? npyOutput(tensors)
-        : safetensorsOutput(tensors, file.metadata));
-    const total = all.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const { tasks } = plan;
+    const total = tasks.reduce((sum, { tensor }) => sum + tensor.byteLength, 0);
     const progress = new Progress(io, total);
     const sink = await openOutput(path, call, file, output);
     await writeOutput(
       sink,
       progress,
-      () => runDequantize({ ...plan, file, output }, sink, progress),
+      () => runDequantize({ file, tasks, output }, sink, progress),
     );
+    const paths = pathsOf(path, output);
     await tellOfOutput(io, () => {
       const report = {
         input,
-        output: path,
+        output: pathsJson(paths),
         bytesBefore: file.source.size,
         bytesAfter: output.size,
         seconds: progress.seconds,
       };
-      const warnings = [
-        ...leftoverWarnings(sink),
-        ...written?.warnings ?? [],
-      ];
+      const warnings = [...leftoverWarnings(sink), ...told];
+      const cast = tasks.filter(isCast).length;
+      const copied = tasks.length - cast;
       show(
         call,
         path === STANDARD ? io.err : io.out,
         () => ({ ...report, ...planJson(plan), warnings }),
         (columns) => [
           ...planText(plan, columns),
-          `${printable(sink.name)}: ${
-            countOf(plan.quantized.length, "tensor")
-          } dequantized${
-            plan.copied.length > 0 ? `, ${plan.copied.length} copied` : ""
+          `${pathsText(paths)}: ${countOf(cast, "tensor")} dequantized${
+            copied > 0 ? `, ${copied} copied` : ""
           }; ${bytes(report.bytesBefore)} → ${bytes(report.bytesAfter)} in ${
             seconds(report.seconds)
           }`,
@@ -133,12 +150,49 @@ async function run(call: Call, io: Io): Promise<number> {
   });
 }
 
+function isCast({ cast }: CopiedTask): boolean {
+  return cast !== undefined;
+}
+
+/** Lays out what is written. */
+async function outputFor(
+  call: Call,
+  file: TensorFile,
+  container: OutputContainer,
+  { tasks, dtype }: Plan,
+): Promise<{ output: OutputPlan; warnings: readonly string[] }> {
+  const tensors = tasks.map(outputTensor);
+  checkHeld(container, tensors);
+  switch (container) {
+    case "folder":
+      return await folderOutput(
+        file,
+        tasks.map(({ tensor }, i) => [tensors[i], tensor]),
+      );
+    case "npy":
+      return { output: npyOutput(tensors), warnings: [] };
+    case "gguf": {
+      const fileType = ggufFileTypes.get(dtype.toLowerCase());
+      const { values, warnings } = await metadataFor(call, file, fileType);
+      const limit = splitLimitOf(call, container);
+      return { output: ggufOutput(tensors, values, limit), warnings };
+    }
+    default:
+      return {
+        output: safetensorsOutput(tensors, file.metadata),
+        warnings: [],
+      };
+  }
+}
+
 async function planDequantize(
   call: Call,
   file: TensorFile,
   dtype: EncodedDtype,
+  container: OutputContainer,
 ): Promise<Plan> {
-  const tensors = await tensorsOf(file);
+  const fitting = new Fitting(call);
+  const tensors = fitting.kept(await tensorsOf(file));
   const chosen = selected(call, tensors.map(({ name }) => name));
   const wanted = tensors.filter(({ name }) => chosen.has(name));
   const stranger = wanted.find(({ dtype, foreign }) =>
@@ -151,7 +205,18 @@ async function planDequantize(
       }; leave it out with --skip`,
     );
   }
-  if (!tensors.some(isNarrow)) {
+  const casts = wanted.map((tensor) =>
+    fitting.castOf(tensor) ??
+      (needsFloat32(container, tensor.name, tensor)
+        ? "F32"
+        : isNarrow(tensor)
+        ? dtype
+        : rewriteOf(tensor))
+  );
+  // Floats may go to another container as they are.
+  const same = file.container === container ||
+    file.container === "safetensors" && container === "folder";
+  if (same && !tensors.some(isNarrow) && casts.every((cast) => !cast)) {
     throw new RangeError(
       `Nothing to dequantize in ${file.source.name}: none of its ${
         countOf(tensors.length, "tensor")
@@ -163,12 +228,20 @@ async function planDequantize(
       `Nothing to dequantize in ${file.source.name}: --tensors and --skip leave no tensor`,
     );
   }
-  return {
-    quantized: wanted.filter(isNarrow),
+  const scaled = new Set(
+    wanted.flatMap(({ name }, i) => casts[i] ? name : []),
+  );
+  const tasks = wanted.map((tensor, i) => ({ tensor, cast: casts[i] }))
     // Scales are in the values of their weights.
-    copied: wanted.filter((tensor) =>
-      !isNarrow(tensor) && tensor.scalesOf === undefined
-    ),
+    .filter(({ tensor: { scalesOf } }) =>
+      scalesOf === undefined || !scaled.has(scalesOf)
+    );
+  return {
+    tasks: [
+      ...tasks.filter(({ cast }) => cast),
+      ...tasks.filter(({ cast }) => !cast),
+    ]
+      .map((task, index) => ({ ...task, index })),
     dtype,
   };
 }
@@ -179,36 +252,37 @@ function isNarrow(tensor: Tensor): boolean {
     isFloat8(tensor.dtype) && tensor.scalesOf === undefined;
 }
 
-function outputTensors({ quantized, copied, dtype }: Plan): OutputTensor[] {
-  return [
-    ...quantized.map(({ name, shape }) => ({ name, shape, dtype })),
-    ...copied.map(({ name, shape, dtype }) => ({ name, shape, dtype })),
-  ];
+function outputTensor(
+  { tensor: { name, shape, dtype }, cast }: CopiedTask,
+): OutputTensor {
+  return { name, shape, dtype: cast ?? dtype };
 }
 
-function planText({ quantized, dtype }: Plan, columns?: number): string[] {
+function planText({ tasks }: Plan, columns?: number): string[] {
   return table(
     ["tensor", "shape", "from", "to"],
-    quantized.map((tensor) => [
+    tasks.filter(isCast).map(({ tensor, cast }) => [
       printable(tensor.name),
       shapeText(tensor.shape),
       tensor.dtype,
-      dtype,
+      cast!,
     ]),
     [],
     columns,
   );
 }
 
-function planJson({ quantized, copied, dtype }: Plan): object {
+function planJson({ tasks }: Plan): object {
   return {
-    tensors: quantized.map(({ name, shape, dtype: format, byteLength }) => ({
-      name,
-      shape,
-      format,
-      dtype,
-      bytesBefore: byteLength,
+    tensors: tasks.filter(isCast).map(({ tensor, cast }) => ({
+      name: tensor.name,
+      shape: tensor.shape,
+      format: tensor.dtype,
+      dtype: cast,
+      bytesBefore: tensor.byteLength,
     })),
-    copied: copied.map(({ name, shape, dtype }) => ({ name, shape, dtype })),
+    copied: tasks.filter((task) => !isCast(task)).map((
+      { tensor: { name, shape, dtype } },
+    ) => ({ name, shape, dtype })),
   };
 }

@@ -7,7 +7,7 @@ import { quote } from "../files/errors.ts";
 import { firstNonFinite, ScaleOverflow } from "../numeric/finite.ts";
 import type { StreamTensor } from "../stream/tensor.ts";
 import type { Window } from "../words/window.ts";
-import type { QuantizeTask } from "./quantize_plan.ts";
+import type { QuantizeTask } from "./quantize_tasks.ts";
 
 /** Where quantizing failed. */
 export interface Failure {

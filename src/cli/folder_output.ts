@@ -28,6 +28,7 @@ import {
   type OutputTensor,
   safetensorsOutput,
 } from "./output.ts";
+import { type FilePlace, placesIn } from "./places.ts";
 import type { Tensor } from "./tensors.ts";
 
 const CONFIG = "config.json";
@@ -73,10 +74,8 @@ export async function folderOutput(
     const text = await readSmallText(path, CONFIG_BYTES);
     texts.set(CONFIG, config.kept ? text : changed(path, text, config.members));
   }
-  const size = shards.reduce((sum, { plan }) => sum + plan.size, 0);
   return {
     output: {
-      size,
       ...placesIn(shards),
       folder: {
         files: shards,
@@ -89,12 +88,8 @@ export async function folderOutput(
 }
 
 /** A shard that is written. */
-interface ShardPlan {
+interface ShardPlan extends FilePlace {
   readonly name: string;
-  readonly start: number;
-  readonly plan: OutputPlan;
-  /** The tensors in it, by their numbers among those that are written. */
-  readonly numbers: readonly number[];
   /** What they become. */
   readonly entries: readonly TensorPlan[];
 }
@@ -126,28 +121,6 @@ function planShards(
     start += plan.size;
   });
   return plans;
-}
-
-function placesIn(
-  shards: readonly ShardPlan[],
-): Pick<OutputPlan, "offsetOf" | "writeFrame"> {
-  const places: [shard: ShardPlan, number: number][] = [];
-  for (const shard of shards) {
-    shard.numbers.forEach((number, i) => places[number] = [shard, i]);
-  }
-  return {
-    offsetOf(number, part) {
-      const [{ start, plan }, i] = places[number];
-      return start + plan.offsetOf(i, part);
-    },
-    async writeFrame(sink) {
-      for (const { start, plan } of shards) {
-        await plan.writeFrame({
-          write: (offset, bytes) => sink.write(start + offset, bytes),
-        });
-      }
-    },
-  };
 }
 
 /** The index of what is written; undefined where the input has none. */

@@ -6,16 +6,29 @@
 import { quote } from "../files/errors.ts";
 import { parseMeta } from "../files/gguf_meta.ts";
 import { isGguf } from "../files/gguf_read.ts";
-import { ggufFileTypes, ggufQuantizationVersion } from "../files/gguf_types.ts";
+import { splitGroups, type SplitLimit } from "../files/gguf_split.ts";
+import { ggufQuantizationVersion } from "../files/gguf_types.ts";
 import { GgufValue } from "../files/gguf_value.ts";
-import { planGguf, writeGgufFrame } from "../files/gguf_write.ts";
+import {
+  type GgufPlan,
+  type GgufTensor,
+  planGguf,
+  writeGgufFrame,
+} from "../files/gguf_write.ts";
 import { openTensorFile } from "../files/open.ts";
+import type { Importance } from "../files/imatrix.ts";
+import {
+  importanceValues,
+  SPLIT,
+  splitValues,
+} from "../files/recipe_metadata.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { formats } from "../formats.ts";
 import { ggmlLayouts } from "../ggml/table.ts";
 import type { Format } from "../words/format.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import type { OutputPlan, OutputTensor } from "./output.ts";
+import { type FilePlace, placesIn } from "./places.ts";
 
 /** The flags that set metadata. */
 export const META_FLAGS: readonly Flag[] = [
@@ -87,13 +100,15 @@ export interface GgufMetadata {
  *
  * @param call The call.
  * @param file The input.
- * @param main The format of most values.
+ * @param fileType What most values are, by llama.cpp's number; undefined where it has none.
+ * @param importance The importance file that was used.
  * @returns The metadata.
  */
 export async function metadataFor(
   call: Call,
   file: TensorFile,
-  main: Format,
+  fileType: number | undefined,
+  importance?: Importance,
 ): Promise<GgufMetadata> {
   const given = call.all("meta").map(parsedMeta);
   const values = new Map<string, GgufValue>([
@@ -101,13 +116,18 @@ export async function metadataFor(
     ...(isGguf(file) ? file.values : []),
     ...await metadataFrom(call.get("meta-from")),
   ]);
+  for (const key of SPLIT) values.delete(key);
   values.set(
     "general.quantization_version",
     GgufValue.of("u32", ggufQuantizationVersion),
   );
-  const fileType = ggufFileTypes.get(main.name);
   if (fileType !== undefined) {
     values.set("general.file_type", GgufValue.of("u32", fileType));
+  }
+  if (importance) {
+    for (const [key, value] of importanceValues(importance)) {
+      values.set(key, value);
+    }
   }
   for (const [key, value] of given) values.set(key, value);
   const unknown = values.get(ARCHITECTURE)!.value === "unknown";
@@ -145,31 +165,51 @@ async function metadataFrom(
 }
 
 /**
- * Lays out a GGUF file.
+ * Lays out a GGUF file, or several.
  *
  * @param tensors What it shall hold, in order.
  * @param values Its metadata.
+ * @param limit What a file holds at most, where there are to be several.
  * @returns The plan.
  * @throws {RangeError} If GGUF cannot hold a tensor.
  */
 export function ggufOutput(
   tensors: readonly OutputTensor[],
   values: ReadonlyMap<string, GgufValue>,
+  limit?: SplitLimit,
 ): OutputPlan {
-  const plan = planGguf(
-    values,
-    tensors.map(({ name, shape, dtype, byteLength, quantized }) => {
-      const type = quantized ? ggmlTypeOf(quantized.format) : dtype;
-      if (type !== undefined) {
-        return { name, shape, dtype: type, byteLength };
-      }
-      throw new RangeError(
-        `Cannot write tensor ${quote(name)} to GGUF: it has no type for ${
-          quantized!.format.name
-        }; choose the tensor, so that it is quantized anew, or write .safetensors`,
-      );
-    }),
+  const own = tensors.map(ggufTensor);
+  const whole = planGguf(values, own);
+  if (!limit) return fileOutput(whole);
+  const sizes = whole.tensors.map(({ byteLength }) => byteLength);
+  const groups = splitGroups(sizes, limit);
+  const files: FilePlace[] = [];
+  let start = 0;
+  for (const [no, numbers] of groups.entries()) {
+    const metadata = new Map([
+      ...(no === 0 ? values : []),
+      ...splitValues(no, groups.length, tensors.length),
+    ]);
+    const plan = fileOutput(planGguf(metadata, numbers.map((i) => own[i])));
+    files.push({ start, plan, numbers });
+    start += plan.size;
+  }
+  return { ...placesIn(files), shards: files.map(({ start }) => start) };
+}
+
+function ggufTensor(
+  { name, shape, dtype, byteLength, quantized }: OutputTensor,
+): GgufTensor {
+  const type = quantized ? ggmlTypeOf(quantized.format) : dtype;
+  if (type !== undefined) return { name, shape, dtype: type, byteLength };
+  throw new RangeError(
+    `Cannot write tensor ${quote(name)} to GGUF: it has no type for ${
+      quantized!.format.name
+    }; choose the tensor, so that it is quantized anew, or write .safetensors`,
   );
+}
+
+function fileOutput(plan: GgufPlan): OutputPlan {
   return {
     size: plan.size,
     // Formats of ggml have one part, which is the tensor.

@@ -8,6 +8,8 @@ import { hasLayer } from "../files/modules.ts";
 import type { Format } from "../words/format.ts";
 import type { Call } from "./command.ts";
 import type { FormatChooser } from "./formats_flag.ts";
+import { whyFloats } from "./kept.ts";
+import type { OutputContainer } from "./output.ts";
 import { isNamedBy } from "./select.ts";
 import { hasValues, type Tensor } from "./tensors.ts";
 
@@ -17,8 +19,8 @@ export interface Habits {
   readonly chooser: FormatChooser;
   /** Whether the file holds one tensor, so that naming the file chooses it. */
   readonly alone: boolean;
-  /** Whether a checkpoint is made, for a library to load. */
-  readonly forLibrary: boolean;
+  /** What is written: a folder is a checkpoint, for a library to load. */
+  readonly container: OutputContainer;
 }
 
 const LAYERS = {
@@ -31,26 +33,23 @@ const LAYERS = {
  *
  * @param habits What the call says.
  * @param tensor The tensor.
- * @param format What it would be quantized to.
+ * @param becomes The name and the format that it would get.
  * @returns The reason; undefined where there is none.
  */
 export function byHabit(
-  { call, chooser, alone, forLibrary }: Habits,
+  { call, chooser, alone, container }: Habits,
   tensor: Tensor,
-  { name: formatName, convention }: Format,
+  becomes: { readonly name: string; readonly format: Format },
 ): string | undefined {
   const { name, shape, quantized } = tensor;
   const named = alone || call.has("all") ||
     isNamedBy(call, "tensors", name) || chooser.names(name);
   if (named || quantized || !hasValues(tensor)) return undefined;
-  // Norms and biases: small, sensitive, and kept as floats by llama.cpp too.
-  if (shape.length <= 1) {
-    return `${
-      shape.length === 0 ? "no axis" : "one axis"
-    }, kept as norms and biases are unless --tensors or --all chooses it`;
-  }
+  const floats = whyFloats(container, becomes.name, shape);
+  if (floats !== undefined) return floats;
+  const { name: formatName, convention } = becomes.format;
   const layers = convention?.layers;
-  return forLibrary && layers && !hasLayer(tensor, layers)
+  return container === "folder" && layers && !hasLayer(tensor, layers)
     ? `kept, as what loads ${formatName} has layers for ${
       LAYERS[layers]
     } only, unless --tensors or --all chooses it`

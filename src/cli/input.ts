@@ -8,11 +8,15 @@ import type { TensorFile } from "../files/tensors.ts";
 import type { Call, Flag } from "./command.ts";
 import { choice } from "./flags.ts";
 
-/** What a `.npy` file does not say. */
+/** What a `.npy` or `.npz` may not say of its elements. */
+const DTYPES = ["bf16", "f8_e4m3", "f8_e5m2", "f8_e8m0", "i8", "u8"] as const;
+
+/** The flag that says it. */
 export const DTYPE_FLAG: Flag = {
   name: "dtype",
   takes: "DTYPE",
-  help: "bf16: take the opaque pairs of bytes of a .npy file for bfloat16",
+  help:
+    "what the bytes of a .npy or .npz are: bf16, f8_e4m3, f8_e5m2 or f8_e8m0 where it does not say; i8 or u8 as values",
 };
 
 /**
@@ -21,15 +25,18 @@ export const DTYPE_FLAG: Flag = {
  * @param call The call; may know `--dtype`.
  * @param path The file; `-` is standard input.
  * @param work What to do.
+ * @param ifOpen Whether `--dtype` is for one of several files.
  * @returns What `work` returns.
  */
 export async function withFile<T>(
   call: Call,
   path: string,
   work: (file: TensorFile) => Promise<T>,
+  ifOpen = false,
 ): Promise<T> {
   const file = await openTensorFile(path, {
-    dtype: choice(call, "dtype", ["bf16"]),
+    dtype: choice(call, "dtype", DTYPES),
+    ifOpen,
   });
   try {
     return await work(file);

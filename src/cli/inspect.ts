@@ -20,9 +20,11 @@ import { QUANTIZED_KEY } from "../files/quantized.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
 import { type Call, type Command, DONE, show, UsageError } from "./command.ts";
+import { FIT_FLAGS } from "./fit.ts";
 import { FORMAT_FLAGS, FormatChooser } from "./formats_flag.ts";
 import { ggmlTypeOf, valueJson, valueText } from "./gguf.ts";
 import { DTYPE_FLAG, withFile } from "./input.ts";
+import { ALL_FLAG } from "./kept.ts";
 import { planFile } from "./quantize_plan.ts";
 import { copiedJson, copiedText, taskJson, tasksTable } from "./report.ts";
 import { SELECTION_FLAGS } from "./select.ts";
@@ -45,6 +47,8 @@ export const inspectCommand: Command = {
     },
     ...FORMAT_FLAGS,
     ...SELECTION_FLAGS,
+    ALL_FLAG,
+    ...FIT_FLAGS,
     DTYPE_FLAG,
   ],
   examples: [
@@ -129,7 +133,14 @@ function shortened(reasons: readonly string[]): readonly string[] {
 
 function checkFlags(call: Call): void {
   if (call.has("dry-run")) return;
-  for (const { name } of [...FORMAT_FLAGS, ...SELECTION_FLAGS]) {
+  for (
+    const { name } of [
+      ...FORMAT_FLAGS,
+      ...SELECTION_FLAGS,
+      ALL_FLAG,
+      ...FIT_FLAGS,
+    ]
+  ) {
     if (call.has(name)) {
       throw new UsageError(`Flag --${name} goes with --dry-run: add that`);
     }

@@ -12,6 +12,8 @@ import {
   createFolder,
   type FolderOptions,
 } from "../files/folder_sink.ts";
+import { shardPath } from "../files/gguf_shards.ts";
+import { JoinedSink } from "../files/joined_sink.ts";
 import { npyHeader } from "../files/npy.ts";
 import { partNames, planParts, type QuantizedPlan } from "../files/parts.ts";
 import { describeQuantized, QUANTIZED_KEY } from "../files/quantized.ts";
@@ -65,6 +67,8 @@ export interface OutputPlan {
   readonly beside?: { readonly name: string; readonly start: number };
   /** What it takes to write a folder, where the output is one. */
   readonly folder?: FolderOptions;
+  /** Where each file of a split GGUF starts, where the output is one. */
+  readonly shards?: readonly number[];
 }
 
 /** Where the output goes, and whether it may replace a file. */
@@ -138,6 +142,20 @@ export function outputOf(
 }
 
 /**
+ * The files that are written.
+ *
+ * @param path What the call names.
+ * @param output What is written.
+ * @returns One path, or one for each file of a split GGUF.
+ */
+export function pathsOf(
+  path: string,
+  { shards }: Pick<OutputPlan, "shards">,
+): readonly string[] {
+  return shards?.map((_, no) => shardPath(path, no, shards.length)) ?? [path];
+}
+
+/**
  * Opens the output; nothing is seen there before it commits.
  *
  * @param path Where.
@@ -150,9 +168,9 @@ export async function openOutput(
   path: string,
   call: Call,
   { paths = [], checkpoint }: Pick<TensorFile, "paths" | "checkpoint"> = {},
-  { folder, beside }: Pick<OutputPlan, "folder" | "beside"> = {},
+  output: Pick<OutputPlan, "folder" | "shards" | "beside"> = {},
 ): Promise<ByteSink> {
-  if (folder) return await createFolder(path, folder);
+  if (output.folder) return await createFolder(path, output.folder);
   if (path === STANDARD) return await spoolOutput();
   if (checkpoint) {
     await checkOutside(path, checkpoint.folder).catch((error) => {
@@ -161,11 +179,31 @@ export async function openOutput(
   }
   const inputs = [...call.inputs, ...paths];
   const options = { force: call.has("force"), inputs };
-  const sink = await createFile(path, options);
-  if (!beside) return sink;
+  if (output.beside) return await openPair(path, output.beside, options);
+  if (!output.shards) return await createFile(path, options);
+  const sinks: ByteSink[] = [];
+  const joined = new JoinedSink(printable(path), sinks, output.shards);
   try {
-    const other = await createFile(join(dirname(path), beside.name), options);
-    return new PairSink(sink, beside.start, other);
+    for (const shard of pathsOf(path, output)) {
+      sinks.push(await createFile(shard, options));
+    }
+  } catch (error) {
+    await joined.abort();
+    throw error;
+  }
+  return joined;
+}
+
+/** A file, and the one beside it that holds what comes behind `start`. */
+async function openPair(
+  path: string,
+  { name, start }: NonNullable<OutputPlan["beside"]>,
+  options: Parameters<typeof createFile>[1],
+): Promise<ByteSink> {
+  const sink = await createFile(path, options);
+  try {
+    const other = await createFile(join(dirname(path), name), options);
+    return new PairSink(sink, start, other);
   } catch (error) {
     await sink.abort();
     throw error;

@@ -8,37 +8,40 @@ import { type Call, type Command, DONE, type Flag, show } from "./command.ts";
 import { FAISS_FLAGS } from "./faiss.ts";
 import { choice } from "./flags.ts";
 import { DTYPE_FLAG, withFile } from "./input.ts";
+import { FIT_FLAGS } from "./fit.ts";
 import { FORMAT_FLAGS, FormatChooser } from "./formats_flag.ts";
 import { META_FLAGS } from "./gguf.ts";
+import { ALL_FLAG } from "./kept.ts";
 import {
   leftoverWarnings,
   openOutput,
   OUTPUT_FLAGS,
   outputOf,
+  pathsOf,
   STANDARD,
   tellOfOutput,
   warn,
   writeOutput,
 } from "./output.ts";
 import { Progress } from "./progress.ts";
-import { checkContainer, planFile, type PlanRules } from "./quantize_plan.ts";
+import { checkContainer } from "./quantize_output.ts";
+import { planFile, type PlanRules } from "./quantize_plan.ts";
 import { Quantizer } from "./quantize_run.ts";
 import { asksForRecipe, RECIPE_FLAGS } from "./recipe_flags.ts";
 import { RENAME_FLAG } from "./rename.ts";
 import { quantizeJson, type QuantizeReport, quantizeText } from "./report.ts";
 import { SELECTION_FLAGS } from "./select.ts";
+import { SPLIT_FLAGS } from "./split.ts";
 import type { Io } from "./terminal.ts";
+import { IMATRIX_FLAGS } from "./weigh.ts";
 
 /** What `quantize` and `convert` take alike. */
 export const QUANTIZE_FLAGS: readonly Flag[] = [
   ...OUTPUT_FLAGS,
   ...FORMAT_FLAGS,
   ...SELECTION_FLAGS,
-  {
-    name: "all",
-    help:
-      "quantize norms and biases too, and in a folder embeddings, heads and what else the format's library has no layers for",
-  },
+  ALL_FLAG,
+  ...FIT_FLAGS,
   {
     name: "strict",
     help:
@@ -58,11 +61,12 @@ export const QUANTIZE_FLAGS: readonly Flag[] = [
   RENAME_FLAG,
   ...META_FLAGS,
   ...FAISS_FLAGS,
+  ...SPLIT_FLAGS,
 ];
 
 /** What a recipe decides by itself. */
 const NOT_OF_RECIPES: readonly Flag[] = [...QUANTIZE_FLAGS, DTYPE_FLAG].filter(
-  (flag) => !OUTPUT_FLAGS.includes(flag),
+  (flag) => !OUTPUT_FLAGS.includes(flag) && !SPLIT_FLAGS.includes(flag),
 );
 
 /** The command. */
@@ -71,7 +75,7 @@ export const quantizeCommand: Command = {
   summary: "Quantize the floats of a file to 4 bits",
   operands: "IN -o OUT",
   count: 1,
-  flags: [...QUANTIZE_FLAGS, DTYPE_FLAG, ...RECIPE_FLAGS],
+  flags: [...QUANTIZE_FLAGS, ...IMATRIX_FLAGS, DTYPE_FLAG, ...RECIPE_FLAGS],
   examples: [
     [
       "quantize weights.npy -o weights.safetensors",
@@ -142,7 +146,7 @@ export async function quantizeFile(
     await tellOfOutput(io, async () => {
       const report: QuantizeReport = {
         input,
-        output: path,
+        paths: pathsOf(path, output),
         tasks,
         errors,
         bytesBefore: file.source.size,

@@ -7,7 +7,7 @@
  */
 import { isDecodable } from "../files/floats.ts";
 import { sizeOf } from "../numeric/shape.ts";
-import type { QuantizeTask } from "./quantize_plan.ts";
+import type { QuantizeTask } from "./quantize_tasks.ts";
 import { isQuantized } from "./tensors.ts";
 
 /** Bytes that are read for a batch at most, with what lies between its tensors. */
@@ -29,10 +29,10 @@ export interface BatchJob {
 
 /** Whether a tensor is done in a batch where windows have at most `capacity` values. */
 export function isSmall(
-  { tensor, layout, repacked }: QuantizeTask,
+  { tensor, layout, repacked, matrices }: QuantizeTask,
   capacity: number,
 ): boolean {
-  return tensor.byteLength <= SMALL_BYTES && !repacked &&
+  return tensor.byteLength <= SMALL_BYTES && !repacked && !matrices &&
     !isQuantized(tensor) && !tensor.scales &&
     isDecodable(tensor.entries[0]) &&
     sizeOf(layout.shape) <= capacity;

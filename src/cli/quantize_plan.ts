@@ -4,27 +4,26 @@
  * @module
  */
 import { quote } from "../files/errors.ts";
-import type { QuantizedPlan } from "../files/parts.ts";
+import { isGguf } from "../files/gguf_read.ts";
+import { rejectImportance } from "../files/imatrix.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { tensorOf } from "../core.ts";
 import { whyNotRepack } from "../model/repack.ts";
-import { sizeOf } from "../numeric/shape.ts";
 import type { FormatTensor } from "../stream/tensor.ts";
 import type { Format } from "../words/format.ts";
 import type { Call } from "./command.ts";
 import type { FormatChoice, FormatChooser } from "./formats_flag.ts";
-import { checkFaissCall, checkNoFaiss, faissOutput } from "./faiss.ts";
-import { folderOutput } from "./folder_output.ts";
+import { Fitting, rewriteOf } from "./fit.ts";
 import { byHabit, type Habits } from "./habits.ts";
-import { checkGgufCall, checkNoMeta, ggufOutput, metadataFor } from "./gguf.ts";
-import { checkOnnxCall, onnxOutput } from "./onnx.ts";
-import {
-  type OutputContainer,
-  type OutputPlan,
-  type OutputTensor,
-  safetensorsOutput,
-} from "./output.ts";
+import { needsFloat32 } from "./kept.ts";
 import { numberWarnings } from "./number_warnings.ts";
+import type { OutputContainer, OutputPlan } from "./output.ts";
+import { outputFor } from "./quantize_output.ts";
+import type {
+  CopyTask,
+  QuantizeTask,
+  QuantizeTasks,
+} from "./quantize_tasks.ts";
 import { newNames } from "./rename.ts";
 import { selected } from "./select.ts";
 import {
@@ -36,44 +35,7 @@ import {
   tensorsOf,
   whyNoValues,
 } from "./tensors.ts";
-
-/** A tensor that is quantized. */
-export interface QuantizeTask {
-  /** Its number among all tensors of the file, and of the output. */
-  readonly index: number;
-  /** What is read. */
-  readonly tensor: Tensor;
-  /** What is written. */
-  readonly plan: QuantizedPlan;
-  /** The same with options filled in. */
-  readonly layout: FormatTensor;
-  /** Bytes of all its parts. */
-  readonly bytes: number;
-  /** Whether its numbers move as they are: only the layout changes. */
-  readonly repacked: boolean;
-}
-
-/** A tensor that is copied byte for byte. */
-export interface CopyTask {
-  /** Its number among all tensors of the file, and of the output. */
-  readonly index: number;
-  /** What is copied. */
-  readonly tensor: Tensor;
-  /** Its new name. */
-  readonly name: string;
-  /** Why it is not quantized. */
-  readonly reason: string;
-  /** Whether it could not be quantized, though it was chosen. */
-  readonly refused: boolean;
-}
-
-/** What to do with the tensors of a file. */
-export interface QuantizeTasks {
-  /** Those that are quantized, in the order of the file. */
-  readonly quantized: readonly QuantizeTask[];
-  /** Those that are copied. */
-  readonly copied: readonly CopyTask[];
-}
+import { weighTasks } from "./weigh.ts";
 
 /** What to do with a file. */
 export interface FilePlan {
@@ -89,26 +51,6 @@ export interface FilePlan {
 export interface PlanRules {
   /** Why a command leaves a tensor as it is; undefined where it does not. */
   leaves?(tensor: Tensor): string | undefined;
-}
-
-/**
- * Checks what can be checked before the input is opened.
- *
- * @param call The call.
- * @param chooser The formats.
- * @param container What is written.
- * @throws {UsageError} If they do not go together.
- */
-export function checkContainer(
-  call: Call,
-  chooser: FormatChooser,
-  container: OutputContainer,
-): void {
-  if (container === "gguf") checkGgufCall(call, chooser.formats);
-  else checkNoMeta(call);
-  if (container === "onnx") checkOnnxCall(call, chooser.formats);
-  if (container === "faiss") checkFaissCall(call, chooser.formats);
-  else checkNoFaiss(call);
 }
 
 /**
@@ -130,7 +72,9 @@ export async function planFile(
   container: OutputContainer,
   rules: PlanRules = {},
 ): Promise<FilePlan> {
-  const tensors = await tensorsOf(file);
+  if (isGguf(file)) rejectImportance(file);
+  const fitting = new Fitting(call);
+  const tensors = fitting.kept(await tensorsOf(file));
   const names = tensors.map(({ name }) => name);
   const chosen = selected(call, names);
   chooser.checkPatterns(names);
@@ -140,69 +84,50 @@ export async function planFile(
     call,
     chooser,
     file,
+    container,
     alone: names.length === 1,
-    forLibrary: container === "folder",
     rules,
     layouts: new Layouts(),
   };
   const planned = tensors.map((tensor, index): QuantizeTask | CopyTask => {
     const name = renamed[index];
-    const left = chosen.has(tensor.name)
-      ? leftAlone(planner, tensor)
+    const cast = fitting.castOf(tensor);
+    const left = cast
+      ? "cast as asked for"
+      : chosen.has(tensor.name)
+      ? leftAlone(planner, tensor, name)
       : NOT_CHOSEN;
-    if (left !== undefined) {
-      return { index, tensor, name, reason: left, refused: false };
-    }
-    const task = taskFor(planner, tensor, index, name);
-    return typeof task === "string"
-      ? { index, tensor, name, reason: task, refused: true }
-      : task;
+    const task = left === undefined
+      ? taskFor(planner, tensor, index, name)
+      : undefined;
+    if (typeof task === "object") return task;
+    return {
+      index,
+      tensor,
+      name,
+      reason: left ?? task!,
+      refused: left === undefined,
+      cast: cast ??
+        (!isQuantized(tensor) && needsFloat32(container, name, tensor)
+          ? "F32"
+          : rewriteOf(tensor)),
+    };
   });
-  const tasks = withoutScales(planned);
+  const tasks = heldBy(container, withoutScales(planned));
   const quantized = tasks.filter((task) => "plan" in task);
   const copied = tasks.filter((task) => "reason" in task);
   checkTasks(call, file, quantized, copied);
-  const outputs = tasks.map(outputTensor);
-  const warnings = numberWarnings(quantized);
-  if (container === "onnx") {
-    return {
-      tasks: { quantized, copied },
-      output: onnxOutput(call.get("output")!, outputs),
-      warnings,
-    };
-  }
-  if (container === "faiss") {
-    // An index has no room for tensors that nobody asked for.
-    const kept = copied.filter(({ reason }) => reason !== NOT_CHOSEN);
-    const held = [...quantized, ...kept].map(outputTensor);
-    const output = faissOutput(call, file, held);
-    return { tasks: { quantized, copied: kept }, output, warnings };
-  }
-  if (container === "folder") {
-    const folder = await folderOutput(
-      file,
-      tasks.map((task, i) => [outputs[i], task.tensor]),
-    );
-    const { output } = folder;
-    return {
-      tasks: { quantized, copied },
-      output,
-      warnings: [...warnings, ...folder.warnings],
-    };
-  }
-  if (container !== "gguf") {
-    const output = safetensorsOutput(outputs, file.metadata);
-    return { tasks: { quantized, copied }, output, warnings };
-  }
-  const metadata = await metadataFor(
-    call,
-    file,
-    mainFormat({ quantized, copied }),
-  );
+  const weighed = await weighTasks(call, quantized);
+  const { importance } = weighed;
+  const written = await outputFor(call, file, container, { tasks, importance });
   return {
-    tasks: { quantized, copied },
-    output: ggufOutput(outputs, metadata.values),
-    warnings: [...warnings, ...metadata.warnings],
+    tasks: { quantized: weighed.tasks, copied },
+    output: written.output,
+    warnings: [
+      ...numberWarnings(quantized),
+      ...weighed.warnings,
+      ...written.warnings,
+    ],
   };
 }
 
@@ -221,19 +146,31 @@ function checkForeign(
   );
 }
 
-/** The scales of a weight that is quantized are in its values; those of one that is copied stay. */
+/** The scales of a weight that is quantized or cast are in its values; those of one that is copied stay. */
 function withoutScales(
   tasks: readonly (QuantizeTask | CopyTask)[],
 ): readonly (QuantizeTask | CopyTask)[] {
-  const quantized = new Set(
-    tasks.flatMap((task) => "plan" in task ? task.tensor.name : []),
+  const scaled = new Set(
+    tasks.flatMap((task) =>
+      "plan" in task || task.cast !== undefined ? task.tensor.name : []
+    ),
   );
   const rest = tasks.filter(({ tensor: { scalesOf } }) =>
-    scalesOf === undefined || !quantized.has(scalesOf)
+    scalesOf === undefined || !scaled.has(scalesOf)
   );
   return rest.length === tasks.length
     ? tasks
     : rest.map((task, index) => ({ ...task, index }));
+}
+
+/** An index of faiss has no room for tensors that nobody asked for. */
+function heldBy(
+  container: OutputContainer,
+  tasks: readonly (QuantizeTask | CopyTask)[],
+): readonly (QuantizeTask | CopyTask)[] {
+  return container === "faiss"
+    ? tasks.filter((task) => "plan" in task || task.reason !== NOT_CHOSEN)
+    : tasks;
 }
 
 function checkTasks(
@@ -305,7 +242,11 @@ function optionsKey(options: object): string {
 }
 
 /** Why a chosen tensor stays as it is, though it might be quantized. */
-function leftAlone(planner: Planner, tensor: Tensor): string | undefined {
+function leftAlone(
+  planner: Planner,
+  tensor: Tensor,
+  name: string,
+): string | undefined {
   const { rules, chooser, file } = planner;
   const left = rules.leaves?.(tensor) ?? file.bound?.get(tensor.name);
   if (left !== undefined) return left;
@@ -316,7 +257,7 @@ function leftAlone(planner: Planner, tensor: Tensor): string | undefined {
   if (!choice) return "no --format matches its name";
   return isSame(tensor, choice)
     ? `it is ${choice.format.name} already`
-    : byHabit(planner, tensor, choice.format);
+    : byHabit(planner, tensor, { name, format: choice.format });
 }
 
 /** What to do with a tensor, or why it cannot be quantized. */
@@ -392,34 +333,4 @@ function isSame(
   if (quantized?.format !== format) return false;
   const kept = format.kept(format.resolve(options, shape));
   return JSON.stringify(quantized.options) === JSON.stringify(kept);
-}
-
-function outputTensor(task: QuantizeTask | CopyTask): OutputTensor {
-  if ("plan" in task) {
-    const { plan } = task;
-    return { name: plan.name, shape: plan.shape, quantized: plan };
-  }
-  const { tensor: { shape, dtype, byteLength, quantized }, name } = task;
-  return quantized
-    ? { name, shape, quantized: { ...quantized, name } }
-    : { name, shape, dtype, byteLength };
-}
-
-/** The format that most values are in. */
-function mainFormat({ quantized, copied }: QuantizeTasks): Format {
-  const counts = new Map<Format, number>();
-  const count = ({ format, shape }: Pick<FormatTensor, "format" | "shape">) =>
-    counts.set(format, (counts.get(format) ?? 0) + sizeOf(shape));
-  for (const { layout } of quantized) count(layout);
-  for (const { tensor } of copied) {
-    if (tensor.quantized) count(tensor.quantized);
-  }
-  return [...counts].reduce((most, next) => next[1] > most[1] ? next : most)[0];
-}
-
-/** Bits that a value of a tensor takes, scales included. */
-export function bitsPerValue(
-  { bytes, layout: { shape } }: QuantizeTask,
-): number {
-  return bytes * 8 / Math.max(1, sizeOf(shape));
 }

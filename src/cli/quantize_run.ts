@@ -9,6 +9,7 @@ import { type Noise, NoiseMeter } from "../compare.ts";
 import type { ByteSink } from "../files/bytes.ts";
 import { decodeFloats } from "../files/floats.ts";
 import type { TensorFile } from "../files/tensors.ts";
+import { within } from "../numeric/finite.ts";
 import { sizeOf } from "../numeric/shape.ts";
 import {
   allocateSlots,
@@ -38,17 +39,22 @@ import {
   type BatchJob,
   isSmall,
 } from "./quantize_batch.ts";
+import type { HalfSlot } from "./cast.ts";
 import {
-  COPY_BYTES,
-  type CopyJob,
-  copyTensor,
-  type Finish,
-  readCopy,
-} from "./copy.ts";
+  type CopiedJob,
+  copiedJobs,
+  readCopied,
+  roomForCopied,
+} from "./copied.ts";
+import type { Finish } from "./copy.ts";
 import { located, misfit } from "./failure.ts";
 import type { OutputPlan } from "./output.ts";
 import type { Progress } from "./progress.ts";
-import type { QuantizeTask, QuantizeTasks } from "./quantize_plan.ts";
+import type {
+  QuantizeTask,
+  QuantizeTasks,
+  WeighedMatrix,
+} from "./quantize_tasks.ts";
 import { inFormat, openValues, shareOf } from "./tensors.ts";
 
 /** Values that a window holds at most, if nothing forces more: 16 MiB of float32. */
@@ -79,6 +85,9 @@ interface Work {
   readonly tensor: StreamTensor;
   readonly quantizer: TensorQuantizer;
   readonly meter: NoiseMeter;
+  /** The tensor that a matrix with weights of its own is cut from, and where. */
+  readonly all: StreamTensor;
+  readonly matrix?: WeighedMatrix;
 }
 
 /** How a tensor came out. */
@@ -102,7 +111,7 @@ interface RepackJob {
   readonly window: Window;
 }
 
-type Job = WindowJob | RepackJob | BatchJob | CopyJob;
+type Job = WindowJob | RepackJob | BatchJob | CopiedJob;
 
 /** The error of numbers that move as they are. */
 const EXACT: Noise = { rmse: 0, sqnr: Infinity };
@@ -124,7 +133,7 @@ export class Quantizer {
   readonly #capacity: number;
   /** By the number of the tensor in the file. */
   readonly #errors: TensorNoise[] = [];
-  readonly #slots: readonly Slot[];
+  readonly #slots: readonly HalfSlot[];
   readonly #outputs: { parts: ByteMemory; busy: Promise<unknown> }[];
   #turn = 0;
   #last: { layout: FormatTensor; tensor: StreamTensor } | undefined;
@@ -135,7 +144,7 @@ export class Quantizer {
     const capacity = run.capacity ?? WINDOW_VALUES;
     this.#run = run;
     this.#capacity = capacity;
-    let room = run.tasks.copied.length > 0 ? COPY_BYTES / 4 : 0;
+    let room = roomForCopied(run.tasks.copied, capacity);
     for (const task of run.tasks.quantized) {
       const { layout } = task;
       if (isSmall(task, capacity)) {
@@ -176,10 +185,12 @@ export class Quantizer {
     progress: Pick<Progress, "add">,
   ): Promise<readonly TensorNoise[]> {
     await this.#run.output.writeFrame(sink);
-    const fill = (job: Job, slot: Slot) => {
+    const fill = (job: Job, slot: HalfSlot) => {
       switch (job.kind) {
+        case "cast":
+        case "elements":
         case "copy":
-          return readCopy(job, this.#run.file.source, slot, sink);
+          return readCopied(job, this.#run.file, slot, sink);
         case "repack":
           return this.#readToRepack(job, slot, sink);
         case "batch":
@@ -209,19 +220,23 @@ export class Quantizer {
       else if (task.repacked) yield* this.#repackJobs(task);
       else yield* this.#windowJobs(task);
     }
-    const room = this.#slots[0].values.byteLength;
-    for (const { tensor, index } of tasks.copied) {
-      yield* copyTensor(tensor, (part) => output.offsetOf(index, part), room);
-    }
+    const room = this.#slots[0].values.length;
+    const { file } = this.#run, { copied } = tasks;
+    yield* copiedJobs(file, copied, output, this.#capacity, room);
   }
 
   /** What it takes to quantize a tensor: made when its turn comes, as there may be very many. */
   *#windowJobs(task: QuantizeTask): Generator<WindowJob, void> {
     const values = openValues(this.#run.file, task.tensor);
-    const tensor = this.#tensorFor(task), meter = new NoiseMeter();
-    const quantizer = this.#quantizerFor(tensor, meter, values.tall);
-    const work = { task, values, tensor, quantizer, meter };
-    for (const job of quantizer.jobs()) yield { kind: "window", work, ...job };
+    const all = this.#tensorFor(task), meter = new NoiseMeter();
+    for (const matrix of task.matrices ?? [undefined]) {
+      const tensor = matrix ? new StreamTensor(matrix.layout) : all;
+      const quantizer = this.#quantizerFor(tensor, meter, values.tall);
+      const work = { task, values, tensor, quantizer, meter, all, matrix };
+      for (const job of quantizer.jobs()) {
+        yield { kind: "window", work, ...job };
+      }
+    }
   }
 
   *#repackJobs(task: QuantizeTask): Generator<RepackJob, void> {
@@ -367,17 +382,28 @@ export class Quantizer {
     slot: Slot,
     sink: ByteSink,
   ): Promise<Finish> {
-    const { task, values, tensor, meter, quantizer } = work;
-    const decode = await values.read(window, tensor.matrix, slot);
+    const { task, values, all, meter, quantizer, matrix } = work;
+    const { row = 0, block = 0 } = matrix ?? {};
+    const place = { ...window, row: window.row + row };
+    const decode = await values.read(place, all.matrix, slot);
     return async () => {
       const given = decode();
       const output = this.#outputs[this.#turn++ % OUTPUTS];
       await output.busy;
       const done = this.#take(
-        { task, tensor, window, given },
-        () => take(given, output.parts),
+        { task, tensor: all, window: place, given },
+        () =>
+          within(
+            block,
+            row * all.matrix.columns,
+            () => take(given, output.parts),
+          ),
       );
-      if (done) leaveBusy(output, this.#write(work, done, sink));
+      if (done) {
+        const area = { ...done.area, row: done.area.row + row };
+        const written = { bytes: done.bytes, area };
+        leaveBusy(output, this.#write({ tensor: all, task }, written, sink));
+      }
       // That of the windows so far: the last one leaves that of the tensor.
       this.#errors[task.index] = noiseOf(meter, quantizer);
       return [

@@ -16,6 +16,7 @@ import {
 } from "../files/recipe_plan.ts";
 import { shardPath } from "../files/gguf_shards.ts";
 import type { ByteSink } from "../files/bytes.ts";
+import { commitAll } from "../files/joined_sink.ts";
 import { type RecipeName, recipes } from "../ggml/recipe_list.ts";
 import type { TypeOverride } from "../ggml/recipes.ts";
 import { ggmlLayouts } from "../ggml/table.ts";
@@ -30,6 +31,7 @@ import {
   warn,
 } from "./output.ts";
 import { Progress } from "./progress.ts";
+import { pathsJson, pathsText, splitLimitOf } from "./split.ts";
 import { didYouMean } from "./suggest.ts";
 import { table } from "./table.ts";
 import type { Io } from "./terminal.ts";
@@ -55,8 +57,14 @@ export async function quantizeByRecipe(
     );
   }
   const recipe = recipeNamed(call.get("recipe")!);
-  const options = optionsOf(call);
-  const { path } = outputOf(call, io, ["gguf"]);
+  const { path, container } = outputOf(call, io, ["gguf"]);
+  const split = splitLimitOf(call, container);
+  const options = { ...optionsOf(call), split };
+  if (split && options.keepSplit) {
+    throw new UsageError(
+      "Both --keep-split and a largest file: one of them says how many files are written, drop the other",
+    );
+  }
   if (path === STANDARD && options.keepSplit) {
     throw new UsageError(
       "Both --keep-split and -o -: standard output is one file, drop one of them",
@@ -76,7 +84,7 @@ export async function quantizeByRecipe(
       ? undefined
       : await openImportance(weights);
     const plan = planRecipeFiles(file, recipe, { ...options, importance });
-    const paths = options.keepSplit
+    const paths = options.keepSplit || split
       ? plan.files.map((_, no) => shardPath(path, no, plan.files.length))
       : [path];
     const progress = new Progress(io, file.source.size);
@@ -175,7 +183,7 @@ async function writeAll(
         (count, name) => progress.add(count, name),
       );
     }
-    for (const sink of sinks) await sink.commit();
+    await commitAll(sinks);
     return sinks;
   } catch (error) {
     for (const sink of sinks) await sink.abort();
@@ -218,7 +226,7 @@ function reportJson(report: Report): object {
   const { input, paths, recipe, file, warnings } = report;
   return {
     input,
-    output: paths.length === 1 ? paths[0] : paths,
+    output: pathsJson(paths),
     recipe,
     bytesBefore: file.source.size,
     bytesAfter: bytesAfter(report),
@@ -256,16 +264,13 @@ function reportText(report: Report, columns?: number): string[] {
     ["left", "left", "left", "left", right, right],
     columns,
   );
-  const where = paths.length === 1
-    ? paths[0] === STANDARD ? "standard output" : printable(paths[0])
-    : `${printable(paths[0])} and ${paths.length - 1} more`;
   return [
     ...lines,
     `kept ${
       tasks.length - changed.length
     } of ${tasks.length} tensors as they are`,
-    `${where}: ${bytes(file.source.size)} → ${bytes(bytesAfter(report))} in ${
-      seconds(report.seconds)
-    }`,
+    `${pathsText(paths)}: ${bytes(file.source.size)} → ${
+      bytes(bytesAfter(report))
+    } in ${seconds(report.seconds)}`,
   ];
 }

@@ -14,16 +14,6 @@ export const RECIPE_FLAGS: readonly Flag[] = [
     help: `a mixture of llama.cpp: ${[...recipes.keys()].join(", ")}`,
   },
   {
-    name: "imatrix",
-    takes: "FILE",
-    help: "how much columns matter: a file of llama-imatrix, GGUF or .dat",
-    reads: (value) => value,
-  },
-  {
-    name: "imatrix-partial",
-    help: "do without importance where FILE has none that fits, and warn",
-  },
-  {
     name: "output-tensor-type",
     takes: "TYPE",
     help: "the type of output.weight, and of embeddings that stand for it",

@@ -5,14 +5,14 @@
  */
 import type { Comparison } from "../compare.ts";
 import { printable } from "../files/errors.ts";
-import { STANDARD } from "./output.ts";
 import type { TensorNoise } from "./quantize_run.ts";
 import {
   bitsPerValue,
   type CopyTask,
   type QuantizeTask,
   type QuantizeTasks,
-} from "./quantize_plan.ts";
+} from "./quantize_tasks.ts";
+import { pathsJson, pathsText } from "./split.ts";
 import { rowsFor, table } from "./table.ts";
 import {
   bitsText,
@@ -28,8 +28,8 @@ import {
 export interface QuantizeReport {
   /** The path of the input. */
   readonly input: string;
-  /** The path of the output. */
-  readonly output: string;
+  /** The paths of the output: one, or those of a split GGUF. */
+  readonly paths: readonly string[];
   /** What was done with each tensor. */
   readonly tasks: QuantizeTasks;
   /** The error of each quantized tensor, by its number in the file. */
@@ -55,7 +55,7 @@ export function quantizeText(
   report: QuantizeReport,
   columns?: number,
 ): string[] {
-  const { tasks, errors, output } = report;
+  const { tasks, errors, paths } = report;
   const isGained = errors.some(({ gained }) => gained !== undefined);
   const done = tasksTable(tasks, columns, {
     "SQNR dB": ({ index, repacked }) =>
@@ -64,8 +64,8 @@ export function quantizeText(
       "gained": ({ index }: QuantizeTask) => gainText(errors[index]),
     }),
   });
-  const name = output === STANDARD ? "standard output" : printable(output);
-  return [...done, ...copiedText(tasks), `${name}: ${totals(report)}`];
+  const where = pathsText(paths);
+  return [...done, ...copiedText(tasks), `${where}: ${totals(report)}`];
 }
 
 /** Decibels that a search gained over the reference. */
@@ -113,16 +113,18 @@ export function tasksTable(
 export function copiedText({ copied }: QuantizeTasks): string[] {
   const groups = new Map<string, CopyTask[]>();
   for (const task of copied) {
-    const key = task.refused ? `${groups.size} ${task.reason}` : task.reason;
+    const { reason, refused, cast = "" } = task;
+    const key = `${cast} ${refused ? groups.size : ""} ${reason}`;
     const group = groups.get(key);
     if (group) group.push(task);
     else groups.set(key, [task]);
   }
   return Array.from(groups.values(), (tasks) => {
-    const [{ tensor: { dtype, shape }, name, reason }] = tasks;
+    const [{ tensor: { dtype, shape }, name, reason, cast }] = tasks;
+    const as = cast === undefined || cast === dtype ? "" : ` as ${cast}`;
     return tasks.length === 1
-      ? `copied ${printable(name)} ${dtype} ${shapeText(shape)}: ${reason}`
-      : `copied ${tasks.length} tensors (${namesText(tasks)}): ${reason}`;
+      ? `copied ${printable(name)} ${dtype} ${shapeText(shape)}${as}: ${reason}`
+      : `copied ${tasks.length} tensors (${namesText(tasks)})${as}: ${reason}`;
   });
 }
 
@@ -166,7 +168,7 @@ export function quantizeJson(report: QuantizeReport): object {
   const { tasks, errors } = report;
   return {
     input: report.input,
-    output: report.output,
+    output: pathsJson(report.paths),
     bytesBefore: report.bytesBefore,
     bytesAfter: report.bytesAfter,
     seconds: report.seconds,
@@ -195,9 +197,9 @@ export function taskJson(task: QuantizeTask): object {
 }
 
 /** A tensor that stays as it is, as data. */
-export function copiedJson({ tensor, name, reason }: CopyTask): object {
+export function copiedJson({ tensor, name, reason, cast }: CopyTask): object {
   const { shape, dtype, byteLength: bytes } = tensor;
-  return { name, shape, dtype, bytes, reason };
+  return { name, shape, dtype, bytes, reason, ...(cast && { cast }) };
 }
 
 function noiseJson(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isFloat, readFloats } from "../files/floats.ts";
+import { holdsValues, readFloats } from "../files/floats.ts";
 import { foreignTensors, mayBeCodes } from "../files/foreign.ts";
 import type { QuantizedEntry } from "../files/parts.ts";
 import { sortTensors } from "../files/quantized.ts";
@@ -133,7 +133,7 @@ export function isQuantized({ quantized, blocks }: Tensor): boolean {
 /** Whether the values of a tensor can be read. */
 export function hasValues(tensor: Tensor): boolean {
   return isQuantized(tensor) ||
-    isFloat(tensor.dtype) && tensor.foreign === undefined;
+    holdsValues(tensor.entries[0]) && tensor.foreign === undefined;
 }
 
 /** Says why the values of a tensor cannot be read. */

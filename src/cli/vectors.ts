@@ -4,7 +4,7 @@
  * @module
  */
 import { printable, quote } from "../files/errors.ts";
-import { isFloat, readFloats } from "../files/floats.ts";
+import { holdsValues, readFloats } from "../files/floats.ts";
 import type { TensorEntry } from "../files/tensors.ts";
 import type {
   Estimator,
@@ -116,10 +116,11 @@ function chooseTensor(
   tensors: readonly TensorEntry[],
 ): TensorEntry {
   const wanted = call.get("tensor");
-  const found = tensors.filter(({ name, dtype, shape }) =>
-    isFloat(dtype) && (shape.length === 2 || shape.length === 1) &&
-    (wanted === undefined || name === wanted || tensors.length === 1)
-  );
+  const found = tensors.filter((tensor) => {
+    const { name, shape } = tensor;
+    return holdsValues(tensor) && (shape.length === 2 || shape.length === 1) &&
+      (wanted === undefined || name === wanted || tensors.length === 1);
+  });
   const matrices = found.filter(({ shape }) => shape.length === 2);
   const [entry] = matrices.length > 0 ? matrices : found;
   if (entry === undefined) {

@@ -29,8 +29,12 @@ export interface ByteSink extends ByteWriter {
   readonly name: string;
   /** What runs before this one left behind beside the output. */
   readonly leftovers?: readonly Leftover[];
+  /** Does of {@linkcode commit} all but giving the name; `commit` does it where this was not called. */
+  complete?(): Promise<void>;
   /** Makes the output appear under its name, synced. */
   commit(): Promise<void>;
+  /** Takes the name away again after `commit`, where the output replaced nothing. */
+  retract?(): Promise<void>;
   /** Removes what was written; harmless after `commit`. */
   abort(): Promise<void>;
 }

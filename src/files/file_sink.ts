@@ -177,6 +177,7 @@ export class FileSink implements ByteSink {
   readonly #writes = new Set<Promise<void>>();
   #failure: Error | undefined;
   #open = true;
+  #complete = false;
 
   /** Takes over `temporary`, which shall become `target`. */
   constructor(
@@ -222,8 +223,8 @@ export class FileSink implements ByteSink {
     }
   }
 
-  /** Syncs the bytes to the disk and gives the file its name. */
-  async commit(): Promise<void> {
+  /** Syncs the bytes to the disk; nothing can be written any more. */
+  async complete(): Promise<void> {
     try {
       if (!this.#open) throw new Error("it is closed");
       await Promise.all(this.#writes);
@@ -232,6 +233,18 @@ export class FileSink implements ByteSink {
       await this.#handle.sync();
       this.#open = false;
       await this.#handle.close();
+      this.#complete = true;
+    } catch (error) {
+      await this.abort();
+      throw this.#fail(error);
+    }
+  }
+
+  /** Syncs the bytes to the disk and gives the file its name. */
+  async commit(): Promise<void> {
+    if (!this.#complete) await this.complete();
+    this.#complete = false;
+    try {
       await publish(this.#path, this.#target, this.#force);
     } catch (error) {
       await this.abort();
@@ -239,6 +252,11 @@ export class FileSink implements ByteSink {
     }
     forgetTemporary(this.#path);
     await syncDirectory(dirname(this.#target));
+  }
+
+  /** Removes what `commit` has published, unless it may have replaced something. */
+  async retract(): Promise<void> {
+    if (!this.#force) await removeTemporary(this.#target);
   }
 
   /** Removes the temporary file; harmless after `commit`. */

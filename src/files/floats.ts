@@ -41,6 +41,19 @@ export function isFloat(dtype: string): dtype is FloatDtype {
   return WIDE.has(dtype) || isFloat8(dtype);
 }
 
+/** The dtypes whose elements can be taken as values where a caller says so. */
+type NumberDtype = "I8" | "U8";
+
+/** What values are read from. */
+type ValueDtype = FloatDtype | NumberDtype;
+
+/** Whether the values of a tensor can be read: it holds floats, or integers that are taken as such. */
+export function holdsValues(
+  { dtype, numbers }: Pick<TensorEntry, "dtype" | "numbers">,
+): boolean {
+  return isFloat(dtype) || numbers === true;
+}
+
 /**
  * Reads consecutive values of a tensor as float32.
  *
@@ -65,7 +78,7 @@ export async function readFloats(
   out: Float32Array,
 ): Promise<void> {
   const { dtype } = entry;
-  if (!isFloat(dtype)) {
+  if (!holdsValues(entry)) {
     throw new RangeError(
       `Cannot read tensor ${quote(entry.name)} as floats: its dtype is ${
         quote(dtype)
@@ -81,7 +94,7 @@ export async function readFloats(
         `it has ${count}`,
     );
   }
-  const values: FileValues = { source: file.source, entry, dtype };
+  const values = { source: file.source, entry, dtype: dtype as ValueDtype };
   if (entry.fortranOrder) await readFortran(values, first, out);
   else await readInFileOrder(values, first, out);
 }
@@ -90,7 +103,7 @@ export async function readFloats(
 interface FileValues {
   source: ByteSource;
   entry: TensorEntry;
-  dtype: FloatDtype;
+  dtype: ValueDtype;
 }
 
 async function readInFileOrder(
@@ -106,7 +119,7 @@ async function readInFileOrder(
 }
 
 /** The last bytes of `out`, where narrow floats go: decoding forwards never overtakes them. */
-function backOf(out: Float32Array, dtype: FloatDtype): Uint8Array {
+function backOf(out: Float32Array, dtype: ValueDtype): Uint8Array {
   const bytes = out.length * dtypeBytes(dtype);
   return new Uint8Array(
     out.buffer,
@@ -118,15 +131,28 @@ function backOf(out: Float32Array, dtype: FloatDtype): Uint8Array {
 /** Decodes what lies at the back of `out`. */
 function decodeBack(
   { bigEndian }: TensorEntry,
-  dtype: FloatDtype,
+  dtype: ValueDtype,
   bytes: Uint8Array,
   out: Float32Array,
 ): void {
   if (bigEndian) swapBytes(bytes, dtypeBytes(dtype));
   if (dtype === "F32") return;
   if (isFloat8(dtype)) return decodeFloat8(bytes, dtype, out);
+  if (dtype === "I8" || dtype === "U8") return decodeBytes(bytes, dtype, out);
   const bits = new Uint16Array(bytes.buffer, bytes.byteOffset, out.length);
   (dtype === "F16" ? decodeF16 : decodeBf16)(bits, out);
+}
+
+/** Forwards, like the others: the bytes lie at the back of `out`. */
+function decodeBytes(
+  bytes: Uint8Array,
+  dtype: NumberDtype,
+  out: Float32Array,
+): void {
+  const numbers = dtype === "U8"
+    ? bytes
+    : new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let i = 0; i < out.length; i++) out[i] = numbers[i];
 }
 
 /** Whether {@linkcode decodeFloats} takes a tensor: its values lie in their order, no wider than float32. */

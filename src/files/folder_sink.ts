@@ -9,6 +9,7 @@ import { basename, dirname, join, resolve, sep } from "node:path";
 import type { ByteSink } from "./bytes.ts";
 import { errorCode, fileError, printable } from "./errors.ts";
 import { createFile } from "./file_sink.ts";
+import { JoinedSink } from "./joined_sink.ts";
 import {
   createTemporaryFolder,
   forgetTemporaryFolder,
@@ -111,7 +112,7 @@ class FolderSink implements ByteSink {
   readonly name: string;
   readonly #target: string;
   readonly #temporary: string;
-  readonly #sinks: readonly ByteSink[];
+  readonly #files: JoinedSink;
   readonly #options: FolderOptions;
 
   constructor(
@@ -124,23 +125,17 @@ class FolderSink implements ByteSink {
     this.name = name;
     this.#target = target;
     this.#temporary = temporary;
-    this.#sinks = sinks;
+    const starts = options.files.map(({ start }) => start);
+    this.#files = new JoinedSink(name, sinks, starts);
     this.#options = options;
   }
 
-  async write(offset: number, bytes: Uint8Array): Promise<void> {
-    const { files } = this.#options;
-    let low = 0, high = files.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (files[middle].start <= offset) low = middle;
-      else high = middle - 1;
-    }
-    await this.#sinks[low].write(offset - files[low].start, bytes);
+  write(offset: number, bytes: Uint8Array): Promise<void> | undefined {
+    return this.#files.write(offset, bytes);
   }
 
   async commit(): Promise<void> {
-    for (const sink of this.#sinks) await sink.commit();
+    await this.#files.commit();
     try {
       await this.#options.fill(this.#temporary);
       await rmdir(this.#target).catch(() => {});
@@ -152,7 +147,7 @@ class FolderSink implements ByteSink {
   }
 
   async abort(): Promise<void> {
-    for (const sink of this.#sinks) await sink.abort();
+    await this.#files.abort();
     await removeTemporaryFolder(this.#temporary);
   }
 }

@@ -224,3 +224,31 @@ export const TFLITE_NAME_BYTES = 65_535;
  * Stops bodies within bodies, each of which is on the stack while it is read.
  */
 export const ONNX_DEPTH = 16;
+
+/**
+ * Files in an `.npz`; real ones have some hundred arrays.
+ *
+ * Stops a directory of millions of empty files, each of which costs memory.
+ */
+export const ZIP_ENTRIES = 65_536;
+
+/**
+ * Bytes of the directory of an `.npz`: {@linkcode ZIP_ENTRIES} with names of a thousand bytes.
+ *
+ * Stops a directory as large as a sparse file from being kept in memory.
+ */
+export const ZIP_DIRECTORY_BYTES: number = 64 * 1024 * 1024;
+
+/**
+ * Bytes that the deflated arrays of an `.npz` take on disk together, inflated; larger ones are stored as they are.
+ *
+ * Stops an archive of some ten megabytes from filling the disk.
+ */
+export const ZIP_INFLATED_BYTES: number = 2 ** 35;
+
+/**
+ * How many times its size deflated data can be at most, by its own rules.
+ *
+ * Stops a size that cannot be true before anything is inflated.
+ */
+export const DEFLATE_RATIO = 1032;

@@ -26,9 +26,13 @@ const TFLITE_MAGIC_BYTES = latin1(TFLITE_MAGIC);
 
 const FAISS_MAGIC_BYTES = latin1(FAISS_MAGIC);
 
+/** How zip archives start: with a file, or with the end where there is none. */
+const ZIP_MAGICS = [latin1("PK\x03\x04"), latin1("PK\x05\x06")];
+
 /** Containers that are known by their first bytes. */
 export type SignedContainer =
   | "npy"
+  | "npz"
   | "gguf"
   | "faiss"
   | "lucene"
@@ -47,7 +51,12 @@ export function containerOf(start: Uint8Array): SignedContainer | undefined {
   if (startsWith(start, FAISS_MAGIC_BYTES)) return "faiss";
   if (startsWith(start, LUCENE_MAGIC_BYTES)) return "lucene";
   if (startsWith(start.subarray(4), TFLITE_MAGIC_BYTES)) return "tflite";
+  if (isZip(start)) return "npz";
   return startsLikeSafetensors(start) ? "safetensors" : undefined;
+}
+
+function isZip(start: Uint8Array): boolean {
+  return ZIP_MAGICS.some((magic) => startsWith(start, magic));
 }
 
 /** No signature, but as floats this would be a tiny one, a zero, and luck. */
@@ -135,10 +144,8 @@ const STRANGERS: readonly Stranger[] = [
   },
   {
     what:
-      "a zip archive (.npz or PyTorch); save its arrays as .npy or .safetensors",
-    matches: ({ start }) =>
-      startsWith(start, latin1("PK\x03\x04")) ||
-      startsWith(start, latin1("PK\x05\x06")),
+      "a zip archive; name it .npz where it holds arrays of numpy, and save what PyTorch has saved so as .safetensors",
+    matches: ({ start }) => isZip(start),
   },
   {
     what: "a Python pickle (PyTorch); save it as .safetensors",

@@ -19,35 +19,9 @@ import type { ByteSource } from "./bytes.ts";
 import { quote } from "./errors.ts";
 import { NPY_HEADER_BYTES } from "./limits.ts";
 import { NPY_MAGIC } from "./magic.ts";
+import { DESCR_BY_DTYPE, type NpyOptions, readDescr } from "./npy_dtype.ts";
 import { countElements } from "./shapes.ts";
 import type { TensorEntry, TensorFile } from "./tensors.ts";
-
-/** How numpy spells the dtypes; `{width}` bytes follow the letter. */
-const DTYPE_BY_KIND: ReadonlyMap<string, string> = new Map([
-  ["b1", "BOOL"],
-  ["i1", "I8"],
-  ["i2", "I16"],
-  ["i4", "I32"],
-  ["i8", "I64"],
-  ["u1", "U8"],
-  ["u2", "U16"],
-  ["u4", "U32"],
-  ["u8", "U64"],
-  ["f2", "F16"],
-  ["f4", "F32"],
-  ["f8", "F64"],
-  ["c8", "C64"],
-  ["c16", "C128"],
-]);
-
-/** Opaque bytes, as which numpy saves the dtypes that it does not know: `V1`, `V2`. */
-const OPAQUE = /^V[1-9][0-9]{0,4}$/;
-
-/** What a caller knows about a `.npy` file that its header does not say. */
-export interface NpyOptions {
-  /** `BF16` reads opaque pairs of bytes (`<V2`) as bfloat16. */
-  readonly dtype?: string;
-}
 
 /**
  * Reads and checks the header of a `.npy` file.
@@ -65,13 +39,21 @@ export async function openNpy(
 ): Promise<TensorFile> {
   try {
     const { header, dataStart } = await readHeader(source);
-    const tensor = readTensor(header, name, dataStart, options);
+    const tensor = readTensor(
+      header,
+      name,
+      dataStart,
+      source.size,
+      options,
+    );
     checkSize(tensor, source.size);
     return { container: "npy", source, tensors: [tensor], metadata: new Map() };
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof RangeError)) {
       throw error;
     }
+    // What failed to read the bytes tells of the file itself.
+    if (error.message.startsWith("Cannot read ")) throw error;
     const message = `Cannot read ${source.name} as .npy: ${error.message}`;
     throw new SyntaxError(message, { cause: error });
   }
@@ -130,11 +112,15 @@ function readTensor(
   header: string,
   name: string,
   offset: number,
+  fileBytes: number,
   options: NpyOptions,
 ): TensorEntry {
   const { descr, fortranOrder, shape } = parseHeader(header);
-  const { dtype, itemBytes, bigEndian } = readDescr(descr, options);
-  const byteLength = countElements([countElements(shape), itemBytes]);
+  const { dtype, itemBytes, bigEndian, numbers } = readDescr(descr, options);
+  const count = countElements(shape);
+  const byteLength = itemBytes === undefined
+    ? fileBytes - offset // a pickle
+    : countElements([count, itemBytes]);
   return {
     name,
     dtype,
@@ -142,39 +128,9 @@ function readTensor(
     offset,
     byteLength,
     ...(bigEndian && { bigEndian }),
+    ...(numbers && { numbers }),
     // With one axis both orders are the same.
     ...(fortranOrder && shape.length > 1 && { fortranOrder }),
-  };
-}
-
-function readDescr(descr: string, options: NpyOptions) {
-  const order = descr[0];
-  const kind = descr.slice(1);
-  if (kind.startsWith("O")) {
-    throw new SyntaxError(
-      "it holds pickled Python objects (dtype O), which are code, not data",
-    );
-  }
-  const opaque = OPAQUE.test(kind);
-  const known = DTYPE_BY_KIND.get(kind) ?? (opaque ? kind : undefined);
-  const itemBytes = Number(kind.slice(1));
-  // A single byte has no order, and numpy writes | for it; opaque bytes may have any.
-  const ordered = order === "<" || order === ">" ||
-    (order === "|" && (itemBytes === 1 || opaque));
-  if (known === undefined || !ordered) {
-    throw new SyntaxError(`its dtype ${quote(descr)} is none that can be read`);
-  }
-  if (options.dtype !== undefined && options.dtype !== known) {
-    if (options.dtype !== "BF16" || kind !== "V2") {
-      throw new RangeError(
-        `its dtype is ${known} (${quote(descr)}), not ${options.dtype}`,
-      );
-    }
-  }
-  return {
-    dtype: options.dtype ?? known,
-    itemBytes,
-    bigEndian: order === ">" && itemBytes > 1,
   };
 }
 
@@ -321,14 +277,6 @@ class Tokens {
     if (this.#next !== null || this.#at < this.#text.length) this.#fail("end");
   }
 }
-
-/** How the writer spells dtypes; bfloat16 as opaque pairs of bytes, as ml_dtypes does. */
-const DESCR_BY_DTYPE: ReadonlyMap<string, string> = new Map([
-  ...Array.from(DTYPE_BY_KIND, ([kind, dtype]): [string, string] => {
-    return [dtype, (kind.endsWith("1") ? "|" : "<") + kind];
-  }),
-  ["BF16", "<V2"],
-]);
 
 /** numpy leaves room for the first dimension to grow to so many digits. */
 const GROWTH_DIGITS = 21;

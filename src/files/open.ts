@@ -23,6 +23,7 @@ import {
 } from "./magic.ts";
 import { openLucene } from "./lucene.ts";
 import { openNpy } from "./npy.ts";
+import { openNpz } from "./npz.ts";
 import { openOnnx } from "./onnx_read.ts";
 import { openOpenvino } from "./openvino.ts";
 import { openRaw } from "./raw.ts";
@@ -33,8 +34,10 @@ import type { TensorFile } from "./tensors.ts";
 
 /** What a caller knows that the file does not say. */
 export interface OpenOptions {
-  /** The dtype of a `.npy` file of opaque elements: `BF16`. */
+  /** What a `.npy` or `.npz` does not say of its elements: `BF16`, `F8_E4M3`, or `I8` that are values. */
   readonly dtype?: string;
+  /** Whether that is for some files only, and those that are otherwise keep what they say. */
+  readonly ifOpen?: boolean;
 }
 
 interface Container {
@@ -53,6 +56,11 @@ interface Container {
 /** Those that are known by their first bytes. */
 const SIGNED: Readonly<Record<SignedContainer, Container>> = {
   npy: { name: ".npy", endings: [".npy"], open: openNpy },
+  npz: {
+    name: ".npz",
+    endings: [".npz"],
+    open: (source, _name, options) => openNpz(source, options),
+  },
   gguf: {
     name: "GGUF",
     endings: [".gguf"],
@@ -75,6 +83,9 @@ const SIGNED: Readonly<Record<SignedContainer, Container>> = {
   },
   faiss: { name: "faiss", endings: [".faiss"], open: openFaiss },
 };
+
+/** Those that leave a dtype open. */
+const TAKES_DTYPE: readonly Container[] = [SIGNED.npy, SIGNED.npz];
 
 const RAW: Container = {
   name: "raw float32",
@@ -176,15 +187,20 @@ export async function openSource(
 ): Promise<TensorFile> {
   const ends = await readEnds(source);
   const container = chooseContainer(source.name, path, ends);
-  const dtype = options.dtype?.toUpperCase();
-  if (dtype !== undefined && container.open !== openNpy) {
+  const dtype = options.dtype?.toUpperCase(), { ifOpen } = options;
+  if (dtype !== undefined && !ifOpen && !TAKES_DTYPE.includes(container)) {
     throw new RangeError(
       `Cannot read ${source.name} as ${
         printable(dtype)
-      }: only .npy leaves a dtype open`,
+      }: only .npy and .npz leave a dtype open`,
     );
   }
-  return await container.open(source, tensorName(path), { dtype }, path);
+  return await container.open(
+    source,
+    tensorName(path),
+    { dtype, ifOpen },
+    path,
+  );
 }
 
 async function readEnds(source: ByteSource): Promise<Ends> {
@@ -209,9 +225,13 @@ function chooseContainer(
     },
   );
   if (byStart !== undefined && byEnding !== undefined && byStart !== byEnding) {
+    // Other things than arrays are zip archives, too.
+    const other = strangerOf(ends);
     throw new SyntaxError(
-      `Cannot read ${name}: it starts like ${byStart.name}, but its ending says ` +
-        `${byEnding.name}; rename it`,
+      other !== undefined
+        ? `Cannot read ${name}: it is ${other}`
+        : `Cannot read ${name}: it starts like ${byStart.name}, but its ending says ` +
+          `${byEnding.name}; rename it`,
     );
   }
   const stranger = byStart ? undefined : strangerOf(ends);

@@ -62,7 +62,11 @@ export function recipeModelOf({ source, values }: GgufFile): RecipeModel {
 }
 
 /** What is left out of a file that is whole. */
-const SPLIT = ["split.no", "split.count", "split.tensors.count"] as const;
+export const SPLIT = [
+  "split.no",
+  "split.count",
+  "split.tensors.count",
+] as const;
 
 /** Bytes of a text that llama.cpp's tool keeps of those that it sets itself. */
 const OVERRIDE_BYTES = 127;
@@ -90,15 +94,33 @@ export function recipeValues(
   set("general.quantization_version", u32(ggufQuantizationVersion));
   set("general.file_type", u32(fileType));
   for (const key of SPLIT) written.delete(key);
-  if (!importance) return written;
-  const { name, datasets, chunks, entries } = importance;
-  set("quantize.imatrix.file", cutText(name));
-  if (datasets.length > 0) {
-    set("quantize.imatrix.dataset", cutText(datasets[0]));
+  if (importance) {
+    for (const [key, value] of importanceValues(importance)) set(key, value);
   }
-  set("quantize.imatrix.entries_count", u32(entries.size));
-  if (chunks > 0) set("quantize.imatrix.chunks_count", u32(chunks));
   return written;
+}
+
+/**
+ * What llama.cpp's quantizer says of the importance that it used.
+ *
+ * @param importance The importance file.
+ * @returns The metadata, in its order.
+ */
+export function importanceValues(
+  { name, datasets, chunks, entries }: Importance,
+): [string, GgufValue][] {
+  const u32 = (value: number) => GgufValue.of("u32", value);
+  return [
+    ["quantize.imatrix.file", cutText(name)],
+    ...datasets.slice(0, 1).map((dataset): [string, GgufValue] => [
+      "quantize.imatrix.dataset",
+      cutText(dataset),
+    ]),
+    ["quantize.imatrix.entries_count", u32(entries.size)],
+    ...(chunks > 0
+      ? [["quantize.imatrix.chunks_count", u32(chunks)] as [string, GgufValue]]
+      : []),
+  ];
 }
 
 /** The metadata of a shard; the first one has that of the whole before it. */

@@ -11,13 +11,18 @@ import {
   type RecipeOptions,
 } from "../ggml/recipes.ts";
 import { writableTypes } from "../ggml/writable.ts";
-import { quote } from "./errors.ts";
 import type { GgufFile } from "./gguf_read.ts";
 import { shardOf } from "./gguf_shards.ts";
+import { splitGroups, type SplitLimit } from "./gguf_split.ts";
 import { ggufDefaultAlignment } from "./gguf_types.ts";
 import type { GgufValue } from "./gguf_value.ts";
 import { type GgufPlan, planGguf } from "./gguf_write.ts";
 import { type Importance, rejectImportance } from "./imatrix.ts";
+import {
+  listed,
+  matchImportance,
+  type WeighedTensor,
+} from "./importance_match.ts";
 import { recipeModelOf, recipeValues, splitValues } from "./recipe_metadata.ts";
 import type { TensorEntry } from "./tensors.ts";
 
@@ -32,6 +37,8 @@ export interface RecipeFileOptions
   readonly mendNorms?: boolean;
   /** Write as many files as the source has. */
   readonly keepSplit?: boolean;
+  /** What a file holds at most; without it, and without `keepSplit`, one file holds all. */
+  readonly split?: SplitLimit;
 }
 
 /** A tensor, and what becomes of it. */
@@ -54,7 +61,7 @@ export interface RecipeFile {
 
 /** All that is known before any value is read. */
 export interface RecipeFilePlan {
-  /** The files: one, or with `keepSplit` as many as the source has. */
+  /** The files: one, or with `keepSplit` as many as the source has, or with `split` as many as it takes. */
   readonly files: readonly RecipeFile[];
   /** What to tell the user, each one sentence without a period. */
   readonly warnings: readonly string[];
@@ -88,19 +95,28 @@ export function planRecipeFiles(
       : plan
   );
   const weights = importance
-    ? matchImportance(importance, tensors, planned, options)
+    ? matchImportance(
+      importance,
+      weighedTensors(tensors, planned),
+      options.partialImportance,
+    )
     : { byName: new Map<string, Float32Array>(), warnings: [] };
+  const all = tensors.map((from, i) => ({ from, ...planned[i] }));
   const files = keepSplit && file.paths
     ? shardsOf(file, tensors)
+    : options.split
+    ? splitGroups(sizesOf(all), options.split)
     : [[...tensors.keys()]];
   const values = recipeValues(file.values, fileType, importance);
+  // llama.cpp's quantizer says nothing of a single file, its splitter does.
+  const isSplit = files.length > 1 || options.split !== undefined;
   return {
     files: files.map((indices, no) => {
-      const own = indices.map((i) => ({ from: tensors[i], ...planned[i] }));
-      const metadata = files.length === 1 ? values : new Map([
+      const metadata = new Map([
         ...(no === 0 ? values : []),
-        ...splitValues(no, files.length, tensors.length),
+        ...(isSplit ? splitValues(no, files.length, tensors.length) : []),
       ]);
+      const own = indices.map((i) => all[i]);
       return recipeFile(own, metadata, weights.byName);
     }),
     warnings: [
@@ -111,8 +127,16 @@ export function planRecipeFiles(
   };
 }
 
+type Planned = PlannedTensor & { readonly from: TensorEntry };
+
+/** Bytes of each tensor. */
+function sizesOf(all: readonly Planned[]): number[] {
+  const { tasks } = recipeFile(all, new Map(), new Map());
+  return tasks.map(({ to }) => to.byteLength);
+}
+
 function recipeFile(
-  own: readonly (PlannedTensor & { readonly from: TensorEntry })[],
+  own: readonly Planned[],
   values: ReadonlyMap<string, GgufValue>,
   weights: ReadonlyMap<string, Float32Array>,
 ): RecipeFile {
@@ -180,62 +204,15 @@ function alignmentWarnings({ alignment }: GgufFile): string[] {
   ];
 }
 
-/** Tensors that llama-imatrix has no weights for, and llama.cpp's tool does without. */
-const UNWEIGHED: readonly string[] = [
-  "token_embd.weight",
-  "per_layer_token_embd.weight",
-  "output.weight",
-];
-
-interface MatchedImportance {
-  readonly byName: Map<string, Float32Array>;
-  readonly warnings: string[];
-}
-
-function matchImportance(
-  importance: Importance,
+function weighedTensors(
   tensors: readonly TensorEntry[],
   planned: readonly PlannedTensor[],
-  { partialImportance }: RecipeFileOptions,
-): MatchedImportance {
-  const byName = new Map<string, Float32Array>();
-  const faults: string[] = [];
-  for (const [i, { name, dtype, type }] of planned.entries()) {
-    if (dtype === type) continue;
-    const weights = importance.entries.get(name);
-    const { shape } = tensors[i];
-    const wanted = shape.at(-1)! * (shape.at(-3) ?? 1);
-    if (weights?.length === wanted) byName.set(name, weights);
-    else if (weights) {
-      // There it always is, and llama.cpp's tool does without.
-      if (UNWEIGHED[0] === name || UNWEIGHED[1] === name) continue;
-      faults.push(`${quote(name)} has ${weights.length} weights for ${wanted}`);
-    } else if (!UNWEIGHED.includes(name) && weighs(type)) {
-      faults.push(`${quote(name)} has none`);
-    }
-  }
-  if (faults.length === 0) return { byName, warnings: [] };
-  const what = `${importance.name} does not go with the model: ${
-    listed(faults, "; ")
-  }`;
-  if (partialImportance) {
-    return {
-      byName,
-      warnings: [`${what}; these are quantized without importance`],
-    };
-  }
-  throw new RangeError(
-    `Cannot quantize with importance: ${what}; pass --imatrix-partial to do without it there`,
+): WeighedTensor[] {
+  return planned.flatMap(({ name, dtype, type }, i) =>
+    dtype === type
+      ? []
+      : [{ name, shape: tensors[i].shape, weighs: weighs(type) }]
   );
-}
-
-/** How many are named in a message. */
-const LISTED = 20;
-
-function listed(texts: readonly string[], separator = ", "): string {
-  const shown = texts.slice(0, LISTED).join(separator);
-  const more = texts.length - LISTED;
-  return more > 0 ? `${shown}${separator}and ${more} more` : shown;
 }
 
 /** Whether importance changes anything in a type. */

@@ -21,6 +21,8 @@ export interface TensorEntry {
   readonly bigEndian?: boolean;
   /** True when the first dimension is the fastest in memory (.npy only). */
   readonly fortranOrder?: boolean;
+  /** True when integers are to be taken as values, because the caller says so (.npy only). */
+  readonly numbers?: boolean;
 }
 
 /** One file of a checkpoint. */
@@ -48,6 +50,7 @@ export interface TensorFile {
   /** Which container it is. */
   readonly container:
     | "npy"
+    | "npz"
     | "safetensors"
     | "raw"
     | "gguf"

@@ -63,9 +63,9 @@ export class ScaleOverflow extends RangeError {
  * @param first Index of its first value.
  * @param work What to run.
  */
-export function within(group: number, first: number, work: () => void): void {
+export function within<T>(group: number, first: number, work: () => T): T {
   try {
-    work();
+    return work();
   } catch (error) {
     if (!(error instanceof ScaleOverflow)) throw error;
     throw new ScaleOverflow(

@@ -330,8 +330,10 @@ Deno.test("values beyond float16 are refused as such, and written as bfloat16", 
     ];
     const { code, err } = await run(...call, "f16");
     assertEquals(code, 1);
-    assertStringIncludes(err, "--to bf16");
-    assertEquals((await run(...call, "bf16")).code, 0);
+    assertStringIncludes(err, "--cast w=BF16");
+    const cast = ["--cast", "w=BF16", "--force"];
+    assertEquals((await run(...call, "f16", ...cast)).code, 0);
+    assertEquals((await run(...call, "bf16", "--force")).code, 0);
   });
 });
 
@@ -447,7 +449,10 @@ Deno.test("work that fails ends with 1, one line, and no output", async () => {
           ["quantize", path("w.npy"), "-o", path("no/q.safetensors")],
           "no/q.safetensors",
         ],
-        [["dequantize", path("w.npy"), ...to], "Nothing to dequantize"],
+        [
+          ["dequantize", path("w.npy"), "-o", path("x.npy")],
+          "Nothing to dequantize",
+        ],
         [["quantize", path("w.npy"), ...to, "--skip", "*"], "leave no tensor"],
       ] as const
     ) {

@@ -15,7 +15,9 @@ import {
   symlink,
   writeFile,
 } from "node:fs/promises";
+import { readFloats } from "../../src/files/floats.ts";
 import { openTensorFile } from "../../src/files/open.ts";
+import { quantize } from "../../src/quantize.ts";
 import { withFolder } from "../files/temporary_folder.ts";
 import { casePath, json, run, safetensorsBytes } from "./support.ts";
 
@@ -257,5 +259,45 @@ Deno.test("a config of eight-bit floats stays with them", async () => {
     await json("dequantize", path("in"), "-o", path("f/"));
     assertEquals(await parsed(path("f/config.json")), {});
     assert(!(await readdir(path("f"))).includes("hf_quant_config.json"));
+  });
+});
+
+Deno.test("a folder, or its index, becomes one GGUF or several, names kept", async () => {
+  await withCheckpoint(async (path) => {
+    const call = (input: string, output: string) => [
+      ...["quantize", path(input), "-o", path(output), "--format", "q4_0"],
+      ...["--meta", "general.architecture=llama"],
+    ];
+    await json(...call("hf", "one.gguf"));
+    await json(...call(`hf/${INDEX}`, "two.gguf"));
+    const bytes = await readFile(path("one.gguf"));
+    assertEquals(await readFile(path("two.gguf")), bytes);
+    const { output } = await json(
+      ...[...call("hf", "m.gguf"), "--split-max-tensors", "3"],
+    );
+    assertEquals(output.length, 2);
+    const model = await openTensorFile(path("hf"));
+    const whole = await openTensorFile(path("one.gguf"));
+    const parts = await openTensorFile(output[1]);
+    assertEquals(
+      whole.tensors.map(({ name, dtype }) => [name, dtype]),
+      model.tensors.map(({ name }) => [name, "Q4_0"]),
+    );
+    for (const [i, entry] of model.tensors.entries()) {
+      const values = new Float32Array(entry.shape[0] * entry.shape[1]);
+      await readFloats(model, entry, 0, values);
+      const { shape } = entry;
+      const { parts: { blocks } } = quantize(values, { format: "q4_0", shape });
+      for (const file of [whole, parts]) {
+        const { name, offset, byteLength } = file.tensors[i];
+        const found = new Uint8Array(byteLength);
+        await file.source.read(offset, found);
+        assertEquals([name, found], [entry.name, blocks.data]);
+      }
+    }
+    for (const file of [model, whole, parts]) await file.source.close();
+    const inside = await run(...call("hf", "hf/m.gguf"));
+    assertEquals(inside.code, 1);
+    assertStringIncludes(inside.err, "choose another place");
   });
 });

@@ -129,7 +129,7 @@ Deno.test("inspect shows the number of a type that is not known, and everything 
 Deno.test("only work on a tensor of a type that is not known fails", async () => {
   await withFolder(async (path) => {
     const call = ["quantize", type144, "-o", path("m.gguf"), "--format"];
-    const { code } = await run(...call, "q4_0");
+    const { code } = await run(...call, "q4_0", "--all");
     assertEquals(code, 0);
     const before = await openTensorFile(type144);
     const after = await openTensorFile(path("m.gguf"));

@@ -24,11 +24,11 @@ async function withModel(
     await writeFile(
       path("m.safetensors"),
       safetensorsBytes([
-        { name: "model.embed", ...float },
-        { name: "model.q", ...float },
+        { name: "model.embed.weight", ...float },
+        { name: "model.q.weight", ...float },
         { name: "model.norm", dtype: "F16", shape: [256], data: half },
         {
-          ...{ name: "odd", dtype: "F32", shape: [2, 5] },
+          ...{ name: "odd.weight", dtype: "F32", shape: [2, 5] },
           data: weights.slice(0, 10),
         },
       ]),
@@ -64,24 +64,34 @@ Deno.test("safetensors become a GGUF that others read, formats by patterns, the 
   await withModel(async (path, model) => {
     const { copied, warnings } = await json(
       ...["quantize", model, "-o", path("m.gguf"), "--format", "q4_k"],
-      ...["--format", "q4_0:*embed", "--meta", "general.architecture=llama"],
+      ...[
+        "--format",
+        "q4_0:*embed.weight",
+        "--meta",
+        "general.architecture=llama",
+      ],
       ...["--meta", "llama.block_count=1", "--meta", "x:[i32]=1,2"],
-      ...["--rename", "^model\\.=blk.0.", "--rename", '{"odd": "even"}'],
+      ...[
+        "--rename",
+        "^model\\.=blk.0.",
+        "--rename",
+        '{"odd.weight": "even.weight"}',
+      ],
     );
     assertEquals(warnings, []);
     const reasons = Object.fromEntries(
       copied.map((t: { name: string; reason: string }) => [t.name, t.reason]),
     );
     assertStringIncludes(reasons["blk.0.norm"], "one axis");
-    assertStringIncludes(reasons["even"], "multiple of 256");
+    assertStringIncludes(reasons["even.weight"], "multiple of 256");
     const tensors = await contents(path("m.gguf"));
     const blocks = (format: "q4_0" | "q4_k") =>
       bytesOf(quantize(weights, { format, shape }).parts.blocks.data);
     assertEquals(tensors, {
-      "blk.0.embed": ["Q4_0", blocks("q4_0")],
-      "blk.0.q": ["Q4_K", blocks("q4_k")],
-      "blk.0.norm": ["F16", bytesOf(new Uint16Array(256).fill(0x3c00))],
-      "even": ["F32", bytesOf(weights.slice(0, 10))],
+      "blk.0.embed.weight": ["Q4_0", blocks("q4_0")],
+      "blk.0.q.weight": ["Q4_K", blocks("q4_k")],
+      "blk.0.norm": ["F32", bytesOf(new Float32Array(256).fill(1))],
+      "even.weight": ["F32", bytesOf(weights.slice(0, 10))],
     });
     const { metadata, tensorInfos } = await gguf(path("m.gguf"), {
       allowLocalFile: true,
@@ -117,7 +127,7 @@ Deno.test("GGUF to GGUF keeps metadata and what has the format already", async (
     );
     const again = [
       ...["quantize", path("a.gguf"), "-o", path("b.gguf")],
-      ...["--format", "q4_0:*embed", "--format", "q4_k"],
+      ...["--format", "q4_0:*embed.weight", "--format", "q4_k"],
     ];
     const refused = await run(...again);
     assertEquals(refused.code, 1);
@@ -130,12 +140,12 @@ Deno.test("GGUF to GGUF keeps metadata and what has the format already", async (
       await contents(path("a.gguf")),
       await contents(path("b.gguf")),
     ];
-    for (const name of ["model.q", "model.norm", "odd"]) {
+    for (const name of ["model.q.weight", "model.norm", "odd.weight"]) {
       assertEquals(b[name], a[name]);
     }
     const restored = dequantize(quantize(weights, { format: "q4_k", shape }));
     assertEquals(
-      b["model.embed"][1],
+      b["model.embed.weight"][1],
       bytesOf(quantize(restored, { format: "q4_0", shape }).parts.blocks.data),
     );
     const { metadata } = await json("inspect", path("b.gguf"));
@@ -157,7 +167,7 @@ Deno.test("GGUF comes back as floats, and goes to safetensors without a change",
     const restored = dequantize(quantize(weights, { format: "iq4_nl", shape }));
     await json(
       ...["dequantize", path("m.gguf"), "-o", path("x.npy")],
-      ...["--tensors", "model.q"],
+      ...["--tensors", "model.q.weight"],
     );
     const values = (await readFile(path("x.npy"))).subarray(128);
     assertEquals(new Uint8Array(values), bytesOf(restored));
@@ -196,18 +206,18 @@ Deno.test("what GGUF cannot hold is refused before any work", async () => {
         [2, ["--format", "q4_0", "--rename", "zzz=y"], "No tensor is renamed"],
         [
           2,
-          ["--format", "q4_0", "--rename", '{"od": "x"}'],
-          "did you mean odd?",
+          ["--format", "q4_0", "--rename", '{"od.weight": "x"}'],
+          "did you mean odd.weight?",
         ],
         [2, ["--format", "q4_0", "--rename", "[=x"], "Cannot rename"],
         [
           2,
-          ["--format", "q4_0", "--rename", '{"odd": 1}'],
+          ["--format", "q4_0", "--rename", '{"odd.weight": 1}'],
           "no object of strings",
         ],
         [
           1,
-          ["--format", "q4_0", "--rename", "model\\.(q|norm)=x"],
+          ["--format", "q4_0", "--rename", "model\\.(q|norm)(\\.weight)?=x"],
           "occurs twice",
         ],
         [1, ["--format", "q4_0", "--strict"], "Cannot quantize tensor"],

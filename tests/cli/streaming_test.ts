@@ -140,8 +140,11 @@ async function checkDequantize(
     ...copied.map(({ name, shape, dtype }) => ({ name, shape, dtype })),
   ]);
   const sink = new MemorySink(output.size);
-  const run = { file, quantized: [tensor], copied, output, capacity };
-  await runDequantize({ ...run, dtype: "F32" }, sink, quiet);
+  const tasks = [
+    { index: 0, tensor, cast: "F32" },
+    ...copied.map((tensor, i) => ({ index: i + 1, tensor })),
+  ];
+  await runDequantize({ file, tasks, output, capacity }, sink, quiet);
   const start = output.offsetOf(0);
   const values = new Float32Array(
     sink.bytes.slice(start, start + 4 * expected.length).buffer,

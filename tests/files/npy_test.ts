@@ -403,3 +403,71 @@ Deno.test("npyHeader: refuses what .npy cannot hold", () => {
   );
   assertThrows(() => npyHeader("F32", [-1]), RangeError, "dimension 0 is -1");
 });
+
+Deno.test("floats that numpy does not have are read by their names", async () => {
+  for (
+    const [descr, dtype, bytes, values] of [
+      ["bfloat16", "BF16", [0x80, 0x3f, 0, 0xc0], [1, -2]],
+      ["float8_e4m3fn", "F8_E4M3", [0x38, 0xc0], [1, -2]],
+      ["float8_e5m2", "F8_E5M2", [0x3c, 0xc0], [1, -2]],
+      ["<f1", "F8_E5M2", [0x3c, 0xc0], [1, -2]],
+      ["float8_e8m0fnu", "F8_E8M0", [127, 128], [1, 2]],
+    ] as const
+  ) {
+    const header =
+      `{'descr': '${descr}', 'fortran_order': False, 'shape': (2,), }`;
+    const file = concat(npy(header, 0), [...bytes]);
+    const { tensors, source } = await openNpy(memorySource(file), "w");
+    assertEquals(tensors[0].dtype, dtype);
+    const found = new Float32Array(2);
+    await readFloats({ source }, tensors[0], 0, found);
+    assertEquals([...found], [...values], descr);
+  }
+  for (const descr of ["float8_e3m4", "bfloat8", "<f3"]) {
+    const header =
+      `{'descr': '${descr}', 'fortran_order': False, 'shape': (2,), }`;
+    await assertRejects(
+      () => openNpy(memorySource(npy(header, 2)), "w"),
+      SyntaxError,
+      "none that can be read",
+    );
+  }
+});
+
+Deno.test("opaque bytes and integers are what the caller says they are, where they can be", async () => {
+  const e4m3 = await vector("float8_e4m3.npy");
+  const e5m2 = await vector("float8_e5m2.npy");
+  const i8 = npy(
+    "{'descr': '|i1', 'fortran_order': False, 'shape': (9,), }",
+    9,
+  );
+  const values = async (bytes: Uint8Array, dtype?: string) => {
+    const file = await openNpy(memorySource(bytes), "w", { dtype });
+    const found = new Float32Array(9);
+    await readFloats(file, file.tensors[0], 0, found);
+    return [...found];
+  };
+  // (i − 48) / 4, rounded to four significant bits, or three.
+  assertEquals(
+    await values(e4m3, "F8_E4M3"),
+    [-12, -12, -12, -11, -11, -11, -10, -10, -10],
+  );
+  assertEquals(
+    await values(e5m2),
+    [-12, -12, -12, -12, -12, -10, -10, -10, -10],
+  );
+  assertEquals(await values(i8, "I8"), new Array(9).fill(0));
+  const bytes = i8.slice();
+  bytes.set([127, 128, 255], bytes.length - 3);
+  assertEquals((await values(bytes, "I8")).slice(-3), [127, -128, -1]);
+  bytes.set(utf8("u"), bytes.indexOf(0x69, 10 + 8));
+  assertEquals((await values(bytes, "U8")).slice(-3), [127, 128, 255]);
+  for (const [file, dtype] of [[i8, "U8"], [e4m3, "BF16"], [e5m2, "F8_E4M3"]]) {
+    await assertRejects(
+      () => values(file as Uint8Array, dtype as string),
+      Error,
+      `not ${dtype}`,
+    );
+  }
+  await assertRejects(() => values(i8), RangeError, "its dtype is");
+});

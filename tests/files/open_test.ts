@@ -7,6 +7,7 @@ import { withFolder } from "./temporary_folder.ts";
 
 const npy = await vector("f4_c.npy");
 const safetensors = await vector("mixed.safetensors");
+const archive = await caseBytes("c39_weights.npz");
 const zeros = new Uint8Array(12);
 
 const opened: [
@@ -24,6 +25,9 @@ const opened: [
   ["W.dat", safetensors, "safetensors", "ids"],
   [undefined, safetensors, "safetensors", "ids"],
   ["none.safetensors", await vector("none.safetensors"), "safetensors", ""],
+  ["W.npz", archive, "npz", "layers.0.weight"],
+  ["W", archive, "npz", "layers.0.weight"],
+  [undefined, archive, "npz", "layers.0.weight"],
   ["W.f32", zeros, "raw", "W"],
   ["W.bin", zeros, "raw", "W"],
   ["empty.f32", new Uint8Array(0), "raw", "empty"],
@@ -62,8 +66,6 @@ const strangers: [bytes: Uint8Array, message: string][] = [
     "a Keras archive (.keras), whose weights are HDF5",
   ],
   [utf8("tjgg0000"), "a ggml file from before GGUF"],
-  [await caseBytes("c39_weights.npz"), "a zip archive"],
-  [concat(utf8("PK"), [5, 6], new Uint8Array(18)), "a zip archive"],
   [concat([0x80, 2, 0x8a, 10], utf8("torch...")), "a Python pickle"],
   [concat([0x80, 2], utf8("}q\0X.")), "a Python pickle"],
   [
@@ -97,10 +99,21 @@ const refused: [
   ["W.npy", zeros, "does not start with \\x93NUMPY"],
   ["W.npy", new Uint8Array(0), "does not start with \\x93NUMPY"],
   ["W.safetensors", zeros, "does not start with {"],
-  ["W.dat", zeros, "it is none of .npy, GGUF, safetensors"],
-  [undefined, zeros, "it is none of .npy, GGUF, safetensors"],
-  [undefined, new Uint8Array(0), "it is none of .npy, GGUF, safetensors"],
+  ["W.dat", zeros, "it is none of .npy, .npz, GGUF, safetensors"],
+  [undefined, zeros, "it is none of .npy, .npz, GGUF, safetensors"],
+  [undefined, new Uint8Array(0), "it is none of .npy, .npz, GGUF, safetensors"],
   ["W.f32", zeros.subarray(1), "its 11 bytes are no multiple of 4"],
+  // Under another ending, or none, it is what it is.
+  ...[".bin", ".f32", ".safetensors", ".gguf", ".npy"].flatMap((ending) =>
+    [
+      archive,
+      concat(utf8("PK"), [5, 6], new Uint8Array(18)),
+    ].map((bytes): [string, Uint8Array, string] => [
+      `W${ending}`,
+      bytes,
+      "it is a zip archive",
+    ])
+  ),
   ...strangers.flatMap(([bytes, message]) =>
     [".bin", ".f32", ".safetensors", ".gguf", ".npy", ".dat", undefined].map((
       ending,
@@ -130,7 +143,11 @@ Deno.test("openSource: a dtype is for .npy only, in any case", async () => {
   );
   assertEquals(bf16.tensors[0].dtype, "BF16");
   const other = openSource(memorySource(zeros), "W.f32", { dtype: "bf16" });
-  await assertRejects(() => other, RangeError, "only .npy leaves a dtype open");
+  await assertRejects(
+    () => other,
+    RangeError,
+    "only .npy and .npz leave a dtype open",
+  );
 });
 
 Deno.test("openTensorFile: reads from the disk and leaves the file as it was", async () => {

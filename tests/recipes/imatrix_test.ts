@@ -7,8 +7,6 @@ import {
 } from "@std/assert";
 import { memorySource } from "../../src/files/file_source.ts";
 import { isGguf } from "../../src/files/gguf_read.ts";
-import { GgufValue } from "../../src/files/gguf_value.ts";
-import { planGguf } from "../../src/files/gguf_write.ts";
 import {
   type Importance,
   importanceEntries,
@@ -20,6 +18,7 @@ import { openTensorFile } from "../../src/files/open.ts";
 import { planRecipeFiles } from "../../src/files/recipe_plan.ts";
 import { withFolder } from "../files/temporary_folder.ts";
 import { openLlama } from "../peers/llama.ts";
+import { ggufImportance, legacyImportance } from "./imatrix_files.ts";
 import { judge, openModel } from "./judge.ts";
 import { matrix, type Model, writeModel } from "./models.ts";
 
@@ -74,39 +73,11 @@ for (const name of ["c07_imatrix.gguf", "c07_imatrix.dat"]) {
   });
 }
 
-/** A legacy file of these entries. */
-function legacy(
-  entries: readonly [name: string, calls: number, sums: readonly number[]][],
-  tail: readonly number[] = [],
-): Uint8Array {
-  const parts: Uint8Array[] = [];
-  const i32 = (value: number) =>
-    parts.push(new Uint8Array(Int32Array.of(value).buffer));
-  i32(entries.length);
-  for (const [name, calls, sums] of entries) {
-    i32(name.length);
-    parts.push(new TextEncoder().encode(name));
-    i32(calls);
-    i32(sums.length);
-    parts.push(new Uint8Array(Float32Array.from(sums).buffer));
-  }
-  for (const value of tail) i32(value);
-  const bytes = new Uint8Array(
-    parts.reduce((sum, { length }) => sum + length, 0),
-  );
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-}
-
 const read = (bytes: Uint8Array) =>
   readImportance(memorySource(bytes, "x.dat"));
 
 Deno.test("legacy sums are divided by their calls, where there are any", async () => {
-  const { entries, chunks, datasets } = await read(legacy([
+  const { entries, chunks, datasets } = await read(legacyImportance([
     ["a.weight", 3, [1, 2, 9]],
     ["b.weight", 0, [5]],
   ]));
@@ -117,11 +88,16 @@ Deno.test("legacy sums are divided by their calls, where there are any", async (
   ]);
   assertEquals([...entries.get("b.weight")!], [5]);
   assertEquals([chunks, datasets], [0, []]);
-  assertEquals((await read(legacy([["a.weight", 3, [1]]], [12]))).chunks, 12);
+  assertEquals(
+    (await read(legacyImportance([["a.weight", 3, [1]]], [12]))).chunks,
+    12,
+  );
 });
 
 Deno.test("a legacy file that is cut off or lies about its lengths is refused, wherever", async () => {
-  const whole = legacy([["a.weight", 3, [1, 2]], ["b.weight", 1, [3]]], [4, 0]);
+  const whole = legacyImportance([["a.weight", 3, [1, 2]], ["b.weight", 1, [
+    3,
+  ]]], [4, 0]);
   await read(whole);
   for (let length = 0; length < whole.length - 8; length++) {
     await assertRejects(() => read(whole.slice(0, length)), SyntaxError);
@@ -136,61 +112,17 @@ Deno.test("a legacy file that is cut off or lies about its lengths is refused, w
 Deno.test("weights that are no weights are refused by name", async () => {
   for (const bad of [NaN, Infinity, -1]) {
     await assertRejects(
-      () => read(legacy([["a.weight", 1, [1, bad]]])),
+      () => read(legacyImportance([["a.weight", 1, [1, bad]]])),
       RangeError,
       `"a.weight" have ${bad} at index 1`,
     );
   }
-  await read(legacy([["a.weight", 1, [1, 0]]]));
+  await read(legacyImportance([["a.weight", 1, [1, 0]]]));
 });
-
-/** A GGUF importance file. */
-function gguf(
-  entries: readonly [name: string, sums: number[][], counts: number[]][],
-  keys = ["datasets", "chunk_count", "chunk_size"],
-): Uint8Array {
-  const all: readonly [string, GgufValue][] = [
-    ["datasets", GgufValue.array("string", ["one", "two"])],
-    ["chunk_count", GgufValue.of("u32", 5)],
-    ["chunk_size", GgufValue.of("u32", 64)],
-  ];
-  const tensors = entries.flatMap(([name, sums, counts]) => [
-    {
-      name: `${name}.in_sum2`,
-      dtype: "F32",
-      shape: [sums.length, sums[0].length],
-      data: sums.flat(),
-    },
-    {
-      name: `${name}.counts`,
-      dtype: "F32",
-      shape: [counts.length, 1],
-      data: counts,
-    },
-  ]);
-  const plan = planGguf(
-    new Map([
-      ["general.type", GgufValue.of("string", "imatrix")],
-      ...all.filter(([key]) => keys.includes(key)).map(([key, value]) =>
-        [`imatrix.${key}`, value] as const
-      ),
-    ]),
-    tensors,
-  );
-  const bytes = new Uint8Array(plan.size);
-  bytes.set(plan.header);
-  for (const [i, { offset }] of plan.tensors.entries()) {
-    bytes.set(
-      new Uint8Array(Float32Array.from(tensors[i].data).buffer),
-      offset,
-    );
-  }
-  return bytes;
-}
 
 Deno.test("each expert has its own count, and weighs 1 where it was never called", async () => {
   const { entries, datasets, chunkSize } = await read(
-    gguf([["a.weight", [[2, 4], [9, 9], [3, 0]], [2, 0, 3]]]),
+    ggufImportance([["a.weight", [[2, 4], [9, 9], [3, 0]], [2, 0, 3]]]),
   );
   assertEquals([...entries.get("a.weight")!], [1, 2, 1, 1, 1, 0]);
   assertEquals([datasets, chunkSize], [["one", "two"], 64]);
@@ -201,17 +133,17 @@ Deno.test("a GGUF without counts or without its metadata is refused", async () =
   for (const missing of good) {
     const keys = good.filter((key) => key !== missing);
     await assertRejects(
-      () => read(gguf([["a.weight", [[1]], [1]]], keys)),
+      () => read(ggufImportance([["a.weight", [[1]], [1]]], keys)),
       SyntaxError,
       `imatrix.${missing}`,
     );
   }
   await assertRejects(
-    () => read(gguf([["a.weight", [[1, 2, 3]], [1, 1]]])),
+    () => read(ggufImportance([["a.weight", [[1, 2, 3]], [1, 1]]])),
     SyntaxError,
     "3 sums for 2 counts",
   );
-  await read(gguf([["a.weight", [[1, 2, 3]], [1]]], good));
+  await read(ggufImportance([["a.weight", [[1, 2, 3]], [1]]], good));
 });
 
 Deno.test("a model is no importance file, and the other way round", async () => {

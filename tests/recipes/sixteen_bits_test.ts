@@ -1,37 +1,13 @@
 /** Norms of sixteen bits: kept with a warning, or mended; what is mended runs. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { createFile } from "../../src/files/file_sink.ts";
-import { planGguf, writeGgufFrame } from "../../src/files/gguf_write.ts";
-import { ggmlTypes } from "../../src/ggml/mod.ts";
 import { withFolder } from "../files/temporary_folder.ts";
 import { openLlama } from "../peers/llama.ts";
 import { writeTinyLlama } from "../peers/tiny_llama.ts";
-import { openModel, quantizeHere, typesOf } from "./judge.ts";
+import { quantizeHere, typesOf } from "./judge.ts";
+import { recast } from "./recast.ts";
 
 const llama = await openLlama();
 const ignore = llama === undefined;
-
-/** Writes a model with every tensor in another type. */
-async function recast(from: string, to: string, dtype: string): Promise<void> {
-  const file = await openModel(from);
-  const { quantize } = ggmlTypes.get(dtype)!;
-  const plan = planGguf(
-    file.values,
-    file.tensors.map((tensor) => ({ ...tensor, dtype })),
-  );
-  const sink = await createFile(to);
-  await writeGgufFrame(sink, plan);
-  for (const [i, { offset, byteLength }] of plan.tensors.entries()) {
-    const bytes = new Uint8Array(file.tensors[i].byteLength);
-    await file.source.read(file.tensors[i].offset, bytes);
-    const values = new Float32Array(bytes.buffer);
-    const out = new Uint8Array(byteLength);
-    quantize!(values, out, values.length);
-    await sink.write(offset, out);
-  }
-  await sink.commit();
-  await file.source.close();
-}
 
 for (const dtype of ["BF16", "F16"]) {
   Deno.test(`norms of ${dtype} are kept with a warning, or mended`, async () => {

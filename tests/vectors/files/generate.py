@@ -37,6 +37,22 @@ for version in (2, 3):
         np.lib.format.write_array(file, ramp(2, 2).astype("<f4"), version=(version, 0))
 np.save("records.npy", np.zeros(2, dtype=[("x", "<f4"), ("y", "<i4")]))
 np.save("objects.npy", np.array([None, {}]), allow_pickle=True)
+np.save("float8_e4m3.npy", ramp(9).astype(ml_dtypes.float8_e4m3fn))
+np.save("float8_e5m2.npy", ramp(9).astype(ml_dtypes.float8_e5m2))
+
+# ---- .npz: numbers in every order, and what else archives hold ----
+
+MEMBERS = {
+    "big": ramp(2, 3).astype(">f4"),
+    "columns": np.asfortranarray(ramp(3, 5).astype("<f4")),
+    "layer/weight": ramp(70, 100).astype("<f4"),
+    "half": ramp(4, 8).astype(ml_dtypes.bfloat16),
+    "codes": np.arange(-128, 128, dtype="i1").reshape(4, 64),
+    "labels": np.array(["a", "é"]),
+    "objects": np.array([None, {}]),
+}
+np.savez("stored.npz", **MEMBERS)
+np.savez_compressed("deflated.npz", **MEMBERS)
 
 # ---- .npy, written: every dtype, and every alignment of the padding ----
 
