@@ -30,6 +30,7 @@ import {
 import type { StoredValues, Values } from "../stream/values.ts";
 import { repackWindow } from "../model/repack.ts";
 import { rangeOf } from "../words/layout.ts";
+import { isSearched } from "../words/search.ts";
 import { areaOf, valuesOf, whole, type Window } from "../words/window.ts";
 import {
   BATCH_BYTES,
@@ -76,9 +77,14 @@ interface Work {
   readonly task: QuantizeTask;
   readonly values: Values;
   readonly tensor: StreamTensor;
+  readonly quantizer: TensorQuantizer;
   readonly meter: NoiseMeter;
-  /** How often all of it is read. */
-  readonly passes: number;
+}
+
+/** How a tensor came out. */
+export interface TensorNoise extends Noise {
+  /** By how many decibels a search made the error less than the reference's; absent where nothing was searched, or groups are larger than windows. */
+  readonly gained?: number;
 }
 
 interface WindowJob extends QuantizerJob {
@@ -117,7 +123,7 @@ export class Quantizer {
   readonly #run: QuantizeRun;
   readonly #capacity: number;
   /** By the number of the tensor in the file. */
-  readonly #errors: Noise[] = [];
+  readonly #errors: TensorNoise[] = [];
   readonly #slots: readonly Slot[];
   readonly #outputs: { parts: ByteMemory; busy: Promise<unknown> }[];
   #turn = 0;
@@ -168,7 +174,7 @@ export class Quantizer {
   async run(
     sink: ByteSink,
     progress: Pick<Progress, "add">,
-  ): Promise<readonly Noise[]> {
+  ): Promise<readonly TensorNoise[]> {
     await this.#run.output.writeFrame(sink);
     const fill = (job: Job, slot: Slot) => {
       switch (job.kind) {
@@ -214,7 +220,7 @@ export class Quantizer {
     const values = openValues(this.#run.file, task.tensor);
     const tensor = this.#tensorFor(task), meter = new NoiseMeter();
     const quantizer = this.#quantizerFor(tensor, meter, values.tall);
-    const work = { task, values, tensor, meter, passes: quantizer.passes };
+    const work = { task, values, tensor, quantizer, meter };
     for (const job of quantizer.jobs()) yield { kind: "window", work, ...job };
   }
 
@@ -295,7 +301,7 @@ export class Quantizer {
       );
       if (done) yield this.#write({ tensor, task }, done, sink);
     }
-    this.#errors[task.index] = meter.result();
+    this.#errors[task.index] = noiseOf(meter, quantizer);
   }
 
   /** What quantizes a small tensor: the one before, where it has the same layout. */
@@ -319,7 +325,15 @@ export class Quantizer {
       nonFinite: this.#run.clamp ? "clamp" : "throw",
       meter,
       tall,
+      beside: this.#unsearched(tensor),
     });
+  }
+
+  /** The tensor as it would be without a search, so that what is gained can be told. */
+  #unsearched({ of }: StreamTensor): StreamTensor | undefined {
+    if (!isSearched(of.options)) return undefined;
+    const options = { ...of.options, search: "reference" };
+    return new StreamTensor({ ...of, options });
   }
 
   /** What `take` gives; its errors tell of the tensor. */
@@ -353,7 +367,7 @@ export class Quantizer {
     slot: Slot,
     sink: ByteSink,
   ): Promise<Finish> {
-    const { task, values, tensor, meter, passes } = work;
+    const { task, values, tensor, meter, quantizer } = work;
     const decode = await values.read(window, tensor.matrix, slot);
     return async () => {
       const given = decode();
@@ -365,8 +379,11 @@ export class Quantizer {
       );
       if (done) leaveBusy(output, this.#write(work, done, sink));
       // That of the windows so far: the last one leaves that of the tensor.
-      this.#errors[task.index] = meter.result();
-      return [task.tensor.name, shareOf(task.tensor, window) / passes];
+      this.#errors[task.index] = noiseOf(meter, quantizer);
+      return [
+        task.tensor.name,
+        shareOf(task.tensor, window) / quantizer.passes,
+      ];
     };
   }
 
@@ -395,4 +412,8 @@ export class Quantizer {
     }
     this.#errors[task.index] = new NoiseMeter().result();
   }
+}
+
+function noiseOf(meter: NoiseMeter, { gained }: TensorQuantizer): TensorNoise {
+  return { ...meter.result(), ...(gained !== undefined && { gained }) };
 }
