@@ -217,20 +217,30 @@ async function isRead(
   { open, growth }: Target,
   files: readonly Uint8Array[],
 ): Promise<boolean> {
+  const sources = files.map((bytes, i) => meteredSource(bytes, `file${i}`));
+  const file = await orRefused(() => open(sources));
+  if (!file) return false;
+  const size = files.reduce((sum, { length }) => sum + length, 0);
+  assert(file.source.size <= growth * size, "more bytes than there are");
+  const parts = file.quantized.flatMap(({ parts }) => [...parts.values()]);
+  for (const { offset, byteLength } of [...file.tensors, ...parts]) {
+    assert(offset >= 0 && offset + byteLength <= file.source.size);
+  }
+  for (const one of file.quantized) {
+    if (sizeOf(one.shape) > VALUES) continue;
+    // What was opened can be read; only its numbers may be refused.
+    const tensor = await readQuantized(file, one);
+    await orRefused(() => dequantize(tensor));
+  }
+  return true;
+}
+
+/** What `work` gives; undefined where it refuses in one line. */
+async function orRefused<T>(
+  work: () => T | Promise<T>,
+): Promise<T | undefined> {
   try {
-    const sources = files.map((bytes, i) => meteredSource(bytes, `file${i}`));
-    const file = await open(sources);
-    const size = files.reduce((sum, { length }) => sum + length, 0);
-    assert(file.source.size <= growth * size, "more bytes than there are");
-    const parts = file.quantized.flatMap(({ parts }) => [...parts.values()]);
-    for (const { offset, byteLength } of [...file.tensors, ...parts]) {
-      assert(offset >= 0 && offset + byteLength <= file.source.size);
-    }
-    for (const one of file.quantized) {
-      if (sizeOf(one.shape) > VALUES) continue;
-      dequantize(await readQuantized(file, one));
-    }
-    return true;
+    return await work();
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof RangeError)) {
       throw error;
@@ -238,6 +248,6 @@ async function isRead(
     assert(error.message.length < 800, error.message);
     // deno-lint-ignore no-control-regex -- controls are what must not be there
     assert(!/[\x00-\x1f\x7f-\x9f]/.test(error.message), error.message);
-    return false;
+    return undefined;
   }
 }
