@@ -5,6 +5,7 @@
  * ```text
  * codes ─ Convert ─┬─────────────────────────────────┬─ Multiply ─ [Reshape] ─ …
  *                  └─ Subtract ─ Convert ─ zero point ┘      │
+ * codebook (f8e4m3) ─ Convert ─ Gather ─ Convert ─ codes
  *             scale (f16), or Convert ─ scale (f8e8m0), or Convert ─ Multiply ─┬─ Convert ─ scale (f8e4m3)
  *                                                                              └─ second-order scale (f32)
  * ```
@@ -53,7 +54,15 @@ export async function openOpenvino(
     const beside = path.slice(0, path.length - extname(path).length) + BESIDE;
     if (graph.constants.length > 0) constants = await open(beside);
     const tensors = graph.constants.map((one) => entryOf(one, constants!.size));
-    const { quantized, bound } = findCompressed(graph, tensors);
+    const { quantized, bound } = await findCompressed(
+      graph,
+      tensors,
+      async ({ offset, byteLength }) => {
+        const bytes = new Uint8Array(byteLength);
+        await constants!.read(offset, bytes);
+        return bytes;
+      },
+    );
     return {
       container: "openvino",
       source: together(source, constants),
