@@ -92,12 +92,14 @@ interface Opened {
  *
  * @param source Either file.
  * @param path Where it is: the other one lies beside it.
+ * @param open Opens that file.
  * @returns A tensor of the format `lucene99` for each field that has vectors.
  * @throws {SyntaxError} If they are none, or contradict each other.
  */
 export async function openLucene(
   source: ByteSource,
   path?: string,
+  open: (path: string) => Promise<ByteSource> = openFile,
 ): Promise<SortedFile> {
   const opened: ByteSource[] = [];
   try {
@@ -109,7 +111,7 @@ export async function openLucene(
     }
     const other = path.slice(0, -ending.length) +
       (ending === ".veq" ? ".vemq" : ".veq");
-    const beside = await openFile(other);
+    const beside = await open(other);
     opened.push(beside);
     const [data, meta] = ending === ".veq"
       ? [source, beside]

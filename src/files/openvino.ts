@@ -5,6 +5,7 @@
  * ```text
  * codes ─ Convert ─┬─────────────────────────────────┬─ Multiply ─ [Reshape] ─ …
  *                  └─ Subtract ─ Convert ─ zero point ┘      │
+ * codebook (f8e4m3) ─ Convert ─ Gather ─ Convert ─ codes
  *             scale (f16), or Convert ─ scale (f8e8m0), or Convert ─ Multiply ─┬─ Convert ─ scale (f8e4m3)
  *                                                                              └─ second-order scale (f32)
  * ```
@@ -32,6 +33,7 @@ const BESIDE = ".bin";
  *
  * @param source The graph.
  * @param path Where it is: its constants lie beside it.
+ * @param open Opens that file.
  * @returns Its constants; those that are compressed are tensors of the format `openvino`.
  * @throws {SyntaxError} If it is none, or contradicts itself.
  * @throws {RangeError} If it goes beyond a limit.
@@ -39,6 +41,7 @@ const BESIDE = ".bin";
 export async function openOpenvino(
   source: ByteSource,
   path?: string,
+  open: (path: string) => Promise<ByteSource> = openFile,
 ): Promise<SortedFile> {
   let constants: ByteSource | undefined;
   try {
@@ -49,9 +52,17 @@ export async function openOpenvino(
     }
     const graph = readGraph(await readText(source));
     const beside = path.slice(0, path.length - extname(path).length) + BESIDE;
-    if (graph.constants.length > 0) constants = await openFile(beside);
+    if (graph.constants.length > 0) constants = await open(beside);
     const tensors = graph.constants.map((one) => entryOf(one, constants!.size));
-    const { quantized, bound } = findCompressed(graph, tensors);
+    const { quantized, bound } = await findCompressed(
+      graph,
+      tensors,
+      async ({ offset, byteLength }) => {
+        const bytes = new Uint8Array(byteLength);
+        await constants!.read(offset, bytes);
+        return bytes;
+      },
+    );
     return {
       container: "openvino",
       source: together(source, constants),

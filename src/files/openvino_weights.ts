@@ -5,6 +5,8 @@
  */
 import type { Graph, Layer } from "./openvino_graph.ts";
 import type { QuantizedEntry } from "./parts.ts";
+import { encodeE4M3 } from "../numeric/e4m3.ts";
+import { CB4 } from "../schemes/grids.ts";
 import { type Reading, readingOf, Unread } from "./readings.ts";
 import type { TensorEntry } from "./tensors.ts";
 
@@ -27,42 +29,47 @@ const LOW_FIRST_YEAR = 2024;
  *
  * @param graph The graph.
  * @param entries All constants, in its order.
+ * @param read Reads one of them, a small one.
  * @returns The weights.
  * @throws {SyntaxError} If a weight and its numbers contradict each other.
  */
-export function findCompressed(
+export async function findCompressed(
   graph: Graph,
   entries: readonly TensorEntry[],
-): OpenvinoWeights {
+  read: (entry: TensorEntry) => Promise<Uint8Array>,
+): Promise<OpenvinoWeights> {
   const paths = new Paths(graph, entries);
   const year = Number(/^(20[0-9]{2})\./.exec(graph.runtime ?? "")?.[1]);
   const order = year < LOW_FIRST_YEAR ? "high-first" : "low-first";
   const quantized: QuantizedEntry[] = [], bound = new Map<string, string>();
-  graph.constants.forEach(({ name, inBody }, i) => {
+  for (const [i, { name, inBody }] of graph.constants.entries()) {
     const entry = entries[i];
     if (inBody) {
       const why = "it is in the body of a layer, where layers are not read";
       bound.set(name, why);
-      return;
+      continue;
     }
-    if (!CODES.has(entry.dtype)) return;
+    if (!CODES.has(entry.dtype)) continue;
     const seen: TensorEntry[] = [entry];
     try {
       // Zero points are no weights of their own.
       const decompression = paths.from(entry, seen);
-      if (!decompression) return;
+      if (!decompression) continue;
+      await checkCodebook(decompression, read);
       const reading = readingFrom(entry, decompression, order);
       quantized.push(readingOf(name, reading, "its graph says"));
     } catch (error) {
       if (!(error instanceof Unread)) throw error;
       for (const one of seen) bound.set(one.name, error.message);
     }
-  });
+  }
   return { quantized, bound };
 }
 
 /** What is done to codes. */
 interface Decompression {
+  /** What the codes are places in. */
+  readonly codebook?: TensorEntry;
   readonly zero?: TensorEntry;
   readonly scale: TensorEntry;
   readonly second?: TensorEntry;
@@ -102,12 +109,8 @@ class Paths {
   from(codes: TensorEntry, seen: TensorEntry[]): Decompression | undefined {
     let at = this.#after(this.#byName.get(codes.name)!, "Convert");
     const gather = this.#reader(at, "Gather");
-    if (gather) {
-      this.#behind(gather, "0", seen);
-      const multiply = this.#reader(gather, "Multiply");
-      if (multiply) this.#behind(multiply, this.#other(multiply, gather), seen);
-      throw new Unread("its codes are places in a codebook of its own");
-    }
+    const codebook = gather && this.#behind(gather, "0", seen);
+    if (gather) at = gather;
     let zero: TensorEntry | undefined;
     const subtract = this.#reader(at, "Subtract");
     if (subtract) {
@@ -124,9 +127,10 @@ class Paths {
     const isReshaped = this.#reader(multiply, "Reshape") !== undefined;
     if (plain?.type !== "Multiply") {
       const scale = this.#constant(plain, "scale", seen);
-      return { zero, scale, isReshaped };
+      return { codebook, zero, scale, isReshaped };
     }
     return {
+      codebook,
       zero,
       scale: this.#behind(plain, "0", seen),
       second: this.#behind(plain, "1", seen),
@@ -178,13 +182,28 @@ class Paths {
   }
 }
 
+/** Codebooks are constants, and there is one that is known. */
+async function checkCodebook(
+  { codebook }: Decompression,
+  read: (entry: TensorEntry) => Promise<Uint8Array>,
+): Promise<void> {
+  if (!codebook) return;
+  const { dtype, byteLength } = codebook;
+  const known = CB4.values.map(encodeE4M3);
+  const isKnown = dtype === "F8_E4M3" && byteLength === known.length &&
+    (await read(codebook)).every((byte, i) => byte === known[i]);
+  if (isKnown) return;
+  throw new Unread("its codes are places in a codebook of its own, not CB4's");
+}
+
 /** The mode of a weight by the types of codes and scales. */
 function modeOf(
   { dtype }: TensorEntry,
-  { zero, scale, second }: Decompression,
+  { codebook, zero, scale, second }: Decompression,
 ): string {
   const types = [dtype, zero?.dtype, scale.dtype, second?.dtype];
-  switch (types.join()) {
+  if (codebook && types.join() === "U4,,F16,") return "cb4";
+  switch (codebook ? "" : types.join()) {
     case "I4,,F16,":
       return "int4_sym";
     case "U4,U4,F16,":
@@ -199,7 +218,9 @@ function modeOf(
       return "nvfp4";
   }
   throw new Unread(
-    `no mode has codes, zero points, scales and second-order scale of the types ${
+    `no mode${
+      codebook ? " with a codebook" : ""
+    } has codes, zero points, scales and second-order scale of the types ${
       types.map((type) => type ?? "none").join(", ")
     }`,
   );

@@ -14,6 +14,7 @@
  * | `int4_sym` | i4 | \\|min\\| / 8 where \\|min\\| ≥ max, else −max / 8 | clamp(RNE(x / scale), −8, 7) | code · scale |
  * | `int4_asym` | u4 | (max − min) / 15, 0 in the range | clamp(RNE(x / scale + zero), 0, 15) | (code − zero) · scale |
  * | `nf4` | nf4 | max \\|x\\| | the nearest entry, ties to the lower | table in float16 · scale |
+ * | `cb4` | u4 | max \\|x\\| / 3.5 | the nearest of NNCF's codebook, ties to the lower | codebook · scale |
  * | `fp4` | f4e2m1 | max \\|x\\| / 6 | E2M1(x / scale), ties to even | E2M1 · scale |
  * | `mxfp4` | f4e2m1 | 2^⌈log2(max \\|x\\| / 6)⌉ | likewise | likewise |
  * | `nvfp4` | f4e2m1 | max \\|x\\| / 6, in E4M3 steps of the second-order scale | likewise | likewise |
@@ -48,7 +49,7 @@ import { ScaleOverflow } from "../numeric/finite.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
-import { E2M1, NF4 } from "../schemes/grids.ts";
+import { CB4, E2M1, NF4 } from "../schemes/grids.ts";
 import { type LinearPlan, linearScheme } from "../schemes/linear.ts";
 import type { Dtype } from "../words/dtypes.ts";
 import type { Format, Part } from "../words/format.ts";
@@ -72,6 +73,7 @@ export type OpenvinoMode =
   | "int4_sym"
   | "int4_asym"
   | "nf4"
+  | "cb4"
   | "fp4"
   | "mxfp4"
   | "nvfp4";
@@ -107,7 +109,7 @@ export type ResolvedOpenvinoOptions = Required<OpenvinoOptions>;
 const OPTIONS: Schema<OpenvinoOptions> = {
   mode: {
     kind: "choice",
-    choices: ["int4_sym", "int4_asym", "nf4", "fp4", "mxfp4", "nvfp4"],
+    choices: ["int4_sym", "int4_asym", "nf4", "cb4", "fp4", "mxfp4", "nvfp4"],
     default: "int4_sym",
     help: "what codes and scales are",
     kept: true,
@@ -242,6 +244,22 @@ const NORMAL_FLOAT: Rule = {
   limit: LARGEST.F16,
 };
 
+const CB4_THRESHOLDS = midpoints(Float32Array.from(CB4.values));
+/** The largest magnitude of the codebook. */
+const CB4_LARGEST = 3.5;
+
+const CODEBOOK: Rule = {
+  ...FLOAT16,
+  grid: CB4,
+  fit: (min, max) => [
+    larger(fround(absmaxOf(min, max) / CB4_LARGEST), LEAST),
+    0,
+  ],
+  rounding: (x, scale) => nearest(CB4_THRESHOLDS, fround(x / scale)),
+  value: (code, scale) => CB4.values[code] * scale,
+  limit: LARGEST.F16 * CB4_LARGEST,
+};
+
 /** The scale of a group of E2M1 values. */
 function sixth(absmax: number): number {
   return larger(fround(absmax / 6), LEAST);
@@ -272,6 +290,7 @@ const RULES: Readonly<Record<Exclude<OpenvinoMode, "nvfp4">, Rule>> = {
   int4_sym: SYMMETRIC,
   int4_asym: ASYMMETRIC,
   nf4: NORMAL_FLOAT,
+  cb4: CODEBOOK,
   fp4: FLOAT,
   mxfp4: MICROSCALED,
 };
@@ -335,6 +354,7 @@ function rejectLarge(values: Float32Array, tile: Tile, group: Span): void {
 /** The mode that comes nearest to a scheme. */
 function modeFor({ grid, fields, constants }: Scheme): OpenvinoMode {
   if (grid.name === NF4.name) return "nf4";
+  if (grid.name === CB4.name) return "cb4";
   if (grid.name === E2M1.name) {
     if ("exponent" in fields) return "mxfp4";
     return "tensorScale" in fields ? "nvfp4" : "fp4";
@@ -373,8 +393,8 @@ export const openvino: Format<
     "openvinotoolkit/nncf 3.4.0 quantization/algorithms/weight_compression/weight_lowbit.py",
   groupSize: 128,
   bitsPerValue: 4.125,
-  // The far end of a symmetric range has code 7 where it needs 8.
-  errorBound: 0.126,
+  // Half the step from -3.5 to -2.5 of the codebook.
+  errorBound: 0.143,
   options: OPTIONS,
   complete,
   check,

@@ -39,3 +39,13 @@ export const FP4: Grid = { name: "fp4", values: [...FP4_VALUES] };
 
 /** The grid of bitsandbytes' NF4. */
 export const NF4: Grid = { name: "nf4", values: [...NF4_VALUES] };
+
+/** The codebook of NNCF's CB4, whose values are E4M3. */
+export const CB4: Grid = {
+  name: "cb4",
+  // deno-fmt-ignore
+  values: [
+    -3.5, -2.5, -1.875, -1.375, -1, -0.625, -0.3125, 0,
+    0.28125, 0.5625, 0.875, 1.125, 1.5, 2, 2.5, 3.5,
+  ],
+};

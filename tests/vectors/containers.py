@@ -169,7 +169,6 @@ OPENVINO_TYPES = {"f16": "F16", "f32": "F32", "f8e8m0": "F8_E8M0", "f8e4m3": "F8
 
 def openvino(folder):
     for case in sorted(os.listdir(folder)):
-        if case.startswith("CB4"): continue
         raw, parts = open(f"{folder}/{case}/model.bin", "rb").read(), {}
         for layer in ET.parse(f"{folder}/{case}/model.xml").getroot().iter("layer"):
             name = layer.get("name")
@@ -177,6 +176,11 @@ def openvino(folder):
             d = layer.find("data")
             at, n = int(d.get("offset")), int(d.get("size"))
             shape, kind = [int(x) for x in d.get("shape").split(",") if x.strip()], d.get("element_type")
+            if name.startswith("weight_nncf_codebook/"): continue
+            # The codebook has the name of the weight; it is that of the mode.
+            if case.startswith("CB4"):
+                if name == "weight": continue
+                if name == "weight_nncf_codebook_idxs": name = "weight"
             part = {"weight": "weight", "weight/scale": "scale", "weight/zero_point": "zero_point", "weight/second_order_scale": "second_order_scale"}[name]
             parts[part] = (OPENVINO_TYPES.get(kind, "U8"), shape if kind in OPENVINO_TYPES else [n], raw[at:at + n])
         data = load(f"{folder}/{case}/data.safetensors")
