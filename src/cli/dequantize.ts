@@ -20,6 +20,7 @@ import { withFile } from "./input.ts";
 import { needsFloat32 } from "./kept.ts";
 import {
   leftoverWarnings,
+  metadataOf,
   npyOutput,
   openOutput,
   OUTPUT_FLAGS,
@@ -179,7 +180,7 @@ async function outputFor(
     }
     default:
       return {
-        output: safetensorsOutput(tensors, file.metadata),
+        output: safetensorsOutput(tensors, metadataOf(file)),
         warnings: [],
       };
   }

@@ -277,6 +277,18 @@ export function leftoverWarnings({ leftovers = [] }: ByteSink): string[] {
 export const removeUnfinished = abortAll;
 
 /**
+ * What `__metadata__` of a safetensors file says of where it comes from.
+ *
+ * @param file The input.
+ * @returns What that says; of a GGUF that its tensors are as PyTorch's, which transformers asks of every file.
+ */
+export function metadataOf(
+  { container, metadata }: TensorFile,
+): ReadonlyMap<string, string> {
+  return container === "gguf" ? new Map([["format", "pt"]]) : metadata;
+}
+
+/**
  * Lays out a safetensors file.
  *
  * @param tensors What it shall hold.

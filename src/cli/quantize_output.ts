@@ -17,6 +17,7 @@ import type { FormatChooser } from "./formats_flag.ts";
 import { checkGgufCall, checkNoMeta, ggufOutput, metadataFor } from "./gguf.ts";
 import { checkOnnxCall, onnxOutput } from "./onnx.ts";
 import {
+  metadataOf,
   type OutputContainer,
   type OutputPlan,
   type OutputTensor,
@@ -96,7 +97,7 @@ export async function outputFor(
       return { output, warnings };
     }
     default: {
-      const output = safetensorsOutput(outputs, file.metadata);
+      const output = safetensorsOutput(outputs, metadataOf(file));
       return { output, warnings: [] };
     }
   }

@@ -21,16 +21,14 @@ import {
   type Slot,
 } from "../stream/memory.ts";
 import { readAhead } from "../stream/pipeline.ts";
-import { type QuantizerJob, TensorQuantizer } from "../stream/quantizer.ts";
-import { writeRange } from "../stream/strided.ts";
+import { TensorQuantizer } from "../stream/quantizer.ts";
 import {
   type FormatTensor,
   StreamTensor,
   type WindowBytes,
 } from "../stream/tensor.ts";
-import type { StoredValues, Values } from "../stream/values.ts";
+import type { StoredValues } from "../stream/values.ts";
 import { repackWindow } from "../model/repack.ts";
-import { rangeOf } from "../words/layout.ts";
 import { isSearched } from "../words/search.ts";
 import { areaOf, valuesOf, whole, type Window } from "../words/window.ts";
 import {
@@ -40,21 +38,20 @@ import {
   isSmall,
 } from "./quantize_batch.ts";
 import type { HalfSlot } from "./cast.ts";
-import {
-  type CopiedJob,
-  copiedJobs,
-  readCopied,
-  roomForCopied,
-} from "./copied.ts";
+import { copiedJobs, readCopied, roomForCopied } from "./copied.ts";
 import type { Finish } from "./copy.ts";
 import { located, misfit } from "./failure.ts";
 import type { OutputPlan } from "./output.ts";
 import type { Progress } from "./progress.ts";
-import type {
-  QuantizeTask,
-  QuantizeTasks,
-  WeighedMatrix,
-} from "./quantize_tasks.ts";
+import {
+  type Job,
+  type RepackJob,
+  type SmallWorker,
+  type WindowJob,
+  type Work,
+  writeWindow,
+} from "./quantize_jobs.ts";
+import type { QuantizeTask, QuantizeTasks } from "./quantize_tasks.ts";
 import { inFormat, openValues, shareOf } from "./tensors.ts";
 
 /** Values that a window holds at most, if nothing forces more: 16 MiB of float32. */
@@ -78,51 +75,14 @@ export interface QuantizeRun {
   readonly capacity?: number;
 }
 
-/** A tensor while it is quantized. */
-interface Work {
-  readonly task: QuantizeTask;
-  readonly values: Values;
-  readonly tensor: StreamTensor;
-  readonly quantizer: TensorQuantizer;
-  readonly meter: NoiseMeter;
-  /** The tensor that a matrix with weights of its own is cut from, and where. */
-  readonly all: StreamTensor;
-  readonly matrix?: WeighedMatrix;
-}
-
 /** How a tensor came out. */
 export interface TensorNoise extends Noise {
   /** By how many decibels a search made the error less than the reference's; absent where nothing was searched, or groups are larger than windows. */
   readonly gained?: number;
 }
 
-interface WindowJob extends QuantizerJob {
-  readonly kind: "window";
-  readonly work: Work;
-}
-
-/** A window whose numbers move as they are. */
-interface RepackJob {
-  readonly kind: "repack";
-  readonly task: QuantizeTask;
-  readonly from: StreamTensor;
-  readonly values: StoredValues;
-  readonly to: StreamTensor;
-  readonly window: Window;
-}
-
-type Job = WindowJob | RepackJob | BatchJob | CopiedJob;
-
 /** The error of numbers that move as they are. */
 const EXACT: Noise = { rmse: 0, sqnr: Infinity };
-
-/** What quantizes tensors of one layout that fit in a window. */
-interface SmallWorker {
-  readonly layout: FormatTensor;
-  readonly tensor: StreamTensor;
-  readonly quantizer: TensorQuantizer;
-  readonly meter: NoiseMeter;
-}
 
 const scratch = new FloatMemory();
 const pieces = new FloatMemory();
@@ -415,19 +375,12 @@ export class Quantizer {
 
   #write(
     { tensor, task: { index } }: Pick<Work, "tensor" | "task">,
-    { bytes, area }: WindowBytes,
+    done: WindowBytes,
     sink: ByteSink,
   ): Promise<unknown> | undefined {
-    const isFirst = area.row === 0 && area.column === 0;
-    const writes: Promise<void>[] = [];
-    for (const [part, layout] of tensor.plans) {
-      if (tensor.shared.has(part) && !isFirst) continue;
-      const start = this.#run.output.offsetOf(index, part);
-      const range = rangeOf(layout, tensor.matrix, area);
-      const write = writeRange(sink, start, range, bytes[part]);
-      if (write) writes.push(write);
-    }
-    return writes.length > 0 ? Promise.all(writes) : undefined;
+    const { output } = this.#run;
+    const offsetOf = (part: string) => output.offsetOf(index, part);
+    return writeWindow(tensor, done, offsetOf, sink);
   }
 
   /** A tensor without values still may have numbers of the whole. */

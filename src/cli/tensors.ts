@@ -137,8 +137,11 @@ export function hasValues(tensor: Tensor): boolean {
 }
 
 /** Says why the values of a tensor cannot be read. */
-export function whyNoValues({ dtype, foreign }: Tensor): string {
+export function whyNoValues({ dtype, foreign, entries }: Tensor): string {
   if (foreign !== undefined) return foreign;
+  if (entries[0].numbers === false) {
+    return `its ${dtype} values are no floats; --dtype ${dtype.toLowerCase()} takes them as values`;
+  }
   return strangerId(dtype) === undefined
     ? `its ${dtype} values are no floats`
     : `its ggml ${dtype} is not known here`;

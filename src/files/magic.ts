@@ -51,12 +51,21 @@ export function containerOf(start: Uint8Array): SignedContainer | undefined {
   if (startsWith(start, FAISS_MAGIC_BYTES)) return "faiss";
   if (startsWith(start, LUCENE_MAGIC_BYTES)) return "lucene";
   if (startsWith(start.subarray(4), TFLITE_MAGIC_BYTES)) return "tflite";
-  if (isZip(start)) return "npz";
+  if (isZip(start) && !isKeras(start)) return "npz";
   return startsLikeSafetensors(start) ? "safetensors" : undefined;
 }
 
 function isZip(start: Uint8Array): boolean {
   return ZIP_MAGICS.some((magic) => startsWith(start, magic));
+}
+
+/** Files of a `.keras` archive, one of which is the first. */
+const KERAS_FIRST = ["metadata.json", "config.json", "model.weights.h5"];
+
+function isKeras(start: Uint8Array): boolean {
+  const name = start.subarray(30);
+  return isZip(start) &&
+    KERAS_FIRST.some((first) => startsWith(name, latin1(first)));
 }
 
 /** No signature, but as floats this would be a tiny one, a zero, and luck. */
@@ -103,9 +112,6 @@ const GGML_LEGACY = ["lmgg", "fmgg", "tjgg", "algg"].map(latin1);
 /** How torch.save began before it wrote zip archives: protocol 2, then a number of ten bytes. */
 const TORCH_PICKLE = latin1("\x80\x02\x8a\x0a");
 
-/** Files of a `.keras` archive, one of which is the first. */
-const KERAS_FIRST = ["metadata.json", "config.json", "model.weights.h5"];
-
 const STRANGERS: readonly Stranger[] = [
   {
     what:
@@ -138,9 +144,7 @@ const STRANGERS: readonly Stranger[] = [
   {
     what:
       "a Keras archive (.keras), whose weights are HDF5; save its arrays as .npy or .safetensors",
-    matches: ({ start }) =>
-      startsWith(start, latin1("PK\x03\x04")) &&
-      KERAS_FIRST.some((name) => startsWith(start.subarray(30), latin1(name))),
+    matches: ({ start }) => isKeras(start),
   },
   {
     what:

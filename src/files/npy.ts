@@ -128,7 +128,7 @@ function readTensor(
     offset,
     byteLength,
     ...(bigEndian && { bigEndian }),
-    ...(numbers && { numbers }),
+    ...(numbers !== undefined && { numbers }),
     // With one axis both orders are the same.
     ...(fortranOrder && shape.length > 1 && { fortranOrder }),
   };

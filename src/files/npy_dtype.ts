@@ -75,8 +75,8 @@ export interface NpyElements {
   readonly itemBytes?: number;
   /** Whether the bytes are big-endian. */
   readonly bigEndian: boolean;
-  /** Whether integers are taken as values. */
-  readonly numbers: boolean;
+  /** Whether integers are taken as values; undefined where there are none that may be. */
+  readonly numbers?: boolean;
 }
 
 /**
@@ -98,7 +98,11 @@ export function readDescr(descr: string, options: NpyOptions): NpyElements {
       `its dtype is ${found.dtype} (${quote(descr)}), not ${dtype}`,
     );
   }
-  return { ...found, dtype, numbers: NUMBERS.includes(dtype) };
+  return {
+    ...found,
+    dtype,
+    numbers: NUMBERS.includes(dtype) ? true : undefined,
+  };
 }
 
 function mayBe(found: NpyElements, dtype: string): boolean {
@@ -110,11 +114,11 @@ function elementsOf(descr: string, { anything }: NpyOptions): NpyElements {
   const named = DTYPE_BY_NAME.get(descr);
   if (named) {
     const [dtype, itemBytes] = named;
-    return { dtype, itemBytes, bigEndian: false, numbers: false };
+    return { dtype, itemBytes, bigEndian: false };
   }
   const order = descr[0], kind = descr.slice(1);
   if (kind.startsWith("O")) {
-    if (anything) return { dtype: "OBJECT", bigEndian: false, numbers: false };
+    if (anything) return { dtype: "OBJECT", bigEndian: false };
     throw new SyntaxError(
       "it holds pickled Python objects (dtype O), which are code, not data",
     );
@@ -129,14 +133,15 @@ function elementsOf(descr: string, { anything }: NpyOptions): NpyElements {
     (order === "|" && (itemBytes === 1 || opaque));
   if (known !== undefined && ordered) {
     const bigEndian = order === ">" && itemBytes > 1;
-    return { dtype: known, itemBytes, bigEndian, numbers: false };
+    const numbers = NUMBERS.includes(known) ? false : undefined;
+    return { dtype: known, itemBytes, bigEndian, numbers };
   }
   const [, letter, width] = anything ? BESIDE.exec(kind) ?? [] : [];
   if (letter !== undefined) {
     // Characters take four bytes each.
     const bytes = Number(width) * (letter === "U" ? 4 : 1);
     const bigEndian = order === ">";
-    return { dtype: descr, itemBytes: bytes, bigEndian, numbers: false };
+    return { dtype: descr, itemBytes: bytes, bigEndian };
   }
   throw new SyntaxError(`its dtype ${quote(descr)} is none that can be read`);
 }

@@ -21,7 +21,7 @@ export interface TensorEntry {
   readonly bigEndian?: boolean;
   /** True when the first dimension is the fastest in memory (.npy only). */
   readonly fortranOrder?: boolean;
-  /** True when integers are to be taken as values, because the caller says so (.npy only). */
+  /** Whether integers are taken as values: where they may be, the caller says so (.npy only). */
   readonly numbers?: boolean;
 }
 

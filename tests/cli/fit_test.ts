@@ -212,6 +212,9 @@ Deno.test("what is cast is not quantized, and blocks of ggml are cast where they
       await tensorOf(path("o.safetensors"), "b.weight"),
       await tensorOf(path("f.safetensors"), "b.weight"),
     );
+    // transformers refuses files that do not say so.
+    const floats = await json("inspect", path("f.safetensors"));
+    assertEquals(floats.metadata, { format: "pt" });
     const { tensors } = await json(
       ...call,
       "--cast",

@@ -83,7 +83,10 @@ Deno.test("bytes of embeddings are values where the call says so", async () => {
     const call = ["quantize", path("e.npy"), "-o", path("q.safetensors")];
     const refused = await run(...call);
     assertEquals(refused.code, 1);
-    assertStringIncludes(refused.err, "its U8 values are no floats");
+    assertStringIncludes(
+      refused.err,
+      "its U8 values are no floats; --dtype u8 takes them",
+    );
     const wrong = await run(...call, "--dtype", "i8");
     assertEquals(wrong.code, 1);
     assertStringIncludes(wrong.err, "not I8");

@@ -210,10 +210,19 @@ Deno.test("no shard of the input is written over, with --force neither", async (
     ],
     async (path, inFolder) => {
       const before = await readFile(path(2));
-      const call = ["quantize", path(1), "--format", "q4_0", "--force", "-o"];
-      const refused = await run(...call, path(2));
-      assertEquals(refused.code, 1);
-      assertStringIncludes(refused.err, `it is the input ${path(2)}`);
+      const call = [
+        ...["quantize", path(1), "--format", "q4_0", "--all", "--force", "-o"],
+      ];
+      for (
+        const [to, ...flags] of [
+          [path(2)],
+          [inFolder("m.gguf"), "--split-max-tensors", "1"],
+        ]
+      ) {
+        const refused = await run(...call, to, ...flags);
+        assertEquals(refused.code, 1);
+        assertStringIncludes(refused.err, "it is the input");
+      }
       const out = inFolder("out.gguf");
       const done = await run(...call, out);
       assertEquals(done.code, 0, done.err);
