@@ -92,6 +92,8 @@ export interface Space {
   readonly tables: number;
   readonly scratch: number;
   readonly levels: number;
+  readonly values: number;
+  readonly totals: number;
   readonly queries: number;
   readonly lowQueries: number;
   readonly biases: number;
@@ -131,6 +133,8 @@ export function planSpace(
     tables: room((rotation?.rounds.length ?? 0) * length * 8),
     scratch: room(length * 28 + 48 + 4112 + 16 * 32 + 1025 * 64),
     levels: room(16),
+    values: room(16),
+    totals: room(64),
     queries: room(QUERY_SLOTS * length * 2),
     lowQueries: room(QUERY_SLOTS * length * 2),
     biases: room(allBiases),
