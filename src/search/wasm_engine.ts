@@ -169,6 +169,11 @@ export class WasmEngine implements Engine {
     new Uint8Array(buffer, job + 240, 16).set(grid.levels);
     new Float64Array(buffer, job + 104, 7).set(grid.thresholds);
     new Float64Array(buffer, job + 160, STARTS.length).set(STARTS);
+    grid.thresholds.forEach((_, j) => {
+      const [low, high] = grid.levels.slice(j, j + 2);
+      new Float64Array(buffer, job + 264, 7)[j] = high - low;
+      new Uint32Array(buffer, job + 320, 7)[j] = high * high - low * low;
+    });
     const sizes = rotation?.blocks ?? [];
     new Uint32Array(buffer, blocks, sizes.length + 1).set([...sizes, 0]);
     rounds.forEach(({ order, factors }, i) => {

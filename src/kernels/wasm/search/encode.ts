@@ -1,7 +1,7 @@
 // Rows to codes and scales: centre, turn, search, pack. src/search/rows.ts and
 // src/search/rotation.ts do the same in plain JS, to the bit.
 
-import { bestScale, levelsOf, Point, prepareGroup, thresholdAt } from "./scale";
+import { belowThreshold, bestScale, levelsOf, Point, prepareGroup } from "./scale";
 import { turn } from "./turn";
 import * as Job from "./job";
 
@@ -19,8 +19,8 @@ function takeRow(src: usize, dimension: usize, center: usize, row: usize, length
 
 // Two codes to a byte. A level l of a negative value is code 7 − l, of others 8 + l.
 function packGroup(job: usize, values: usize, magnitudes: usize, size: usize, scale: f64, codes: usize): void {
-  const t1 = thresholdAt(job, 0, scale), t2 = thresholdAt(job, 1, scale), t3 = thresholdAt(job, 2, scale), t4 = thresholdAt(job, 3, scale);
-  const t5 = thresholdAt(job, 4, scale), t6 = thresholdAt(job, 5, scale), t7 = thresholdAt(job, 6, scale);
+  const t1 = belowThreshold(job, 0, scale), t2 = belowThreshold(job, 1, scale), t3 = belowThreshold(job, 2, scale), t4 = belowThreshold(job, 3, scale);
+  const t5 = belowThreshold(job, 4, scale), t6 = belowThreshold(job, 5, scale), t7 = belowThreshold(job, 6, scale);
   const eight = i32x4.splat(8), fifteen = i32x4.splat(15), zero = f32x4.splat(0), byte = i16x8.splat(255);
   for (let i: usize = 0; i < size; i += 16, codes += 8) {
     const v = values + (i << 2), m = magnitudes + (i << 2);
