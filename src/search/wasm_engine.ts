@@ -348,14 +348,9 @@ export class WasmEngine implements Engine {
     return this.#floats(keys, rows);
   }
 
-  atLeast(bound: number): Uint32Array {
+  atLeast(bound: number, from: number, to: number): Uint32Array {
     const { keys, hits } = this.#space;
-    const count = this.#kernels.select(
-      this.#scanned.rows,
-      keys,
-      bound,
-      hits,
-    );
+    const count = this.#kernels.select(from, to, keys, bound, hits);
     return new Uint32Array(this.#memory.buffer, hits, count);
   }
 }

@@ -89,8 +89,14 @@ for (const dimension of [1, 30, 128, 384, 1000]) {
               assertEquals(keys, plain.keys(slot), `slot ${slot}`);
               assertEquals(keys.length, COUNT - 3);
               const bound = keys[5];
-              assertEquals(wasm.atLeast(bound), plain.atLeast(bound));
-              assertEquals(wasm.atLeast(-Infinity).length, COUNT - 3);
+              for (const [from, to] of [[0, COUNT - 3], [3, 5], [9, 20]]) {
+                assertEquals(
+                  wasm.atLeast(bound, from, to),
+                  plain.atLeast(bound, from, to),
+                );
+                const all = wasm.atLeast(-Infinity, from, to);
+                assertEquals([all[0], all.length], [from, to - from]);
+              }
             }
           }
         }
