@@ -169,11 +169,15 @@ export class WasmEngine implements Engine {
     new Uint8Array(buffer, job + 240, 16).set(grid.levels);
     new Float64Array(buffer, job + 104, 7).set(grid.thresholds);
     new Float64Array(buffer, job + 160, STARTS.length).set(STARTS);
-    grid.thresholds.forEach((_, j) => {
-      const [low, high] = grid.levels.slice(j, j + 2);
-      new Float64Array(buffer, job + 264, 7)[j] = high - low;
-      new Uint32Array(buffer, job + 320, 7)[j] = high * high - low * low;
-    });
+    const [least, ...higher] = grid.levels;
+    const squares = grid.levels.map((level) => level * level);
+    new Float64Array(buffer, job + 264, 7).set(
+      higher.map((level, j) => level - grid.levels[j]),
+    );
+    new Uint32Array(buffer, job + 320, 8).set([
+      ...higher.map((level, j) => level * level - squares[j]),
+      least * least,
+    ]);
     const sizes = rotation?.blocks ?? [];
     new Uint32Array(buffer, blocks, sizes.length + 1).set([...sizes, 0]);
     rounds.forEach(({ order, factors }, i) => {

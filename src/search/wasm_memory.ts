@@ -128,7 +128,7 @@ export function planSpace(
   const sumBytes = QUERY_SLOTS * chunkRows * 4;
   const keyBytes = (chunkRows + SLACK_ROWS) * 4;
   return {
-    job: room(384),
+    job: room(416),
     blocks: room(64 * 4),
     tables: room((rotation?.rounds.length ?? 0) * length * 8),
     scratch: room(length * 28 + 48 + 4112 + 16 * 32 + 1025 * 64),

@@ -77,8 +77,8 @@ function distribute(job: usize, size: usize): void {
     store<u32>(b, at + 1);
   }
   // Each bucket's entry has moved from where it begins to where it ends: where the next lower one begins.
-  // Above the highest bucket there is nothing; behind the last value zeros, which reach no bound.
-  store<u32>(buckets + (count << 2), 0);
+  // Above the highest bucket there is nothing, and what no magnitude reaches is there; behind the last value zeros, which reach no bound.
+  store<u64>(buckets + (count << 2), 0);
   clear(placed + (size << 2), 32);
   // Whole numbers, whose additions do not wait as long for each other.
   let sum: i64 = 0;
@@ -89,19 +89,33 @@ function distribute(job: usize, size: usize): void {
   }
 }
 
+// The least magnitudes that reach two thresholds, in the low half.
+@inline function twoLeast(job: usize, j: usize, scale: v128): v128 {
+  return i32x4.trunc_sat_f64x2_s_zero(f64x2.ceil(f64x2.mul(v128.load(job + (j << 3), Job.THRESHOLDS), scale)));
+}
+
+// Finds the buckets of four thresholds.
+@inline function findBuckets(job: usize, j: usize, scale: v128, buckets: v128): void {
+  const found = v128.shuffle<i64>(twoLeast(job, j, scale), twoLeast(job, j + 2, scale), 0, 2);
+  const least = i32x4.min_s(found, i32x4.splat(1 << 24));
+  v128.store(job + (j << 2), i32x4.sub(least, i32x4.splat(1)), Job.BELOW);
+  v128.store(job + (j << 2), i32x4.add(buckets, i32x4.shl(i32x4.shr_u(least, shift), 2)), Job.BUCKET);
+}
+
 // P and Q are added up in lanes, which are brought together once at the end: the
 // search waits for each point before it knows the next.
 function evaluate(job: usize, size: usize, scale: f64, point: usize): void {
-  const sums = Job.sums(job), placed = Job.placed(job), buckets = Job.buckets(job), low = load<f64>(job + Job.LEVELS);
-  let p = low * load<f64>(sums + (size << 3)), q = i32(low * low) * i32(size), ps = f64x2.splat(0), qs = i32x4.splat(0);
-  for (let j: usize = 0; j < 7; j++) {
-    const bound = load<f64>(job + (j << 3), Job.THRESHOLDS) * scale;
-    if (bound > 16777215.0) break;
-    const least = i32(Math.ceil(bound)), bucket = buckets + (usize(least >>> shift) << 2);
-    const to = load<u32>(bucket), below = i32x4.splat(least - 1);
+  const sums = Job.sums(job), placed = Job.placed(job), low = load<f64>(job + Job.LEVELS);
+  const both = f64x2.splat(scale), buckets = i32x4.splat(u32(Job.buckets(job)));
+  findBuckets(job, 0, both, buckets);
+  findBuckets(job, 4, both, buckets);
+  let p = low * load<f64>(sums + (size << 3)), q = load<i32>(job + Job.LEAST_SQUARE) * i32(size), ps = f64x2.splat(0), qs = i32x4.splat(0);
+  for (let j: usize = 0; j < 28; j += 4) {
+    const bucket = usize(load<u32>(job + j, Job.BUCKET)), below = v128.load32_splat(job + j, Job.BELOW);
+    const to = load<u32>(bucket);
     let at = load<u32>(bucket, 4), sum = f64x2.splat(0), reached = i32x4.splat(0);
-    p += load<f64>(job + (j << 3), Job.RISES) * load<f64>(sums + (usize(at) << 3));
-    q += load<i32>(job + (j << 2), Job.SQUARES) * at;
+    p += load<f64>(job + (j << 1), Job.RISES) * load<f64>(sums + (usize(at) << 3));
+    q += load<i32>(job + j, Job.SQUARES) * at;
     // Eight at a time and no branch that could be guessed wrong: what lies behind
     // the bucket is in lower ones, and does not reach the bound either.
     do {
@@ -112,9 +126,9 @@ function evaluate(job: usize, size: usize, scale: f64, point: usize): void {
       reached = i32x4.add(reached, i32x4.add(a, b));
       at += 8;
     } while (at < to);
-    ps = f64x2.add(ps, f64x2.mul(sum, v128.load64_splat(job + (j << 3), Job.RISES)));
+    ps = f64x2.add(ps, f64x2.mul(sum, v128.load64_splat(job + (j << 1), Job.RISES)));
     // A lane of `reached` is minus a count; of each, the low half is what is multiplied.
-    qs = i32x4.sub(qs, i32x4.dot_i16x8_s(reached, v128.load32_splat(job + (j << 2), Job.SQUARES)));
+    qs = i32x4.sub(qs, i32x4.dot_i16x8_s(reached, v128.load32_splat(job + j, Job.SQUARES)));
   }
   p += f64x2.extract_lane(ps, 0) + f64x2.extract_lane(ps, 1);
   storePoint(point, scale, p, f64(q + sumOfFour(qs)));
