@@ -64,6 +64,21 @@ Deno.test("the command line has the WebAssembly kernels", async () => {
   assert(modules.has("src/kernels/module.ts"));
 });
 
+Deno.test("tests that ask which backend is in force have the WebAssembly kernels", async () => {
+  // Without them the answer is "js", and all that such a test says of kernels is left out in silence.
+  const asking: string[] = [];
+  for (const path of await sourcesUnder("tests")) {
+    if (!path.endsWith("_test.ts")) continue;
+    const text = await Deno.readTextFile(new URL(path, rootUrl));
+    if (/\bbackend\(\)/.test(text)) asking.push(path);
+  }
+  assert(asking.includes("tests/search/engine_test.ts"));
+  for (const path of asking) {
+    const modules = await reachable(path);
+    assert(modules.has("src/kernels/install.ts"), `${path} lacks the kernels`);
+  }
+});
+
 Deno.test("every module under src is reachable from an entry point", async () => {
   // Tools, and what they make committed modules of: the kernels in AssemblyScript, the bundle of @std/*.
   const apart = /^src\/(kernels\/(wasm\/|build\.ts$)|cli\/std\/)/;

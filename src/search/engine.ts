@@ -55,8 +55,8 @@ export interface Engine {
   scan(chunk: number, rows: number): void;
   /** Keys of the rows that were scanned, for one query: larger is better. Valid until the next call. */
   keys(slot: number): Float32Array;
-  /** Which of these keys are at least `bound`, ascending. Valid until the next call. */
-  atLeast(bound: number): Uint32Array;
+  /** Which of these keys, from one row on to one that is left out, are at least `bound`, ascending. Valid until the next call. */
+  atLeast(bound: number, from: number, to: number): Uint32Array;
 }
 
 /** Queries that are scanned together. */

@@ -105,10 +105,9 @@ export class PlainEngine implements Engine {
     return groupedSum(query, this.#shape, chunk, row);
   }
 
-  atLeast(bound: number): Uint32Array {
-    const { rows } = this.#scanned;
+  atLeast(bound: number, from: number, to: number): Uint32Array {
     let count = 0;
-    for (let row = 0; row < rows; row++) {
+    for (let row = from; row < to; row++) {
       if (this.#keys[row] >= bound) this.#hits[count++] = row;
     }
     return this.#hits.subarray(0, count);

@@ -55,6 +55,8 @@ export function findBest(
   return found;
 }
 
+const FIRST_ROWS = 64;
+
 function collect(
   engine: Engine,
   ids: Ids,
@@ -63,12 +65,18 @@ function collect(
   best: Best,
   filter: Wanted["filter"],
 ): void {
-  const keys = engine.keys(slot);
-  const hits = engine.atLeast(best.bound);
-  for (let i = 0; i < hits.length; i++) {
-    const row = hits[i], id = ids.idOf(first + row);
-    if (best.takes(keys[row], id) && (!filter || filter(id))) {
-      best.add(keys[row], id);
+  const keys = engine.keys(slot), rows = keys.length;
+  // Where nothing is known yet, every row is a hit: a few rows first, and twice
+  // as many each time, leave out most of the others.
+  const few = best.bound === -Infinity ? FIRST_ROWS : rows;
+  for (let from = 0, to; from < rows; from = to) {
+    to = Math.min(rows, Math.max(few, 2 * from));
+    const hits = engine.atLeast(best.bound, from, to);
+    for (let i = 0; i < hits.length; i++) {
+      const row = hits[i], id = ids.idOf(first + row);
+      if (best.takes(keys[row], id) && (!filter || filter(id))) {
+        best.add(keys[row], id);
+      }
     }
   }
 }

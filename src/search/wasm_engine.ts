@@ -150,7 +150,7 @@ export class WasmEngine implements Engine {
 
   #writeTables(): void {
     const { grid, length, groups, scale, estimator, rotation } = this.#shape;
-    const { job, blocks, tables, scratch, levels } = this.#space;
+    const { job, blocks, tables, scratch, levels, values } = this.#space;
     const { buffer } = this.#memory;
     const rounds = rotation?.rounds ?? [];
     // src/kernels/wasm/search/job.ts says what these are.
@@ -169,6 +169,15 @@ export class WasmEngine implements Engine {
     new Uint8Array(buffer, job + 240, 16).set(grid.levels);
     new Float64Array(buffer, job + 104, 7).set(grid.thresholds);
     new Float64Array(buffer, job + 160, STARTS.length).set(STARTS);
+    const [least, ...higher] = grid.levels;
+    const squares = grid.levels.map((level) => level * level);
+    new Float64Array(buffer, job + 264, 7).set(
+      higher.map((level, j) => level - grid.levels[j]),
+    );
+    new Uint32Array(buffer, job + 320, 8).set([
+      ...higher.map((level, j) => level * level - squares[j]),
+      least * least,
+    ]);
     const sizes = rotation?.blocks ?? [];
     new Uint32Array(buffer, blocks, sizes.length + 1).set([...sizes, 0]);
     rounds.forEach(({ order, factors }, i) => {
@@ -177,6 +186,7 @@ export class WasmEngine implements Engine {
       this.#floats(at + length * 4, length).set(factors);
     });
     new Uint8Array(buffer, levels, 16).set(grid.plain);
+    new Int8Array(buffer, values, 16).set(grid.values);
   }
 
   encode(
@@ -256,6 +266,7 @@ export class WasmEngine implements Engine {
     }
   }
 
+  /** Sums of all queries, four at a time while there are four. */
   #sum(
     chunk: number,
     rows: number,
@@ -263,42 +274,61 @@ export class WasmEngine implements Engine {
     biases: number,
     sums: number,
   ): void {
-    const { length, groups, chunkRows, grid } = this.#shape;
-    const { levels } = this.#space;
+    const { length, groups, chunkRows } = this.#shape;
     const count = this.#queries.length, codes = this.#chunkAt(chunk);
-    const table = grid.name !== "uniform", kernels = this.#kernels;
-    const bytes = length / 2, stride = chunkRows * 4;
-    if (groups > 0) {
-      const scan = table
-        ? kernels.scan_table_groups
-        : kernels.scan_uniform_groups;
-      const fractions = codes + this.#plan.fractions;
-      for (let i = 0; i < count; i++) {
-        scan(
-          rows,
-          codes,
-          bytes,
-          queries + i * length * 2,
-          biases + i * biasBytes(groups),
-          sums + i * stride,
-          fractions,
-          bytes / groups,
-          levels,
-        );
-      }
-      return;
+    const biasStep = groups > 0 ? biasBytes(groups) : 4;
+    for (let i = 0; i < count;) {
+      const together = i + 4 <= count ? 4 : 1;
+      const query = queries + i * length * 2, bias = biases + i * biasStep;
+      const to = sums + i * chunkRows * 4;
+      if (groups > 0) this.#sumGroups(together, rows, codes, query, bias, to);
+      else this.#sumRows(together, rows, codes, query, bias, to);
+      i += together;
     }
-    let i = 0;
-    const many = table ? kernels.scan_table_many : kernels.scan_uniform_many;
-    for (; i + 4 <= count; i += 4) {
-      const query = queries + i * length * 2, to = sums + i * stride;
-      many(rows, codes, bytes, query, biases + i * 4, to, stride, levels);
+  }
+
+  #sumRows(
+    together: number,
+    rows: number,
+    codes: number,
+    query: number,
+    bias: number,
+    to: number,
+  ): void {
+    const { length, chunkRows, grid } = this.#shape;
+    const { levels } = this.#space, kernels = this.#kernels;
+    const table = grid.name !== "uniform", bytes = length / 2;
+    if (together === 4) {
+      const scan = table ? kernels.scan_table_many : kernels.scan_uniform_many;
+      scan(rows, codes, bytes, query, bias, to, chunkRows * 4, levels);
+    } else {
+      const scan = table ? kernels.scan_table : kernels.scan_uniform;
+      const [own] = new Int32Array(this.#memory.buffer, bias, 1);
+      scan(rows, codes, bytes, query, own, to, levels);
     }
-    const one = table ? kernels.scan_table : kernels.scan_uniform;
-    const bias = new Int32Array(this.#memory.buffer, biases, QUERY_SLOTS);
-    for (; i < count; i++) {
-      const query = queries + i * length * 2;
-      one(rows, codes, bytes, query, bias[i], sums + i * stride, levels);
+  }
+
+  #sumGroups(
+    together: number,
+    rows: number,
+    codes: number,
+    query: number,
+    bias: number,
+    to: number,
+  ): void {
+    const { length, groups, chunkRows, grid } = this.#shape;
+    const { levels, values, totals } = this.#space, kernels = this.#kernels;
+    const fractions = codes + this.#plan.fractions;
+    const bytes = length / 2, group = bytes / groups;
+    if (together === 4) {
+      const at = [query, to, chunkRows * 4, fractions, group, values, totals];
+      kernels.scan_groups_many(rows, codes, bytes, ...at);
+    } else {
+      const scan = grid.name === "uniform"
+        ? kernels.scan_uniform_groups
+        : kernels.scan_table_groups;
+      const at = [query, bias, to, fractions, group, levels];
+      scan(rows, codes, bytes, ...at);
     }
   }
 
@@ -322,14 +352,9 @@ export class WasmEngine implements Engine {
     return this.#floats(keys, rows);
   }
 
-  atLeast(bound: number): Uint32Array {
+  atLeast(bound: number, from: number, to: number): Uint32Array {
     const { keys, hits } = this.#space;
-    const count = this.#kernels.select(
-      this.#scanned.rows,
-      keys,
-      bound,
-      hits,
-    );
+    const count = this.#kernels.select(from, to, keys, bound, hits);
     return new Uint32Array(this.#memory.buffer, hits, count);
   }
 }

@@ -92,6 +92,8 @@ export interface Space {
   readonly tables: number;
   readonly scratch: number;
   readonly levels: number;
+  readonly values: number;
+  readonly totals: number;
   readonly queries: number;
   readonly lowQueries: number;
   readonly biases: number;
@@ -126,11 +128,13 @@ export function planSpace(
   const sumBytes = QUERY_SLOTS * chunkRows * 4;
   const keyBytes = (chunkRows + SLACK_ROWS) * 4;
   return {
-    job: room(320),
+    job: room(416),
     blocks: room(64 * 4),
     tables: room((rotation?.rounds.length ?? 0) * length * 8),
     scratch: room(length * 28 + 48 + 4112 + 16 * 32 + 1025 * 64),
     levels: room(16),
+    values: room(16),
+    totals: room(64),
     queries: room(QUERY_SLOTS * length * 2),
     lowQueries: room(QUERY_SLOTS * length * 2),
     biases: room(allBiases),

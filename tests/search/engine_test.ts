@@ -1,5 +1,6 @@
 /** WebAssembly and plain JS give the same bits: of rows of every kind, and of every score. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import "../../src/kernels/install.ts";
 import { backend } from "../../src/kernels/engine.ts";
 import { type Engine, QUERY_SLOTS } from "../../src/search/engine.ts";
 import { GRIDS } from "../../src/search/grid.ts";
@@ -88,8 +89,14 @@ for (const dimension of [1, 30, 128, 384, 1000]) {
               assertEquals(keys, plain.keys(slot), `slot ${slot}`);
               assertEquals(keys.length, COUNT - 3);
               const bound = keys[5];
-              assertEquals(wasm.atLeast(bound), plain.atLeast(bound));
-              assertEquals(wasm.atLeast(-Infinity).length, COUNT - 3);
+              for (const [from, to] of [[0, COUNT - 3], [3, 5], [9, 20]]) {
+                assertEquals(
+                  wasm.atLeast(bound, from, to),
+                  plain.atLeast(bound, from, to),
+                );
+                const all = wasm.atLeast(-Infinity, from, to);
+                assertEquals([all[0], all.length], [from, to - from]);
+              }
             }
           }
         }

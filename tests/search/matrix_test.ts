@@ -80,17 +80,28 @@ for (const options of VARIANTS) {
     });
   }
 
-  Deno.test(`${name}: many queries at once find what each finds alone`, () => {
-    const queries = gaussianRows(37, DIMENSION, seed + 2);
-    for (const precision of ["int16", "float32"] as const) {
-      const found = matrix.searchMany(queries, { k: 9, precision });
-      found.forEach((neighbours, i) => {
-        const own = queries.subarray(i * DIMENSION, (i + 1) * DIMENSION);
-        assertEquals(neighbours, matrix.search(own, { k: 9, precision }));
-      });
-      assertEquals(found.length, 37);
-    }
-  });
+  for (const precision of ["int16", "int8", "float32"] as const) {
+    Deno.test(`${name}: many queries in ${precision} find what each finds alone`, () => {
+      const choices = [
+        {},
+        { metric: "dot", filter: (id: number) => id % 3 !== 1 },
+        { metric: "euclidean", rescore: { factor: 2, rows } },
+      ] as const;
+      // Fewer than are multiplied at a time, odd ones left over, and more than are held at once.
+      for (const count of [1, 2, 3, 5, 64]) {
+        const queries = gaussianRows(count, DIMENSION, seed + 2);
+        for (const choice of choices) {
+          const options = { ...choice, k: 9, precision };
+          const found = matrix.searchMany(queries, options);
+          assertEquals(found.length, count);
+          found.forEach((neighbours, i) => {
+            const own = queries.subarray(i * DIMENSION, (i + 1) * DIMENSION);
+            assertEquals(neighbours, matrix.search(own, options));
+          });
+        }
+      }
+    });
+  }
 }
 
 Deno.test("rows added in batches of any size are those added at once", () => {
@@ -253,14 +264,23 @@ Deno.test("rows that are too few, or hold a NaN, cannot rescore", async () => {
 Deno.test("scores stay right at 65,536 dimensions, where sums are largest", () => {
   const dimension = 65536;
   const flat = new Float32Array(dimension).fill(1);
+  const five = new Float32Array(5 * dimension).fill(1);
   for (const grid of ["uniform", "lloyd"] as const) {
-    for (const precision of ["int16", "int8", "float32"] as const) {
-      const matrix = new PackedMatrix({ dimension, grid, rotate: false });
+    for (const groupSize of ["row", dimension / 2] as const) {
+      const options = { dimension, grid, groupSize, rotate: false } as const;
+      const matrix = new PackedMatrix({ ...options, scale: "absmax" });
       matrix.add(flat);
       matrix.add(flat.map((x) => -x));
-      const [up, down] = matrix.scores(flat, { precision, metric: "dot" });
-      assertAlmostEquals(up / dimension, 1, 1e-6);
-      assertAlmostEquals(down / dimension, -1, 1e-6);
+      for (const precision of ["int16", "int8", "float32"] as const) {
+        const choice = { precision, metric: "dot" } as const;
+        const [up, down] = matrix.scores(flat, choice);
+        assertAlmostEquals(up / dimension, 1, 1e-6);
+        assertAlmostEquals(down / dimension, -1, 1e-6);
+        for (const { ids, scores } of matrix.searchMany(five, choice)) {
+          assertEquals([...ids], [0, 1]);
+          assertEquals([...scores], [up, down]);
+        }
+      }
     }
   }
 });

@@ -1,7 +1,7 @@
 // Rows to codes and scales: centre, turn, search, pack. src/search/rows.ts and
 // src/search/rotation.ts do the same in plain JS, to the bit.
 
-import { bestScale, levelsOf, Point, prepareGroup, thresholdAt } from "./scale";
+import { belowThreshold, bestScale, levelsOf, Point, prepareGroup } from "./scale";
 import { turn } from "./turn";
 import * as Job from "./job";
 
@@ -18,32 +18,33 @@ function takeRow(src: usize, dimension: usize, center: usize, row: usize, length
 }
 
 // Two codes to a byte. A level l of a negative value is code 7 − l, of others 8 + l.
-function packGroup(job: usize, values: usize, magnitudes: usize, size: usize, scale: f64, codes: usize): void {
-  const t1 = thresholdAt(job, 0, scale), t2 = thresholdAt(job, 1, scale), t3 = thresholdAt(job, 2, scale), t4 = thresholdAt(job, 3, scale);
-  const t5 = thresholdAt(job, 4, scale), t6 = thresholdAt(job, 5, scale), t7 = thresholdAt(job, 6, scale);
+// Returns Σ x² in two lanes, even places and odd ones: a chain of additions, for
+// which there is time while codes are found.
+function packGroup(job: usize, values: usize, magnitudes: usize, size: usize, scale: f64, codes: usize): f64 {
+  const t1 = belowThreshold(job, 0, scale), t2 = belowThreshold(job, 1, scale), t3 = belowThreshold(job, 2, scale), t4 = belowThreshold(job, 3, scale);
+  const t5 = belowThreshold(job, 4, scale), t6 = belowThreshold(job, 5, scale), t7 = belowThreshold(job, 6, scale);
   const eight = i32x4.splat(8), fifteen = i32x4.splat(15), zero = f32x4.splat(0), byte = i16x8.splat(255);
+  let squares = f64x2.splat(0);
   for (let i: usize = 0; i < size; i += 16, codes += 8) {
     const v = values + (i << 2), m = magnitudes + (i << 2);
+    const v0 = v128.load(v), v1 = v128.load(v, 16), v2 = v128.load(v, 32), v3 = v128.load(v, 48);
+    squares = addSquares(addSquares(addSquares(addSquares(squares, v0), v1), v2), v3);
     const l0 = levelsOf(v128.load(m), t1, t2, t3, t4, t5, t6, t7), l1 = levelsOf(v128.load(m, 16), t1, t2, t3, t4, t5, t6, t7);
     const l2 = levelsOf(v128.load(m, 32), t1, t2, t3, t4, t5, t6, t7), l3 = levelsOf(v128.load(m, 48), t1, t2, t3, t4, t5, t6, t7);
-    const c0 = v128.and(v128.xor(i32x4.sub(eight, l0), f32x4.lt(v128.load(v), zero)), fifteen);
-    const c1 = v128.and(v128.xor(i32x4.sub(eight, l1), f32x4.lt(v128.load(v, 16), zero)), fifteen);
-    const c2 = v128.and(v128.xor(i32x4.sub(eight, l2), f32x4.lt(v128.load(v, 32), zero)), fifteen);
-    const c3 = v128.and(v128.xor(i32x4.sub(eight, l3), f32x4.lt(v128.load(v, 48), zero)), fifteen);
+    const c0 = v128.and(v128.xor(i32x4.sub(eight, l0), f32x4.lt(v0, zero)), fifteen);
+    const c1 = v128.and(v128.xor(i32x4.sub(eight, l1), f32x4.lt(v1, zero)), fifteen);
+    const c2 = v128.and(v128.xor(i32x4.sub(eight, l2), f32x4.lt(v2, zero)), fifteen);
+    const c3 = v128.and(v128.xor(i32x4.sub(eight, l3), f32x4.lt(v3, zero)), fifteen);
     const w = i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(c0, c1), i16x8.narrow_i32x4_s(c2, c3));
     const pairs = v128.and(v128.or(w, i16x8.shr_u(w, 4)), byte);
     v128.store64_lane(codes, i8x16.narrow_i16x8_u(pairs, pairs), 0);
   }
+  return f64x2.extract_lane(squares, 0) + f64x2.extract_lane(squares, 1);
 }
 
-// Σ x² in two lanes, even places and odd ones.
-function sumOfSquares(values: usize, size: usize): f64 {
-  let s = f64x2.splat(0);
-  for (const end = values + (size << 2); values < end; values += 16) {
-    const v = v128.load(values), low = f64x2.promote_low_f32x4(v), high = f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 1));
-    s = f64x2.add(f64x2.add(s, f64x2.mul(low, low)), f64x2.mul(high, high));
-  }
-  return f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1);
+@inline function addSquares(sum: v128, v: v128): v128 {
+  const low = f64x2.promote_low_f32x4(v), high = f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 1));
+  return f64x2.add(f64x2.add(sum, f64x2.mul(low, low)), f64x2.mul(high, high));
 }
 
 function encodeGroup(job: usize, values: usize, size: usize, codes: usize): f32 {
@@ -55,8 +56,8 @@ function encodeGroup(job: usize, values: usize, size: usize, codes: usize): f32 
   }
   const point = bestScale(job, size);
   const p = load<f64>(point + Point.P), q = load<f64>(point + Point.Q);
-  packGroup(job, values, magnitudes, size, load<f64>(point + Point.SCALE), codes);
-  return load<i32>(job + Job.UNBIASED) ? f32(sumOfSquares(values, size) / (p * unit)) : f32(p / q * unit);
+  const squares = packGroup(job, values, magnitudes, size, load<f64>(point + Point.SCALE), codes);
+  return load<i32>(job + Job.UNBIASED) ? f32(squares / (p * unit)) : f32(p / q * unit);
 }
 
 // float32 from 0 to 1 to float16, half to even.

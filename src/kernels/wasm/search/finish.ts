@@ -29,17 +29,17 @@ export function finish(rows: i32, sums: usize, low: usize, whole: bool, scales: 
   }
 }
 
-// Writes the indices of the keys that are at least `bound`; returns how many.
-export function select(rows: i32, keys: usize, bound: f32, hits: usize): i32 {
+// Writes the indices of the keys, from `from` on to before `to`, that are at least `bound`; returns how many.
+export function select(from: i32, to: i32, keys: usize, bound: f32, hits: usize): i32 {
   const b = f32x4.splat(bound), first = hits;
-  for (let row = 0; row < rows; row += 8) {
+  for (let row = from; row < to; row += 8) {
     const p = keys + (usize(row) << 2);
     const low = f32x4.ge(v128.load(p), b), high = f32x4.ge(v128.load(p, 16), b);
     if (!v128.any_true(v128.or(low, high))) continue;
     let mask = i32x4.bitmask(low) | (i32x4.bitmask(high) << 4);
     for (; mask !== 0; mask &= mask - 1) {
       const at = row + ctz(mask);
-      if (at >= rows) break;
+      if (at >= to) break;
       store<u32>(hits, at);
       hits += 4;
     }

@@ -15,6 +15,11 @@ export const START: usize = 160; //    f64[starts], nine at most
 export const LARGEST: usize = 232; //  f64 the largest magnitude of the group at hand
 export const LEVEL_BYTES: usize = 240; // u8[16], the levels again, zeros behind them
 export const SMALLEST: usize = 256; // f64 the smallest magnitude of the group at hand
+export const RISES: usize = 264; //    f64[7] by how much each level but the first is above the one before it
+export const SQUARES: usize = 320; //  u32[7] the same of their squares, below 2^15
+export const LEAST_SQUARE: usize = 348; // u32 the square of the first level
+export const BELOW: usize = 352; //    u32[8] the largest magnitudes that do not reach the thresholds at a scale
+export const BUCKET: usize = 384; //   addresses u32[8] of the buckets that the thresholds are in
 
 // Scratch space, in the order of this list; src/search/wasm_engine.ts knows how much it is.
 export const MOST_CELLS: usize = 1024;

@@ -17,8 +17,8 @@ const MASKS: usize = memory.data<u32>([
 ], 16);
 
 @inline export function nibbleMask(): v128 { return v128.load(MASKS); }
-@inline function bytesMask(): v128 { return v128.load(MASKS, 16); }
-@inline function byteMask(): v128 { return v128.load(MASKS, 32); }
+@inline export function bytesMask(): v128 { return v128.load(MASKS, 16); }
+@inline export function byteMask(): v128 { return v128.load(MASKS, 32); }
 @inline export function rebias(): v128 { return v128.load(MASKS, 48); }
 
 // Four sums of one vector of codes, as they are.
@@ -78,92 +78,6 @@ export function scan_table(rows: i32, codes: usize, bytes: usize, query: usize, 
     codes += three;
     v128.store(sums, i32x4.add(sumOfEach(s0, s1, s2, s3), b));
     sums += 16;
-  }
-}
-
-// Two rows with four queries: what is unpacked serves all queries, what is loaded of a query both rows.
-
-@inline function storeLanes(v: v128, sums: usize, stride: usize): void {
-  v128.store32_lane(sums, v, 0);
-  v128.store32_lane(sums + stride, v, 1);
-  v128.store32_lane(sums + 2 * stride, v, 2);
-  v128.store32_lane(sums + 3 * stride, v, 3);
-}
-
-// Queries lie 4 · bytes apart, their sums `stride` apart; `biases` has four numbers.
-export function scan_uniform_many(rows: i32, codes: usize, bytes: usize, query: usize, biases: usize, sums: usize, stride: usize): void {
-  const m = nibbleMask(), size = bytes << 2, bias = v128.load(biases);
-  const second = query + size, third = second + size, fourth = third + size;
-  for (let r = 0; r < rows; r += 2) {
-    let a0 = i32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-    for (let at: usize = 0; at < size; at += 64) {
-      const v = v128.load(codes), w = v128.load(codes + bytes);
-      codes += 16;
-      let c: v128, d: v128, q: v128;
-      c = v128.and(v, m), d = v128.and(w, m);
-      q = v128.load(query + at), a0 = i32x4.add(a0, i32x4.dot_i16x8_s(c, q)), b0 = i32x4.add(b0, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(second + at), a1 = i32x4.add(a1, i32x4.dot_i16x8_s(c, q)), b1 = i32x4.add(b1, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(third + at), a2 = i32x4.add(a2, i32x4.dot_i16x8_s(c, q)), b2 = i32x4.add(b2, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(fourth + at), a3 = i32x4.add(a3, i32x4.dot_i16x8_s(c, q)), b3 = i32x4.add(b3, i32x4.dot_i16x8_s(d, q));
-      c = v128.and(i16x8.shr_u(v, 4), m), d = v128.and(i16x8.shr_u(w, 4), m);
-      q = v128.load(query + at, 16), a0 = i32x4.add(a0, i32x4.dot_i16x8_s(c, q)), b0 = i32x4.add(b0, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(second + at, 16), a1 = i32x4.add(a1, i32x4.dot_i16x8_s(c, q)), b1 = i32x4.add(b1, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(third + at, 16), a2 = i32x4.add(a2, i32x4.dot_i16x8_s(c, q)), b2 = i32x4.add(b2, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(fourth + at, 16), a3 = i32x4.add(a3, i32x4.dot_i16x8_s(c, q)), b3 = i32x4.add(b3, i32x4.dot_i16x8_s(d, q));
-      c = v128.and(i16x8.shr_u(v, 8), m), d = v128.and(i16x8.shr_u(w, 8), m);
-      q = v128.load(query + at, 32), a0 = i32x4.add(a0, i32x4.dot_i16x8_s(c, q)), b0 = i32x4.add(b0, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(second + at, 32), a1 = i32x4.add(a1, i32x4.dot_i16x8_s(c, q)), b1 = i32x4.add(b1, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(third + at, 32), a2 = i32x4.add(a2, i32x4.dot_i16x8_s(c, q)), b2 = i32x4.add(b2, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(fourth + at, 32), a3 = i32x4.add(a3, i32x4.dot_i16x8_s(c, q)), b3 = i32x4.add(b3, i32x4.dot_i16x8_s(d, q));
-      c = i16x8.shr_u(v, 12), d = i16x8.shr_u(w, 12);
-      q = v128.load(query + at, 48), a0 = i32x4.add(a0, i32x4.dot_i16x8_s(c, q)), b0 = i32x4.add(b0, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(second + at, 48), a1 = i32x4.add(a1, i32x4.dot_i16x8_s(c, q)), b1 = i32x4.add(b1, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(third + at, 48), a2 = i32x4.add(a2, i32x4.dot_i16x8_s(c, q)), b2 = i32x4.add(b2, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(fourth + at, 48), a3 = i32x4.add(a3, i32x4.dot_i16x8_s(c, q)), b3 = i32x4.add(b3, i32x4.dot_i16x8_s(d, q));
-    }
-    codes += bytes;
-    storeLanes(i32x4.add(i32x4.shl(sumOfEach(a0, a1, a2, a3), 1), bias), sums, stride);
-    storeLanes(i32x4.add(i32x4.shl(sumOfEach(b0, b1, b2, b3), 1), bias), sums + 4, stride);
-    sums += 8;
-  }
-}
-
-export function scan_table_many(rows: i32, codes: usize, bytes: usize, query: usize, biases: usize, sums: usize, stride: usize, table: usize): void {
-  const m = bytesMask(), low = byteMask(), t = v128.load(table), size = bytes << 2, bias = v128.load(biases);
-  const second = query + size, third = second + size, fourth = third + size;
-  for (let r = 0; r < rows; r += 2) {
-    let a0 = i32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-    for (let at: usize = 0; at < size; at += 64) {
-      const v = v128.load(codes), w = v128.load(codes + bytes);
-      codes += 16;
-      const e0 = i8x16.swizzle(t, v128.and(v, m)), o0 = i8x16.swizzle(t, v128.and(i16x8.shr_u(v, 4), m));
-      const e1 = i8x16.swizzle(t, v128.and(w, m)), o1 = i8x16.swizzle(t, v128.and(i16x8.shr_u(w, 4), m));
-      let c: v128, d: v128, q: v128;
-      c = v128.and(e0, low), d = v128.and(e1, low);
-      q = v128.load(query + at), a0 = i32x4.add(a0, i32x4.dot_i16x8_s(c, q)), b0 = i32x4.add(b0, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(second + at), a1 = i32x4.add(a1, i32x4.dot_i16x8_s(c, q)), b1 = i32x4.add(b1, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(third + at), a2 = i32x4.add(a2, i32x4.dot_i16x8_s(c, q)), b2 = i32x4.add(b2, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(fourth + at), a3 = i32x4.add(a3, i32x4.dot_i16x8_s(c, q)), b3 = i32x4.add(b3, i32x4.dot_i16x8_s(d, q));
-      c = v128.and(o0, low), d = v128.and(o1, low);
-      q = v128.load(query + at, 16), a0 = i32x4.add(a0, i32x4.dot_i16x8_s(c, q)), b0 = i32x4.add(b0, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(second + at, 16), a1 = i32x4.add(a1, i32x4.dot_i16x8_s(c, q)), b1 = i32x4.add(b1, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(third + at, 16), a2 = i32x4.add(a2, i32x4.dot_i16x8_s(c, q)), b2 = i32x4.add(b2, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(fourth + at, 16), a3 = i32x4.add(a3, i32x4.dot_i16x8_s(c, q)), b3 = i32x4.add(b3, i32x4.dot_i16x8_s(d, q));
-      c = i16x8.shr_u(e0, 8), d = i16x8.shr_u(e1, 8);
-      q = v128.load(query + at, 32), a0 = i32x4.add(a0, i32x4.dot_i16x8_s(c, q)), b0 = i32x4.add(b0, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(second + at, 32), a1 = i32x4.add(a1, i32x4.dot_i16x8_s(c, q)), b1 = i32x4.add(b1, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(third + at, 32), a2 = i32x4.add(a2, i32x4.dot_i16x8_s(c, q)), b2 = i32x4.add(b2, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(fourth + at, 32), a3 = i32x4.add(a3, i32x4.dot_i16x8_s(c, q)), b3 = i32x4.add(b3, i32x4.dot_i16x8_s(d, q));
-      c = i16x8.shr_u(o0, 8), d = i16x8.shr_u(o1, 8);
-      q = v128.load(query + at, 48), a0 = i32x4.add(a0, i32x4.dot_i16x8_s(c, q)), b0 = i32x4.add(b0, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(second + at, 48), a1 = i32x4.add(a1, i32x4.dot_i16x8_s(c, q)), b1 = i32x4.add(b1, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(third + at, 48), a2 = i32x4.add(a2, i32x4.dot_i16x8_s(c, q)), b2 = i32x4.add(b2, i32x4.dot_i16x8_s(d, q));
-      q = v128.load(fourth + at, 48), a3 = i32x4.add(a3, i32x4.dot_i16x8_s(c, q)), b3 = i32x4.add(b3, i32x4.dot_i16x8_s(d, q));
-    }
-    codes += bytes;
-    storeLanes(i32x4.add(sumOfEach(a0, a1, a2, a3), bias), sums, stride);
-    storeLanes(i32x4.add(sumOfEach(b0, b1, b2, b3), bias), sums + 4, stride);
-    sums += 8;
   }
 }
 

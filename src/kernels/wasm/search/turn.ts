@@ -36,16 +36,26 @@ export function turn(job: usize, row: usize, length: usize): usize {
   return from;
 }
 
-// Sums and differences at distances 1 and 2 within vectors, then of whole vectors.
+// Sums and differences at distances 1 and 2, within a vector.
+@inline function within(v: v128, odd: v128, upper: v128): v128 {
+  const w = f32x4.add(v128.shuffle<i32>(v, v, 0, 0, 2, 2), v128.xor(v128.shuffle<i32>(v, v, 1, 1, 3, 3), odd));
+  return f32x4.add(v128.shuffle<i64>(w, w, 0, 0), v128.xor(v128.shuffle<i64>(w, w, 1, 1), upper));
+}
+
+// At distances 1, 2, 4 and 8 while sixteen values are at hand, then two distances at once while there are two.
+// A block is no shorter than 32 values.
 function hadamard(values: usize, bytes: usize): void {
   const end = values + bytes, odd = v128.load(SIGNS), upper = v128.load(SIGNS, 16);
-  for (let p = values; p < end; p += 16) {
-    const v = v128.load(p);
-    const w = f32x4.add(v128.shuffle<i32>(v, v, 0, 0, 2, 2), v128.xor(v128.shuffle<i32>(v, v, 1, 1, 3, 3), odd));
-    v128.store(p, f32x4.add(v128.shuffle<i64>(w, w, 0, 0), v128.xor(v128.shuffle<i64>(w, w, 1, 1), upper)));
+  for (let p = values; p < end; p += 64) {
+    const a = within(v128.load(p), odd, upper), b = within(v128.load(p, 16), odd, upper);
+    const c = within(v128.load(p, 32), odd, upper), d = within(v128.load(p, 48), odd, upper);
+    const ab = f32x4.add(a, b), ba = f32x4.sub(a, b), cd = f32x4.add(c, d), dc = f32x4.sub(c, d);
+    v128.store(p, f32x4.add(ab, cd));
+    v128.store(p, f32x4.add(ba, dc), 16);
+    v128.store(p, f32x4.sub(ab, cd), 32);
+    v128.store(p, f32x4.sub(ba, dc), 48);
   }
-  let distance: usize = 16;
-  // Two distances at once, while there are two.
+  let distance: usize = 64;
   for (; distance << 1 < bytes; distance <<= 2) {
     const two = distance << 1, three = two + distance;
     for (let start = values; start < end; start += distance << 2) {
