@@ -3,10 +3,12 @@
  *
  * @module
  */
+import { quote } from "../files/errors.ts";
 import { type Importance, openImportance } from "../files/imatrix.ts";
 import { matchImportance } from "../files/importance_match.ts";
 import { formats } from "../formats.ts";
 import { ggmlLayouts } from "../ggml/table.ts";
+import type { FormatTensor } from "../stream/tensor.ts";
 import type { Format } from "../words/format.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import type { QuantizeTask, WeighedMatrix } from "./quantize_tasks.ts";
@@ -91,20 +93,43 @@ export async function weighTasks(
     tasks: tasks.map((task) => {
       const weights = byName.get(task.plan.name);
       return weights && weighed.includes(task)
-        ? { ...task, matrices: matricesOf(task, weights) }
+        ? weighedTask(task, weights)
         : task;
     }),
   };
 }
 
+/** One row of weights goes with all of a tensor; of several, each with a matrix of it. */
+function weighedTask(task: QuantizeTask, weights: Float32Array): QuantizeTask {
+  const { layout, plan: { name } } = task, { format, shape } = layout;
+  if (weights.length === (shape.at(-1) ?? 1)) {
+    const options = { ...layout.options, importance: weights };
+    return {
+      ...task,
+      layout: { ...layout, options: format.resolve(options, shape) },
+    };
+  }
+  const blocks = ggmlLayouts.get(format.name.toUpperCase());
+  if (!blocks) {
+    throw new RangeError(
+      `Cannot weigh tensor ${quote(name)} ${
+        shape.join("×")
+      }: ${format.name} takes one weight per column, not weights for each of ${
+        weights.length / shape.at(-1)!
+      } matrices; leave it out with --skip`,
+    );
+  }
+  return { ...task, matrices: matricesOf(layout, weights, blocks.blockSize) };
+}
+
 function matricesOf(
-  { layout: { format, shape } }: QuantizeTask,
+  { format, shape, options: given }: FormatTensor,
   weights: Float32Array,
+  blockSize: number,
 ): WeighedMatrix[] {
-  const columns = shape.at(-1) ?? 1;
+  const columns = shape.at(-1)!;
   const count = weights.length / columns;
   const rows = shape.slice(0, -1).reduce((a, b) => a * b, 1) / count;
-  const { blockSize } = ggmlLayouts.get(format.name.toUpperCase())!;
   return Array.from({ length: count }, (_, no) => {
     const own = [rows, columns];
     const importance = weights.subarray(no * columns, (no + 1) * columns);
@@ -112,7 +137,7 @@ function matricesOf(
       layout: {
         format,
         shape: own,
-        options: format.resolve({ importance }, own),
+        options: format.resolve({ ...given, importance }, own),
       },
       row: no * rows,
       block: no * rows * columns / blockSize,

@@ -175,7 +175,9 @@ export function blockFormat<Name extends string>(
     layout: (shape) => layoutOf(spec, shape),
     scheme(shape, options: ResolvedBlockOptions): Scheme {
       const { columns } = matrixOf(shape);
-      const importance = isSearched(options) ? undefined : options.importance;
+      // A search weighs by itself, and a reference only where it can.
+      const isWeighed = !isSearched(options) && spec.encodeWeighted;
+      const importance = isWeighed ? options.importance : undefined;
       const scheme = schemeOf(spec, fields, columns, importance);
       return spec.search
         ? searched(scheme, spec.search, options, columns)
