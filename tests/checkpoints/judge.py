@@ -1,6 +1,6 @@
 """Loads checkpoints with the library that they are for, and compares every weight.
 
-judge.py (torch | hqq | awq | mlx) QUANTIZED DEQUANTIZED [QUANTIZED DEQUANTIZED ...]
+judge.py (torch | hqq | gptq | awq | mlx) QUANTIZED DEQUANTIZED [QUANTIZED DEQUANTIZED ...]
 
 DEQUANTIZED is a folder with the float32 values that the weights should have. Prints a
 line of JSON for each pair: which weights the library has quantized, and which of all
@@ -17,7 +17,6 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def torch_weights(folder):
-    from safetensors.torch import load_file
     from transformers import AutoModelForCausalLM, CompressedTensorsConfig
 
     with open(folder + "/config.json") as file:
@@ -45,7 +44,7 @@ def torch_weights(folder):
         from compressed_tensors.compressors import ModelCompressor
 
         packed = ".weight_packed"
-        names = [n for n in load_all(folder, load_file) if n.endswith(packed)]
+        names = [n for n in load_all(folder, load_torch) if n.endswith(packed)]
         if not at_once:
             config = model.config.quantization_config
             ModelCompressor.from_compression_config(config).decompress_model(model)
@@ -62,9 +61,8 @@ def torch_weights(folder):
 def hqq_weights(folder):
     import torch
     from hqq.core.quantize import HQQLinear
-    from safetensors.torch import load_file
 
-    entries = load_all(folder, load_file)
+    entries = load_all(folder, load_torch)
     quantized = {}
     for name in [name[: -len(".W_q")] for name in entries if name.endswith(".W_q")]:
         module = HQQLinear(
@@ -81,17 +79,50 @@ def hqq_weights(folder):
     return quantized, plain, torch_same
 
 
+def gptq_weights(folder):
+    import torch
+    from gptqmodel import BACKEND, GPTQModel
+    from tokenizers import Tokenizer, models
+
+    # GPTQModel loads no model without a tokenizer.
+    tokenizer = Tokenizer(models.WordLevel({"<unk>": 0}, unk_token="<unk>"))
+    tokenizer.save(folder + "/tokenizer.json")
+    with open(folder + "/tokenizer_config.json", "w") as file:
+        names = {"unk_token": "<unk>", "eos_token": "<unk>", "pad_token": "<unk>"}
+        json.dump({"tokenizer_class": "PreTrainedTokenizerFast", **names}, file)
+    model = GPTQModel.load(
+        folder, backend=BACKEND.TORCH, device="cpu", dtype=torch.float16
+    ).model
+    quantized, plain = {}, {}
+    for name, module in model.named_modules():
+        if hasattr(module, "dequantize_weight"):
+            quantized[name] = module.dequantize_weight().T.contiguous()
+        elif hasattr(module, "weight"):
+            plain[name] = module.weight
+    # What is not quantized is rounded to float16 as it is loaded.
+    want = load_all(folder, load_torch)
+    wrong = [n for n, w in plain.items() if not torch.equal(w, want[n + ".weight"].half())]
+    if wrong:
+        raise ValueError(f"loaded otherwise: {wrong}")
+    return quantized, {n: want[n + ".weight"] for n in plain}, torch_same
+
+
+def load_torch(path):
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
 def awq_weights(folder):
     """compressed-tensors has a reader of AutoAWQ's checkpoints, configs too."""
     from compressed_tensors.compressors import BaseCompressor
     from compressed_tensors.entrypoints.convert import AutoAWQConverter
-    from safetensors.torch import load_file
 
     with open(folder + "/config.json") as file:
         settings = json.load(file)["quantization_config"]
     converter = AutoAWQConverter.from_autoawq_config(settings)
     (scheme,) = converter.update_config(None).config_groups.values()
-    entries = load_all(folder, load_file)
+    entries = load_all(folder, load_torch)
     # What a targeted module needs is checked by the names of layers of the model.
     converter.targets = ["re:.*proj"]
     converter.validate(entries)
@@ -132,9 +163,8 @@ def mlx_weights(folder):
 
 def torch_same(path):
     import torch
-    from safetensors.torch import load_file
 
-    want = load_all(path, load_file)
+    want = load_all(path, load_torch)
     return lambda name, value: torch.equal(
         value.detach().float().view(torch.int32), want[name].view(torch.int32)
     )
@@ -159,6 +189,7 @@ def load_all(folder, load):
 WEIGHTS = {
     "torch": torch_weights,
     "hqq": hqq_weights,
+    "gptq": gptq_weights,
     "awq": awq_weights,
     "mlx": mlx_weights,
 }

@@ -32,6 +32,11 @@ const LIBRARIES: readonly {
     ],
   },
   {
+    name: "gptq",
+    packages: ["gptqmodel", "transformers"],
+    formats: [["gptq"], ["gptq", "--symmetric", "false", "--version", "2"]],
+  },
+  {
     name: "awq",
     packages: ["compressed_tensors", "transformers"],
     formats: [["awq"]],
