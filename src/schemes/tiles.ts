@@ -179,7 +179,15 @@ export type Rounding =
   /** RNE((x − o) / s): the offset is a bias in values */
   | "shiftByBias"
   /** round half away(x · (1 / s) + o) */
-  | "reciprocal";
+  | "reciprocal"
+  /** RNE(x / s + o) */
+  | "add"
+  /** RNE(x / s + (o − 8)) + 8 */
+  | "addSigned"
+  /** RNE(x · s) + o */
+  | "multiply"
+  /** RNE(x · s + o) */
+  | "multiplyAdd";
 
 /** The numbers by which kernels know them: src/kernels/wasm/tile.ts. */
 const ROUNDINGS: readonly Rounding[] = [
@@ -187,9 +195,13 @@ const ROUNDINGS: readonly Rounding[] = [
   "shift",
   "shiftByBias",
   "reciprocal",
+  "add",
+  "addSigned",
+  "multiply",
+  "multiplyAdd",
 ];
 
-/** Rounds the values of every group to codes. */
+/** Rounds the values of every group to codes; steps, but for shifts and reciprocals, are rounded to a type on the way. */
 export function encodeSteps(
   values: Float32Array,
   tile: Tile,
@@ -197,12 +209,13 @@ export function encodeSteps(
   scales: Float32Array,
   offsets: Float32Array,
   rounding: Rounding,
+  dtype: ComputeDtype = "F32",
 ): void {
   const { codes } = tile, arrays = [values, codes, scales, offsets];
-  const numbers = [ROUNDINGS.indexOf(rounding)];
+  const numbers = [ROUNDINGS.indexOf(rounding), COMPUTE_DTYPES.indexOf(dtype)];
   if (done("tile_encode_steps", tile, span, arrays, numbers)) return;
   for (const { first, count, area } of runs(tile, span)) {
-    const codeOf = codesBy(rounding, scales[area], offsets[area]);
+    const codeOf = codesBy(rounding, scales[area], offsets[area], dtype);
     for (let i = first; i < first + count; i++) codes[i] = codeOf(values[i]);
   }
 }
@@ -211,10 +224,9 @@ function codesBy(
   rounding: Rounding,
   scale: number,
   offset: number,
+  dtype: ComputeDtype,
 ): (x: number) => number {
   switch (rounding) {
-    case "divide":
-      return (x) => clamp(roundHalfToEven(fround(x / scale)) + offset, 0, 15);
     case "shift":
     case "shiftByBias": {
       // Where the scale underflowed, every value is no step from the offset.
@@ -231,7 +243,41 @@ function codesBy(
       return (x) =>
         clamp(roundHalfAway(fround(fround(x * inverse) + offset)), 0, 15);
     }
+    default: {
+      const round = roundTo(dtype), home = rounding === "addSigned" ? 8 : 0;
+      const first = rounding.startsWith("add") || rounding === "multiplyAdd";
+      const [before, after] = first ? [offset - home, home] : [0, offset];
+      const product = rounding.startsWith("multiply");
+      return (x) => {
+        const steps = round(fround(product ? x * scale : x / scale));
+        const sum = round(fround(steps + before));
+        return clamp(roundHalfToEven(sum) + after, 0, 15);
+      };
+    }
   }
+}
+
+/** Values rounded to a type, and cut where they are beyond the largest: a copy of them but for float32. */
+export function roundedValues(
+  values: Float32Array,
+  dtype: ComputeDtype,
+  largest: number,
+  tile: Tile,
+): Float32Array {
+  if (dtype === "F32") return values;
+  const own = tile.memory(values.length);
+  const instance = sharedInstance(values, own);
+  if (instance) {
+    const { tile_round: kernel } = instance.kernels;
+    const type = COMPUTE_DTYPES.indexOf(dtype);
+    kernel(values.length, values.byteOffset, own.byteOffset, type, largest);
+    return own;
+  }
+  const round = roundTo(dtype);
+  for (let i = 0; i < values.length; i++) {
+    own[i] = clamp(round(values[i]), -largest, largest);
+  }
+  return own;
 }
 
 // ---- codes by thresholds ----
@@ -363,6 +409,24 @@ export interface Lookup {
 
 /** The numbers by which kernels know element types: src/kernels/wasm/tile.ts. */
 const COMPUTE_DTYPES: readonly ComputeDtype[] = ["F32", "F16", "BF16"];
+
+/** Values of codes by a rule of their own: a table for every group. */
+export function decodeTables(
+  { codes, ...window }: Tile,
+  span: Span,
+  scales: Float32Array,
+  offsets: Float32Array,
+  value: (code: number, scale: number, offset: number) => number,
+  out: Float32Array,
+): void {
+  const values = new Float32Array(16);
+  for (const { first, count, area } of runs(window, span)) {
+    for (let code = 0; code < 16; code++) {
+      values[code] = value(code, scales[area], offsets[area]);
+    }
+    for (let i = first; i < first + count; i++) out[i] = values[codes[i]];
+  }
+}
 
 /** Looks up the values of every group; all NaNs have the bits of numeric/nan.ts. */
 export function decodeGroups(

@@ -165,10 +165,14 @@ export function tile_fit(
 
 // ---- encoding on an even grid ----
 
-// Ways to round, as src/schemes/steps.ts numbers them.
+// Ways to round, as src/schemes/tiles.ts numbers them.
 const DIVIDE: i32 = 0;
 const SHIFT: i32 = 1;
 const RECIPROCAL: i32 = 3;
+const ADD: i32 = 4;
+const ADD_SIGNED: i32 = 5;
+const MULTIPLY: i32 = 6;
+const MULTIPLY_ADD: i32 = 7;
 
 // The nearest whole number from `low` to `high`, plus zi, as a word; a NaN goes to `low`.
 @inline function divided(src: usize, pre: v128, s: v128, low: v128, high: v128, zi: v128, magic: v128): v128 {
@@ -246,18 +250,57 @@ const SOME: usize = memory.data(80, 16);
   }
 }
 
+// Steps are rounded to float16 and bfloat16 as if those had the exponents of float32:
+// what is too small or too large for them is clamped or a code's zero either way.
+@inline function cutBits(x: v128, half: v128, keep: v128, one: v128, bits: i32): v128 {
+  return v128.and(i32x4.add(i32x4.add(x, half), v128.and(i32x4.shr_u(x, bits), one)), keep);
+}
+
+// One vector of steps, rounded after the division (or product) and after the sum, plus zi.
+@inline function stepsOf(
+  src: usize, s: v128, product: bool, before: v128, low: v128, high: v128, zi: v128, magic: v128,
+  half: v128, keep: v128, one: v128, bits: i32,
+): v128 {
+  const x = v128.load(src), q = product ? f32x4.mul(x, s) : f32x4.div(x, s);
+  const sum = cutBits(f32x4.add(cutBits(q, half, keep, one, bits), before), half, keep, one, bits);
+  return i32x4.add(f32x4.add(f32x4.pmin(f32x4.pmax(low, sum), high), magic), zi);
+}
+
+@noinline function encodeRounded(src: usize, codes: usize, n: i32, scale: f32, offset: f32, way: i32, dtype: i32): void {
+  const bits = dtype == F16 ? 13 : dtype == BF16 ? 16 : 0, product = way >= MULTIPLY;
+  const first = way == ADD || way == ADD_SIGNED || way == MULTIPLY_ADD, home: f32 = way == ADD_SIGNED ? 8 : 0;
+  const after = first ? home : offset;
+  const s = f32x4.splat(scale), before = f32x4.splat(first ? offset - home : 0);
+  const low = f32x4.splat(-after), high = f32x4.splat(15 - after), zi = i32x4.splat(<i32>after);
+  const half = i32x4.splat(bits ? (1 << (bits - 1)) - 1 : 0), keep = i32x4.splat(-1 << bits), one = i32x4.splat(bits ? 1 : 0);
+  const magic = roundMagic(), mask = lowNibbleOfWord();
+  for (; n > 0; n -= 16) {
+    const p = sixteen(src, n);
+    storeCodes(codes, joinedCodes(
+      stepsOf(p, s, product, before, low, high, zi, magic, half, keep, one, bits),
+      stepsOf(p + 16, s, product, before, low, high, zi, magic, half, keep, one, bits),
+      stepsOf(p + 32, s, product, before, low, high, zi, magic, half, keep, one, bits),
+      stepsOf(p + 48, s, product, before, low, high, zi, magic, half, keep, one, bits), mask,
+    ), n);
+    src += 64;
+    codes += 16;
+  }
+}
+
 // 1 where a scale or offset is none that this can do: the scalar way has to.
 export function tile_encode_steps(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  src: usize, codes: usize, scales: usize, offsets: usize, way: i32,
+  src: usize, codes: usize, scales: usize, offsets: usize, way: i32, dtype: i32,
 ): i32 {
+  const whole = way == DIVIDE || way == MULTIPLY;
   for (; rows > 0; rows--) {
     let at: usize = 0;
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
       const n = min(size, rest), scale = load<f32>(scales + at), offset = load<f32>(offsets + at);
       if (!isFinite32(scale) || !isFinite32(offset) || scale == 0 && way != RECIPROCAL) return 1;
-      if (way == DIVIDE && !(abs(offset) < 4096 && nearest(offset) == offset)) return 1;
-      if (way != RECIPROCAL) encodeDividing(src, codes, n, scale, offset, way);
+      if (whole && !(abs(offset) < 4096 && nearest(offset) == offset)) return 1;
+      if (way >= ADD || dtype && way == DIVIDE) encodeRounded(src, codes, n, scale, offset, way, dtype);
+      else if (way != RECIPROCAL) encodeDividing(src, codes, n, scale, offset, way);
       else encodeMultiplying(src, codes, n, scale, offset);
       at += 4;
       src += <usize>n << 2;
@@ -411,6 +454,23 @@ const BF16: i32 = 2;
 
 @noinline function computed(x: v128, dtype: i32): v128 {
   return dtype == F16 ? toF16(x) : dtype == BF16 ? toBF16(x) : x;
+}
+
+// Values rounded to a type, and cut to plus and minus `largest`.
+export function tile_round(n: i32, src: usize, dst: usize, dtype: i32, largest: f32): i32 {
+  const high = f32x4.splat(largest), low = f32x4.neg(high);
+  for (const body = src + (<usize>(n & ~3) << 2); src < body; src += 16) {
+    const x = v128.load(src), y = dtype == F16 ? toF16(x) : toBF16(x);
+    v128.store(dst, f32x4.pmin(high, f32x4.pmax(low, y)));
+    dst += 16;
+  }
+  for (n &= 3; n > 0; n--) {
+    const y = computed(v128.load32_splat(src), dtype);
+    v128.store32_lane(dst, f32x4.pmin(high, f32x4.pmax(low, y)), 0);
+    src += 4;
+    dst += 4;
+  }
+  return 0;
 }
 
 // Four entries of a group's table: (g - offset) * scale, or g * scale + offset.
