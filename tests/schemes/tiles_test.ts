@@ -15,6 +15,7 @@ import {
   fitGroups,
   magnitudesOfGroups,
   rangesOfGroups,
+  roundedValues,
   type Rounding,
   type Thresholds,
 } from "../../src/schemes/tiles.ts";
@@ -109,7 +110,18 @@ Deno.test("ranges and magnitudes of groups are the same by kernels, signs of zer
   }
 });
 
-const ROUNDINGS: Rounding[] = ["divide", "shift", "shiftByBias", "reciprocal"];
+const ROUNDINGS: Rounding[] = [
+  "divide",
+  "shift",
+  "shiftByBias",
+  "reciprocal",
+  "add",
+  "addSigned",
+  "multiply",
+  "multiplyAdd",
+];
+
+const DTYPES: ComputeDtype[] = ["F32", "F16", "BF16"];
 
 /** Scales and offsets: ordinary ones, ties, and such as kernels leave alone. */
 function scalesAndOffsets(seed: number, count: number): [number[], number[]] {
@@ -132,15 +144,44 @@ Deno.test("codes on an even grid are the same by kernels, at ties and beyond the
       () => randomInteger(next, -40, 40) / 4 * (next() < 0.1 ? 1e30 : 1),
     );
     for (const rounding of ROUNDINGS) {
-      onBoth((place) => {
-        const { tile, span } = place;
-        const input = copied(place, ties.subarray(0, tile.codes.length));
-        const count = numbers(place).length;
-        const [scales, offsets] = scalesAndOffsets(seed, count);
-        const s = copied(place, scales), o = copied(place, offsets);
-        encodeSteps(input, tile, span, s, o, rounding);
-        return { codes: tile.codes };
-      }, `seed ${seed} ${rounding}`);
+      for (const dtype of DTYPES) {
+        onBoth((place) => {
+          const { tile, span } = place;
+          const input = copied(place, ties.subarray(0, tile.codes.length));
+          const count = numbers(place).length;
+          const [scales, offsets] = scalesAndOffsets(seed, count);
+          const s = copied(place, scales), o = copied(place, offsets);
+          encodeSteps(input, tile, span, s, o, rounding, dtype);
+          return { codes: tile.codes };
+        }, `seed ${seed} ${rounding} ${dtype}`);
+      }
+    }
+  }
+});
+
+/** Numbers of every exponent and sign: ties of both types of 16 bits, and their neighbours. */
+function nearTies(seed: number, count: number): Float32Array {
+  const next = random(seed), bits = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
+    const tail = [0x1000, 0x8000, 0, 1][i % 4] + randomInteger(next, -1, 1);
+    bits[i] = randomInteger(next, 0, 0xffff) * 0x10000 +
+      (randomInteger(next, 0, 7) * 0x2000 + tail);
+  }
+  const floats = new Float32Array(bits.buffer);
+  return floats.map((x) => Number.isFinite(x) ? x : 65520);
+}
+
+Deno.test("values are rounded to 16 bits the same by kernels, and cut", () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const values = nearTies(seed, 1024);
+    for (const dtype of DTYPES) {
+      for (const largest of [Infinity, 65504]) {
+        onBoth((place) => {
+          const { tile } = place, n = tile.codes.length;
+          const input = copied(place, values.subarray(0, n));
+          return { rounded: roundedValues(input, dtype, largest, tile) };
+        }, `seed ${seed} ${dtype} ${largest}`);
+      }
     }
   }
 });
@@ -200,8 +241,6 @@ Deno.test("codes by thresholds are the same by kernels, at and next to every thr
     }
   }
 });
-
-const DTYPES: ComputeDtype[] = ["F32", "F16", "BF16"];
 
 Deno.test("values are the same by kernels in every type, for any scale, NaN bits included", () => {
   const grids = {

@@ -4,7 +4,7 @@
 // off at the end of the row; the numbers of a row's groups lie `stride` bytes
 // beyond those of the row before (0 where all rows share them).
 
-import { bytesHigh, bytesLow, isFinite32, lowNibbleOfWord, lowNibbles, magnitudeBits, maxLaneI32, roundMagic, settleNaNs, wordsHigh, wordsLow, zero } from "./common";
+import { bytesHigh, bytesLow, isFinite32, lowHalves, lowNibbleOfWord, lowNibbles, magnitudeBits, maxLaneI32, pin, roundMagic, settleNaNs, wordsHigh, wordsLow, zero } from "./common";
 import { maxMagnitude } from "./reduce";
 
 const INFINITY_BITS: i32 = 0x7f800000;
@@ -174,10 +174,10 @@ const ADD_SIGNED: i32 = 5;
 const MULTIPLY: i32 = 6;
 const MULTIPLY_ADD: i32 = 7;
 
-// The nearest whole number from `low` to `high`, plus zi, as a word; a NaN goes to `low`.
-@inline function divided(src: usize, pre: v128, s: v128, low: v128, high: v128, zi: v128, magic: v128): v128 {
-  const t = f32x4.pmin(f32x4.pmax(low, f32x4.div(f32x4.add(v128.load(src), pre), s)), high);
-  return i32x4.add(f32x4.add(t, magic), zi);
+// The nearest whole number from 0 to 15, after the magic number; a NaN goes to 0.
+@inline function shifted(src: usize, shift: v128, s: v128, low: v128, high: v128, magic: v128): v128 {
+  const t = f32x4.pmin(f32x4.pmax(low, f32x4.div(f32x4.add(v128.load(src), shift), s)), high);
+  return f32x4.add(t, magic);
 }
 
 // Half away from zero, for what is clamped to 0 ... 15.
@@ -219,17 +219,13 @@ const SOME: usize = memory.data(80, 16);
   return SOME;
 }
 
-@noinline function encodeDividing(src: usize, codes: usize, n: i32, scale: f32, offset: f32, way: i32): void {
-  const s = f32x4.splat(scale), magic = roundMagic(), mask = lowNibbleOfWord();
-  const byZero = way == DIVIDE;
-  const pre = f32x4.splat(byZero ? <f32>0 : way == SHIFT ? offset * scale : -offset);
-  const low = f32x4.splat(byZero ? -offset : <f32>0), high = f32x4.splat(byZero ? <f32>15 - offset : <f32>15);
-  const zi = i32x4.splat(byZero ? <i32>offset : 0);
+@noinline function encodeShifted(src: usize, codes: usize, n: i32, scale: f32, by: f32): void {
+  const s = pin(scale), shift = pin(by), low = zero(), high = pin(15), magic = roundMagic(), mask = lowNibbleOfWord();
   for (; n > 0; n -= 16) {
     const p = sixteen(src, n);
     storeCodes(codes, joinedCodes(
-      divided(p, pre, s, low, high, zi, magic), divided(p + 16, pre, s, low, high, zi, magic),
-      divided(p + 32, pre, s, low, high, zi, magic), divided(p + 48, pre, s, low, high, zi, magic), mask,
+      shifted(p, shift, s, low, high, magic), shifted(p + 16, shift, s, low, high, magic),
+      shifted(p + 32, shift, s, low, high, magic), shifted(p + 48, shift, s, low, high, magic), mask,
     ), n);
     src += 64;
     codes += 16;
@@ -237,8 +233,8 @@ const SOME: usize = memory.data(80, 16);
 }
 
 @noinline function encodeMultiplying(src: usize, codes: usize, n: i32, scale: f32, offset: f32): void {
-  const r = f32x4.splat(scale == 0 ? 0 : <f32>1 / scale), z = f32x4.splat(offset);
-  const magic = roundMagic(), mask = lowNibbleOfWord(), high = f32x4.splat(15);
+  const r = pin(scale == 0 ? 0 : <f32>1 / scale), z = pin(offset);
+  const magic = roundMagic(), mask = lowNibbleOfWord(), high = pin(15);
   for (; n > 0; n -= 16) {
     const p = sixteen(src, n);
     storeCodes(codes, joinedCodes(
@@ -252,39 +248,72 @@ const SOME: usize = memory.data(80, 16);
 
 // Steps are rounded to float16 and bfloat16 as if those had the exponents of float32:
 // what is too small or too large for them is clamped or a code's zero either way.
-@inline function cutBits(x: v128, half: v128, keep: v128, one: v128, bits: i32): v128 {
-  return v128.and(i32x4.add(i32x4.add(x, half), v128.and(i32x4.shr_u(x, bits), one)), keep);
+@inline function cutBits(x: v128, half: v128, keep: v128, one: v128, dtype: i32): v128 {
+  if (dtype == F16) {
+    return v128.and(i32x4.add(i32x4.add(x, half), v128.and(i32x4.shr_u(x, 13), one)), keep);
+  }
+  if (dtype == BF16) {
+    return v128.and(i32x4.add(i32x4.add(x, half), v128.and(i32x4.shr_u(x, 16), one)), keep);
+  }
+  return x;
 }
 
-// One vector of steps, rounded after the division (or product) and after the sum, plus zi.
+// The codes of one vector: steps rounded after the division or product, and after the sum.
 @inline function stepsOf(
-  src: usize, s: v128, product: bool, before: v128, low: v128, high: v128, zi: v128, magic: v128,
-  half: v128, keep: v128, one: v128, bits: i32,
+  src: usize, s: v128, before: v128, low: v128, high: v128, magic: v128, home: v128, half: v128, keep: v128, one: v128,
+  product: bool, dtype: i32,
 ): v128 {
-  const x = v128.load(src), q = product ? f32x4.mul(x, s) : f32x4.div(x, s);
-  const sum = cutBits(f32x4.add(cutBits(q, half, keep, one, bits), before), half, keep, one, bits);
-  return i32x4.add(f32x4.add(f32x4.pmin(f32x4.pmax(low, sum), high), magic), zi);
+  const x = v128.load(src), q = cutBits(product ? f32x4.mul(x, s) : f32x4.div(x, s), half, keep, one, dtype);
+  const sum = cutBits(f32x4.add(q, before), half, keep, one, dtype);
+  return i32x4.sub(f32x4.add(f32x4.pmin(f32x4.pmax(low, sum), high), magic), home);
 }
 
-@noinline function encodeRounded(src: usize, codes: usize, n: i32, scale: f32, offset: f32, way: i32, dtype: i32): void {
-  const bits = dtype == F16 ? 13 : dtype == BF16 ? 16 : 0, product = way >= MULTIPLY;
-  const first = way == ADD || way == ADD_SIGNED || way == MULTIPLY_ADD, home: f32 = way == ADD_SIGNED ? 8 : 0;
-  const after = first ? home : offset;
-  const s = f32x4.splat(scale), before = f32x4.splat(first ? offset - home : 0);
-  const low = f32x4.splat(-after), high = f32x4.splat(15 - after), zi = i32x4.splat(<i32>after);
-  const half = i32x4.splat(bits ? (1 << (bits - 1)) - 1 : 0), keep = i32x4.splat(-1 << bits), one = i32x4.splat(bits ? 1 : 0);
-  const magic = roundMagic(), mask = lowNibbleOfWord();
+@inline function encodeSteps(
+  src: usize, codes: usize, n: i32, scale: f32, add: f32, after: f32, product: bool, dtype: i32,
+): void {
+  const s = pin(scale), before = pin(add), low = pin(-after), high = pin(15 - after), magic = roundMagic();
+  // What the sum with the magic number has in front of a code.
+  const home = pin(reinterpret<f32>(0x4b400000 - <i32>after));
+  const half = pin(reinterpret<f32>(dtype == F16 ? 0xfff : 0x7fff)), one = pin(reinterpret<f32>(1));
+  const keep = pin(reinterpret<f32>(dtype == F16 ? ~0x1fff : ~0xffff));
   for (; n > 0; n -= 16) {
     const p = sixteen(src, n);
-    storeCodes(codes, joinedCodes(
-      stepsOf(p, s, product, before, low, high, zi, magic, half, keep, one, bits),
-      stepsOf(p + 16, s, product, before, low, high, zi, magic, half, keep, one, bits),
-      stepsOf(p + 32, s, product, before, low, high, zi, magic, half, keep, one, bits),
-      stepsOf(p + 48, s, product, before, low, high, zi, magic, half, keep, one, bits), mask,
+    storeCodes(codes, i8x16.narrow_i16x8_u(
+      i16x8.narrow_i32x4_s(
+        stepsOf(p, s, before, low, high, magic, home, half, keep, one, product, dtype),
+        stepsOf(p + 16, s, before, low, high, magic, home, half, keep, one, product, dtype),
+      ),
+      i16x8.narrow_i32x4_s(
+        stepsOf(p + 32, s, before, low, high, magic, home, half, keep, one, product, dtype),
+        stepsOf(p + 48, s, before, low, high, magic, home, half, keep, one, product, dtype),
+      ),
     ), n);
     src += 64;
     codes += 16;
   }
+}
+
+// A function for each, so that its constants stay in registers.
+@noinline function encodeQuotients(src: usize, codes: usize, n: i32, scale: f32, add: f32, after: f32): void {
+  encodeSteps(src, codes, n, scale, add, after, false, 0);
+}
+@noinline function encodeProducts(src: usize, codes: usize, n: i32, scale: f32, add: f32, after: f32): void {
+  encodeSteps(src, codes, n, scale, add, after, true, 0);
+}
+@noinline function encodeQuotientsF16(src: usize, codes: usize, n: i32, scale: f32, add: f32, after: f32): void {
+  encodeSteps(src, codes, n, scale, add, after, false, F16);
+}
+@noinline function encodeQuotientsBF16(src: usize, codes: usize, n: i32, scale: f32, add: f32, after: f32): void {
+  encodeSteps(src, codes, n, scale, add, after, false, BF16);
+}
+
+@inline function encodeRounded(src: usize, codes: usize, n: i32, scale: f32, offset: f32, way: i32, dtype: i32): void {
+  const first = way == ADD || way == ADD_SIGNED || way == MULTIPLY_ADD, home: f32 = way == ADD_SIGNED ? 8 : 0;
+  const add: f32 = first ? offset - home : 0, after = first ? home : offset;
+  if (way >= MULTIPLY) encodeProducts(src, codes, n, scale, add, after);
+  else if (dtype == F16) encodeQuotientsF16(src, codes, n, scale, add, after);
+  else if (dtype == BF16) encodeQuotientsBF16(src, codes, n, scale, add, after);
+  else encodeQuotients(src, codes, n, scale, add, after);
 }
 
 // 1 where a scale or offset is none that this can do: the scalar way has to.
@@ -292,6 +321,7 @@ export function tile_encode_steps(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   src: usize, codes: usize, scales: usize, offsets: usize, way: i32, dtype: i32,
 ): i32 {
+  if (way >= MULTIPLY && dtype) return 1;
   const whole = way == DIVIDE || way == MULTIPLY;
   for (; rows > 0; rows--) {
     let at: usize = 0;
@@ -299,9 +329,9 @@ export function tile_encode_steps(
       const n = min(size, rest), scale = load<f32>(scales + at), offset = load<f32>(offsets + at);
       if (!isFinite32(scale) || !isFinite32(offset) || scale == 0 && way != RECIPROCAL) return 1;
       if (whole && !(abs(offset) < 4096 && nearest(offset) == offset)) return 1;
-      if (way >= ADD || dtype && way == DIVIDE) encodeRounded(src, codes, n, scale, offset, way, dtype);
-      else if (way != RECIPROCAL) encodeDividing(src, codes, n, scale, offset, way);
-      else encodeMultiplying(src, codes, n, scale, offset);
+      if (way == RECIPROCAL) encodeMultiplying(src, codes, n, scale, offset);
+      else if (whole || way >= ADD) encodeRounded(src, codes, n, scale, offset, way, dtype);
+      else encodeShifted(src, codes, n, scale, way == SHIFT ? offset * scale : -offset);
       at += 4;
       src += <usize>n << 2;
       codes += <usize>n;
@@ -351,9 +381,9 @@ const CELLS: i32 = 2;
 }
 
 function encodeCells(src: usize, codes: usize, n: i32, factor: f32, table: usize): void {
-  const f = f32x4.splat(factor), fifteen = f32x4.splat(15), codesOf = v128.load(table, 80);
+  const f = pin(factor), fifteen = pin(15), codesOf = v128.load(table, 80);
   // -15 ... 15 come to 0 ... 30 in the lowest byte.
-  const magic = f32x4.splat(12582912 + 15), mask = i32x4.splat(31), sixteen16 = i8x16.splat(16);
+  const magic = pin(12582912 + 15), mask = pin(reinterpret<f32>(31)), sixteen16 = pin(reinterpret<f32>(0x10101010));
   const low = v128.load(table, 96), high = v128.load(table, 112);
   const p0 = v128.load(table, 128), p1 = v128.load(table, 144), p2 = v128.load(table, 160), p3 = v128.load(table, 176);
   for (; n > 0; n -= 16) {
@@ -434,21 +464,26 @@ export function tile_encode_ranks(
 const F16: i32 = 1;
 const BF16: i32 = 2;
 
+const F16_CONSTANTS: usize = memory.data<u32>([
+  0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000, //  0 the exponent
+  0x38800000, 0x38800000, 0x38800000, 0x38800000, // 16 2^-14: below it steps are no smaller
+  0x47800000, 0x47800000, 0x47800000, 0x47800000, // 32 2^16: from here on everything is infinite
+  0x06c00000, 0x06c00000, 0x06c00000, 0x06c00000, // 48 makes 1.5 * 2^13 times a power of two of its bits
+  0x477fe000, 0x477fe000, 0x477fe000, 0x477fe000, // 64 65504
+], 16);
+
+// Half to even: a sum with 1.5 * 2^13 times the power of two below x has no room for more than ten bits of fraction.
 @inline function toF16(x: v128): v128 {
-  const m = v128.and(x, magnitudeBits()), half = f32x4.splat(0.5);
-  // The ulp of 0.5 is 2^-24, the step of the subnormals: the addition rounds.
-  const subnormal = f32x4.sub(f32x4.add(m, half), half);
-  const odd = v128.and(i32x4.shr_u(m, 13), i32x4.splat(1));
-  const normal = v128.and(i32x4.add(i32x4.add(m, i32x4.splat(0xfff)), odd), i32x4.splat(~0x1fff));
-  const large = i32x4.max_s(m, i32x4.splat(INFINITY_BITS)); // keeps a NaN
-  const usual = v128.bitselect(subnormal, normal, i32x4.lt_s(m, i32x4.splat(0x38800000)));
-  const magnitude = v128.bitselect(large, usual, i32x4.ge_s(m, i32x4.splat(0x477ff000)));
-  return v128.or(magnitude, v128.andnot(x, magnitudeBits()));
+  const exponent = v128.load(F16_CONSTANTS), k = magnitudeBits();
+  const power = i32x4.min_s(i32x4.max_s(v128.and(x, exponent), v128.load(F16_CONSTANTS, 16)), v128.load(F16_CONSTANTS, 32));
+  const magic = i32x4.add(power, v128.load(F16_CONSTANTS, 48));
+  const m = v128.and(x, k), y = f32x4.sub(f32x4.add(m, magic), magic);
+  return v128.or(v128.bitselect(exponent, y, f32x4.gt(y, v128.load(F16_CONSTANTS, 64))), v128.andnot(x, k));
 }
 
 @inline function toBF16(x: v128): v128 {
-  const odd = v128.and(i32x4.shr_u(x, 16), i32x4.splat(1));
-  const rounded = v128.and(i32x4.add(i32x4.add(x, i32x4.splat(0x7fff)), odd), i32x4.splat(0xffff0000));
+  const odd = v128.and(i32x4.shr_u(x, 16), v128.load(CHOICE, 48));
+  const rounded = v128.andnot(i32x4.add(i32x4.add(x, i32x4.splat(0x7fff)), odd), lowHalves());
   return v128.bitselect(x, rounded, f32x4.ne(x, x));
 }
 
@@ -458,7 +493,7 @@ const BF16: i32 = 2;
 
 // Values rounded to a type, and cut to plus and minus `largest`.
 export function tile_round(n: i32, src: usize, dst: usize, dtype: i32, largest: f32): i32 {
-  const high = f32x4.splat(largest), low = f32x4.neg(high);
+  const high = pin(largest), low = pin(-largest);
   for (const body = src + (<usize>(n & ~3) << 2); src < body; src += 16) {
     const x = v128.load(src), y = dtype == F16 ? toF16(x) : toBF16(x);
     v128.store(dst, f32x4.pmin(high, f32x4.pmax(low, y)));
