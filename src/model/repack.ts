@@ -113,7 +113,11 @@ export function repackWindow(
     from.scheme.together,
   );
   openRoom(new Uint8Array(0));
-  const rows = Math.max(grain.rows, tallness(from), tallness(to));
+  const rows = Math.max(
+    grain.rows,
+    tallness(from, grain.columns),
+    tallness(to, grain.columns),
+  );
   const tall = { ...grain, rows: Math.ceil(rows / grain.rows) * grain.rows };
   for (const part of cut(window, tall, WINDOW_VALUES)) {
     const read = newTile(part, from);

@@ -29,7 +29,7 @@ import {
 const TILE_VALUES = 32768;
 
 /** Rows of a tile where units of a column lie together, so that more than a few bytes are touched at a time. */
-const TILE_ROWS = 16;
+const TILE_ROWS = 64;
 
 /** Bytes of the parts of a tensor, or of a window of it. */
 export interface TensorBytes {
@@ -54,12 +54,24 @@ export function newTile(window: Window, { scheme, layout }: Tensor): Tile {
   return tileOf(layout.matrix, window, scheme.fields, codes, room.floats);
 }
 
-/** How many rows a tile should have: more than one where units of a column lie together. */
-export function tallness({ layout: { parts } }: Tensor): number {
-  const inColumns = Object.values(parts).some(({ order, holds }) =>
-    order === "columns" && holds.some(({ kind }) => kind === "codes")
+/**
+ * How many rows a tile should have: whole units, and many of them where units of a
+ * column lie together.
+ *
+ * @param tensor The tensor.
+ * @param columns Columns that a tile has at least.
+ */
+export function tallness(
+  { layout: { parts } }: Tensor,
+  columns: number,
+): number {
+  const codes = Object.values(parts).filter(({ holds }) =>
+    holds.some(({ kind }) => kind === "codes")
   );
-  return inColumns ? TILE_ROWS : 1;
+  const step = Math.max(1, ...codes.map(({ unit }) => unit.rows));
+  const most = codes.some(({ order }) => order === "columns") ? TILE_ROWS : 1;
+  const rows = Math.min(most, TILE_VALUES / columns);
+  return Math.max(1, Math.floor(rows / step)) * step;
 }
 
 /** Quantizes the values of a whole tensor into its parts. */
@@ -74,7 +86,8 @@ export function encodeTensor(
   const known = { ...prepassOf(tensor, values, context), ...context };
   const cutting = cuttingOf(tensor),
     bytes = { bytes: parts, area: whole(matrix) };
-  for (const stage of stages(matrix, cutting, TILE_VALUES, tallness(tensor))) {
+  const tall = tallness(tensor, cutting.columns);
+  for (const stage of stages(matrix, cutting, TILE_VALUES, tall)) {
     const groups = stage.measured
       ? measureGroups(tensor, values, stage)
       : undefined;
@@ -148,7 +161,8 @@ function piecesOf(
   }
   const cutting = cuttingOf(tensor);
   if (!fits(cutting, TILE_VALUES)) return [window];
-  return windows(window, cutting, TILE_VALUES, tallness(tensor));
+  const tall = tallness(tensor, cutting.columns);
+  return windows(window, cutting, TILE_VALUES, tall);
 }
 
 /** A tensor without values still has the numbers that are there once: those of a single zero. */
@@ -254,7 +268,7 @@ export function decodeWindow(
   const { scheme, layout } = tensor;
   const grain = grainOf(layout, scheme.fields).columns;
   const unit = grainOf(layout, scheme.fields, true).columns;
-  const tall = { rows: tallness(tensor), columns: grain };
+  const tall = { rows: tallness(tensor, grain), columns: grain };
   room.open(out);
   for (const piece of cut(window, tall, TILE_VALUES)) {
     const around = wholeUnits(piece, unit, layout.matrix.columns);
