@@ -29,7 +29,6 @@ import {
   rowGroups,
 } from "../model/groups.ts";
 import { roundTo } from "../numeric/compute.ts";
-import type { roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf } from "../numeric/shape.ts";
 import { linearScheme } from "../schemes/linear.ts";
 import type {

@@ -8,10 +8,10 @@ import { backend } from "../kernels/engine.ts";
 import { measureMagnitude } from "../kernels/grouped.ts";
 import { Room } from "../kernels/room.ts";
 import { packPart, type PartBytes, unpackPart } from "../layouts/pack.ts";
-import { rejectNonFinite } from "../numeric/finite.ts";
+import { firstOutside, rejectNonFinite } from "../numeric/finite.ts";
 import { settleNaNs } from "../numeric/nan.ts";
 import { areFinite } from "../schemes/tiles.ts";
-import { grainOf } from "../words/layout.ts";
+import { grainOf, type PartPlan } from "../words/layout.ts";
 import { type EncodeContext, groupOf, type Prepass } from "../words/scheme.ts";
 import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
 import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
@@ -27,6 +27,12 @@ import {
 
 /** Values in a tile: what is worked on stays in the second cache, and calls are rare. */
 const TILE_VALUES = 32768;
+
+/** Values in a tile of whole rows, which are decoded to where they go: all that a room holds. */
+const WIDE_TILE_VALUES = 65536;
+
+/** Rows that such a tile has at least, where units of a column lie together. */
+const WIDE_TILE_ROWS = 8;
 
 /** Rows of a tile where units of a column lie together, so that more than a few bytes are touched at a time. */
 const TILE_ROWS = 64;
@@ -61,17 +67,24 @@ export function newTile(window: Window, { scheme, layout }: Tensor): Tile {
  * @param tensor The tensor.
  * @param columns Columns that a tile has at least.
  */
-export function tallness(
-  { layout: { parts } }: Tensor,
-  columns: number,
-): number {
-  const codes = Object.values(parts).filter(({ holds }) =>
-    holds.some(({ kind }) => kind === "codes")
-  );
-  const step = Math.max(1, ...codes.map(({ unit }) => unit.rows));
-  const most = codes.some(({ order }) => order === "columns") ? TILE_ROWS : 1;
+export function tallness(tensor: Tensor, columns: number): number {
+  const step = rowsOfUnits(tensor), most = isInColumns(tensor) ? TILE_ROWS : 1;
   const rows = Math.min(most, TILE_VALUES / columns);
   return Math.max(1, Math.floor(rows / step)) * step;
+}
+
+function codeParts({ layout: { parts } }: Tensor): PartPlan[] {
+  return Object.values(parts).filter(({ holds }) =>
+    holds.some(({ kind }) => kind === "codes")
+  );
+}
+
+function rowsOfUnits(tensor: Tensor): number {
+  return Math.max(1, ...codeParts(tensor).map(({ unit }) => unit.rows));
+}
+
+function isInColumns(tensor: Tensor): boolean {
+  return codeParts(tensor).some(({ order }) => order === "columns");
 }
 
 /** Quantizes the values of a whole tensor into its parts. */
@@ -268,9 +281,12 @@ export function decodeWindow(
   const { scheme, layout } = tensor;
   const grain = grainOf(layout, scheme.fields).columns;
   const unit = grainOf(layout, scheme.fields, true).columns;
-  const tall = { rows: tallness(tensor, grain), columns: grain };
+  const isWide = isInColumns(tensor) &&
+    window.columns * WIDE_TILE_ROWS <= WIDE_TILE_VALUES;
+  const capacity = isWide ? WIDE_TILE_VALUES : TILE_VALUES;
+  const rows = isWide ? rowsOfUnits(tensor) : tallness(tensor, grain);
   room.open(out);
-  for (const piece of cut(window, tall, TILE_VALUES)) {
+  for (const piece of cut(window, { rows, columns: grain }, capacity)) {
     const around = wholeUnits(piece, unit, layout.matrix.columns);
     const tile = newTile(around, tensor);
     unpackTile(tensor, tile, parts);
@@ -334,16 +350,15 @@ function checkFields({ scheme, layout }: Tensor, tile: Tile): void {
   for (const [role, plan] of Object.entries(scheme.fields)) {
     if (!plan.between) continue;
     const [min, max] = plan.between, field = tile.fields[role];
-    for (let i = 0; i < field.length; i++) {
-      if (field[i] >= min && field[i] <= max) continue;
-      throw new RangeError(
-        `Cannot dequantize part "${partOf(role, layout)}": it has ${
-          field[i]
-        } at index ${
-          numberInTensor(tile, plan, i)
-        }, it must be from ${min} to ${max}`,
-      );
-    }
+    const bad = firstOutside(field, min, max);
+    if (bad < 0) continue;
+    throw new RangeError(
+      `Cannot dequantize part "${partOf(role, layout)}": it has ${
+        field[bad]
+      } at index ${
+        numberInTensor(tile, plan, bad)
+      }, it must be from ${min} to ${max}`,
+    );
   }
 }
 

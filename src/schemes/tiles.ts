@@ -288,8 +288,6 @@ export interface Thresholds {
   readonly at: ArrayLike<number>;
   /** Codes by how many are exceeded. */
   readonly codes: ArrayLike<number>;
-  /** What of a value is compared: its product with the factor of its group, or its quotient. */
-  readonly of: "product" | "quotient";
 }
 
 /** The order in which a kernel asks for thresholds that it finds by halving. */
@@ -331,12 +329,12 @@ const rankTables = new WeakMap<Thresholds, RankTable>();
 function rankTableOf(thresholds: Thresholds): RankTable {
   const known = rankTables.get(thresholds);
   if (known) return known;
-  const { at, codes, of } = thresholds;
+  const { at, codes } = thresholds;
   const bytes = new Uint8Array(TABLE_BYTES), asked = new Float32Array(20);
   ASKED.forEach((rank, i) => asked[i] = at[rank]);
   bytes.set(new Uint8Array(asked.buffer));
   bytes.set(codes, 80);
-  const byCells = of === "product" && setCells(at, bytes);
+  const byCells = setCells(at, bytes);
   const table = { bytes, asked, byCells };
   rankTables.set(thresholds, table);
   return table;
@@ -363,7 +361,7 @@ function setCells(at: Thresholds["at"], bytes: Uint8Array): boolean {
   return apart;
 }
 
-/** The codes of values by thresholds; a NaN gets the first code. By products, values are at most 1. */
+/** The codes of the products of values with factors, which are at most 1, by thresholds; a NaN gets the first code. */
 export function encodeRanks(
   values: Float32Array,
   tile: Tile,
@@ -371,18 +369,17 @@ export function encodeRanks(
   factors: Float32Array,
   thresholds: Thresholds,
 ): void {
-  const { codes } = tile, { codes: codesOf, of } = thresholds;
+  const { codes } = tile, { codes: codesOf } = thresholds;
   const { bytes, asked, byCells } = rankTableOf(thresholds);
   const table = tile.memory(TABLE_BYTES / 4);
   new Uint8Array(table.buffer, table.byteOffset, TABLE_BYTES).set(bytes);
   const arrays = [values, codes, factors, table];
-  const numbers = [byCells ? 2 : of === "product" ? 0 : 1];
+  const numbers = [Number(byCells)];
   if (done("tile_encode_ranks", tile, span, arrays, numbers)) return;
   for (const { first, count, area } of runs(tile, span)) {
     const factor = factors[area];
     for (let i = first; i < first + count; i++) {
-      const x = of === "product" ? values[i] * factor : values[i] / factor;
-      codes[i] = codesOf[rankOf(fround(x), asked)];
+      codes[i] = codesOf[rankOf(fround(values[i] * factor), asked)];
     }
   }
 }
@@ -393,6 +390,48 @@ function rankOf(x: number, asked: Float32Array): number {
   rank = 2 * rank + (x > asked[4 + rank] ? 1 : 0);
   rank = 2 * rank + (x > asked[8 + rank] ? 1 : 0);
   return 2 * rank + (x > asked[12 + rank] ? 1 : 0);
+}
+
+// ---- codes of E2M1 ----
+
+/** How quotients become codes of E2M1. */
+export interface E2M1Steps {
+  /** Values are multiplied with factors in place of being divided by them. */
+  readonly product?: boolean;
+  /** The type that quotients are rounded to; F32 by default. */
+  readonly dtype?: ComputeDtype;
+  /**
+   * Where a quotient halfway between two magnitudes goes, and what has the sign:
+   *
+   * - `"even"`: to the even code; what is below zero
+   * - `"signed"`: to the even code; what has a sign bit, as −0 has
+   * - `"low"`: to the smaller magnitude; what is not above zero
+   * - `"toZero"`: to the smaller magnitude; what is below zero, but for code 8
+   */
+  readonly rule: "even" | "signed" | "low" | "toZero";
+}
+
+/** The numbers by which kernels know them: src/kernels/wasm/tile.ts. */
+const E2M1_RULES: readonly E2M1Steps["rule"][] = [
+  "even",
+  "signed",
+  "low",
+  "toZero",
+];
+
+/** Finds codes for finite values by factors that are finite and positive; false where there is no kernel. */
+export function encodeE2M1(
+  values: Float32Array,
+  tile: Tile,
+  span: Span,
+  factors: Float32Array,
+  { product = false, dtype = "F32", rule }: E2M1Steps,
+): boolean {
+  return done("tile_encode_e2m1", tile, span, [values, tile.codes, factors], [
+    E2M1_RULES.indexOf(rule),
+    Number(product),
+    COMPUTE_DTYPES.indexOf(dtype),
+  ]);
 }
 
 // ---- values ----

@@ -2,14 +2,15 @@
 // tiles among groups, data that is hard on them, and numbers that kernels leave alone.
 
 import "../../src/kernels/install.ts";
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { Room } from "../../src/kernels/room.ts";
 import { NF4 } from "../../src/schemes/grids.ts";
-import { TO_EVEN, TOWARD_ZERO } from "../../src/schemes/e2m1.ts";
 import {
   areFinite,
   decodeGroups,
+  type E2M1Steps,
+  encodeE2M1,
   encodeRanks,
   encodeSteps,
   fitGroups,
@@ -20,6 +21,13 @@ import {
   type Thresholds,
 } from "../../src/schemes/tiles.ts";
 import { midpoints } from "../../src/numeric/codebooks.ts";
+import { roundTo } from "../../src/numeric/compute.ts";
+import {
+  evenE2M1,
+  lowE2M1,
+  nearestE2M1,
+  signedE2M1,
+} from "../../src/numeric/e2m1.ts";
 import type { ComputeDtype } from "../../src/words/scheme.ts";
 import {
   fieldLength,
@@ -191,21 +199,16 @@ const THRESHOLDS: Readonly<Record<string, Thresholds>> = {
   cells: {
     at: midpoints(Float32Array.from(NF4.values)),
     codes: Array.from({ length: 16 }, (_, k) => k),
-    of: "product",
   },
   halving: {
     at: Array.from({ length: 15 }, (_, k) => (k - 7) / 64),
     codes: Array.from({ length: 16 }, (_, k) => 15 - k),
-    of: "product",
   },
-  even: TO_EVEN,
-  towardZero: TOWARD_ZERO,
 };
 
 Deno.test("codes by thresholds are the same by kernels, at and next to every threshold", () => {
   const bits = new Int32Array(1), float = new Float32Array(bits.buffer);
   for (const [name, thresholds] of Object.entries(THRESHOLDS)) {
-    const product = thresholds.of === "product";
     const near = Array.from(thresholds.at).flatMap((threshold) =>
       [-1, 0, 1].map((ulps) => {
         float[0] = threshold;
@@ -213,7 +216,7 @@ Deno.test("codes by thresholds are the same by kernels, at and next to every thr
         return float[0];
       })
     );
-    near.push(0, -0, 1, -1, ...(product ? [] : [6, -6, 40000, -40000]));
+    near.push(0, -0, 1, -1);
     onBoth((place) => {
       const { tile, span } = place;
       const input = copied(
@@ -231,15 +234,70 @@ Deno.test("codes by thresholds are the same by kernels, at and next to every thr
         const most = numbers(place);
         magnitudesOfGroups(input, tile, span, most);
         const factors = most.map((x) => Math.max(x, 1e-38));
-        const used = copied(
-          place,
-          product ? factors.map((x) => 1 / x) : factors,
-        );
+        const used = copied(place, factors.map((x) => 1 / x));
         encodeRanks(input, tile, span, used, thresholds);
         return { codes: tile.codes };
       }, `${name} ${set}`);
     }
   }
+});
+
+/** The rules of E2M1 by one value at a time. */
+const E2M1_CODES: Readonly<Record<E2M1Steps["rule"], (x: number) => number>> = {
+  even: (x) => evenE2M1(Math.abs(x)) | (x < 0 ? 8 : 0),
+  signed: signedE2M1,
+  low: (x) => lowE2M1(Math.abs(x)) | (x > 0 ? 0 : 8),
+  toZero: (x) => nearestE2M1(x, 0.5),
+};
+
+Deno.test("codes of E2M1 by kernels are those of their rules, at and next to every tie", () => {
+  const before = backend();
+  useBackend("wasm");
+  const float = new Float32Array(1), bits = new Int32Array(float.buffer);
+  const near = [0, 0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5, 6, 7, 60000].flatMap(
+    (tie) =>
+      [-1, 0, 1].flatMap((ulps) => {
+        float[0] = tie;
+        bits[0] = Math.max(0, bits[0] + ulps);
+        return [float[0], -float[0]];
+      }),
+  );
+  for (const [rows, column, columns, span] of PLACES) {
+    const room = new Room();
+    room.open(new Uint8Array(0));
+    const tile = tileOf(
+      { rows: 9, columns: 500 },
+      { row: 0, rows, column, columns },
+      {},
+      room.bytes(rows * columns),
+      room.floats,
+    );
+    const place = { tile, span, room };
+    for (const rule of ["even", "signed", "low", "toZero"] as const) {
+      for (const product of [false, true]) {
+        for (const dtype of DTYPES) {
+          const factor = product ? 0.5 : 2, round = roundTo(dtype);
+          const input = copied(
+            place,
+            Float32Array.from(
+              tile.codes,
+              (_, i) => near[i % near.length] * 2,
+            ),
+          );
+          const factors = numbers(place).fill(factor);
+          const steps = { product, dtype, rule };
+          assert(encodeE2M1(input, tile, span, factors, steps));
+          const expected = Uint8Array.from(
+            input,
+            (x) => E2M1_CODES[rule](round(Math.fround(x / 2))),
+          );
+          const label = `${rule} ${product} ${dtype} ${columns}`;
+          assertSameBytes(tile.codes, expected, label);
+        }
+      }
+    }
+  }
+  useBackend(before);
 });
 
 Deno.test("values are the same by kernels in every type, for any scale, NaN bits included", () => {

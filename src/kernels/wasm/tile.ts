@@ -374,8 +374,6 @@ const CHOICE: usize = memory.data<u32>([
 // whole number nearest to fifteen times them: it tells a rank that is right or one
 // too low, and one comparison which. `table` holds, from 96 on: the ranks of -15 ... 15
 // (32 bytes), and the four planes of bytes of the thresholds, infinity the last.
-const CELLS: i32 = 2;
-
 @inline function cell(x: v128, fifteen: v128, magic: v128, mask: v128): v128 {
   return v128.and(f32x4.add(f32x4.mul(x, fifteen), magic), mask);
 }
@@ -407,10 +405,10 @@ function encodeCells(src: usize, codes: usize, n: i32, factor: f32, table: usize
   }
 }
 
-// x * factor, or x / factor where `way` is 1, against the thresholds; 2 for products by cells.
+// x * factor against the thresholds, by cells or by halving.
 export function tile_encode_ranks(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  src: usize, codes: usize, factors: usize, table: usize, way: i32,
+  src: usize, codes: usize, factors: usize, table: usize, byCells: i32,
 ): i32 {
   const top = v128.load(table), second = v128.load(table, 16), third = v128.load(table, 32);
   const low = v128.load(table, 48), high = v128.load(table, 64), codesOf = v128.load(table, 80);
@@ -420,7 +418,7 @@ export function tile_encode_ranks(
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
       const n = min(size, rest), f = v128.load32_splat(factors + at);
       const end = src + (<usize>n << 2);
-      if (way == CELLS) {
+      if (byCells) {
         encodeCells(src, codes, n, load<f32>(factors + at), table);
         codes += <usize>n;
         src = end;
@@ -429,12 +427,8 @@ export function tile_encode_ranks(
       }
       for (let left = n; left > 0; left -= 16) {
         const p = sixteen(src, left);
-        let a = v128.load(p), b = v128.load(p, 16), c = v128.load(p, 32), d = v128.load(p, 48);
-        if (way) {
-          a = f32x4.div(a, f); b = f32x4.div(b, f); c = f32x4.div(c, f); d = f32x4.div(d, f);
-        } else {
-          a = f32x4.mul(a, f); b = f32x4.mul(b, f); c = f32x4.mul(c, f); d = f32x4.mul(d, f);
-        }
+        const a = f32x4.mul(v128.load(p), f), b = f32x4.mul(v128.load(p, 16), f);
+        const c = f32x4.mul(v128.load(p, 32), f), d = f32x4.mul(v128.load(p, 48), f);
         const ranks = i8x16.narrow_i16x8_u(
           i16x8.narrow_i32x4_s(
             rank(a, top, second, third, low, high, base, four, eight, one),
@@ -455,6 +449,85 @@ export function tile_encode_ranks(
     }
     factors += <usize>stride;
   }
+  return 0;
+}
+
+// ---- codes of E2M1 ----
+
+// Rules, as src/schemes/tiles.ts numbers them.
+const SIGNED_E2M1: i32 = 1;
+const LOW: i32 = 2;
+const TO_ZERO: i32 = 3;
+
+// Magnitudes up to 2 are 2a steps, up to 4 a + 2, up to 6 a / 2 + 4: with p = 1, 2, 4
+// the power of two below a, 2a / p steps more than twice the exponent of p.
+@inline function e2m1(
+  src: usize, f: v128, k: v128, six: v128, one: v128, exponent: v128, twice: v128, magic: v128, home: v128, half: v128,
+  bound: v128, signs: v128, eight: v128, low: bool, product: bool, dtype: i32,
+): v128 {
+  const x = v128.load(src);
+  let q = product ? f32x4.mul(x, f) : f32x4.div(x, f);
+  if (dtype) q = computed(q, dtype);
+  const a = f32x4.pmin(v128.and(q, k), six), p = v128.and(i32x4.max_s(a, one), exponent);
+  let steps = f32x4.mul(a, i32x4.sub(twice, p));
+  if (low) steps = f32x4.ceil(f32x4.sub(steps, half));
+  const magnitude = i32x4.sub(i32x4.add(f32x4.add(steps, magic), i32x4.shr_u(p, 22)), home);
+  const negative = v128.or(f32x4.lt(q, bound), v128.and(i32x4.shr_s(q, 31), signs));
+  return v128.or(magnitude, v128.and(negative, eight));
+}
+
+@inline function encodeE2M1(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  src: usize, codes: usize, factors: usize, rule: i32, product: bool, dtype: i32,
+): void {
+  const six = pin(6), one = pin(1), exponent = v128.load(F16_CONSTANTS), magic = roundMagic(), k = magnitudeBits();
+  const twice = pin(reinterpret<f32>(0x40000000 + 0x3f800000)), home = pin(reinterpret<f32>(0x4b400000 + 254)), half = pin(0.5);
+  // What is below this has a sign; below the smallest number is what is not above 0.
+  const bound = pin(rule == LOW ? reinterpret<f32>(1) : rule == TO_ZERO ? -0.25 : 0);
+  const signs = pin(reinterpret<f32>(rule == SIGNED_E2M1 ? -1 : 0)), eight = pin(reinterpret<f32>(8)), low = rule >= LOW;
+  for (; rows > 0; rows--) {
+    let at: usize = 0;
+    for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
+      const all = min(size, rest), f = pin(load<f32>(factors + at));
+      let n = all;
+      for (; n > 0; n -= 16) {
+        const s = sixteen(src, n);
+        storeCodes(codes, i8x16.narrow_i16x8_u(
+          i16x8.narrow_i32x4_s(
+            e2m1(s, f, k, six, one, exponent, twice, magic, home, half, bound, signs, eight, low, product, dtype),
+            e2m1(s + 16, f, k, six, one, exponent, twice, magic, home, half, bound, signs, eight, low, product, dtype),
+          ),
+          i16x8.narrow_i32x4_s(
+            e2m1(s + 32, f, k, six, one, exponent, twice, magic, home, half, bound, signs, eight, low, product, dtype),
+            e2m1(s + 48, f, k, six, one, exponent, twice, magic, home, half, bound, signs, eight, low, product, dtype),
+          ),
+        ), n);
+        src += 64;
+        codes += 16;
+      }
+      // Where the last sixteen were not all of the group's.
+      src += <usize>n << 2;
+      codes += <usize>n;
+      at += 4;
+    }
+    factors += <usize>stride;
+  }
+}
+
+@noinline function encodePlainE2M1(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, codes: usize, factors: usize, rule: i32,
+): void {
+  encodeE2M1(rows, columns, first, group, stride, src, codes, factors, rule, false, 0);
+}
+
+// Factors are finite and positive, and values finite: no quotient is a NaN.
+export function tile_encode_e2m1(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  src: usize, codes: usize, factors: usize, rule: i32, product: i32, dtype: i32,
+): i32 {
+  if (product || dtype) {
+    encodeE2M1(rows, columns, first, group, stride, src, codes, factors, rule, product != 0, dtype);
+  } else encodePlainE2M1(rows, columns, first, group, stride, src, codes, factors, rule);
   return 0;
 }
 
@@ -491,17 +564,17 @@ const F16_CONSTANTS: usize = memory.data<u32>([
   return dtype == F16 ? toF16(x) : dtype == BF16 ? toBF16(x) : x;
 }
 
-// Values rounded to a type, and cut to plus and minus `largest`.
+// Values rounded to a type, and cut to plus and minus `largest`; a NaN stays one.
 export function tile_round(n: i32, src: usize, dst: usize, dtype: i32, largest: f32): i32 {
   const high = pin(largest), low = pin(-largest);
   for (const body = src + (<usize>(n & ~3) << 2); src < body; src += 16) {
     const x = v128.load(src), y = dtype == F16 ? toF16(x) : toBF16(x);
-    v128.store(dst, f32x4.pmin(high, f32x4.pmax(low, y)));
+    v128.store(dst, f32x4.pmin(f32x4.pmax(y, low), high));
     dst += 16;
   }
   for (n &= 3; n > 0; n--) {
     const y = computed(v128.load32_splat(src), dtype);
-    v128.store32_lane(dst, f32x4.pmin(high, f32x4.pmax(low, y)), 0);
+    v128.store32_lane(dst, f32x4.pmin(f32x4.pmax(y, low), high), 0);
     src += 4;
     dst += 4;
   }
@@ -628,22 +701,54 @@ function isFull(grid: usize): bool {
   return (bits & 0xffff) != 0;
 }
 
+// A function for each, so that what is loaded once stays in registers.
+@noinline function decodeF16(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: bool,
+): void {
+  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, biased, F16, false);
+}
+@noinline function decodeBF16(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: bool,
+): void {
+  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, biased, BF16, false);
+}
+@noinline function decodeBiased(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
+): void {
+  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, true, 0, true);
+}
+@noinline function decodeFull(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
+): void {
+  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, false, 0, true);
+}
+@noinline function decodeShort(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
+): void {
+  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, false, 0, false);
+}
+
+// Groups of which a table for each is worth its making.
+const LONG: i32 = 64;
+
 export function tile_decode(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: i32, dtype: i32,
 ): i32 {
-  if (dtype == F16) {
-    decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, biased != 0, F16, false);
-  } else if (dtype == BF16) {
-    decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, biased != 0, BF16, false);
-  } else if (biased) {
-    decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, true, 0, true);
-  } else if (isFull(grid)) {
-    decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, false, 0, true);
-  } else {
-    decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, false, 0, false);
+  if (dtype && (biased || group >= LONG)) {
+    if (dtype == F16) decodeF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out, biased != 0);
+    else decodeBF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out, biased != 0);
+    return 0;
   }
-  return 0;
+  if (biased) decodeBiased(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
+  else if (isFull(grid)) decodeFull(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
+  else decodeShort(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
+  return dtype ? tile_round(rows * columns, out, out, dtype, Infinity) : 0;
 }
 
 // ---- nibbles ----
