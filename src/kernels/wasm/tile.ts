@@ -246,46 +246,39 @@ const SOME: usize = memory.data(80, 16);
   }
 }
 
-// Steps are rounded to float16 and bfloat16 as if those had the exponents of float32:
-// what is too small or too large for them is clamped or a code's zero either way.
-@inline function cutBits(x: v128, half: v128, keep: v128, one: v128, dtype: i32): v128 {
-  if (dtype == F16) {
-    return v128.and(i32x4.add(i32x4.add(x, half), v128.and(i32x4.shr_u(x, 13), one)), keep);
-  }
-  if (dtype == BF16) {
-    return v128.and(i32x4.add(i32x4.add(x, half), v128.and(i32x4.shr_u(x, 16), one)), keep);
-  }
-  return x;
+// Steps are rounded to a type of 16 bits as if it had the exponents of float32: what is
+// too small or too large for it is clamped or a code's zero either way. `bits` are cut off.
+@inline function cutBits(x: v128, half: v128, keep: v128, one: v128, bits: i32): v128 {
+  return bits ? v128.and(i32x4.add(i32x4.add(x, half), v128.and(i32x4.shr_u(x, bits), one)), keep) : x;
 }
 
 // The codes of one vector: steps rounded after the division or product, and after the sum.
 @inline function stepsOf(
   src: usize, s: v128, before: v128, low: v128, high: v128, magic: v128, home: v128, half: v128, keep: v128, one: v128,
-  product: bool, dtype: i32,
+  product: i32, bits: i32,
 ): v128 {
-  const x = v128.load(src), q = cutBits(product ? f32x4.mul(x, s) : f32x4.div(x, s), half, keep, one, dtype);
-  const sum = cutBits(f32x4.add(q, before), half, keep, one, dtype);
+  const x = v128.load(src), q = cutBits(product ? f32x4.mul(x, s) : f32x4.div(x, s), half, keep, one, bits);
+  const sum = cutBits(f32x4.add(q, before), half, keep, one, bits);
   return i32x4.sub(f32x4.add(f32x4.pmin(f32x4.pmax(low, sum), high), magic), home);
 }
 
-@inline function encodeSteps(
-  src: usize, codes: usize, n: i32, scale: f32, add: f32, after: f32, product: bool, dtype: i32,
-): void {
-  const s = pin(scale), before = pin(add), low = pin(-after), high = pin(15 - after), magic = roundMagic();
+@noinline function encodeStepsOf(src: usize, codes: usize, n: i32, scale: f32, offset: f32, way: i32, bits: i32): void {
+  const first = way == ADD || way == ADD_SIGNED || way == MULTIPLY_ADD, signed: f32 = way == ADD_SIGNED ? 8 : 0;
+  const after = first ? signed : offset, product = <i32>(way >= MULTIPLY);
+  const s = pin(scale), before = pin(first ? offset - signed : 0), low = pin(-after), high = pin(15 - after), magic = roundMagic();
   // What the sum with the magic number has in front of a code.
   const home = pin(reinterpret<f32>(0x4b400000 - <i32>after));
-  const half = pin(reinterpret<f32>(dtype == F16 ? 0xfff : 0x7fff)), one = pin(reinterpret<f32>(1));
-  const keep = pin(reinterpret<f32>(dtype == F16 ? ~0x1fff : ~0xffff));
+  const half = pin(reinterpret<f32>((1 << (bits - 1)) - 1)), keep = pin(reinterpret<f32>(-1 << bits)), one = pin(reinterpret<f32>(1));
   for (; n > 0; n -= 16) {
     const p = sixteen(src, n);
     storeCodes(codes, i8x16.narrow_i16x8_u(
       i16x8.narrow_i32x4_s(
-        stepsOf(p, s, before, low, high, magic, home, half, keep, one, product, dtype),
-        stepsOf(p + 16, s, before, low, high, magic, home, half, keep, one, product, dtype),
+        stepsOf(p, s, before, low, high, magic, home, half, keep, one, product, bits),
+        stepsOf(p + 16, s, before, low, high, magic, home, half, keep, one, product, bits),
       ),
       i16x8.narrow_i32x4_s(
-        stepsOf(p + 32, s, before, low, high, magic, home, half, keep, one, product, dtype),
-        stepsOf(p + 48, s, before, low, high, magic, home, half, keep, one, product, dtype),
+        stepsOf(p + 32, s, before, low, high, magic, home, half, keep, one, product, bits),
+        stepsOf(p + 48, s, before, low, high, magic, home, half, keep, one, product, bits),
       ),
     ), n);
     src += 64;
@@ -293,35 +286,12 @@ const SOME: usize = memory.data(80, 16);
   }
 }
 
-// A function for each, so that its constants stay in registers.
-@noinline function encodeQuotients(src: usize, codes: usize, n: i32, scale: f32, add: f32, after: f32): void {
-  encodeSteps(src, codes, n, scale, add, after, false, 0);
-}
-@noinline function encodeProducts(src: usize, codes: usize, n: i32, scale: f32, add: f32, after: f32): void {
-  encodeSteps(src, codes, n, scale, add, after, true, 0);
-}
-@noinline function encodeQuotientsF16(src: usize, codes: usize, n: i32, scale: f32, add: f32, after: f32): void {
-  encodeSteps(src, codes, n, scale, add, after, false, F16);
-}
-@noinline function encodeQuotientsBF16(src: usize, codes: usize, n: i32, scale: f32, add: f32, after: f32): void {
-  encodeSteps(src, codes, n, scale, add, after, false, BF16);
-}
-
-@inline function encodeRounded(src: usize, codes: usize, n: i32, scale: f32, offset: f32, way: i32, dtype: i32): void {
-  const first = way == ADD || way == ADD_SIGNED || way == MULTIPLY_ADD, home: f32 = way == ADD_SIGNED ? 8 : 0;
-  const add: f32 = first ? offset - home : 0, after = first ? home : offset;
-  if (way >= MULTIPLY) encodeProducts(src, codes, n, scale, add, after);
-  else if (dtype == F16) encodeQuotientsF16(src, codes, n, scale, add, after);
-  else if (dtype == BF16) encodeQuotientsBF16(src, codes, n, scale, add, after);
-  else encodeQuotients(src, codes, n, scale, add, after);
-}
-
 // 1 where a scale or offset is none that this can do: the scalar way has to.
 export function tile_encode_steps(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   src: usize, codes: usize, scales: usize, offsets: usize, way: i32, dtype: i32,
 ): i32 {
-  if (way >= MULTIPLY && dtype) return 1;
+  const bits = dtype == F16 ? 13 : dtype == BF16 ? 16 : 0;
   const whole = way == DIVIDE || way == MULTIPLY;
   for (; rows > 0; rows--) {
     let at: usize = 0;
@@ -330,7 +300,7 @@ export function tile_encode_steps(
       if (!isFinite32(scale) || !isFinite32(offset) || scale == 0 && way != RECIPROCAL) return 1;
       if (whole && !(abs(offset) < 4096 && nearest(offset) == offset)) return 1;
       if (way == RECIPROCAL) encodeMultiplying(src, codes, n, scale, offset);
-      else if (whole || way >= ADD) encodeRounded(src, codes, n, scale, offset, way, dtype);
+      else if (whole || way >= ADD) encodeStepsOf(src, codes, n, scale, offset, way, bits);
       else encodeShifted(src, codes, n, scale, way == SHIFT ? offset * scale : -offset);
       at += 4;
       src += <usize>n << 2;
@@ -463,7 +433,7 @@ const TO_ZERO: i32 = 3;
 // the power of two below a, 2a / p steps more than twice the exponent of p.
 @inline function e2m1(
   src: usize, f: v128, k: v128, six: v128, one: v128, exponent: v128, twice: v128, magic: v128, home: v128, half: v128,
-  bound: v128, signs: v128, eight: v128, low: bool, product: bool, dtype: i32,
+  bound: v128, signs: v128, eight: v128, low: bool, product: i32, dtype: i32,
 ): v128 {
   const x = v128.load(src);
   let q = product ? f32x4.mul(x, f) : f32x4.div(x, f);
@@ -476,10 +446,11 @@ const TO_ZERO: i32 = 3;
   return v128.or(magnitude, v128.and(negative, eight));
 }
 
-@inline function encodeE2M1(
+// Factors are finite and positive, and values finite: no quotient is a NaN.
+export function tile_encode_e2m1(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  src: usize, codes: usize, factors: usize, rule: i32, product: bool, dtype: i32,
-): void {
+  src: usize, codes: usize, factors: usize, rule: i32, product: i32, dtype: i32,
+): i32 {
   const six = pin(6), one = pin(1), exponent = v128.load(F16_CONSTANTS), magic = roundMagic(), k = magnitudeBits();
   const twice = pin(reinterpret<f32>(0x40000000 + 0x3f800000)), home = pin(reinterpret<f32>(0x4b400000 + 254)), half = pin(0.5);
   // What is below this has a sign; below the smallest number is what is not above 0.
@@ -512,22 +483,6 @@ const TO_ZERO: i32 = 3;
     }
     factors += <usize>stride;
   }
-}
-
-@noinline function encodePlainE2M1(
-  rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, codes: usize, factors: usize, rule: i32,
-): void {
-  encodeE2M1(rows, columns, first, group, stride, src, codes, factors, rule, false, 0);
-}
-
-// Factors are finite and positive, and values finite: no quotient is a NaN.
-export function tile_encode_e2m1(
-  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  src: usize, codes: usize, factors: usize, rule: i32, product: i32, dtype: i32,
-): i32 {
-  if (product || dtype) {
-    encodeE2M1(rows, columns, first, group, stride, src, codes, factors, rule, product != 0, dtype);
-  } else encodePlainE2M1(rows, columns, first, group, stride, src, codes, factors, rule);
   return 0;
 }
 
