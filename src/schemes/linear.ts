@@ -20,6 +20,7 @@ import {
   areaNumber,
   areasOf,
   type FieldPlans,
+  firstOfArea,
   indexInTensor,
   runs,
   type Span,
@@ -200,7 +201,7 @@ function fitGroup(
   if (overflow === "clamp") {
     return fit(clamp(min, -limit, limit), clamp(max, -limit, limit));
   }
-  const index = firstOf(area, plan.group, tile);
+  const index = indexInTensor(tile, firstOfArea(tile, plan.group, area));
   const number = areaNumber(tile.matrix, plan.group, index);
   throw new ScaleOverflow(number, index, DTYPE_NAMES[stored]);
 }
@@ -208,14 +209,6 @@ function fitGroup(
 function isHeld(x: number, dtype: ComputeDtype): boolean {
   return Math.abs(x) <= SURELY_HELD[dtype] ||
     Number.isFinite(roundTo(dtype)(x));
-}
-
-/** Index in the whole tensor of the first value of a group. */
-function firstOf(area: number, group: Span, tile: Tile): number {
-  for (const run of runs(tile, group)) {
-    if (run.area === area) return indexInTensor(tile, run.first);
-  }
-  throw new Error(`A tile has no group ${area}`);
 }
 
 // ---- dequantizing ----

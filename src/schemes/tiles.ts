@@ -436,12 +436,15 @@ export function encodeE2M1(
 
 // ---- values ----
 
-/** How codes become values: `(g − o)·s`, or `g·s + o`, rounded to the dtype after the product and after the sum. */
+/**
+ * How codes become values: `(g − o)·s`, or `g·s + o`, rounded to the dtype after the
+ * product and after the sum; `step` rounds after the difference, too.
+ */
 export interface Lookup {
   /** What codes stand for, in float32. */
   readonly values: ArrayLike<number>;
   /** What the offset is; without one it is 0. */
-  readonly offset?: "zero" | "bias";
+  readonly offset?: "zero" | "bias" | "step";
   /** In which dtype values are computed. */
   readonly computeDtype: ComputeDtype;
 }
@@ -479,7 +482,8 @@ export function decodeGroups(
   const { codes } = tile, table = tile.memory(16), biased = offset === "bias";
   table.set(grid);
   const arrays = [codes, scales, offsets, table, out];
-  const numbers = [biased ? 1 : 0, COMPUTE_DTYPES.indexOf(computeDtype)];
+  const way = biased ? 1 : offset === "step" && computeDtype !== "F32" ? 2 : 0;
+  const numbers = [way, COMPUTE_DTYPES.indexOf(computeDtype)];
   if (done("tile_decode", tile, span, arrays, numbers)) return;
   const round = roundTo(computeDtype), values = new Float32Array(16);
   let sum = 0;
@@ -489,7 +493,7 @@ export function decodeGroups(
       const g = table[code];
       values[code] = biased
         ? round(fround(round(fround(g * scale)) + offset))
-        : round(fround(fround(g - offset) * scale));
+        : round(fround((way === 2 ? round : fround)(g - offset) * scale));
       sum += values[code] * 0;
     }
     for (let i = first; i < first + count; i++) out[i] = values[codes[i]];

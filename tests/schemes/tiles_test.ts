@@ -308,7 +308,7 @@ Deno.test("values are the same by kernels in every type, for any scale, NaN bits
   const odd = [0, -0, 1e-45, -3e-8, 65520, 3.4e38, Infinity, -Infinity, NaN];
   for (const [name, values] of Object.entries(grids)) {
     for (const computeDtype of DTYPES) {
-      for (const offset of [undefined, "zero", "bias"] as const) {
+      for (const offset of [undefined, "zero", "bias", "step"] as const) {
         onBoth((place) => {
           const { tile, span, room } = place, next = random(tile.codes.length);
           tile.codes.forEach((_, i) =>

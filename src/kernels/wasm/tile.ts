@@ -536,12 +536,19 @@ export function tile_round(n: i32, src: usize, dst: usize, dtype: i32, largest: 
   return 0;
 }
 
+// Ways to decode, as src/schemes/tiles.ts numbers them.
+const BIAS: i32 = 1;
+const STEP: i32 = 2;
+
 // Four entries of a group's table: (g - offset) * scale, or g * scale + offset.
-@noinline function entries(grid: usize, s: v128, o: v128, biased: bool, dtype: i32): v128 {
+@noinline function entries(grid: usize, s: v128, o: v128, way: i32, dtype: i32): v128 {
   const g = v128.load(grid);
-  const x = biased
-    ? f32x4.add(computed(f32x4.mul(g, s), dtype), o)
-    : f32x4.mul(f32x4.sub(g, o), s);
+  let x: v128;
+  if (way == BIAS) x = f32x4.add(computed(f32x4.mul(g, s), dtype), o);
+  else {
+    const d = f32x4.sub(g, o);
+    x = f32x4.mul(way == STEP ? computed(d, dtype) : d, s);
+  }
   const y = computed(x, dtype);
   return v128.bitselect(i32x4.splat(0x7fc00000), y, f32x4.ne(y, y));
 }
@@ -594,11 +601,11 @@ export function tile_round(n: i32, src: usize, dst: usize, dtype: i32, largest: 
 
 // Codes of a group with a table of its own, in a type of 16 bits: made once, in all its roundings.
 @inline function decodeRounded(
-  codes: usize, n: i32, out: usize, grid: usize, sc: f32, shift: f32, biased: bool, dtype: i32, z: v128,
+  codes: usize, n: i32, out: usize, grid: usize, sc: f32, shift: f32, way: i32, dtype: i32, z: v128,
 ): void {
   const s = f32x4.splat(sc), o = f32x4.splat(shift), end = out + (<usize>n << 2);
-  const t0 = entries(grid, s, o, biased, dtype), t1 = entries(grid + 16, s, o, biased, dtype);
-  const t2 = entries(grid + 32, s, o, biased, dtype), t3 = entries(grid + 48, s, o, biased, dtype);
+  const t0 = entries(grid, s, o, way, dtype), t1 = entries(grid + 16, s, o, way, dtype);
+  const t2 = entries(grid + 32, s, o, way, dtype), t3 = entries(grid + 48, s, o, way, dtype);
   const c = planesAbove(t0, t1), d = planesAbove(t2, t3), p2 = evenPlane(c, d), p3 = oddPlane(c, d);
   const p1 = dtype == F16 ? oddPlane(planesBelow(t0, t1), planesBelow(t2, t3)) : z;
   for (const body = out + (<usize>(n & ~15) << 2); out < body; out += 64) {
@@ -628,7 +635,7 @@ const TABLE: usize = memory.data(64, 16);
 
 @inline function decodeAll(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: bool, dtype: i32, full: bool,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, way: i32, dtype: i32, full: bool,
 ): void {
   const z = zero();
   const a = planesBelow(v128.load(grid), v128.load(grid, 16)), b = planesBelow(v128.load(grid, 32), v128.load(grid, 48));
@@ -638,8 +645,8 @@ const TABLE: usize = memory.data(64, 16);
     let at: usize = 0;
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
       const n = min(size, rest), s = load<f32>(scales + at), o = load<f32>(offsets + at);
-      if (dtype) decodeRounded(codes, n, out, grid, s, o, biased, dtype, z);
-      else decodeScaled(codes, n, out, grid, s, o, p0, p1, p2, p3, z, biased, full);
+      if (dtype) decodeRounded(codes, n, out, grid, s, o, way, dtype, z);
+      else decodeScaled(codes, n, out, grid, s, o, p0, p1, p2, p3, z, way == BIAS, full);
       codes += <usize>n;
       out += <usize>n << 2;
       at += 4;
@@ -659,33 +666,33 @@ function isFull(grid: usize): bool {
 // A function for each, so that what is loaded once stays in registers.
 @noinline function decodeF16(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: bool,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, way: i32,
 ): void {
-  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, biased, F16, false);
+  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, way, F16, false);
 }
 @noinline function decodeBF16(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: bool,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, way: i32,
 ): void {
-  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, biased, BF16, false);
+  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, way, BF16, false);
 }
 @noinline function decodeBiased(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
 ): void {
-  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, true, 0, true);
+  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, BIAS, 0, true);
 }
 @noinline function decodeFull(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
 ): void {
-  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, false, 0, true);
+  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, 0, 0, true);
 }
 @noinline function decodeShort(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
 ): void {
-  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, false, 0, false);
+  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, 0, 0, false);
 }
 
 // Groups of which a table for each is worth its making.
@@ -693,14 +700,14 @@ const LONG: i32 = 64;
 
 export function tile_decode(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: i32, dtype: i32,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, way: i32, dtype: i32,
 ): i32 {
-  if (dtype && (biased || group >= LONG)) {
-    if (dtype == F16) decodeF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out, biased != 0);
-    else decodeBF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out, biased != 0);
+  if (dtype && (way || group >= LONG)) {
+    if (dtype == F16) decodeF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out, way);
+    else decodeBF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out, way);
     return 0;
   }
-  if (biased) decodeBiased(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
+  if (way) decodeBiased(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
   else if (isFull(grid)) decodeFull(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
   else decodeShort(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
   return dtype ? tile_round(rows * columns, out, out, dtype, Infinity) : 0;
