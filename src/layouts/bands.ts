@@ -365,6 +365,13 @@ function gather(
     to.set(bytes.subarray(band.at, band.at + to.length));
     return true;
   }
+  if (band.stride === unit.bytes) {
+    const length = band.count * unit.bytes;
+    for (let r = 0, at = band.at; r < band.rows; r++, at += band.rowStride) {
+      to.set(bytes.subarray(at, at + length), r * length);
+    }
+    return true;
+  }
   const words = elementsOf(bytes, band, unit);
   if (!words) return false;
   const packed = elementsOf(to, NO_BAND, unit)!;
@@ -388,6 +395,13 @@ function scatter(
 ): boolean {
   if (isTogether(band, unit)) {
     bytes.set(from, band.at);
+    return true;
+  }
+  if (band.stride === unit.bytes) {
+    const length = band.count * unit.bytes;
+    for (let r = 0, at = band.at; r < band.rows; r++, at += band.rowStride) {
+      bytes.set(from.subarray(r * length, (r + 1) * length), at);
+    }
     return true;
   }
   const words = elementsOf(bytes, band, unit);
