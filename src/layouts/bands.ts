@@ -35,6 +35,7 @@ export function unpackBand(
   item: CodesItem,
   tile: Tile,
 ): void {
+  if (item.spare) return unpackSingles(bytes, band, unit, item, tile);
   if (packByKernel("tile_unpack", bytes, band, unit, item, tile)) return;
   if (unit.rows > 1) return unpackColumns(bytes, band, unit, item, tile);
   const halves = halvesOf(item.nibbles), { flip = 0 } = item;
@@ -63,6 +64,7 @@ export function packBand(
   item: CodesItem,
   tile: Tile,
 ): void {
+  if (item.spare) return packSingles(bytes, band, unit, item, tile);
   if (packByKernel("tile_pack", bytes, band, unit, item, tile)) return;
   if (unit.rows > 1) return packColumns(bytes, band, unit, item, tile);
   const halves = halvesOf(item.nibbles), { flip = 0 } = item;
@@ -255,6 +257,39 @@ function packPairs(
   }
 }
 
+/** Units of one code in the low half of a byte. */
+function unpackSingles(
+  bytes: Uint8Array,
+  band: Band,
+  unit: Unit,
+  { flip = 0 }: CodesItem,
+  tile: Tile,
+): void {
+  for (let r = 0; r < band.rows; r++) {
+    const first = firstCode(band, unit, tile, r);
+    const at = band.at + r * band.rowStride;
+    for (let u = 0; u < band.count; u++) {
+      tile.codes[first + u] = bytes[at + u * band.stride] & 15 ^ flip;
+    }
+  }
+}
+
+function packSingles(
+  bytes: Uint8Array,
+  band: Band,
+  unit: Unit,
+  { flip = 0 }: CodesItem,
+  tile: Tile,
+): void {
+  for (let r = 0; r < band.rows; r++) {
+    const first = firstCode(band, unit, tile, r);
+    const at = band.at + r * band.rowStride;
+    for (let u = 0; u < band.count; u++) {
+      bytes[at + u * band.stride] = tile.codes[first + u] ^ flip;
+    }
+  }
+}
+
 /** Units one column wide. */
 function unpackColumns(
   bytes: Uint8Array,
@@ -354,35 +389,25 @@ function isTogether({ rows, rowStride, count, stride }: Band, unit: Unit) {
   return stride === unit.bytes && (rows === 1 || rowStride === count * stride);
 }
 
-/** Copies the units of a band, row by row. */
+/** Copies the units of a band, row by row; false where they are no elements of an array. */
 function gather(
   bytes: Uint8Array,
   band: Band,
   unit: Unit,
   to: Uint8Array,
 ): boolean {
-  if (isTogether(band, unit)) {
-    to.set(bytes.subarray(band.at, band.at + to.length));
-    return true;
-  }
-  if (band.stride === unit.bytes) {
-    const length = band.count * unit.bytes;
-    for (let r = 0, at = band.at; r < band.rows; r++, at += band.rowStride) {
-      to.set(bytes.subarray(at, at + length), r * length);
+  const { rows, count, at, rowStride, stride } = band;
+  if (stride !== unit.bytes) {
+    const from = elementsOf(bytes, band, unit);
+    if (from) {
+      copyUnits(from, elementsOf(to, NO_BAND, unit)!, band, unit, true);
     }
-    return true;
+    return from !== undefined;
   }
-  const words = elementsOf(bytes, band, unit);
-  if (!words) return false;
-  const packed = elementsOf(to, NO_BAND, unit)!;
-  const { rows, count } = band, { bytes: width } = unit;
-  const rowStride = band.rowStride / width, stride = band.stride / width;
-  for (let c = 0, from = band.at / width; c < count; c++, from += stride) {
-    for (let r = 0, i = c, at = from; r < rows; r++) {
-      packed[i] = words[at];
-      i += count;
-      at += rowStride;
-    }
+  const length = isTogether(band, unit) ? to.length : count * stride;
+  for (let r = 0; r * length < to.length && r < rows; r++) {
+    const start = at + r * rowStride;
+    to.set(bytes.subarray(start, start + length), r * length);
   }
   return true;
 }
@@ -393,31 +418,39 @@ function scatter(
   unit: Unit,
   bytes: Uint8Array,
 ): boolean {
-  if (isTogether(band, unit)) {
-    bytes.set(from, band.at);
-    return true;
+  const { rows, count, at, rowStride, stride } = band;
+  if (stride !== unit.bytes) {
+    const to = elementsOf(bytes, band, unit);
+    if (to) copyUnits(to, elementsOf(from, NO_BAND, unit)!, band, unit, false);
+    return to !== undefined;
   }
-  if (band.stride === unit.bytes) {
-    const length = band.count * unit.bytes;
-    for (let r = 0, at = band.at; r < band.rows; r++, at += band.rowStride) {
-      bytes.set(from.subarray(r * length, (r + 1) * length), at);
-    }
-    return true;
+  const length = isTogether(band, unit) ? from.length : count * stride;
+  for (let r = 0; r * length < from.length && r < rows; r++) {
+    bytes.set(from.subarray(r * length, (r + 1) * length), at + r * rowStride);
   }
-  const words = elementsOf(bytes, band, unit);
-  if (!words) return false;
-  const packed = elementsOf(from, NO_BAND, unit)!;
-  const { rows, count } = band, { bytes: width } = unit;
+  return true;
+}
+
+/** Copies units that lie anywhere to where they lie row by row, or from there. */
+function copyUnits(
+  units: Elements,
+  packed: Elements,
+  { rows, count, ...band }: Band,
+  { bytes: width }: Unit,
+  packs: boolean,
+): void {
   const rowStride = band.rowStride / width, stride = band.stride / width;
-  for (let c = 0, to = band.at / width; c < count; c++, to += stride) {
-    for (let r = 0, i = c, at = to; r < rows; r++) {
-      words[at] = packed[i];
+  for (let c = 0, first = band.at / width; c < count; c++, first += stride) {
+    for (let r = 0, i = c, at = first; r < rows; r++) {
+      if (packs) packed[i] = units[at];
+      else units[at] = packed[i];
       i += count;
       at += rowStride;
     }
   }
-  return true;
 }
+
+type Elements = Int32Array | Uint8Array;
 
 /** All bytes of an array. */
 const NO_BAND = { at: 0, rowStride: 0, stride: 0 };
@@ -427,7 +460,7 @@ function elementsOf(
   array: Uint8Array,
   { at, rowStride, stride }: Pick<Band, "at" | "rowStride" | "stride">,
   unit: Unit,
-): Int32Array | Uint8Array | undefined {
+): Elements | undefined {
   if (unit.bytes === 1) return array;
   const { buffer, byteOffset, byteLength } = array;
   const aligned = (byteOffset | at | rowStride | stride) % 4 === 0;

@@ -137,15 +137,18 @@ function bandOf(
   return { at, row, rows, rowStride, column, count: columns, stride };
 }
 
-/** The units that a tile has whole, all in a row or all in a column. Others, and those with halves of bytes to spare, are left to be done one by one. */
+/** The units that a tile has whole, all in a row or all in a column. Others, and those with halves of bytes to spare beside more than one code, are left to be done one by one. */
 function wholeUnits(
   part: PartBytes,
-  { spare }: CodesItem,
+  { spare, nibbles }: CodesItem,
   matrix: Matrix,
   { row, rows, column, columns }: Tile,
 ): Band | undefined {
   const { unit } = part.plan, { rowStep, rows: tall } = unit;
-  if (spare || rowStep !== undefined || tall > 1 && unit.columns > 1) {
+  const isSingle = spare && nibbles.length === 1 && nibbles[0] === 0;
+  if (
+    spare && !isSingle || rowStep !== undefined || tall > 1 && unit.columns > 1
+  ) {
     return undefined;
   }
   const first = Math.ceil(column / unit.columns);
