@@ -28,7 +28,7 @@ import {
 /** Values in a tile: what is worked on stays in the second cache, and calls are rare. */
 const TILE_VALUES = 32768;
 
-/** Values in a tile of whole rows, which are decoded to where they go: all that a room holds. */
+/** Values in a tile of whole rows, which need no copying from and to rows: all that a room holds. */
 const WIDE_TILE_VALUES = 65536;
 
 /** Rows that such a tile has at least, where units of a column lie together. */
@@ -73,6 +73,19 @@ export function tallness(tensor: Tensor, columns: number): number {
   return Math.max(1, Math.floor(rows / step)) * step;
 }
 
+/** How many values tiles of rows of `columns` values have at most, and how many rows at least. */
+function tilesOf(
+  tensor: Tensor,
+  columns: number,
+  grain: number,
+): { capacity: number; rows: number } {
+  const isWide = isInColumns(tensor) &&
+    columns * WIDE_TILE_ROWS <= WIDE_TILE_VALUES;
+  return isWide
+    ? { capacity: WIDE_TILE_VALUES, rows: rowsOfUnits(tensor) }
+    : { capacity: TILE_VALUES, rows: tallness(tensor, grain) };
+}
+
 function codeParts({ layout: { parts } }: Tensor): PartPlan[] {
   return Object.values(parts).filter(({ holds }) =>
     holds.some(({ kind }) => kind === "codes")
@@ -99,8 +112,8 @@ export function encodeTensor(
   const known = { ...prepassOf(tensor, values, context), ...context };
   const cutting = cuttingOf(tensor),
     bytes = { bytes: parts, area: whole(matrix) };
-  const tall = tallness(tensor, cutting.columns);
-  for (const stage of stages(matrix, cutting, TILE_VALUES, tall)) {
+  const { capacity, rows } = tilesOf(tensor, matrix.columns, cutting.columns);
+  for (const stage of stages(matrix, cutting, capacity, rows)) {
     const groups = stage.measured
       ? measureGroups(tensor, values, stage)
       : undefined;
@@ -281,10 +294,7 @@ export function decodeWindow(
   const { scheme, layout } = tensor;
   const grain = grainOf(layout, scheme.fields).columns;
   const unit = grainOf(layout, scheme.fields, true).columns;
-  const isWide = isInColumns(tensor) &&
-    window.columns * WIDE_TILE_ROWS <= WIDE_TILE_VALUES;
-  const capacity = isWide ? WIDE_TILE_VALUES : TILE_VALUES;
-  const rows = isWide ? rowsOfUnits(tensor) : tallness(tensor, grain);
+  const { rows, capacity } = tilesOf(tensor, window.columns, grain);
   room.open(out);
   for (const piece of cut(window, { rows, columns: grain }, capacity)) {
     const around = wholeUnits(piece, unit, layout.matrix.columns);
