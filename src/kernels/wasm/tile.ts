@@ -348,30 +348,44 @@ const CHOICE: usize = memory.data<u32>([
   return v128.and(f32x4.add(f32x4.mul(x, fifteen), magic), mask);
 }
 
-function encodeCells(src: usize, codes: usize, n: i32, factor: f32, table: usize): void {
-  const f = pin(factor), fifteen = pin(15), codesOf = v128.load(table, 80);
+@noinline function encodeCells(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, codes: usize, factors: usize, table: usize,
+): void {
+  const fifteen = pin(15), codesOf = v128.load(table, 80);
   // -15 ... 15 come to 0 ... 30 in the lowest byte.
   const magic = pin(12582912 + 15), mask = pin(reinterpret<f32>(31)), sixteen16 = pin(reinterpret<f32>(0x10101010));
   const low = v128.load(table, 96), high = v128.load(table, 112);
   const p0 = v128.load(table, 128), p1 = v128.load(table, 144), p2 = v128.load(table, 160), p3 = v128.load(table, 176);
-  for (; n > 0; n -= 16) {
-    const p = sixteen(src, n);
-    const a = f32x4.mul(v128.load(p), f), b = f32x4.mul(v128.load(p, 16), f);
-    const c = f32x4.mul(v128.load(p, 32), f), d = f32x4.mul(v128.load(p, 48), f);
-    const cells = i8x16.narrow_i16x8_u(
-      i16x8.narrow_i32x4_s(cell(a, fifteen, magic, mask), cell(b, fifteen, magic, mask)),
-      i16x8.narrow_i32x4_s(cell(c, fifteen, magic, mask), cell(d, fifteen, magic, mask)),
-    );
-    const ranks = v128.or(i8x16.swizzle(low, cells), i8x16.swizzle(high, i8x16.sub(cells, sixteen16)));
-    const t0 = i8x16.swizzle(p0, ranks), t1 = i8x16.swizzle(p1, ranks), t2 = i8x16.swizzle(p2, ranks), t3 = i8x16.swizzle(p3, ranks);
-    const l = bytesLow(t0, t1), h = bytesLow(t2, t3), l2 = bytesHigh(t0, t1), h2 = bytesHigh(t2, t3);
-    const above = i8x16.narrow_i16x8_s(
-      i16x8.narrow_i32x4_s(f32x4.gt(a, wordsLow(l, h)), f32x4.gt(b, wordsHigh(l, h))),
-      i16x8.narrow_i32x4_s(f32x4.gt(c, wordsLow(l2, h2)), f32x4.gt(d, wordsHigh(l2, h2))),
-    );
-    storeCodes(codes, i8x16.swizzle(codesOf, i8x16.sub(ranks, above)), n);
-    src += 64;
-    codes += 16;
+  for (; rows > 0; rows--) {
+    let at: usize = 0;
+    for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
+      const f = pin(load<f32>(factors + at));
+      let n = min(size, rest);
+      for (; n > 0; n -= 16) {
+        const p = sixteen(src, n);
+        const a = f32x4.mul(v128.load(p), f), b = f32x4.mul(v128.load(p, 16), f);
+        const c = f32x4.mul(v128.load(p, 32), f), d = f32x4.mul(v128.load(p, 48), f);
+        const cells = i8x16.narrow_i16x8_u(
+          i16x8.narrow_i32x4_s(cell(a, fifteen, magic, mask), cell(b, fifteen, magic, mask)),
+          i16x8.narrow_i32x4_s(cell(c, fifteen, magic, mask), cell(d, fifteen, magic, mask)),
+        );
+        const ranks = v128.or(i8x16.swizzle(low, cells), i8x16.swizzle(high, i8x16.sub(cells, sixteen16)));
+        const t0 = i8x16.swizzle(p0, ranks), t1 = i8x16.swizzle(p1, ranks), t2 = i8x16.swizzle(p2, ranks), t3 = i8x16.swizzle(p3, ranks);
+        const l = bytesLow(t0, t1), h = bytesLow(t2, t3), l2 = bytesHigh(t0, t1), h2 = bytesHigh(t2, t3);
+        const above = i8x16.narrow_i16x8_s(
+          i16x8.narrow_i32x4_s(f32x4.gt(a, wordsLow(l, h)), f32x4.gt(b, wordsHigh(l, h))),
+          i16x8.narrow_i32x4_s(f32x4.gt(c, wordsLow(l2, h2)), f32x4.gt(d, wordsHigh(l2, h2))),
+        );
+        storeCodes(codes, i8x16.swizzle(codesOf, i8x16.sub(ranks, above)), n);
+        src += 64;
+        codes += 16;
+      }
+      // Where the last sixteen were not all of the group's.
+      src += <usize>n << 2;
+      codes += <usize>n;
+      at += 4;
+    }
+    factors += <usize>stride;
   }
 }
 
@@ -380,6 +394,10 @@ export function tile_encode_ranks(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   src: usize, codes: usize, factors: usize, table: usize, byCells: i32,
 ): i32 {
+  if (byCells) {
+    encodeCells(rows, columns, first, group, stride, src, codes, factors, table);
+    return 0;
+  }
   const top = v128.load(table), second = v128.load(table, 16), third = v128.load(table, 32);
   const low = v128.load(table, 48), high = v128.load(table, 64), codesOf = v128.load(table, 80);
   const base = v128.load(CHOICE), four = v128.load(CHOICE, 16), eight = v128.load(CHOICE, 32), one = v128.load(CHOICE, 48);
@@ -388,13 +406,6 @@ export function tile_encode_ranks(
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
       const n = min(size, rest), f = v128.load32_splat(factors + at);
       const end = src + (<usize>n << 2);
-      if (byCells) {
-        encodeCells(src, codes, n, load<f32>(factors + at), table);
-        codes += <usize>n;
-        src = end;
-        at += 4;
-        continue;
-      }
       for (let left = n; left > 0; left -= 16) {
         const p = sixteen(src, left);
         const a = f32x4.mul(v128.load(p), f), b = f32x4.mul(v128.load(p, 16), f);
