@@ -19,7 +19,7 @@ const { fround } = Math;
 
 // ---- which kernel, over which groups ----
 
-/** Runs a kernel of src/kernels/wasm/tile.ts over the groups of a tile; false where there is none or it declines. */
+/** Runs a kernel of src/kernels/wasm/tile*.ts over the groups of a tile; false where there is none or it declines. */
 function done(
   name: string,
   tile: Tile,
@@ -189,7 +189,7 @@ export type Rounding =
   /** RNE(x · s + o) */
   | "multiplyAdd";
 
-/** The numbers by which kernels know them: src/kernels/wasm/tile.ts. */
+/** The numbers by which kernels know them: src/kernels/wasm/tile_encode.ts. */
 const ROUNDINGS: readonly Rounding[] = [
   "divide",
   "shift",
@@ -317,7 +317,7 @@ const ASKED = [
 /** Bytes of a kernel's table: what is asked, codes, ranks of cells, planes of thresholds. */
 const TABLE_BYTES = 192;
 
-/** The table of src/kernels/wasm/tile.ts for some thresholds, and whether it has cells. */
+/** The table of src/kernels/wasm/tile_encode.ts for some thresholds, and whether it has cells. */
 interface RankTable {
   readonly bytes: Uint8Array;
   readonly asked: Float32Array;
@@ -411,7 +411,7 @@ export interface E2M1Steps {
   readonly rule: "even" | "signed" | "low" | "toZero";
 }
 
-/** The numbers by which kernels know them: src/kernels/wasm/tile.ts. */
+/** The numbers by which kernels know them: src/kernels/wasm/tile_encode.ts. */
 const E2M1_RULES: readonly E2M1Steps["rule"][] = [
   "even",
   "signed",
@@ -449,7 +449,7 @@ export interface Lookup {
   readonly computeDtype: ComputeDtype;
 }
 
-/** The numbers by which kernels know element types: src/kernels/wasm/tile.ts. */
+/** The numbers by which kernels know element types: src/kernels/wasm/tile_round.ts. */
 const COMPUTE_DTYPES: readonly ComputeDtype[] = ["F32", "F16", "BF16"];
 
 /** Values of codes by a rule of their own: a table for every group. */
