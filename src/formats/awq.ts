@@ -173,14 +173,13 @@ function scheme(
   options: ResolvedAwqOptions,
 ): Scheme {
   const { groups: _, ...group } = rowGroups(shape, options.groupSize);
-  const round = roundTo(options.inputDtype);
   return linearScheme({
     group,
     offset: "zero",
     fit: fitOf(options),
-    rounding: (x, scale, zero) =>
-      roundHalfToEven(round(fround(x / scale))) + zero,
+    rounding: "divide",
     inputDtype: options.inputDtype,
+    stepDtype: options.inputDtype,
     stored: "F16",
     // The range from minus this to this has to be a float16.
     limit: 32752,

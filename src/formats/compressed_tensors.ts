@@ -225,16 +225,14 @@ function scheme(
 ): Scheme {
   const { groupSize, symmetric, scaleDtype, actOrder } = options;
   const { groups: _, ...group } = rowGroups(shape, groupSize);
-  const round = roundTo(scaleDtype), most = LARGEST[scaleDtype];
+  const most = LARGEST[scaleDtype];
   const linear = linearScheme({
     group,
     offset: symmetric ? undefined : "zero",
     fit: fitOf(options),
-    rounding(x, scale, zero): number {
-      const steps = round(fround(round(fround(x / scale)) + (zero - 8)));
-      return roundHalfToEven(clamp(steps, -8, 7)) + 8;
-    },
+    rounding: "addSigned",
     inputDtype: scaleDtype,
+    stepDtype: scaleDtype,
     stored: scaleDtype,
     limit: symmetric ? most : most / 2,
     computeDtype: scaleDtype,

@@ -110,14 +110,9 @@ function scheme(
     group: { rows: 1, columns: blockSize },
     offset: symmetric ? undefined : "zero",
     fit: fitOf(symmetric),
-    rounding(x, scale, zero): number {
-      if (scale === 0) return 8;
-      const steps = fround(x / scale);
-      // What is stored of symmetric codes is less by 8, and rounded as such.
-      return symmetric
-        ? roundHalfToEven(steps) + zero
-        : roundHalfToEven(fround(steps + zero));
-    },
+    // What is stored of symmetric codes is less by 8, and rounded as such.
+    rounding: symmetric ? "divide" : "add",
+    zeroScale: () => 8,
     limit: symmetric ? LARGEST.F32 : LARGEST.F32 / 2,
     scales: { part: "scales", signed: symmetric },
   });

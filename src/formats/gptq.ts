@@ -34,6 +34,7 @@ import { fieldPart } from "../layouts/parts.ts";
 import { eightInWord } from "../layouts/words.ts";
 import { defineFormat } from "../model/define.ts";
 import { gptqConvention } from "../model/gptq_checkpoint.ts";
+import { firstOutside } from "../numeric/finite.ts";
 import { roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf } from "../numeric/shape.ts";
 import { UINT4 } from "../schemes/grids.ts";
@@ -352,15 +353,15 @@ function scheme(
 
 // ---- what is never written ----
 
-/** Throws where a number of a field is not as it has to be. */
+/** Throws where a number of a field is not between these. */
 function reject(
   tile: Tile,
   plans: FieldPlans,
   role: string,
-  isBad: (x: number) => boolean,
+  [min, max]: readonly [min: number, max: number],
   message: (x: number, group: string) => string,
 ): void {
-  const field = tile.fields[role], bad = field.findIndex(isBad);
+  const field = tile.fields[role], bad = firstOutside(field, min, max);
   if (bad < 0) return;
   const areas = fieldAreas(tile, plans[role]);
   const group = areas.column + bad % areas.columns;
@@ -375,7 +376,7 @@ function rejectZero(tile: Tile, plans: FieldPlans): void {
     tile,
     plans,
     "zero",
-    (z) => z < 1,
+    [1, Infinity],
     (_, group) =>
       `Cannot quantize ${group}: nothing in it is negative, which makes its zero point 0, and zeros "nibbles" has no way to store that; use version 2 or zeros "words"`,
   );
@@ -386,7 +387,7 @@ function rejectOtherZeros(tile: Tile, plans: FieldPlans): void {
     tile,
     plans,
     "zero",
-    (z) => z !== 8,
+    [8, 8],
     (z, group) =>
       `Cannot dequantize: part "qzeros" has zero point ${z} for ${group}, and symmetric means 8; read it with symmetric: false, or with the other version`,
   );
@@ -397,7 +398,7 @@ function rejectScales(tile: Tile, plans: FieldPlans): void {
     tile,
     plans,
     "scale",
-    (s) => !(s >= 0),
+    [0, Infinity],
     (s, group) =>
       `Cannot dequantize: part "scales" has ${s} for ${group}; it must be a number and not negative`,
   );

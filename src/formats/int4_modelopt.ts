@@ -33,7 +33,6 @@ import {
   rowGroups,
 } from "../model/groups.ts";
 import { roundTo } from "../numeric/compute.ts";
-import { roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf } from "../numeric/shape.ts";
 import { linearScheme } from "../schemes/linear.ts";
 import type {
@@ -133,7 +132,9 @@ function scheme(
       round(larger(fround(larger(abs(min), abs(max)) / 7), LEAST)),
       8,
     ],
-    rounding: (x, scale) => (roundHalfToEven(fround(x / scale)) || 0) + 8,
+    rounding: "divide",
+    // Nothing divided by nothing is nothing.
+    zeroScale: (code, x) => x === 0 ? 8 : code,
     stored: scaleDtype,
     limit: scaleDtype === "F32" ? LARGEST.F32 : LARGEST[scaleDtype] * 7 / 8,
     scales: { part: "weight_scale" },

@@ -162,7 +162,7 @@ function byRow(most: number): Rule {
       if (largest === Infinity) return [Infinity, 8];
       return [fround(7 / fround(largest + EPSILON)), 8];
     },
-    rounding: (x, scale) => roundHalfToEven(fround(x * scale)) + 8,
+    rounding: "multiply",
     limit: most,
   };
 }
@@ -177,7 +177,7 @@ function byGroup(dtype: "F32" | "BF16"): Rule {
       const zero = clamp(roundHalfToEven(fround(-min / scale)) - 8, -8, 7);
       return [scale, zero + 8];
     },
-    rounding: (x, scale, zero) => roundHalfToEven(fround(x / scale)) + zero,
+    rounding: "divide",
     limit: LARGEST[dtype] / 2,
     padded: true,
   };

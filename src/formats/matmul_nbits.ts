@@ -219,6 +219,7 @@ function scheme(
 /** Of zeros alone, the library takes the first for the one of largest magnitude: the scale has the other sign. */
 function signZeros(values: Float32Array, tile: Tile, block: Span): void {
   const { scale } = tile.fields;
+  if (!scale.includes(0)) return;
   for (const { first, count, area } of runs(tile, block)) {
     if (scale[area] !== 0) continue;
     const own = values.subarray(first, first + count);

@@ -143,6 +143,7 @@ export const ml_dtypes: Format<
   }),
   scheme(_shape, { kind }) {
     const { grid, form, constants, code, value } = KINDS[kind];
+    const values = Float32Array.from({ length: 16 }, (_, code) => value(code));
     return {
       grid,
       form,
@@ -150,11 +151,11 @@ export const ml_dtypes: Format<
       fields: {},
       groupedBy: "scale",
       computeDtype: "F32",
-      encode(values, { codes }): void {
-        for (let i = 0; i < values.length; i++) codes[i] = code(values[i]);
+      encode(given, { codes }): void {
+        for (let i = 0; i < given.length; i++) codes[i] = code(given[i]);
       },
       decode({ codes }, out): void {
-        for (let i = 0; i < out.length; i++) out[i] = value(codes[i]);
+        for (let i = 0; i < out.length; i++) out[i] = values[codes[i]];
       },
     };
   },

@@ -46,7 +46,7 @@ import { roundTo } from "../numeric/compute.ts";
 import { evenE2M1 } from "../numeric/e2m1.ts";
 import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
-import { e2m1Scheme, TO_EVEN } from "../schemes/e2m1.ts";
+import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
@@ -112,7 +112,7 @@ function scheme(
       const scaled = fround(x / scaleOf(scale, divisor));
       return evenE2M1(abs(scaled)) | (scaled < 0 ? 8 : 0);
     },
-    ranks: { divisor: scaleOf, thresholds: TO_EVEN },
+    steps: { factor: scaleOf, rule: "even" },
     scale: scaleOf,
     grid: E2M1,
     inputDtype,

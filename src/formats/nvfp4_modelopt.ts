@@ -29,13 +29,13 @@ import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { isObject, memberOf, shownValue } from "../model/config.ts";
 import { modeloptConfig } from "../model/modelopt_config.ts";
 import { defineFormat } from "../model/define.ts";
-import { NEGATIVE_NAN_E4M3 } from "../model/e2m1_checkpoint.ts";
+import { checkScales, NEGATIVE_NAN_E4M3 } from "../model/e2m1_checkpoint.ts";
 import { badNumber } from "../model/numbers.ts";
 import { evenE2M1 } from "../numeric/e2m1.ts";
 import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
 import { clamp } from "../numeric/rounding.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
-import { e2m1Scheme, TO_EVEN } from "../schemes/e2m1.ts";
+import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1_PLUS_ZERO } from "../schemes/grids.ts";
 import {
   ofTensor,
@@ -133,7 +133,7 @@ function scheme(
       const scaled = fround(x / scaleOf(scale, ofTensor));
       return evenE2M1(abs(scaled)) | (scaled < 0 ? 8 : 0);
     },
-    ranks: { divisor: scaleOf, thresholds: TO_EVEN },
+    steps: { factor: scaleOf, rule: "even" },
     scale: scaleOf,
     grid: E2M1_PLUS_ZERO,
     computeDtype,
@@ -173,18 +173,7 @@ function checkNumbers(
   }
   // Where the scale of the tensor is 0 the library itself writes NaN. Versions before
   // the clamp at 2^-9, and programs like them, write 0 for groups of tiny values.
-  const index = weight_scale.data.findIndex((byte) =>
-    byte >= 0x7f && !(byte === 0xff && ofTensor === 0)
-  );
-  if (index < 0) return;
-  const seen = decodeE4M3(weight_scale.data[index]);
-  throw badNumber(
-    NAME,
-    "weight_scale",
-    index,
-    seen,
-    "a number and not negative",
-  );
+  checkScales(NAME, "weight_scale", weight_scale, ofTensor === 0 ? [0xff] : []);
 }
 
 // ---- in checkpoints ----

@@ -87,6 +87,8 @@ function scheme(
   shape: readonly number[],
   { perTensorScale, computeDtype }: ResolvedNvfp4TorchaoOptions,
 ): Scheme {
+  const inverseOf = (scale: number, ofTensor: number) =>
+    fround(fround(1 / ofTensor) / scale);
   return e2m1Scheme({
     matrix: matrixOf(shape),
     group: GROUP,
@@ -101,8 +103,9 @@ function scheme(
       const scale = fround(fround(absmax / 6) / ofTensor);
       return decodeE4M3(encodeE4M3(clamp(scale, LEAST_SCALE, LARGEST_E4M3)));
     },
+    steps: { factor: inverseOf, product: true, rule: "signed" },
     code(x, scale, ofTensor): number {
-      const scaled = fround(x * fround(fround(1 / ofTensor) / scale));
+      const scaled = fround(x * inverseOf(scale, ofTensor));
       return Number.isNaN(scaled) ? CODE_OF_NAN : signedE2M1(scaled);
     },
     scale: (scale, ofTensor) => fround(ofTensor * scale),

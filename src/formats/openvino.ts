@@ -215,7 +215,7 @@ const SYMMETRIC: Rule = {
     const scale = fround((abs(min) >= max ? abs(min) : -max) / 8);
     return [abs(scale) < LEAST ? LEAST : scale, 8];
   },
-  rounding: (x, scale) => roundHalfToEven(fround(x / scale)) + 8,
+  rounding: "divide",
   limit: LARGEST.F16 * 8,
 };
 
@@ -227,8 +227,7 @@ const ASYMMETRIC: Rule = {
     const scale = larger(fround(fround(high - low) / 15), LEAST);
     return [scale, clamp(0 - roundHalfToEven(fround(low / scale)), 0, 15)];
   },
-  rounding: (x, scale, zero) =>
-    roundHalfToEven(fround(fround(x / scale) + zero)),
+  rounding: "add",
   limit: LARGEST.F16 * 7.5,
 };
 

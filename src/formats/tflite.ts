@@ -165,11 +165,9 @@ function scheme(
     group: groupOf(shape, options).span,
     offset: symmetric ? undefined : "zero",
     fit: fitOf(options),
-    rounding(x, scale, zero): number {
-      // Nothing divided by nothing is nothing.
-      const steps = fround(x / scale) || 0;
-      return roundHalfToEven(fround(steps + (zero - 8))) + 8;
-    },
+    rounding: "addSigned",
+    // Nothing divided by nothing is nothing; only scales of blocks, which have no zero points, can be 0.
+    zeroScale: (code, x) => x === 0 ? 8 : code,
     stored: blocks ? "F16" : "F32",
     // bfloat16 has no number between 65280 and float16's infinity.
     limit: blocks ? 65280 * 7 : LARGEST.F32 / 2,

@@ -1,7 +1,7 @@
 /**
- * Codes of many units at once: units one row high, of neighbouring rows and
- * columns, that a tile has whole. A kernel moves them where neighbours share a
- * byte; plain JS moves every order.
+ * Codes of many units at once: units one row high or one column wide, of
+ * neighbouring rows and columns, that a tile has whole. A kernel moves them where
+ * neighbours share a byte; plain JS moves every order.
  *
  * @module
  */
@@ -35,7 +35,9 @@ export function unpackBand(
   item: CodesItem,
   tile: Tile,
 ): void {
+  if (item.spare) return unpackSingles(bytes, band, unit, item, tile);
   if (packByKernel("tile_unpack", bytes, band, unit, item, tile)) return;
+  if (unit.rows > 1) return unpackColumns(bytes, band, unit, item, tile);
   const halves = halvesOf(item.nibbles), { flip = 0 } = item;
   for (let r = 0; r < band.rows; r++) {
     const at = band.at + r * band.rowStride + item.at;
@@ -62,7 +64,9 @@ export function packBand(
   item: CodesItem,
   tile: Tile,
 ): void {
+  if (item.spare) return packSingles(bytes, band, unit, item, tile);
   if (packByKernel("tile_pack", bytes, band, unit, item, tile)) return;
+  if (unit.rows > 1) return packColumns(bytes, band, unit, item, tile);
   const halves = halvesOf(item.nibbles), { flip = 0 } = item;
   for (let r = 0; r < band.rows; r++) {
     const at = band.at + r * band.rowStride + item.at;
@@ -88,8 +92,8 @@ function firstCode(
   tile: Tile,
   r: number,
 ): number {
-  return (row - tile.row + r) * tile.columns + column * unit.columns -
-    tile.column;
+  return ((row + r) * unit.rows - tile.row) * tile.columns +
+    column * unit.columns - tile.column;
 }
 
 /** Whether all of a unit is codes. */
@@ -253,6 +257,83 @@ function packPairs(
   }
 }
 
+/** Units of one code in the low half of a byte. */
+function unpackSingles(
+  bytes: Uint8Array,
+  band: Band,
+  unit: Unit,
+  { flip = 0 }: CodesItem,
+  tile: Tile,
+): void {
+  for (let r = 0; r < band.rows; r++) {
+    const first = firstCode(band, unit, tile, r);
+    const at = band.at + r * band.rowStride;
+    for (let u = 0; u < band.count; u++) {
+      tile.codes[first + u] = bytes[at + u * band.stride] & 15 ^ flip;
+    }
+  }
+}
+
+function packSingles(
+  bytes: Uint8Array,
+  band: Band,
+  unit: Unit,
+  { flip = 0 }: CodesItem,
+  tile: Tile,
+): void {
+  for (let r = 0; r < band.rows; r++) {
+    const first = firstCode(band, unit, tile, r);
+    const at = band.at + r * band.rowStride;
+    for (let u = 0; u < band.count; u++) {
+      bytes[at + u * band.stride] = tile.codes[first + u] ^ flip;
+    }
+  }
+}
+
+/** Units one column wide. */
+function unpackColumns(
+  bytes: Uint8Array,
+  band: Band,
+  unit: Unit,
+  { at, nibbles, flip = 0 }: CodesItem,
+  tile: Tile,
+): void {
+  const { low, high } = halvesOf(nibbles), { codes, columns } = tile;
+  for (let r = 0; r < band.rows; r++) {
+    const first = firstCode(band, unit, tile, r);
+    for (let b = 0; b < low.length; b++) {
+      let from = band.at + at + r * band.rowStride + b;
+      const inLow = first + low[b] * columns,
+        inHigh = first + high[b] * columns;
+      for (let u = 0; u < band.count; u++, from += band.stride) {
+        codes[inLow + u] = bytes[from] & 15 ^ flip;
+        codes[inHigh + u] = bytes[from] >> 4 ^ flip;
+      }
+    }
+  }
+}
+
+function packColumns(
+  bytes: Uint8Array,
+  band: Band,
+  unit: Unit,
+  { at, nibbles, flip = 0 }: CodesItem,
+  tile: Tile,
+): void {
+  const { low, high } = halvesOf(nibbles), { codes, columns } = tile;
+  for (let r = 0; r < band.rows; r++) {
+    const first = firstCode(band, unit, tile, r);
+    for (let b = 0; b < low.length; b++) {
+      let to = band.at + at + r * band.rowStride + b;
+      const inLow = first + low[b] * columns,
+        inHigh = first + high[b] * columns;
+      for (let u = 0; u < band.count; u++, to += band.stride) {
+        bytes[to] = (codes[inLow + u] | codes[inHigh + u] << 4) ^ flip * 17;
+      }
+    }
+  }
+}
+
 // ---- kernels ----
 
 /** Packs or unpacks a band by a kernel; false where there is none for it. */
@@ -264,8 +345,10 @@ function packByKernel(
   item: CodesItem,
   tile: Tile,
 ): boolean {
-  const { first } = halvesOf(item.nibbles), { flip = 0 } = item;
-  if (!first || !isWholeUnit(unit, item)) return false;
+  const { first, low, high } = halvesOf(item.nibbles), { flip = 0 } = item;
+  const isColumn = unit.rows > 1;
+  if (!isWholeUnit(unit, item)) return false;
+  if (isColumn ? unit.bytes !== 1 && unit.bytes !== 4 : !first) return false;
   // Edges are left out of whole rows, so that a band with them is one row at a time.
   if (band.count * unit.columns !== tile.columns) return false;
   const length = band.rows * band.count * unit.bytes;
@@ -273,15 +356,32 @@ function packByKernel(
   const instance = sharedInstance(tile.codes, packed);
   if (!instance) return false;
   const within = new Uint8Array(packed.buffer, packed.byteOffset, length);
-  const { byteOffset } = tile.codes, order = first === "low" ? 0 : 1;
-  const values = band.rows * tile.columns;
-  if (name === "tile_pack") {
-    instance.kernels[name](values, byteOffset, packed.byteOffset, order, flip);
-    return scatter(within, band, unit, bytes);
+  const unpacks = name === "tile_unpack";
+  if (unpacks && !gather(bytes, band, unit, within)) return false;
+  const { kernels } = instance, { byteOffset: codes } = tile.codes;
+  if (isColumn) {
+    const kernel =
+      kernels[unpacks ? "tile_unpack_columns" : "tile_pack_columns"];
+    const order = orderOfRows(low, high);
+    for (let r = 0; r < band.rows; r++) {
+      const own = codes + r * unit.rows * tile.columns;
+      const at = packed.byteOffset + r * band.count * unit.bytes;
+      kernel(band.count, at, own, unit.bytes, order, flip);
+    }
+  } else {
+    const values = band.rows * tile.columns, order = first === "low" ? 0 : 1;
+    const { byteOffset: bytes } = packed;
+    if (unpacks) kernels.tile_unpack(values, bytes, codes, order, flip);
+    else kernels.tile_pack(values, codes, bytes, order, flip);
   }
-  if (!gather(bytes, band, unit, within)) return false;
-  instance.kernels[name](values, packed.byteOffset, byteOffset, order, flip);
-  return true;
+  return unpacks || scatter(within, band, unit, bytes);
+}
+
+/** The rows of a column's codes, as a word of four bits each. */
+function orderOfRows(low: Uint16Array, high: Uint16Array): number {
+  let order = 0;
+  low.forEach((row, b) => order |= row << 8 * b | high[b] << 8 * b + 4);
+  return order;
 }
 
 /** Whether the units of a band lie without gaps, row after row. */
@@ -289,28 +389,25 @@ function isTogether({ rows, rowStride, count, stride }: Band, unit: Unit) {
   return stride === unit.bytes && (rows === 1 || rowStride === count * stride);
 }
 
-/** Copies the units of a band, row by row. */
+/** Copies the units of a band, row by row; false where they are no elements of an array. */
 function gather(
   bytes: Uint8Array,
   band: Band,
   unit: Unit,
   to: Uint8Array,
 ): boolean {
-  if (isTogether(band, unit)) {
-    to.set(bytes.subarray(band.at, band.at + to.length));
-    return true;
-  }
-  const words = wordsOf(bytes, band, unit);
-  if (!words) return false;
-  const packed = new Int32Array(to.buffer, to.byteOffset, to.length / 4);
-  const { rows, count } = band;
-  const rowStride = band.rowStride / 4, stride = band.stride / 4;
-  for (let c = 0, from = band.at / 4; c < count; c++, from += stride) {
-    for (let r = 0, i = c, at = from; r < rows; r++) {
-      packed[i] = words[at];
-      i += count;
-      at += rowStride;
+  const { rows, count, at, rowStride, stride } = band;
+  if (stride !== unit.bytes) {
+    const from = elementsOf(bytes, band, unit);
+    if (from) {
+      copyUnits(from, elementsOf(to, NO_BAND, unit)!, band, unit, true);
     }
+    return from !== undefined;
+  }
+  const length = isTogether(band, unit) ? to.length : count * stride;
+  for (let r = 0; r * length < to.length && r < rows; r++) {
+    const start = at + r * rowStride;
+    to.set(bytes.subarray(start, start + length), r * length);
   }
   return true;
 }
@@ -321,31 +418,51 @@ function scatter(
   unit: Unit,
   bytes: Uint8Array,
 ): boolean {
-  if (isTogether(band, unit)) {
-    bytes.set(from, band.at);
-    return true;
+  const { rows, count, at, rowStride, stride } = band;
+  if (stride !== unit.bytes) {
+    const to = elementsOf(bytes, band, unit);
+    if (to) copyUnits(to, elementsOf(from, NO_BAND, unit)!, band, unit, false);
+    return to !== undefined;
   }
-  const words = wordsOf(bytes, band, unit);
-  if (!words) return false;
-  const packed = new Int32Array(from.buffer, from.byteOffset, from.length / 4);
-  const { rows, count } = band;
-  const rowStride = band.rowStride / 4, stride = band.stride / 4;
-  for (let c = 0, to = band.at / 4; c < count; c++, to += stride) {
-    for (let r = 0, i = c, at = to; r < rows; r++) {
-      words[at] = packed[i];
-      i += count;
-      at += rowStride;
-    }
+  const length = isTogether(band, unit) ? from.length : count * stride;
+  for (let r = 0; r * length < from.length && r < rows; r++) {
+    bytes.set(from.subarray(r * length, (r + 1) * length), at + r * rowStride);
   }
   return true;
 }
 
-/** The words of a part whose units are words at whole words; undefined where they are not. */
-function wordsOf(
-  { buffer, byteOffset, byteLength }: Uint8Array,
-  { at, rowStride, stride }: Band,
+/** Copies units that lie anywhere to where they lie row by row, or from there. */
+function copyUnits(
+  units: Elements,
+  packed: Elements,
+  { rows, count, ...band }: Band,
+  { bytes: width }: Unit,
+  packs: boolean,
+): void {
+  const rowStride = band.rowStride / width, stride = band.stride / width;
+  for (let c = 0, first = band.at / width; c < count; c++, first += stride) {
+    for (let r = 0, i = c, at = first; r < rows; r++) {
+      if (packs) packed[i] = units[at];
+      else units[at] = packed[i];
+      i += count;
+      at += rowStride;
+    }
+  }
+}
+
+type Elements = Int32Array | Uint8Array;
+
+/** All bytes of an array. */
+const NO_BAND = { at: 0, rowStride: 0, stride: 0 };
+
+/** The units of a part as elements of an array, where they are bytes, or words at whole words. */
+function elementsOf(
+  array: Uint8Array,
+  { at, rowStride, stride }: Pick<Band, "at" | "rowStride" | "stride">,
   unit: Unit,
-): Int32Array | undefined {
+): Elements | undefined {
+  if (unit.bytes === 1) return array;
+  const { buffer, byteOffset, byteLength } = array;
   const aligned = (byteOffset | at | rowStride | stride) % 4 === 0;
   return aligned && unit.bytes === 4
     ? new Int32Array(buffer, byteOffset, byteLength >> 2)

@@ -137,18 +137,29 @@ function bandOf(
   return { at, row, rows, rowStride, column, count: columns, stride };
 }
 
-/** The units that a tile has whole. Those of more rows than one, or with halves of bytes to spare, are left to be done one by one. */
+/** The units that a tile has whole, all in a row or all in a column. Others, and those with halves of bytes to spare beside more than one code, are left to be done one by one. */
 function wholeUnits(
   part: PartBytes,
-  { spare }: CodesItem,
+  { spare, nibbles }: CodesItem,
   matrix: Matrix,
   { row, rows, column, columns }: Tile,
 ): Band | undefined {
-  const { unit } = part.plan;
+  const { unit } = part.plan, { rowStep, rows: tall } = unit;
+  const isSingle = spare && nibbles.length === 1 && nibbles[0] === 0;
+  if (
+    spare && !isSingle || rowStep !== undefined || tall > 1 && unit.columns > 1
+  ) {
+    return undefined;
+  }
   const first = Math.ceil(column / unit.columns);
   const count = Math.floor((column + columns) / unit.columns) - first;
-  if (unit.rows > 1 || spare || count <= 0) return undefined;
-  return bandOf(part, matrix, { row, rows, column: first, columns: count });
+  if (row % tall !== 0 || rows % tall !== 0 || count <= 0) return undefined;
+  return bandOf(part, matrix, {
+    row: row / tall,
+    rows: rows / tall,
+    column: first,
+    columns: count,
+  });
 }
 
 /** Calls `visit` with the offset and the place of every unit that a tile touches, but for those in a band. */

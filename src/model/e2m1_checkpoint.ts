@@ -92,8 +92,9 @@ export function checkScales(
   { data }: Part<"F8_E4M3">,
   taken: readonly number[] = [],
 ): void {
-  const index = data.findIndex((byte) => byte >= 0x7f && !taken.includes(byte));
-  if (index < 0) return;
+  let index = 0;
+  while (data[index] < 0x7f || taken.includes(data[index])) index++;
+  if (index >= data.length) return;
   const wanted = "a number and not negative";
   throw badNumber(format, name, index, decodeE4M3(data[index]), wanted);
 }

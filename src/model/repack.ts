@@ -30,8 +30,8 @@ import {
   unpackTile,
 } from "./tensor.ts";
 
-/** Values in a window: with what is written of them it stays in the first caches. */
-const WINDOW_VALUES = 32768;
+/** Codes in a window: with what is written of them they stay in the second cache. */
+const WINDOW_VALUES = 131072;
 
 /**
  * Why a tensor cannot be repacked whatever its numbers are; undefined where it can be tried.
@@ -114,7 +114,11 @@ export function repackWindow(
     from.scheme.together,
   );
   openRoom(new Uint8Array(0));
-  const rows = Math.max(grain.rows, tallness(from), tallness(to));
+  const rows = Math.max(
+    grain.rows,
+    tallness(from, grain.columns),
+    tallness(to, grain.columns),
+  );
   const tall = { ...grain, rows: Math.ceil(rows / grain.rows) * grain.rows };
   for (const part of cut(window, tall, WINDOW_VALUES)) {
     const read = newTile(part, from);
@@ -194,12 +198,14 @@ function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
     if (role in to.fields) continue;
     if (TENSOR_SCALES.includes(role) && holdsTensorScale(to)) continue;
     const { columns } = groupOf(from, read.matrix);
-    const expected = (i: number) =>
-      role === "order"
-        ? Math.floor((read.column + i) / columns)
-        : constantAt(constantOf(to, role), i);
-    const bad = read.fields[role].findIndex((x, i) => x !== expected(i));
-    if (bad < 0) continue;
+    const constant = constantOf(to, role);
+    const expected = role === "order"
+      ? (i: number) => Math.floor((read.column + i) / columns)
+      : (i: number) => constantAt(constant, i);
+    const field = read.fields[role];
+    let bad = 0;
+    while (bad < field.length && field[bad] === expected(bad)) bad++;
+    if (bad === field.length) continue;
     throw misfit(
       role,
       read.fields[role][bad],
@@ -234,8 +240,10 @@ function constantOf(
 function checkCodes(from: Scheme, to: Scheme, read: Tile): void {
   const a = from.grid.values, b = to.grid.values;
   if (a === b) return;
-  const bad = read.codes.findIndex((code) => a[code] !== b[code]);
-  if (bad < 0) return;
+  const { codes } = read;
+  let bad = 0;
+  while (bad < codes.length && a[codes[bad]] === b[codes[bad]]) bad++;
+  if (bad === codes.length) return;
   const code = read.codes[bad];
   throw new RangeError(
     `Cannot repack: code ${code} at index ${
@@ -253,8 +261,10 @@ function checkSame(
   { fields: plans }: Scheme,
 ): void {
   for (const [role, values] of Object.entries(fields)) {
-    const bad = values.findIndex((x, i) => !Object.is(x, back.fields[role][i]));
-    if (bad < 0) continue;
+    const again = back.fields[role];
+    let bad = 0;
+    while (bad < values.length && Object.is(values[bad], again[bad])) bad++;
+    if (bad === values.length) continue;
     throw misfit(
       role,
       values[bad],

@@ -8,10 +8,10 @@ import { backend } from "../kernels/engine.ts";
 import { measureMagnitude } from "../kernels/grouped.ts";
 import { Room } from "../kernels/room.ts";
 import { packPart, type PartBytes, unpackPart } from "../layouts/pack.ts";
-import { rejectNonFinite } from "../numeric/finite.ts";
+import { firstOutside, rejectNonFinite } from "../numeric/finite.ts";
 import { settleNaNs } from "../numeric/nan.ts";
 import { areFinite } from "../schemes/tiles.ts";
-import { grainOf } from "../words/layout.ts";
+import { grainOf, type PartPlan } from "../words/layout.ts";
 import { type EncodeContext, groupOf, type Prepass } from "../words/scheme.ts";
 import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
 import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
@@ -28,8 +28,14 @@ import {
 /** Values in a tile: what is worked on stays in the second cache, and calls are rare. */
 const TILE_VALUES = 32768;
 
+/** Values in a tile of whole rows, which need no copying from and to rows: all that a room holds. */
+const WIDE_TILE_VALUES = 65536;
+
+/** Rows that such a tile has at least, where units of a column lie together. */
+const WIDE_TILE_ROWS = 8;
+
 /** Rows of a tile where units of a column lie together, so that more than a few bytes are touched at a time. */
-const TILE_ROWS = 16;
+const TILE_ROWS = 64;
 
 /** Bytes of the parts of a tensor, or of a window of it. */
 export interface TensorBytes {
@@ -54,12 +60,44 @@ export function newTile(window: Window, { scheme, layout }: Tensor): Tile {
   return tileOf(layout.matrix, window, scheme.fields, codes, room.floats);
 }
 
-/** How many rows a tile should have: more than one where units of a column lie together. */
-export function tallness({ layout: { parts } }: Tensor): number {
-  const inColumns = Object.values(parts).some(({ order, holds }) =>
-    order === "columns" && holds.some(({ kind }) => kind === "codes")
+/**
+ * How many rows a tile should have: whole units, and many of them where units of a
+ * column lie together.
+ *
+ * @param tensor The tensor.
+ * @param columns Columns that a tile has at least.
+ */
+export function tallness(tensor: Tensor, columns: number): number {
+  const step = rowsOfUnits(tensor), most = isInColumns(tensor) ? TILE_ROWS : 1;
+  const rows = Math.min(most, TILE_VALUES / columns);
+  return Math.max(1, Math.floor(rows / step)) * step;
+}
+
+/** How many values tiles of rows of `columns` values have at most, and how many rows at least. */
+function tilesOf(
+  tensor: Tensor,
+  columns: number,
+  grain: number,
+): { capacity: number; rows: number } {
+  const isWide = isInColumns(tensor) &&
+    columns * WIDE_TILE_ROWS <= WIDE_TILE_VALUES;
+  return isWide
+    ? { capacity: WIDE_TILE_VALUES, rows: rowsOfUnits(tensor) }
+    : { capacity: TILE_VALUES, rows: tallness(tensor, grain) };
+}
+
+function codeParts({ layout: { parts } }: Tensor): PartPlan[] {
+  return Object.values(parts).filter(({ holds }) =>
+    holds.some(({ kind }) => kind === "codes")
   );
-  return inColumns ? TILE_ROWS : 1;
+}
+
+function rowsOfUnits(tensor: Tensor): number {
+  return Math.max(1, ...codeParts(tensor).map(({ unit }) => unit.rows));
+}
+
+function isInColumns(tensor: Tensor): boolean {
+  return codeParts(tensor).some(({ order }) => order === "columns");
 }
 
 /** Quantizes the values of a whole tensor into its parts. */
@@ -74,7 +112,8 @@ export function encodeTensor(
   const known = { ...prepassOf(tensor, values, context), ...context };
   const cutting = cuttingOf(tensor),
     bytes = { bytes: parts, area: whole(matrix) };
-  for (const stage of stages(matrix, cutting, TILE_VALUES, tallness(tensor))) {
+  const { capacity, rows } = tilesOf(tensor, matrix.columns, cutting.columns);
+  for (const stage of stages(matrix, cutting, capacity, rows)) {
     const groups = stage.measured
       ? measureGroups(tensor, values, stage)
       : undefined;
@@ -148,7 +187,8 @@ function piecesOf(
   }
   const cutting = cuttingOf(tensor);
   if (!fits(cutting, TILE_VALUES)) return [window];
-  return windows(window, cutting, TILE_VALUES, tallness(tensor));
+  const tall = tallness(tensor, cutting.columns);
+  return windows(window, cutting, TILE_VALUES, tall);
 }
 
 /** A tensor without values still has the numbers that are there once: those of a single zero. */
@@ -254,9 +294,9 @@ export function decodeWindow(
   const { scheme, layout } = tensor;
   const grain = grainOf(layout, scheme.fields).columns;
   const unit = grainOf(layout, scheme.fields, true).columns;
-  const tall = { rows: tallness(tensor), columns: grain };
+  const { rows, capacity } = tilesOf(tensor, window.columns, grain);
   room.open(out);
-  for (const piece of cut(window, tall, TILE_VALUES)) {
+  for (const piece of cut(window, { rows, columns: grain }, capacity)) {
     const around = wholeUnits(piece, unit, layout.matrix.columns);
     const tile = newTile(around, tensor);
     unpackTile(tensor, tile, parts);
@@ -320,16 +360,15 @@ export function checkFields({ scheme, layout }: Tensor, tile: Tile): void {
   for (const [role, plan] of Object.entries(scheme.fields)) {
     if (!plan.between) continue;
     const [min, max] = plan.between, field = tile.fields[role];
-    for (let i = 0; i < field.length; i++) {
-      if (field[i] >= min && field[i] <= max) continue;
-      throw new RangeError(
-        `Cannot dequantize part "${partOf(role, layout)}": it has ${
-          field[i]
-        } at index ${
-          numberInTensor(tile, plan, i)
-        }, it must be from ${min} to ${max}`,
-      );
-    }
+    const bad = firstOutside(field, min, max);
+    if (bad < 0) continue;
+    throw new RangeError(
+      `Cannot dequantize part "${partOf(role, layout)}": it has ${
+        field[bad]
+      } at index ${
+        numberInTensor(tile, plan, bad)
+      }, it must be from ${min} to ${max}`,
+    );
   }
 }
 

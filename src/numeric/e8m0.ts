@@ -11,6 +11,11 @@ const { clz32, floor, max } = Math;
 const scratch = new Float32Array(1);
 const scratchBits = new Uint32Array(scratch.buffer);
 
+const POWERS = /* @__PURE__ */ Float64Array.from(
+  { length: 256 },
+  (_, byte) => 2 ** (byte - 127),
+);
+
 /**
  * Half of the value of an E8M0 byte, 2^(b − 128), for tables whose entries are
  * doubled. 255 is no NaN here, it gives 2^127.
@@ -19,7 +24,7 @@ const scratchBits = new Uint32Array(scratch.buffer);
  * @returns The float32, exact; subnormal for 0 and 1.
  */
 export function decodeE8M0Half(byte: number): number {
-  return 2 ** (byte - 128);
+  return POWERS[byte] / 2;
 }
 
 /** ⌊log2 x⌋ of a positive finite float32, exactly. */
@@ -90,7 +95,7 @@ export function encodeE8M0(magnitude: number): number {
 
 /** The value of an E8M0 byte, 2^(b − 127). 255 is no NaN here, it gives 2^128. */
 export function decodeE8M0(byte: number): number {
-  return 2 ** (byte - 127);
+  return POWERS[byte];
 }
 
 /**
@@ -140,6 +145,12 @@ function stepsRoundedDown(k: number): number {
   return floor(2 ** (exponent - 24) / (Math.LOG2E * step));
 }
 
+/** The same for k = −149 … 128. */
+const falling: Float64Array = Float64Array.from(
+  { length: 278 },
+  (_, i) => stepsRoundedDown(i - 149),
+);
+
 /**
  * ⌈log2f x⌉ as C computes it, with the logarithm rounded to float32 first: a few
  * ulp above a power of two it is the exponent of that.
@@ -153,7 +164,7 @@ export function ceilLog2f(x: number): number {
   scratch[0] = x;
   const bits = scratchBits[0], exponent = exponentOf(bits);
   scratch[0] = 2 ** exponent;
-  return bits - scratchBits[0] <= stepsRoundedDown(exponent)
+  return bits - scratchBits[0] <= falling[exponent + 149]
     ? exponent
     : exponent + 1;
 }

@@ -17,6 +17,18 @@ export function firstNonFinite(
   return -1;
 }
 
+/** Index of the first number that is not from `min` to `max`, as a NaN is not, or −1. */
+export function firstOutside(
+  numbers: Float32Array,
+  min: number,
+  max: number,
+): number {
+  for (let i = 0; i < numbers.length; i++) {
+    if (!(numbers[i] >= min && numbers[i] <= max)) return i;
+  }
+  return -1;
+}
+
 /** Throws a RangeError that names the index of the first NaN or infinity between `from` and `to`. */
 export function rejectNonFinite(
   values: ArrayLike<number>,

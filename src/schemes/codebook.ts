@@ -152,7 +152,6 @@ export function codebookScheme(plan: CodebookPlan): Scheme {
   const thresholds: Thresholds = {
     at: codebook.thresholds,
     codes: codebook.ascending,
-    of: "product",
   };
   return {
     grid,

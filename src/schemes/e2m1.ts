@@ -10,7 +10,6 @@
 import { DTYPE_NAMES, roundTo } from "../numeric/compute.ts";
 import { LARGEST_F16 } from "../numeric/f16.ts";
 import { ScaleOverflow } from "../numeric/finite.ts";
-import { clamp } from "../numeric/rounding.ts";
 import { measureMagnitude } from "../kernels/grouped.ts";
 import type {
   ComputeDtype,
@@ -30,56 +29,13 @@ import {
 import type { Matrix } from "../words/window.ts";
 import {
   decodeGroups,
-  encodeRanks,
+  type E2M1Steps,
+  encodeE2M1,
   magnitudesOfGroups,
-  type Thresholds,
+  roundedValues,
 } from "./tiles.ts";
 
 const { abs, fround, max } = Math;
-
-/** Halfway between neighbours. */
-const TIES = [0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5];
-
-/** The float32 next to a number toward zero, or the one beyond it. */
-function next(x: number, towardZero: boolean): number {
-  const float = Float32Array.of(x), bits = new Int32Array(float.buffer);
-  bits[0] += towardZero ? -1 : 1;
-  return float[0];
-}
-
-/**
- * Thresholds of the codes of E2M1.
- *
- * @param ties Where a number halfway between two codes goes: toward zero, or to the even code.
- * @param negativeZero Whether what rounds to zero from below gets code 8, or 0.
- */
-function thresholdsOf(
-  ties: "zero" | "even",
-  negativeZero: boolean,
-): Thresholds {
-  // Ties that go away from zero: those from an odd code to the even one above.
-  const away = TIES.map((_, code) => ties === "even" && code % 2 === 1);
-  const above = TIES.map((tie, i) => away[i] ? next(tie, true) : tie);
-  const below = TIES.map((tie, i) => away[i] ? -tie : next(-tie, false));
-  return {
-    // −0 is not below zero.
-    at: [...below.reverse(), -(2 ** -149), ...above],
-    codes: [
-      ...[15, 14, 13, 12, 11, 10, 9, negativeZero ? 8 : 0],
-      ...[0, 1, 2, 3, 4, 5, 6, 7],
-    ],
-    of: "quotient",
-  };
-}
-
-/** Ties go toward zero, and code 8 is not written. */
-export const TOWARD_ZERO: Thresholds = /* @__PURE__ */ thresholdsOf(
-  "zero",
-  false,
-);
-
-/** Ties go to the even code, and what is below zero keeps its sign. */
-export const TO_EVEN: Thresholds = /* @__PURE__ */ thresholdsOf("even", true);
 
 /** What makes one scheme of E2M1 values different from another. */
 export interface E2M1Plan {
@@ -102,12 +58,10 @@ export interface E2M1Plan {
   fit(absmax: number, tensorScale: number): number;
   /** The code of a value; `absmax` is the largest magnitude of its group. */
   code(x: number, stored: number, tensorScale: number, absmax: number): number;
-  /** What a value is divided by before it is compared with thresholds, where that gives its code; the code is that of `code` then. */
-  readonly ranks?: {
-    /** The divisor. */
-    divisor(stored: number, tensorScale: number): number;
-    /** The thresholds of the quotient. */
-    readonly thresholds: Thresholds;
+  /** The same for kernels, where a code is that of a quotient; what is not ordinary is left to `code`. */
+  readonly steps?: E2M1Steps & {
+    /** What values are divided by, or multiplied with. */
+    factor(stored: number, tensorScale: number): number;
   };
   /** What the values of codes are multiplied by. */
   scale(stored: number, tensorScale: number): number;
@@ -139,9 +93,6 @@ export function e2m1Scheme(plan: E2M1Plan): Scheme {
   };
 }
 
-/** No scale of the tensor. */
-const NONE: NonNullable<E2M1Plan["ofTensor"]> = { role: "", find: () => 1 };
-
 function spanOf({ group }: E2M1Plan): Span {
   return { rows: 1, columns: group };
 }
@@ -154,14 +105,13 @@ function encode(
 ): void {
   const { inputDtype = "F32" } = plan;
   const largest = overflow === "clamp" ? LARGEST[inputDtype] : Infinity;
-  const values = inputDtype === "F32"
-    ? given
-    : rounded(given, inputDtype, largest, tile);
-  const { role, find } = plan.ofTensor ?? NONE;
-  const ofTensor = fround(
-    find(Math.min(largest, known?.absmax ?? absmaxOf(values))),
-  );
-  if (plan.ofTensor) tile.fields[role][0] = ofTensor;
+  const values = roundedValues(given, inputDtype, largest, tile);
+  let ofTensor = 1;
+  if (plan.ofTensor) {
+    const { role, find } = plan.ofTensor;
+    const most = known?.absmax ?? absmaxOf(values);
+    tile.fields[role][0] = ofTensor = fround(find(Math.min(largest, most)));
+  }
   const stored = tile.fields[plan.stored], span = spanOf(plan);
   const absmax = tile.memory(stored.length);
   magnitudesOfGroups(values, tile, span, absmax);
@@ -169,7 +119,7 @@ function encode(
   for (let i = 0; i < stored.length; i++) {
     stored[i] = plan.fit(absmax[i], ofTensor);
   }
-  if (encodeByRanks(plan, values, tile, absmax, ofTensor)) return;
+  if (encodeBySteps(plan, values, tile, absmax, ofTensor)) return;
   for (const { first, count, area } of runs(tile, span)) {
     for (let i = first; i < first + count; i++) {
       tile.codes[i] = plan.code(
@@ -189,20 +139,6 @@ const LARGEST: Readonly<Record<ComputeDtype, number>> = {
   F32: (2 - 2 ** -23) * 2 ** 127,
 };
 
-/** Values rounded to a type, those beyond it cut where that is asked for. */
-function rounded(
-  values: Float32Array,
-  dtype: ComputeDtype,
-  largest: number,
-  tile: Tile,
-): Float32Array {
-  const round = roundTo(dtype), own = tile.memory(values.length);
-  for (let i = 0; i < values.length; i++) {
-    own[i] = clamp(round(values[i]), -largest, largest);
-  }
-  return own;
-}
-
 /** Throws where values of a group are beyond the type that they were rounded to. */
 function rejectInfinite(
   absmax: Float32Array,
@@ -220,29 +156,32 @@ function rejectInfinite(
   }
 }
 
-/** Quotients beyond this are left to `code`: float32 no longer tells their neighbours apart. */
-const MOST_STEPS = 2 ** 16;
-
-/** Finds codes by thresholds, where all quotients of a tile are ordinary; otherwise returns false. */
-function encodeByRanks(
-  { stored, ranks, group }: E2M1Plan,
+/** Finds codes by a kernel; false where there is none, or a factor is not ordinary. */
+function encodeBySteps(
+  { stored, steps, group }: E2M1Plan,
   values: Float32Array,
   tile: Tile,
   absmax: Float32Array,
   ofTensor: number,
 ): boolean {
-  if (!ranks) return false;
-  const divisors = tile.memory(absmax.length);
-  for (let i = 0; i < absmax.length; i++) {
-    divisors[i] = ranks.divisor(tile.fields[stored][i], ofTensor);
-    if (!(divisors[i] > 0 && absmax[i] / divisors[i] < MOST_STEPS)) {
-      return false;
-    }
+  if (!steps) return false;
+  const factors = tile.memory(absmax.length), field = tile.fields[stored];
+  for (let i = 0; i < factors.length; i++) {
+    const factor = factors[i] = steps.factor(field[i], ofTensor);
+    // The tests stand for the float32 that it becomes, too.
+    if (!(factor > LEAST_FACTOR && factor < Infinity)) return false;
+    const most = steps.rule === "toZero" ? MOST_STEPS : Infinity;
+    if (!(absmax[i] / factor < most)) return false;
   }
   const span = { rows: 1, columns: group };
-  encodeRanks(values, tile, span, divisors, ranks.thresholds);
-  return true;
+  return encodeE2M1(values, tile, span, factors, steps);
 }
+
+/** Quotients beyond this are left to MLX's rule: float32 no longer tells their neighbours apart. */
+const MOST_STEPS = 2 ** 16;
+
+/** The smallest float32. */
+const LEAST_FACTOR = 2 ** -149;
 
 function decode(plan: E2M1Plan, tile: Tile, out: Float32Array): void {
   const { fields } = tile, stored = fields[plan.stored];

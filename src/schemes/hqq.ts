@@ -6,18 +6,22 @@
  */
 import { DTYPE_NAMES, roundTo } from "../numeric/compute.ts";
 import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
-import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
+import { roundHalfToEven } from "../numeric/rounding.ts";
 import type { ComputeDtype, EncodeContext, Scheme } from "../words/scheme.ts";
 import {
   areaNumber,
+  firstOfArea,
   indexInTensor,
-  type Run,
-  runs,
   type Span,
   type Tile,
 } from "../words/tile.ts";
 import { UINT4 } from "./grids.ts";
-import { numbersOfGroups, rangesOfGroups } from "./tiles.ts";
+import {
+  decodeGroups,
+  encodeSteps,
+  numbersOfGroups,
+  rangesOfGroups,
+} from "./tiles.ts";
 
 const { abs, fround, max, min } = Math;
 
@@ -80,7 +84,7 @@ function fitGroup(
   low: number,
   high: number,
   overflow: Overflow,
-  { first }: Run,
+  area: number,
   tile: Tile,
 ): Fit {
   const found = fitOf(low, high, roundZero), round = roundTo(computeDtype);
@@ -91,7 +95,7 @@ function fitGroup(
     const limit = LIMITS[computeDtype];
     return fitOf(max(low, -limit), min(high, limit), roundZero);
   }
-  const index = indexInTensor(tile, first);
+  const index = indexInTensor(tile, firstOfArea(tile, group, area));
   const number = areaNumber(tile.matrix, group, index);
   throw new ScaleOverflow(number, index, DTYPE_NAMES[computeDtype]);
 }
@@ -109,36 +113,27 @@ function encode(
     maxs = numbersOfGroups(tile, scale.length);
     rangesOfGroups(values, tile, plan.group, mins, maxs);
   }
-  const fits: Fit[] = [];
-  for (const run of runs(tile, plan.group)) {
-    const { first, count, area } = run;
-    const fit = fits[area] ??= fitGroup(
-      plan,
-      mins[area],
-      maxs[area],
-      overflow,
-      run,
-      tile,
-    );
+  const factors = tile.memory(scale.length);
+  for (let area = 0; area < scale.length; area++) {
+    const low = mins[area], high = maxs[area];
+    const fit = fitGroup(plan, low, high, overflow, area, tile);
+    factors[area] = fit.factor;
     scale[area] = fround(1 / fit.factor);
     zero[area] = fit.zero;
-    for (let i = first; i < first + count; i++) {
-      const steps = fround(fround(values[i] * fit.factor) + fit.zero);
-      tile.codes[i] = clamp(roundHalfToEven(steps), 0, 15);
-    }
   }
+  encodeSteps(values, tile, plan.group, factors, zero, "multiplyAdd");
 }
 
 function decode(
   { group, computeDtype }: HqqPlan,
-  { codes, fields: { scale, zero }, ...window }: Tile,
+  tile: Tile,
   out: Float32Array,
 ): void {
-  const round = roundTo(computeDtype);
-  for (const { first, count, area } of runs(window, group)) {
-    for (let i = first; i < first + count; i++) {
-      const steps = round(fround(codes[i] - zero[area]));
-      out[i] = round(fround(steps * scale[area]));
-    }
-  }
+  const { scale, zero } = tile.fields;
+  const lookup = {
+    values: UINT4.values,
+    offset: "step",
+    computeDtype,
+  } as const;
+  decodeGroups(tile, group, scale, zero, lookup, out);
 }

@@ -7,6 +7,7 @@
 import { measureRange } from "../kernels/grouped.ts";
 import { DTYPE_NAMES, roundTo } from "../numeric/compute.ts";
 import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
+import { clamp } from "../numeric/rounding.ts";
 import type {
   ComputeDtype,
   EncodeContext,
@@ -17,7 +18,9 @@ import type {
 } from "../words/scheme.ts";
 import {
   areaNumber,
+  areasOf,
   type FieldPlans,
+  firstOfArea,
   indexInTensor,
   runs,
   type Span,
@@ -25,15 +28,15 @@ import {
 } from "../words/tile.ts";
 import { UINT4 } from "./grids.ts";
 import type { LinearPlan } from "./linear_plan.ts";
-import { decodeLinear, encodeLinear } from "./linear_scalar.ts";
 import { checkScales } from "./numbers.ts";
 import {
   decodeGroups,
+  decodeTables,
   encodeSteps,
   fitGroups,
   numbersOfGroups,
   rangesOfGroups,
-  type Rounding as TileRounding,
+  roundedValues,
   SURELY_HELD,
 } from "./tiles.ts";
 
@@ -60,15 +63,11 @@ export function linearScheme(plan: LinearPlan): Scheme {
     prepass: plan.prepass,
     byRange: true,
     padded: plan.padded,
-    encode(values, tile, context): void {
-      if (isPlain(plan)) encodeTile(plan, values, tile, context);
-      else encodeLinear(plan, values, tile, context);
-    },
+    encode: (values, tile, context) => encode(plan, values, tile, context),
     check,
     decode(tile, out): void {
       check(tile);
-      if (isPlain(plan)) decodeTile(plan, tile, out);
-      else decodeLinear(plan, tile, out);
+      decode(plan, tile, out);
     },
   };
 }
@@ -85,45 +84,93 @@ function formOf({ grid, offset }: LinearPlan): Form {
   return offset === "bias" ? "s·c + b" : "s·(c − z)";
 }
 
-// ---- by the kernels of tiles ----
+// ---- quantizing ----
 
-/** A plan with nothing of its own: the kernels know it. */
-interface PlainPlan extends LinearPlan {
-  readonly rounding: Exclude<TileRounding, "shiftByBias">;
-}
-
-function isPlain(plan: LinearPlan): plan is PlainPlan {
-  const { group, scale, grid, rounding, inputDtype, padded, value } = plan;
-  return group.rows === 1 && !scale && !grid && !inputDtype && !padded &&
-    !value && typeof rounding === "string";
-}
-
-function encodeTile(
-  plan: PlainPlan,
+function encode(
+  plan: LinearPlan,
   values: Float32Array,
   tile: Tile,
   { ranges, overflow = "throw" }: EncodeContext,
 ): void {
-  const { group, offset } = plan, { scale } = tile.fields;
-  const offsets = offset ? tile.fields[offset] : tile.memory(scale.length);
-  const mins = numbersOfGroups(tile, scale.length);
-  const maxs = numbersOfGroups(tile, scale.length);
+  const { group, scale = "scale", offset, inputDtype = "F32" } = plan;
+  const scales = tile.fields[scale];
+  const offsets = offset ? tile.fields[offset] : tile.memory(scales.length);
+  const mins = numbersOfGroups(tile, scales.length);
+  const maxs = numbersOfGroups(tile, scales.length);
   if (ranges) takeRanges(ranges, tile, group, mins, maxs);
   else rangesOfGroups(values, tile, group, mins, maxs);
+  roundAll(mins, inputDtype);
+  roundAll(maxs, inputDtype);
+  if (plan.padded) fillUp(tile, group, mins, maxs);
   const { rule, stored = "F32" } = plan;
-  if (!rule || !fitGroups(rule, stored, mins, maxs, scale, offsets)) {
-    for (let area = 0; area < scale.length; area++) {
+  if (!rule || !fitGroups(rule, stored, mins, maxs, scales, offsets)) {
+    for (let area = 0; area < scales.length; area++) {
       const [min, max] = [mins[area], maxs[area]];
       const found = fitGroup(plan, min, max, overflow, area, tile);
-      scale[area] = found[0];
+      scales[area] = found[0];
       offsets[area] = found[1];
     }
   }
-  encodeSteps(values, tile, group, scale, offsets, roundingOf(plan));
+  const input = roundedValues(values, inputDtype, Infinity, tile);
+  encodeCodes(plan, input, tile, scales, offsets);
 }
 
-function roundingOf({ rounding, offset }: PlainPlan): TileRounding {
-  return rounding === "shift" && offset === "bias" ? "shiftByBias" : rounding;
+/** Rounds numbers to a type, in place. */
+function roundAll(numbers: Float32Array, dtype: ComputeDtype): void {
+  if (dtype === "F32") return;
+  const round = roundTo(dtype);
+  for (let i = 0; i < numbers.length; i++) numbers[i] = round(numbers[i]);
+}
+
+/** Widens the ranges of groups that the end of the matrix cuts short by the zeros that fill them up. */
+function fillUp(
+  tile: Tile,
+  { rows, columns }: Span,
+  mins: Float32Array,
+  maxs: Float32Array,
+): void {
+  const areas = areasOf(tile, { rows, columns });
+  const end = (areas.column + areas.columns) * columns;
+  if (end <= tile.matrix.columns) return;
+  for (let i = areas.columns - 1; i < mins.length; i += areas.columns) {
+    mins[i] = Math.min(mins[i], 0);
+    maxs[i] = Math.max(maxs[i], 0);
+  }
+}
+
+function encodeCodes(
+  plan: LinearPlan,
+  values: Float32Array,
+  tile: Tile,
+  scales: Float32Array,
+  offsets: Float32Array,
+): void {
+  const { group, rounding, stepDtype, zeroScale } = plan, { codes } = tile;
+  if (typeof rounding === "string") {
+    const way = rounding === "shift" && plan.offset === "bias"
+      ? "shiftByBias"
+      : rounding;
+    encodeSteps(values, tile, group, scales, offsets, way, stepDtype);
+    if (zeroScale && scales.includes(0)) {
+      eachValue(tile, group, (i, area) => {
+        if (scales[area] === 0) codes[i] = zeroScale(codes[i], values[i]);
+      });
+    }
+    return;
+  }
+  eachValue(tile, group, (i, area) => {
+    codes[i] = clamp(rounding(values[i], scales[area], offsets[area]), 0, 15);
+  });
+}
+
+function eachValue(
+  tile: Tile,
+  group: Span,
+  visit: (index: number, area: number) => void,
+): void {
+  for (const { first, count, area } of runs(tile, group)) {
+    for (let i = first; i < first + count; i++) visit(i, area);
+  }
 }
 
 /** The ranges that were measured before: of the tensor, or of each group. */
@@ -156,9 +203,9 @@ function fitGroup(
     (plan.offset !== "bias" || isHeld(found[1], stored));
   if (fits || overflow === "keep") return found;
   if (overflow === "clamp") {
-    return fit(Math.max(min, -limit), Math.min(max, limit));
+    return fit(clamp(min, -limit, limit), clamp(max, -limit, limit));
   }
-  const index = firstOf(area, plan.group, tile);
+  const index = indexInTensor(tile, firstOfArea(tile, plan.group, area));
   const number = areaNumber(tile.matrix, plan.group, index);
   throw new ScaleOverflow(number, index, DTYPE_NAMES[stored]);
 }
@@ -168,28 +215,28 @@ function isHeld(x: number, dtype: ComputeDtype): boolean {
     Number.isFinite(roundTo(dtype)(x));
 }
 
-/** Index in the whole tensor of the first value of a group. */
-function firstOf(area: number, group: Span, tile: Tile): number {
-  for (const run of runs(tile, group)) {
-    if (run.area === area) return indexInTensor(tile, run.first);
-  }
-  throw new Error(`A tile has no group ${area}`);
-}
+// ---- dequantizing ----
 
-function decodeTile(
-  { group, offset, zero = 8, computeDtype = "F32" }: LinearPlan,
-  tile: Tile,
-  out: Float32Array,
-): void {
-  const { scale } = tile.fields;
+function decode(plan: LinearPlan, tile: Tile, out: Float32Array): void {
+  const { group, scale = "scale", offset, zero = 8, computeDtype = "F32" } =
+    plan;
+  const field = tile.fields[scale], { value } = plan;
   const offsets = offset
     ? tile.fields[offset]
-    : tile.memory(scale.length).fill(zero);
-  decodeGroups(tile, group, scale, offsets, {
+    : tile.memory(field.length).fill(zero);
+  if (value) return decodeTables(tile, group, field, offsets, value, out);
+  const scales = scale === "divisor" ? inverses(field, tile) : field;
+  decodeGroups(tile, group, scales, offsets, {
     values: UINT4.values,
     offset,
     computeDtype,
   }, out);
+}
+
+function inverses(divisors: Float32Array, tile: Tile): Float32Array {
+  const scales = tile.memory(divisors.length);
+  for (let i = 0; i < scales.length; i++) scales[i] = 1 / divisors[i];
+  return scales;
 }
 
 /** A prepass that finds the range of a whole tensor. */

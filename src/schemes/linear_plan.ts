@@ -6,16 +6,11 @@
 import type { ComputeDtype, Grid, Prepass } from "../words/scheme.ts";
 import type { Span } from "../words/tile.ts";
 import type { ScaleCheck } from "./numbers.ts";
-import type { FitRule } from "./tiles.ts";
+import type { FitRule, Rounding } from "./tiles.ts";
 
 /** How a value becomes a code, given scale and offset of its group; clamped to 0 … 15 at the end. */
 export type LinearRounding =
-  /** RNE(x / s) + z */
-  | "divide"
-  /** RNE((x + z·s) / s); with a bias RNE((x − b) / s) */
-  | "shift"
-  /** round half away(x · (1 / s) + z) */
-  | "reciprocal"
+  | Exclude<Rounding, "shiftByBias">
   /** A rule of its own; what is no number becomes 0. */
   | ((x: number, scale: number, offset: number) => number);
 
@@ -38,8 +33,12 @@ export interface LinearPlan {
   fit(min: number, max: number): readonly [scale: number, offset: number];
   /** The same in the kernels, which leave to it what `stored` may not hold. */
   readonly rule?: FitRule;
-  /** How a value becomes a code. */
+  /** How a value becomes a code; a shift is by the bias where offsets are biases. */
   readonly rounding: LinearRounding;
+  /** The type that steps are rounded to after the division and after the sum; F32 by default. */
+  readonly stepDtype?: ComputeDtype;
+  /** The code of a value whose scale is 0, where it is not the one that arithmetic gives. */
+  zeroScale?(code: number, x: number): number;
   /** The type that scale and bias are stored in; F32 by default. */
   readonly stored?: ComputeDtype;
   /** The largest magnitude of values whose scale and bias that type can hold. */

@@ -10,7 +10,7 @@ import { decodeE4M3, encodeE4M3, LARGEST_E4M3 } from "../numeric/e4m3.ts";
 import { ceilE8M0, decodeE8M0 } from "../numeric/e8m0.ts";
 import { roundHalfToEven } from "../numeric/rounding.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
-import { type E2M1Plan, TOWARD_ZERO } from "./e2m1.ts";
+import type { E2M1Plan } from "./e2m1.ts";
 
 const { abs, fround, max } = Math;
 
@@ -31,7 +31,7 @@ export function fitAffine(
 /** The part of a plan that differs between the modes of E2M1 values. */
 export type E2M1Rules = Pick<
   E2M1Plan,
-  "stored" | "ofTensor" | "fit" | "code" | "ranks" | "scale"
+  "stored" | "ofTensor" | "fit" | "code" | "steps" | "scale"
 >;
 
 /**
@@ -54,7 +54,7 @@ export function mxfp4Rules(
       return ceilE8M0(rounded < Infinity ? rounded : exact);
     },
     code: (x, exponent) => nearestE2M1(fround(x / decodeE8M0(exponent)), 0.5),
-    ranks: { divisor: decodeE8M0, thresholds: TOWARD_ZERO },
+    steps: { factor: decodeE8M0, rule: "toZero" },
     scale: (exponent) => round(decodeE8M0(exponent)),
   };
 }
@@ -90,9 +90,7 @@ export function nvfp4Rules(
     },
     // Otherwise there are more roundings than that of a quotient.
     ...(weights === "F32" && !globalScale &&
-      {
-        ranks: { divisor: (scale: number) => scale, thresholds: TOWARD_ZERO },
-      }),
+      { steps: { factor: (scale: number) => scale, rule: "toZero" } as const }),
     scale: (scale, ofTensor) =>
       globalScale
         ? fround(scale * fround(ofTensor / (6 * LARGEST_E4M3)))

@@ -22,7 +22,10 @@ import { decodeGroups } from "./tiles.ts";
 const { abs, fround, max } = Math;
 
 /** The part of a plan that differs between libraries. */
-export type MxRules = Pick<E2M1Plan, "stored" | "fit" | "code" | "scale">;
+export type MxRules = Pick<
+  E2M1Plan,
+  "stored" | "fit" | "code" | "steps" | "scale"
+>;
 
 /** The smallest scale that torchao divides by, whatever the byte says. */
 const LEAST_DIVISOR = 2 ** -126;
@@ -51,6 +54,14 @@ export function torchaoRules(rule: ScaleRule, compute: ComputeDtype): MxRules {
         ? ceilLogE8M0(fround(absmax / 6))
         : exponentE8M0(absmax, rule),
     code: (x, exponent) => signedE2M1(fround(scaled(x, exponent))),
+    steps: {
+      // Division by a power of two and multiplication with its inverse are the same.
+      factor: (exponent) =>
+        rule === "rceil"
+          ? exponent === 0 ? 1 : decodeE8M0(exponent)
+          : max(decodeE8M0(exponent), LEAST_DIVISOR),
+      rule: "signed",
+    },
     scale: (exponent) => round(decodeE8M0(exponent)),
   };
 }
@@ -70,6 +81,7 @@ export function compressedTensorsRules(weights: ComputeDtype): MxRules {
       const scaled = round(fround(x / decodeE8M0(exponent)));
       return evenE2M1(abs(scaled)) | (scaled < 0 ? 8 : 0);
     },
+    steps: { factor: decodeE8M0, dtype: weights, rule: "even" },
     scale: decodeE8M0,
   };
 }
@@ -115,5 +127,6 @@ export const MODELOPT_RULES: MxRules = {
     const scaled = fround(x / decodeE8M0(exponent));
     return lowE2M1(abs(scaled)) | (scaled > 0 ? 0 : 8);
   },
+  steps: { factor: decodeE8M0, rule: "low" },
   scale: decodeE8M0,
 };

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { firstOutside } from "../numeric/finite.ts";
 import { fieldAreas, type FieldPlans, type Tile } from "../words/tile.ts";
 
 /** What scales a reader takes. */
@@ -22,7 +23,7 @@ export interface ScaleCheck {
  * @param plans The fields of its scheme.
  * @param role The field.
  * @param part The part that it lies in.
- * @param isBad Whether a number is refused.
+ * @param between The smallest and the largest number that is taken; a NaN is not.
  * @param wanted What it must be, to go after "it must be".
  * @param offset What the field counts more than the part does.
  */
@@ -31,11 +32,11 @@ export function checkField(
   plans: FieldPlans,
   role: string,
   part: string,
-  isBad: (x: number) => boolean,
+  [min, max]: readonly [min: number, max: number],
   wanted: string,
   offset = 0,
 ): void {
-  const field = tile.fields[role], bad = field.findIndex(isBad);
+  const field = tile.fields[role], bad = firstOutside(field, min, max);
   if (bad < 0) return;
   const areas = fieldAreas(tile, plans[role]);
   const group = areas.column + bad % areas.columns;
@@ -60,7 +61,7 @@ export function checkScales(
     plans,
     role,
     part,
-    signed ? Number.isNaN : (s) => !(s >= 0),
+    [signed ? -Infinity : 0, Infinity],
     signed ? "a number" : "a number and not negative",
   );
 }
@@ -77,7 +78,7 @@ export function checkZeros(
     plans,
     "zero",
     part,
-    (z) => !(z >= 0 && z <= 15),
+    [0, 15],
     `from ${least} to ${least + 15}`,
     -least,
   );

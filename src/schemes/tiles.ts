@@ -19,7 +19,7 @@ const { fround } = Math;
 
 // ---- which kernel, over which groups ----
 
-/** Runs a kernel of src/kernels/wasm/tile.ts over the groups of a tile; false where there is none or it declines. */
+/** Runs a kernel of src/kernels/wasm/tile*.ts over the groups of a tile; false where there is none or it declines. */
 function done(
   name: string,
   tile: Tile,
@@ -179,17 +179,29 @@ export type Rounding =
   /** RNE((x − o) / s): the offset is a bias in values */
   | "shiftByBias"
   /** round half away(x · (1 / s) + o) */
-  | "reciprocal";
+  | "reciprocal"
+  /** RNE(x / s + o) */
+  | "add"
+  /** RNE(x / s + (o − 8)) + 8 */
+  | "addSigned"
+  /** RNE(x · s) + o */
+  | "multiply"
+  /** RNE(x · s + o) */
+  | "multiplyAdd";
 
-/** The numbers by which kernels know them: src/kernels/wasm/tile.ts. */
+/** The numbers by which kernels know them: src/kernels/wasm/tile_encode.ts. */
 const ROUNDINGS: readonly Rounding[] = [
   "divide",
   "shift",
   "shiftByBias",
   "reciprocal",
+  "add",
+  "addSigned",
+  "multiply",
+  "multiplyAdd",
 ];
 
-/** Rounds the values of every group to codes. */
+/** Rounds the values of every group to codes; steps, but for shifts and reciprocals, are rounded to a type on the way. */
 export function encodeSteps(
   values: Float32Array,
   tile: Tile,
@@ -197,12 +209,13 @@ export function encodeSteps(
   scales: Float32Array,
   offsets: Float32Array,
   rounding: Rounding,
+  dtype: ComputeDtype = "F32",
 ): void {
   const { codes } = tile, arrays = [values, codes, scales, offsets];
-  const numbers = [ROUNDINGS.indexOf(rounding)];
+  const numbers = [ROUNDINGS.indexOf(rounding), COMPUTE_DTYPES.indexOf(dtype)];
   if (done("tile_encode_steps", tile, span, arrays, numbers)) return;
   for (const { first, count, area } of runs(tile, span)) {
-    const codeOf = codesBy(rounding, scales[area], offsets[area]);
+    const codeOf = codesBy(rounding, scales[area], offsets[area], dtype);
     for (let i = first; i < first + count; i++) codes[i] = codeOf(values[i]);
   }
 }
@@ -211,10 +224,9 @@ function codesBy(
   rounding: Rounding,
   scale: number,
   offset: number,
+  dtype: ComputeDtype,
 ): (x: number) => number {
   switch (rounding) {
-    case "divide":
-      return (x) => clamp(roundHalfToEven(fround(x / scale)) + offset, 0, 15);
     case "shift":
     case "shiftByBias": {
       // Where the scale underflowed, every value is no step from the offset.
@@ -231,7 +243,41 @@ function codesBy(
       return (x) =>
         clamp(roundHalfAway(fround(fround(x * inverse) + offset)), 0, 15);
     }
+    default: {
+      const round = roundTo(dtype), home = rounding === "addSigned" ? 8 : 0;
+      const first = rounding.startsWith("add") || rounding === "multiplyAdd";
+      const [before, after] = first ? [offset - home, home] : [0, offset];
+      const product = rounding.startsWith("multiply");
+      return (x) => {
+        const steps = round(fround(product ? x * scale : x / scale));
+        const sum = round(fround(steps + before));
+        return clamp(roundHalfToEven(sum) + after, 0, 15);
+      };
+    }
   }
+}
+
+/** Values rounded to a type, and cut where they are beyond the largest: a copy of them but for float32. */
+export function roundedValues(
+  values: Float32Array,
+  dtype: ComputeDtype,
+  largest: number,
+  tile: Tile,
+): Float32Array {
+  if (dtype === "F32") return values;
+  const own = tile.memory(values.length);
+  const instance = sharedInstance(values, own);
+  if (instance) {
+    const { tile_round: kernel } = instance.kernels;
+    const type = COMPUTE_DTYPES.indexOf(dtype);
+    kernel(values.length, values.byteOffset, own.byteOffset, type, largest);
+    return own;
+  }
+  const round = roundTo(dtype);
+  for (let i = 0; i < values.length; i++) {
+    own[i] = clamp(round(values[i]), -largest, largest);
+  }
+  return own;
 }
 
 // ---- codes by thresholds ----
@@ -242,8 +288,6 @@ export interface Thresholds {
   readonly at: ArrayLike<number>;
   /** Codes by how many are exceeded. */
   readonly codes: ArrayLike<number>;
-  /** What of a value is compared: its product with the factor of its group, or its quotient. */
-  readonly of: "product" | "quotient";
 }
 
 /** The order in which a kernel asks for thresholds that it finds by halving. */
@@ -273,7 +317,7 @@ const ASKED = [
 /** Bytes of a kernel's table: what is asked, codes, ranks of cells, planes of thresholds. */
 const TABLE_BYTES = 192;
 
-/** The table of src/kernels/wasm/tile.ts for some thresholds, and whether it has cells. */
+/** The table of src/kernels/wasm/tile_encode.ts for some thresholds, and whether it has cells. */
 interface RankTable {
   readonly bytes: Uint8Array;
   readonly asked: Float32Array;
@@ -285,12 +329,12 @@ const rankTables = new WeakMap<Thresholds, RankTable>();
 function rankTableOf(thresholds: Thresholds): RankTable {
   const known = rankTables.get(thresholds);
   if (known) return known;
-  const { at, codes, of } = thresholds;
+  const { at, codes } = thresholds;
   const bytes = new Uint8Array(TABLE_BYTES), asked = new Float32Array(20);
   ASKED.forEach((rank, i) => asked[i] = at[rank]);
   bytes.set(new Uint8Array(asked.buffer));
   bytes.set(codes, 80);
-  const byCells = of === "product" && setCells(at, bytes);
+  const byCells = setCells(at, bytes);
   const table = { bytes, asked, byCells };
   rankTables.set(thresholds, table);
   return table;
@@ -317,7 +361,7 @@ function setCells(at: Thresholds["at"], bytes: Uint8Array): boolean {
   return apart;
 }
 
-/** The codes of values by thresholds; a NaN gets the first code. By products, values are at most 1. */
+/** The codes of the products of values with factors, which are at most 1, by thresholds; a NaN gets the first code. */
 export function encodeRanks(
   values: Float32Array,
   tile: Tile,
@@ -325,18 +369,17 @@ export function encodeRanks(
   factors: Float32Array,
   thresholds: Thresholds,
 ): void {
-  const { codes } = tile, { codes: codesOf, of } = thresholds;
+  const { codes } = tile, { codes: codesOf } = thresholds;
   const { bytes, asked, byCells } = rankTableOf(thresholds);
   const table = tile.memory(TABLE_BYTES / 4);
   new Uint8Array(table.buffer, table.byteOffset, TABLE_BYTES).set(bytes);
   const arrays = [values, codes, factors, table];
-  const numbers = [byCells ? 2 : of === "product" ? 0 : 1];
+  const numbers = [Number(byCells)];
   if (done("tile_encode_ranks", tile, span, arrays, numbers)) return;
   for (const { first, count, area } of runs(tile, span)) {
     const factor = factors[area];
     for (let i = first; i < first + count; i++) {
-      const x = of === "product" ? values[i] * factor : values[i] / factor;
-      codes[i] = codesOf[rankOf(fround(x), asked)];
+      codes[i] = codesOf[rankOf(fround(values[i] * factor), asked)];
     }
   }
 }
@@ -349,20 +392,83 @@ function rankOf(x: number, asked: Float32Array): number {
   return 2 * rank + (x > asked[12 + rank] ? 1 : 0);
 }
 
+// ---- codes of E2M1 ----
+
+/** How quotients become codes of E2M1. */
+export interface E2M1Steps {
+  /** Values are multiplied with factors in place of being divided by them. */
+  readonly product?: boolean;
+  /** The type that quotients are rounded to; F32 by default. */
+  readonly dtype?: ComputeDtype;
+  /**
+   * Where a quotient halfway between two magnitudes goes, and what has the sign:
+   *
+   * - `"even"`: to the even code; what is below zero
+   * - `"signed"`: to the even code; what has a sign bit, as −0 has
+   * - `"low"`: to the smaller magnitude; what is not above zero
+   * - `"toZero"`: to the smaller magnitude; what is below zero, but for code 8
+   */
+  readonly rule: "even" | "signed" | "low" | "toZero";
+}
+
+/** The numbers by which kernels know them: src/kernels/wasm/tile_encode.ts. */
+const E2M1_RULES: readonly E2M1Steps["rule"][] = [
+  "even",
+  "signed",
+  "low",
+  "toZero",
+];
+
+/** Finds codes for finite values by factors that are finite and positive; false where there is no kernel. */
+export function encodeE2M1(
+  values: Float32Array,
+  tile: Tile,
+  span: Span,
+  factors: Float32Array,
+  { product = false, dtype = "F32", rule }: E2M1Steps,
+): boolean {
+  return done("tile_encode_e2m1", tile, span, [values, tile.codes, factors], [
+    E2M1_RULES.indexOf(rule),
+    Number(product),
+    COMPUTE_DTYPES.indexOf(dtype),
+  ]);
+}
+
 // ---- values ----
 
-/** How codes become values: `(g − o)·s`, or `g·s + o`, rounded to the dtype after the product and after the sum. */
+/**
+ * How codes become values: `(g − o)·s`, or `g·s + o`, rounded to the dtype after the
+ * product and after the sum; `step` rounds after the difference, too.
+ */
 export interface Lookup {
   /** What codes stand for, in float32. */
   readonly values: ArrayLike<number>;
   /** What the offset is; without one it is 0. */
-  readonly offset?: "zero" | "bias";
+  readonly offset?: "zero" | "bias" | "step";
   /** In which dtype values are computed. */
   readonly computeDtype: ComputeDtype;
 }
 
-/** The numbers by which kernels know element types: src/kernels/wasm/tile.ts. */
+/** The numbers by which kernels know element types: src/kernels/wasm/tile_round.ts. */
 const COMPUTE_DTYPES: readonly ComputeDtype[] = ["F32", "F16", "BF16"];
+
+/** Values of codes by a rule of their own: a table for every group. */
+export function decodeTables(
+  { codes, ...window }: Tile,
+  span: Span,
+  scales: Float32Array,
+  offsets: Float32Array,
+  value: (code: number, scale: number, offset: number) => number,
+  out: Float32Array,
+): void {
+  const values = new Float32Array(16);
+  for (const { first, count, area } of runs(window, span)) {
+    for (let code = 0; code < 16; code++) {
+      values[code] = value(code, scales[area], offsets[area]);
+    }
+    for (let i = first; i < first + count; i++) out[i] = values[codes[i]];
+  }
+}
 
 /** Looks up the values of every group; all NaNs have the bits of numeric/nan.ts. */
 export function decodeGroups(
@@ -376,7 +482,8 @@ export function decodeGroups(
   const { codes } = tile, table = tile.memory(16), biased = offset === "bias";
   table.set(grid);
   const arrays = [codes, scales, offsets, table, out];
-  const numbers = [biased ? 1 : 0, COMPUTE_DTYPES.indexOf(computeDtype)];
+  const way = biased ? 1 : offset === "step" && computeDtype !== "F32" ? 2 : 0;
+  const numbers = [way, COMPUTE_DTYPES.indexOf(computeDtype)];
   if (done("tile_decode", tile, span, arrays, numbers)) return;
   const round = roundTo(computeDtype), values = new Float32Array(16);
   let sum = 0;
@@ -386,7 +493,7 @@ export function decodeGroups(
       const g = table[code];
       values[code] = biased
         ? round(fround(round(fround(g * scale)) + offset))
-        : round(fround(fround(g - offset) * scale));
+        : round(fround((way === 2 ? round : fround)(g - offset) * scale));
       sum += values[code] * 0;
     }
     for (let i = first; i < first + count; i++) out[i] = values[codes[i]];

@@ -182,3 +182,11 @@ export function* runs(tile: Window, span: Span): Generator<Run, void> {
     }
   }
 }
+
+/** Index in a tile of the first value of an area. */
+export function firstOfArea(tile: Window, span: Span, area: number): number {
+  for (const run of runs(tile, span)) {
+    if (run.area === area) return run.first;
+  }
+  throw new Error(`A tile has no area ${area}`);
+}

@@ -2,23 +2,32 @@
 // tiles among groups, data that is hard on them, and numbers that kernels leave alone.
 
 import "../../src/kernels/install.ts";
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { Room } from "../../src/kernels/room.ts";
 import { NF4 } from "../../src/schemes/grids.ts";
-import { TO_EVEN, TOWARD_ZERO } from "../../src/schemes/e2m1.ts";
 import {
   areFinite,
   decodeGroups,
+  type E2M1Steps,
+  encodeE2M1,
   encodeRanks,
   encodeSteps,
   fitGroups,
   magnitudesOfGroups,
   rangesOfGroups,
+  roundedValues,
   type Rounding,
   type Thresholds,
 } from "../../src/schemes/tiles.ts";
 import { midpoints } from "../../src/numeric/codebooks.ts";
+import { roundTo } from "../../src/numeric/compute.ts";
+import {
+  evenE2M1,
+  lowE2M1,
+  nearestE2M1,
+  signedE2M1,
+} from "../../src/numeric/e2m1.ts";
 import type { ComputeDtype } from "../../src/words/scheme.ts";
 import {
   fieldLength,
@@ -109,7 +118,18 @@ Deno.test("ranges and magnitudes of groups are the same by kernels, signs of zer
   }
 });
 
-const ROUNDINGS: Rounding[] = ["divide", "shift", "shiftByBias", "reciprocal"];
+const ROUNDINGS: Rounding[] = [
+  "divide",
+  "shift",
+  "shiftByBias",
+  "reciprocal",
+  "add",
+  "addSigned",
+  "multiply",
+  "multiplyAdd",
+];
+
+const DTYPES: ComputeDtype[] = ["F32", "F16", "BF16"];
 
 /** Scales and offsets: ordinary ones, ties, and such as kernels leave alone. */
 function scalesAndOffsets(seed: number, count: number): [number[], number[]] {
@@ -132,15 +152,44 @@ Deno.test("codes on an even grid are the same by kernels, at ties and beyond the
       () => randomInteger(next, -40, 40) / 4 * (next() < 0.1 ? 1e30 : 1),
     );
     for (const rounding of ROUNDINGS) {
-      onBoth((place) => {
-        const { tile, span } = place;
-        const input = copied(place, ties.subarray(0, tile.codes.length));
-        const count = numbers(place).length;
-        const [scales, offsets] = scalesAndOffsets(seed, count);
-        const s = copied(place, scales), o = copied(place, offsets);
-        encodeSteps(input, tile, span, s, o, rounding);
-        return { codes: tile.codes };
-      }, `seed ${seed} ${rounding}`);
+      for (const dtype of DTYPES) {
+        onBoth((place) => {
+          const { tile, span } = place;
+          const input = copied(place, ties.subarray(0, tile.codes.length));
+          const count = numbers(place).length;
+          const [scales, offsets] = scalesAndOffsets(seed, count);
+          const s = copied(place, scales), o = copied(place, offsets);
+          encodeSteps(input, tile, span, s, o, rounding, dtype);
+          return { codes: tile.codes };
+        }, `seed ${seed} ${rounding} ${dtype}`);
+      }
+    }
+  }
+});
+
+/** Numbers of every exponent and sign: ties of both types of 16 bits, and their neighbours. */
+function nearTies(seed: number, count: number): Float32Array {
+  const next = random(seed), bits = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
+    const tail = [0x1000, 0x8000, 0, 1][i % 4] + randomInteger(next, -1, 1);
+    bits[i] = randomInteger(next, 0, 0xffff) * 0x10000 +
+      (randomInteger(next, 0, 7) * 0x2000 + tail);
+  }
+  const floats = new Float32Array(bits.buffer);
+  return floats.map((x) => Number.isFinite(x) ? x : 65520);
+}
+
+Deno.test("values are rounded to 16 bits the same by kernels, and cut", () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const values = nearTies(seed, 1024);
+    for (const dtype of DTYPES) {
+      for (const largest of [Infinity, 65504]) {
+        onBoth((place) => {
+          const { tile } = place, n = tile.codes.length;
+          const input = copied(place, values.subarray(0, n));
+          return { rounded: roundedValues(input, dtype, largest, tile) };
+        }, `seed ${seed} ${dtype} ${largest}`);
+      }
     }
   }
 });
@@ -150,21 +199,16 @@ const THRESHOLDS: Readonly<Record<string, Thresholds>> = {
   cells: {
     at: midpoints(Float32Array.from(NF4.values)),
     codes: Array.from({ length: 16 }, (_, k) => k),
-    of: "product",
   },
   halving: {
     at: Array.from({ length: 15 }, (_, k) => (k - 7) / 64),
     codes: Array.from({ length: 16 }, (_, k) => 15 - k),
-    of: "product",
   },
-  even: TO_EVEN,
-  towardZero: TOWARD_ZERO,
 };
 
 Deno.test("codes by thresholds are the same by kernels, at and next to every threshold", () => {
   const bits = new Int32Array(1), float = new Float32Array(bits.buffer);
   for (const [name, thresholds] of Object.entries(THRESHOLDS)) {
-    const product = thresholds.of === "product";
     const near = Array.from(thresholds.at).flatMap((threshold) =>
       [-1, 0, 1].map((ulps) => {
         float[0] = threshold;
@@ -172,7 +216,7 @@ Deno.test("codes by thresholds are the same by kernels, at and next to every thr
         return float[0];
       })
     );
-    near.push(0, -0, 1, -1, ...(product ? [] : [6, -6, 40000, -40000]));
+    near.push(0, -0, 1, -1);
     onBoth((place) => {
       const { tile, span } = place;
       const input = copied(
@@ -190,10 +234,7 @@ Deno.test("codes by thresholds are the same by kernels, at and next to every thr
         const most = numbers(place);
         magnitudesOfGroups(input, tile, span, most);
         const factors = most.map((x) => Math.max(x, 1e-38));
-        const used = copied(
-          place,
-          product ? factors.map((x) => 1 / x) : factors,
-        );
+        const used = copied(place, factors.map((x) => 1 / x));
         encodeRanks(input, tile, span, used, thresholds);
         return { codes: tile.codes };
       }, `${name} ${set}`);
@@ -201,7 +242,63 @@ Deno.test("codes by thresholds are the same by kernels, at and next to every thr
   }
 });
 
-const DTYPES: ComputeDtype[] = ["F32", "F16", "BF16"];
+/** The rules of E2M1 by one value at a time. */
+const E2M1_CODES: Readonly<Record<E2M1Steps["rule"], (x: number) => number>> = {
+  even: (x) => evenE2M1(Math.abs(x)) | (x < 0 ? 8 : 0),
+  signed: signedE2M1,
+  low: (x) => lowE2M1(Math.abs(x)) | (x > 0 ? 0 : 8),
+  toZero: (x) => nearestE2M1(x, 0.5),
+};
+
+Deno.test("codes of E2M1 by kernels are those of their rules, at and next to every tie", () => {
+  const before = backend();
+  useBackend("wasm");
+  const float = new Float32Array(1), bits = new Int32Array(float.buffer);
+  const near = [0, 0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5, 6, 7, 60000].flatMap(
+    (tie) =>
+      [-1, 0, 1].flatMap((ulps) => {
+        float[0] = tie;
+        bits[0] = Math.max(0, bits[0] + ulps);
+        return [float[0], -float[0]];
+      }),
+  );
+  for (const [rows, column, columns, span] of PLACES) {
+    const room = new Room();
+    room.open(new Uint8Array(0));
+    const tile = tileOf(
+      { rows: 9, columns: 500 },
+      { row: 0, rows, column, columns },
+      {},
+      room.bytes(rows * columns),
+      room.floats,
+    );
+    const place = { tile, span, room };
+    for (const rule of ["even", "signed", "low", "toZero"] as const) {
+      for (const product of [false, true]) {
+        for (const dtype of DTYPES) {
+          const factor = product ? 0.5 : 2, round = roundTo(dtype);
+          const input = copied(
+            place,
+            Float32Array.from(
+              tile.codes,
+              (_, i) => near[i % near.length] * 2,
+            ),
+          );
+          const factors = numbers(place).fill(factor);
+          const steps = { product, dtype, rule };
+          assert(encodeE2M1(input, tile, span, factors, steps));
+          const expected = Uint8Array.from(
+            input,
+            (x) => E2M1_CODES[rule](round(Math.fround(x / 2))),
+          );
+          const label = `${rule} ${product} ${dtype} ${columns}`;
+          assertSameBytes(tile.codes, expected, label);
+        }
+      }
+    }
+  }
+  useBackend(before);
+});
 
 Deno.test("values are the same by kernels in every type, for any scale, NaN bits included", () => {
   const grids = {
@@ -211,7 +308,7 @@ Deno.test("values are the same by kernels in every type, for any scale, NaN bits
   const odd = [0, -0, 1e-45, -3e-8, 65520, 3.4e38, Infinity, -Infinity, NaN];
   for (const [name, values] of Object.entries(grids)) {
     for (const computeDtype of DTYPES) {
-      for (const offset of [undefined, "zero", "bias"] as const) {
+      for (const offset of [undefined, "zero", "bias", "step"] as const) {
         onBoth((place) => {
           const { tile, span, room } = place, next = random(tile.codes.length);
           tile.codes.forEach((_, i) =>

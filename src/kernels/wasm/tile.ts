@@ -4,7 +4,8 @@
 // off at the end of the row; the numbers of a row's groups lie `stride` bytes
 // beyond those of the row before (0 where all rows share them).
 
-import { bytesHigh, bytesLow, isFinite32, lowNibbleOfWord, lowNibbles, magnitudeBits, maxLaneI32, roundMagic, settleNaNs, wordsHigh, wordsLow, zero } from "./common";
+import { bytesHigh, bytesLow, isFinite32, magnitudeBits, maxLaneI32, settleNaNs, wordsHigh, wordsLow, zero } from "./common";
+import { BF16, F16, computed, tile_round } from "./tile_round";
 import { maxMagnitude } from "./reduce";
 
 const INFINITY_BITS: i32 = 0x7f800000;
@@ -163,262 +164,21 @@ export function tile_fit(
   return i32x4.all_true(held) ? 0 : 1;
 }
 
-// ---- encoding on an even grid ----
-
-// Ways to round, as src/schemes/steps.ts numbers them.
-const DIVIDE: i32 = 0;
-const SHIFT: i32 = 1;
-const RECIPROCAL: i32 = 3;
-
-// The nearest whole number from `low` to `high`, plus zi, as a word; a NaN goes to `low`.
-@inline function divided(src: usize, pre: v128, s: v128, low: v128, high: v128, zi: v128, magic: v128): v128 {
-  const t = f32x4.pmin(f32x4.pmax(low, f32x4.div(f32x4.add(v128.load(src), pre), s)), high);
-  return i32x4.add(f32x4.add(t, magic), zi);
-}
-
-// Half away from zero, for what is clamped to 0 ... 15.
-@inline function multiplied(src: usize, r: v128, z: v128, high: v128, magic: v128): v128 {
-  const t = f32x4.pmin(f32x4.pmax(zero(), f32x4.add(f32x4.mul(v128.load(src), r), z)), high);
-  const whole = f32x4.floor(t), up = f32x4.ge(f32x4.sub(t, whole), f32x4.splat(0.5));
-  return i32x4.sub(f32x4.add(whole, magic), up);
-}
-
-@inline function joinedCodes(a: v128, b: v128, c: v128, d: v128, mask: v128): v128 {
-  return i8x16.narrow_i16x8_u(
-    i16x8.narrow_i32x4_s(v128.and(a, mask), v128.and(b, mask)),
-    i16x8.narrow_i32x4_s(v128.and(c, mask), v128.and(d, mask)),
-  );
-}
-
-// A vector of codes at a time; what is left is done as one more, with what lies
-// beyond the group cut off.
-@inline function storeCodes(codes: usize, v: v128, rest: i32): void {
-  if (rest >= 16) v128.store(codes, v);
-  else storeSome(codes, v, rest);
-}
-
-const SOME: usize = memory.data(80, 16);
-
-@noinline function storeSome(codes: usize, v: v128, count: i32): void {
-  v128.store(SOME, v, 64);
-  memory.copy(codes, SOME + 64, <usize>count);
-}
-
-// Where sixteen values can be read of which `count` are wanted: at the end of the
-// memory there may be no others.
-@inline function sixteen(src: usize, count: i32): usize {
-  return count >= 16 ? src : copied(src, count);
-}
-
-@noinline function copied(src: usize, count: i32): usize {
-  memory.copy(SOME, src, <usize>count << 2);
-  return SOME;
-}
-
-@noinline function encodeDividing(src: usize, codes: usize, n: i32, scale: f32, offset: f32, way: i32): void {
-  const s = f32x4.splat(scale), magic = roundMagic(), mask = lowNibbleOfWord();
-  const byZero = way == DIVIDE;
-  const pre = f32x4.splat(byZero ? <f32>0 : way == SHIFT ? offset * scale : -offset);
-  const low = f32x4.splat(byZero ? -offset : <f32>0), high = f32x4.splat(byZero ? <f32>15 - offset : <f32>15);
-  const zi = i32x4.splat(byZero ? <i32>offset : 0);
-  for (; n > 0; n -= 16) {
-    const p = sixteen(src, n);
-    storeCodes(codes, joinedCodes(
-      divided(p, pre, s, low, high, zi, magic), divided(p + 16, pre, s, low, high, zi, magic),
-      divided(p + 32, pre, s, low, high, zi, magic), divided(p + 48, pre, s, low, high, zi, magic), mask,
-    ), n);
-    src += 64;
-    codes += 16;
-  }
-}
-
-@noinline function encodeMultiplying(src: usize, codes: usize, n: i32, scale: f32, offset: f32): void {
-  const r = f32x4.splat(scale == 0 ? 0 : <f32>1 / scale), z = f32x4.splat(offset);
-  const magic = roundMagic(), mask = lowNibbleOfWord(), high = f32x4.splat(15);
-  for (; n > 0; n -= 16) {
-    const p = sixteen(src, n);
-    storeCodes(codes, joinedCodes(
-      multiplied(p, r, z, high, magic), multiplied(p + 16, r, z, high, magic),
-      multiplied(p + 32, r, z, high, magic), multiplied(p + 48, r, z, high, magic), mask,
-    ), n);
-    src += 64;
-    codes += 16;
-  }
-}
-
-// 1 where a scale or offset is none that this can do: the scalar way has to.
-export function tile_encode_steps(
-  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  src: usize, codes: usize, scales: usize, offsets: usize, way: i32,
-): i32 {
-  for (; rows > 0; rows--) {
-    let at: usize = 0;
-    for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
-      const n = min(size, rest), scale = load<f32>(scales + at), offset = load<f32>(offsets + at);
-      if (!isFinite32(scale) || !isFinite32(offset) || scale == 0 && way != RECIPROCAL) return 1;
-      if (way == DIVIDE && !(abs(offset) < 4096 && nearest(offset) == offset)) return 1;
-      if (way != RECIPROCAL) encodeDividing(src, codes, n, scale, offset, way);
-      else encodeMultiplying(src, codes, n, scale, offset);
-      at += 4;
-      src += <usize>n << 2;
-      codes += <usize>n;
-    }
-    scales += <usize>stride;
-    offsets += <usize>stride;
-  }
-  return 0;
-}
-
-// ---- encoding by thresholds ----
-
-// How many of fifteen ascending thresholds x exceeds, by halving; `table` holds
-// them in the order in which they are asked for:
-//   0 the eighth, four times; 16 the fourth and twelfth; 32 the 2nd 6th 10th 14th;
-//   48 the odd ones, four and four; 80 the code of each rank.
-const CHOICE: usize = memory.data<u32>([
-  0x03020100, 0x03020100, 0x03020100, 0x03020100, // bytes of the first word
-  0x04040404, 0x04040404, 0x04040404, 0x04040404,
-  0x08080808, 0x08080808, 0x08080808, 0x08080808,
-  1, 1, 1, 1,
-], 16);
-
-@inline function rank(
-  x: v128, top: v128, second: v128, third: v128, low: v128, high: v128, base: v128, four: v128, eight: v128, one: v128,
-): v128 {
-  const m1 = f32x4.gt(x, top);
-  const at4 = v128.and(m1, four);
-  const m2 = f32x4.gt(x, i8x16.swizzle(second, v128.or(base, at4)));
-  const at2 = v128.or(base, v128.and(m2, four));
-  const m3 = f32x4.gt(x, i8x16.swizzle(third, v128.or(at2, v128.and(m1, eight))));
-  const at = v128.or(v128.or(base, v128.and(m3, four)), v128.and(m2, eight));
-  const m4 = f32x4.gt(x, v128.bitselect(i8x16.swizzle(high, at), i8x16.swizzle(low, at), m1));
-  // In the lowest byte of `at`: 8 and 4 for the second and third answer.
-  const lower = v128.and(i32x4.shr_u(at, 1), i32x4.splat(6));
-  return v128.or(lower, v128.or(v128.and(m1, i32x4.splat(8)), v128.and(m4, one)));
-}
-
-// The same by cells, for thresholds between -1 and 1 of which no two have the same
-// whole number nearest to fifteen times them: it tells a rank that is right or one
-// too low, and one comparison which. `table` holds, from 96 on: the ranks of -15 ... 15
-// (32 bytes), and the four planes of bytes of the thresholds, infinity the last.
-const CELLS: i32 = 2;
-
-@inline function cell(x: v128, fifteen: v128, magic: v128, mask: v128): v128 {
-  return v128.and(f32x4.add(f32x4.mul(x, fifteen), magic), mask);
-}
-
-function encodeCells(src: usize, codes: usize, n: i32, factor: f32, table: usize): void {
-  const f = f32x4.splat(factor), fifteen = f32x4.splat(15), codesOf = v128.load(table, 80);
-  // -15 ... 15 come to 0 ... 30 in the lowest byte.
-  const magic = f32x4.splat(12582912 + 15), mask = i32x4.splat(31), sixteen16 = i8x16.splat(16);
-  const low = v128.load(table, 96), high = v128.load(table, 112);
-  const p0 = v128.load(table, 128), p1 = v128.load(table, 144), p2 = v128.load(table, 160), p3 = v128.load(table, 176);
-  for (; n > 0; n -= 16) {
-    const p = sixteen(src, n);
-    const a = f32x4.mul(v128.load(p), f), b = f32x4.mul(v128.load(p, 16), f);
-    const c = f32x4.mul(v128.load(p, 32), f), d = f32x4.mul(v128.load(p, 48), f);
-    const cells = i8x16.narrow_i16x8_u(
-      i16x8.narrow_i32x4_s(cell(a, fifteen, magic, mask), cell(b, fifteen, magic, mask)),
-      i16x8.narrow_i32x4_s(cell(c, fifteen, magic, mask), cell(d, fifteen, magic, mask)),
-    );
-    const ranks = v128.or(i8x16.swizzle(low, cells), i8x16.swizzle(high, i8x16.sub(cells, sixteen16)));
-    const t0 = i8x16.swizzle(p0, ranks), t1 = i8x16.swizzle(p1, ranks), t2 = i8x16.swizzle(p2, ranks), t3 = i8x16.swizzle(p3, ranks);
-    const l = bytesLow(t0, t1), h = bytesLow(t2, t3), l2 = bytesHigh(t0, t1), h2 = bytesHigh(t2, t3);
-    const above = i8x16.narrow_i16x8_s(
-      i16x8.narrow_i32x4_s(f32x4.gt(a, wordsLow(l, h)), f32x4.gt(b, wordsHigh(l, h))),
-      i16x8.narrow_i32x4_s(f32x4.gt(c, wordsLow(l2, h2)), f32x4.gt(d, wordsHigh(l2, h2))),
-    );
-    storeCodes(codes, i8x16.swizzle(codesOf, i8x16.sub(ranks, above)), n);
-    src += 64;
-    codes += 16;
-  }
-}
-
-// x * factor, or x / factor where `way` is 1, against the thresholds; 2 for products by cells.
-export function tile_encode_ranks(
-  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  src: usize, codes: usize, factors: usize, table: usize, way: i32,
-): i32 {
-  const top = v128.load(table), second = v128.load(table, 16), third = v128.load(table, 32);
-  const low = v128.load(table, 48), high = v128.load(table, 64), codesOf = v128.load(table, 80);
-  const base = v128.load(CHOICE), four = v128.load(CHOICE, 16), eight = v128.load(CHOICE, 32), one = v128.load(CHOICE, 48);
-  for (; rows > 0; rows--) {
-    let at: usize = 0;
-    for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
-      const n = min(size, rest), f = v128.load32_splat(factors + at);
-      const end = src + (<usize>n << 2);
-      if (way == CELLS) {
-        encodeCells(src, codes, n, load<f32>(factors + at), table);
-        codes += <usize>n;
-        src = end;
-        at += 4;
-        continue;
-      }
-      for (let left = n; left > 0; left -= 16) {
-        const p = sixteen(src, left);
-        let a = v128.load(p), b = v128.load(p, 16), c = v128.load(p, 32), d = v128.load(p, 48);
-        if (way) {
-          a = f32x4.div(a, f); b = f32x4.div(b, f); c = f32x4.div(c, f); d = f32x4.div(d, f);
-        } else {
-          a = f32x4.mul(a, f); b = f32x4.mul(b, f); c = f32x4.mul(c, f); d = f32x4.mul(d, f);
-        }
-        const ranks = i8x16.narrow_i16x8_u(
-          i16x8.narrow_i32x4_s(
-            rank(a, top, second, third, low, high, base, four, eight, one),
-            rank(b, top, second, third, low, high, base, four, eight, one),
-          ),
-          i16x8.narrow_i32x4_s(
-            rank(c, top, second, third, low, high, base, four, eight, one),
-            rank(d, top, second, third, low, high, base, four, eight, one),
-          ),
-        );
-        storeCodes(codes, i8x16.swizzle(codesOf, ranks), left);
-        src += 64;
-        codes += 16;
-      }
-      codes += <usize>(n - ((n + 15) & ~15));
-      src = end;
-      at += 4;
-    }
-    factors += <usize>stride;
-  }
-  return 0;
-}
-
 // ---- decoding ----
 
-// Element types in which values are computed, as src/schemes/steps.ts numbers them.
-const F16: i32 = 1;
-const BF16: i32 = 2;
-
-@inline function toF16(x: v128): v128 {
-  const m = v128.and(x, magnitudeBits()), half = f32x4.splat(0.5);
-  // The ulp of 0.5 is 2^-24, the step of the subnormals: the addition rounds.
-  const subnormal = f32x4.sub(f32x4.add(m, half), half);
-  const odd = v128.and(i32x4.shr_u(m, 13), i32x4.splat(1));
-  const normal = v128.and(i32x4.add(i32x4.add(m, i32x4.splat(0xfff)), odd), i32x4.splat(~0x1fff));
-  const large = i32x4.max_s(m, i32x4.splat(INFINITY_BITS)); // keeps a NaN
-  const usual = v128.bitselect(subnormal, normal, i32x4.lt_s(m, i32x4.splat(0x38800000)));
-  const magnitude = v128.bitselect(large, usual, i32x4.ge_s(m, i32x4.splat(0x477ff000)));
-  return v128.or(magnitude, v128.andnot(x, magnitudeBits()));
-}
-
-@inline function toBF16(x: v128): v128 {
-  const odd = v128.and(i32x4.shr_u(x, 16), i32x4.splat(1));
-  const rounded = v128.and(i32x4.add(i32x4.add(x, i32x4.splat(0x7fff)), odd), i32x4.splat(0xffff0000));
-  return v128.bitselect(x, rounded, f32x4.ne(x, x));
-}
-
-@noinline function computed(x: v128, dtype: i32): v128 {
-  return dtype == F16 ? toF16(x) : dtype == BF16 ? toBF16(x) : x;
-}
+// Ways to decode, as src/schemes/tiles.ts numbers them.
+const BIAS: i32 = 1;
+const STEP: i32 = 2;
 
 // Four entries of a group's table: (g - offset) * scale, or g * scale + offset.
-@noinline function entries(grid: usize, s: v128, o: v128, biased: bool, dtype: i32): v128 {
+@noinline function entries(grid: usize, s: v128, o: v128, way: i32, dtype: i32): v128 {
   const g = v128.load(grid);
-  const x = biased
-    ? f32x4.add(computed(f32x4.mul(g, s), dtype), o)
-    : f32x4.mul(f32x4.sub(g, o), s);
+  let x: v128;
+  if (way == BIAS) x = f32x4.add(computed(f32x4.mul(g, s), dtype), o);
+  else {
+    const d = f32x4.sub(g, o);
+    x = f32x4.mul(way == STEP ? computed(d, dtype) : d, s);
+  }
   const y = computed(x, dtype);
   return v128.bitselect(i32x4.splat(0x7fc00000), y, f32x4.ne(y, y));
 }
@@ -471,11 +231,11 @@ const BF16: i32 = 2;
 
 // Codes of a group with a table of its own, in a type of 16 bits: made once, in all its roundings.
 @inline function decodeRounded(
-  codes: usize, n: i32, out: usize, grid: usize, sc: f32, shift: f32, biased: bool, dtype: i32, z: v128,
+  codes: usize, n: i32, out: usize, grid: usize, sc: f32, shift: f32, way: i32, dtype: i32, z: v128,
 ): void {
   const s = f32x4.splat(sc), o = f32x4.splat(shift), end = out + (<usize>n << 2);
-  const t0 = entries(grid, s, o, biased, dtype), t1 = entries(grid + 16, s, o, biased, dtype);
-  const t2 = entries(grid + 32, s, o, biased, dtype), t3 = entries(grid + 48, s, o, biased, dtype);
+  const t0 = entries(grid, s, o, way, dtype), t1 = entries(grid + 16, s, o, way, dtype);
+  const t2 = entries(grid + 32, s, o, way, dtype), t3 = entries(grid + 48, s, o, way, dtype);
   const c = planesAbove(t0, t1), d = planesAbove(t2, t3), p2 = evenPlane(c, d), p3 = oddPlane(c, d);
   const p1 = dtype == F16 ? oddPlane(planesBelow(t0, t1), planesBelow(t2, t3)) : z;
   for (const body = out + (<usize>(n & ~15) << 2); out < body; out += 64) {
@@ -505,7 +265,7 @@ const TABLE: usize = memory.data(64, 16);
 
 @inline function decodeAll(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: bool, dtype: i32, full: bool,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, way: i32, dtype: i32, full: bool,
 ): void {
   const z = zero();
   const a = planesBelow(v128.load(grid), v128.load(grid, 16)), b = planesBelow(v128.load(grid, 32), v128.load(grid, 48));
@@ -515,8 +275,8 @@ const TABLE: usize = memory.data(64, 16);
     let at: usize = 0;
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
       const n = min(size, rest), s = load<f32>(scales + at), o = load<f32>(offsets + at);
-      if (dtype) decodeRounded(codes, n, out, grid, s, o, biased, dtype, z);
-      else decodeScaled(codes, n, out, grid, s, o, p0, p1, p2, p3, z, biased, full);
+      if (dtype) decodeRounded(codes, n, out, grid, s, o, way, dtype, z);
+      else decodeScaled(codes, n, out, grid, s, o, p0, p1, p2, p3, z, way == BIAS, full);
       codes += <usize>n;
       out += <usize>n << 2;
       at += 4;
@@ -533,62 +293,52 @@ function isFull(grid: usize): bool {
   return (bits & 0xffff) != 0;
 }
 
+// A function for each, so that what is loaded once stays in registers.
+@noinline function decodeF16(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, way: i32,
+): void {
+  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, way, F16, false);
+}
+@noinline function decodeBF16(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, way: i32,
+): void {
+  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, way, BF16, false);
+}
+@noinline function decodeBiased(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
+): void {
+  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, BIAS, 0, true);
+}
+@noinline function decodeFull(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
+): void {
+  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, 0, 0, true);
+}
+@noinline function decodeShort(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
+): void {
+  decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, 0, 0, false);
+}
+
+// Groups of which a table for each is worth its making.
+const LONG: i32 = 64;
+
 export function tile_decode(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: i32, dtype: i32,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, way: i32, dtype: i32,
 ): i32 {
-  if (dtype == F16) {
-    decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, biased != 0, F16, false);
-  } else if (dtype == BF16) {
-    decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, biased != 0, BF16, false);
-  } else if (biased) {
-    decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, true, 0, true);
-  } else if (isFull(grid)) {
-    decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, false, 0, true);
-  } else {
-    decodeAll(rows, columns, first, group, stride, codes, scales, offsets, grid, out, false, 0, false);
+  if (dtype && (way || group >= LONG)) {
+    if (dtype == F16) decodeF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out, way);
+    else decodeBF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out, way);
+    return 0;
   }
-  return 0;
-}
-
-// ---- nibbles ----
-
-// n codes (an even number), one to a byte, to two to a byte, exclusive-ored with `flip`.
-export function tile_pack(n: i32, codes: usize, dst: usize, highFirst: i32, flip: i32): i32 {
-  const end = codes + <usize>n, body = codes + <usize>(n & ~31);
-  const even = i16x8.splat(0x000f), odd = i16x8.splat(0x00f0), f = i8x16.splat(<i8>(flip * 17));
-  for (; codes < body; codes += 32) {
-    const a = v128.load(codes), b = v128.load(codes, 16);
-    const x = highFirst ? v128.or(i16x8.shr_u(a, 8), v128.and(i16x8.shl(a, 4), odd))
-      : v128.or(v128.and(a, even), v128.and(i16x8.shr_u(a, 4), odd));
-    const y = highFirst ? v128.or(i16x8.shr_u(b, 8), v128.and(i16x8.shl(b, 4), odd))
-      : v128.or(v128.and(b, even), v128.and(i16x8.shr_u(b, 4), odd));
-    v128.store(dst, v128.xor(i8x16.narrow_i16x8_u(x, y), f));
-    dst += 16;
-  }
-  for (; codes < end; codes += 2) {
-    const a = <i32>load<u8>(codes), b = <i32>load<u8>(codes, 1);
-    store<u8>(dst, <u8>((highFirst ? b | (a << 4) : a | (b << 4)) ^ (flip * 17)));
-    dst++;
-  }
-  return 0;
-}
-
-export function tile_unpack(n: i32, src: usize, codes: usize, highFirst: i32, flip: i32): i32 {
-  const end = codes + <usize>n, body = codes + <usize>(n & ~31);
-  const mask = lowNibbles(), f = i8x16.splat(<i8>(flip * 17));
-  for (; codes < body; codes += 32) {
-    const v = v128.xor(v128.load(src), f), low = v128.and(v, mask), high = v128.and(i16x8.shr_u(v, 4), mask);
-    const a = highFirst ? high : low, b = highFirst ? low : high;
-    v128.store(codes, bytesLow(a, b));
-    v128.store(codes, bytesHigh(a, b), 16);
-    src += 16;
-  }
-  for (; codes < end; codes += 2) {
-    const byte = <i32>load<u8>(src) ^ (flip * 17);
-    store<u8>(codes, <u8>(highFirst ? byte >> 4 : byte & 15));
-    store<u8>(codes, <u8>(highFirst ? byte & 15 : byte >> 4), 1);
-    src++;
-  }
-  return 0;
+  if (way) decodeBiased(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
+  else if (isFull(grid)) decodeFull(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
+  else decodeShort(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
+  return dtype ? tile_round(rows * columns, out, out, dtype, Infinity) : 0;
 }

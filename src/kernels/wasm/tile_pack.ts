@@ -1,0 +1,111 @@
+// Codes of a tile, one to a byte, to and from units of two or eight of them.
+
+import { bytesHigh, bytesLow, lowNibbles, wordsHigh, wordsLow } from "./common";
+
+// ---- nibbles ----
+
+// n codes (an even number), one to a byte, to two to a byte, exclusive-ored with `flip`.
+export function tile_pack(n: i32, codes: usize, dst: usize, highFirst: i32, flip: i32): i32 {
+  const end = codes + <usize>n, body = codes + <usize>(n & ~31);
+  const even = i16x8.splat(0x000f), odd = i16x8.splat(0x00f0), f = i8x16.splat(<i8>(flip * 17));
+  for (; codes < body; codes += 32) {
+    const a = v128.load(codes), b = v128.load(codes, 16);
+    const x = highFirst ? v128.or(i16x8.shr_u(a, 8), v128.and(i16x8.shl(a, 4), odd))
+      : v128.or(v128.and(a, even), v128.and(i16x8.shr_u(a, 4), odd));
+    const y = highFirst ? v128.or(i16x8.shr_u(b, 8), v128.and(i16x8.shl(b, 4), odd))
+      : v128.or(v128.and(b, even), v128.and(i16x8.shr_u(b, 4), odd));
+    v128.store(dst, v128.xor(i8x16.narrow_i16x8_u(x, y), f));
+    dst += 16;
+  }
+  for (; codes < end; codes += 2) {
+    const a = <i32>load<u8>(codes), b = <i32>load<u8>(codes, 1);
+    store<u8>(dst, <u8>((highFirst ? b | (a << 4) : a | (b << 4)) ^ (flip * 17)));
+    dst++;
+  }
+  return 0;
+}
+
+export function tile_unpack(n: i32, src: usize, codes: usize, highFirst: i32, flip: i32): i32 {
+  const end = codes + <usize>n, body = codes + <usize>(n & ~31);
+  const mask = lowNibbles(), f = i8x16.splat(<i8>(flip * 17));
+  for (; codes < body; codes += 32) {
+    const v = v128.xor(v128.load(src), f), low = v128.and(v, mask), high = v128.and(i16x8.shr_u(v, 4), mask);
+    const a = highFirst ? high : low, b = highFirst ? low : high;
+    v128.store(codes, bytesLow(a, b));
+    v128.store(codes, bytesHigh(a, b), 16);
+    src += 16;
+  }
+  for (; codes < end; codes += 2) {
+    const byte = <i32>load<u8>(src) ^ (flip * 17);
+    store<u8>(codes, <u8>(highFirst ? byte >> 4 : byte & 15));
+    store<u8>(codes, <u8>(highFirst ? byte & 15 : byte >> 4), 1);
+    src++;
+  }
+  return 0;
+}
+
+// ---- units one column wide: a byte or a word of codes from rows `n` apart ----
+
+// Four bits of `order` for each nibble of a unit: the row of its code.
+@inline function rowOf(codes: usize, order: i32, nibble: i32, n: i32): usize {
+  return codes + <usize>(((order >> (4 * nibble)) & 15) * n);
+}
+
+// Byte b of sixteen words.
+@inline function bytesOfWords(src: usize, b: i32): v128 {
+  const mask = i32x4.splat(255), bits = b << 3;
+  return i8x16.narrow_i16x8_u(
+    i16x8.narrow_i32x4_s(v128.and(i32x4.shr_u(v128.load(src), bits), mask), v128.and(i32x4.shr_u(v128.load(src, 16), bits), mask)),
+    i16x8.narrow_i32x4_s(v128.and(i32x4.shr_u(v128.load(src, 32), bits), mask), v128.and(i32x4.shr_u(v128.load(src, 48), bits), mask)),
+  );
+}
+
+export function tile_unpack_columns(n: i32, src: usize, codes: usize, bytes: i32, order: i32, flip: i32): i32 {
+  const mask = lowNibbles(), f = i8x16.splat(<i8>(flip * 17));
+  for (let b = 0; b < bytes; b++) {
+    const low = rowOf(codes, order, 2 * b, n), high = rowOf(codes, order, 2 * b + 1, n);
+    let i = 0;
+    for (const body = n & ~15; i < body; i += 16) {
+      const v = v128.xor(bytes == 1 ? v128.load(src + i) : bytesOfWords(src + (<usize>i << 2), b), f);
+      v128.store(low + i, v128.and(v, mask));
+      v128.store(high + i, v128.and(i16x8.shr_u(v, 4), mask));
+    }
+    for (; i < n; i++) {
+      const byte = <i32>load<u8>(src + i * bytes + b) ^ (flip * 17);
+      store<u8>(low + i, <u8>(byte & 15));
+      store<u8>(high + i, <u8>(byte >> 4));
+    }
+  }
+  return 0;
+}
+
+// Sixteen bytes of codes in low and in high halves.
+@inline function joinedRows(codes: usize, order: i32, b: i32, n: i32, f: v128): v128 {
+  const low = v128.load(rowOf(codes, order, 2 * b, n)), high = v128.load(rowOf(codes, order, 2 * b + 1, n));
+  return v128.xor(v128.or(low, i16x8.shl(high, 4)), f);
+}
+
+export function tile_pack_columns(n: i32, dst: usize, codes: usize, bytes: i32, order: i32, flip: i32): i32 {
+  const f = i8x16.splat(<i8>(flip * 17));
+  let i = 0;
+  for (const body = n & ~15; i < body; i += 16) {
+    const p = joinedRows(codes + i, order, 0, n, f);
+    if (bytes == 1) {
+      v128.store(dst + i, p);
+      continue;
+    }
+    const q = joinedRows(codes + i, order, 1, n, f), r = joinedRows(codes + i, order, 2, n, f), s = joinedRows(codes + i, order, 3, n, f);
+    const a = bytesLow(p, q), b = bytesLow(r, s), c = bytesHigh(p, q), d = bytesHigh(r, s), to = dst + (<usize>i << 2);
+    v128.store(to, wordsLow(a, b));
+    v128.store(to, wordsHigh(a, b), 16);
+    v128.store(to, wordsLow(c, d), 32);
+    v128.store(to, wordsHigh(c, d), 48);
+  }
+  for (; i < n; i++) {
+    for (let b = 0; b < bytes; b++) {
+      const low = <i32>load<u8>(rowOf(codes, order, 2 * b, n) + i), high = <i32>load<u8>(rowOf(codes, order, 2 * b + 1, n) + i);
+      store<u8>(dst + i * bytes + b, <u8>((low | (high << 4)) ^ (flip * 17)));
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,52 @@
+// Rounding of values to the types of 16 bits, for the primitives of the generic way.
+
+import { lowHalves, magnitudeBits, pin } from "./common";
+
+// Element types in which values are computed, as src/schemes/tiles.ts numbers them.
+export const F16: i32 = 1;
+export const BF16: i32 = 2;
+
+export const F16_CONSTANTS: usize = memory.data<u32>([
+  0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000, //  0 the exponent
+  0x38800000, 0x38800000, 0x38800000, 0x38800000, // 16 2^-14: below it steps are no smaller
+  0x47800000, 0x47800000, 0x47800000, 0x47800000, // 32 2^16: from here on everything is infinite
+  0x06c00000, 0x06c00000, 0x06c00000, 0x06c00000, // 48 makes 1.5 * 2^13 times a power of two of its bits
+  0x477fe000, 0x477fe000, 0x477fe000, 0x477fe000, // 64 65504
+  1, 1, 1, 1, //                                     80 the last bit of a word
+], 16);
+
+// Half to even: a sum with 1.5 * 2^13 times the power of two below x has no room for more than ten bits of fraction.
+@inline function toF16(x: v128): v128 {
+  const exponent = v128.load(F16_CONSTANTS), k = magnitudeBits();
+  const power = i32x4.min_s(i32x4.max_s(v128.and(x, exponent), v128.load(F16_CONSTANTS, 16)), v128.load(F16_CONSTANTS, 32));
+  const magic = i32x4.add(power, v128.load(F16_CONSTANTS, 48));
+  const m = v128.and(x, k), y = f32x4.sub(f32x4.add(m, magic), magic);
+  return v128.or(v128.bitselect(exponent, y, f32x4.gt(y, v128.load(F16_CONSTANTS, 64))), v128.andnot(x, k));
+}
+
+@inline function toBF16(x: v128): v128 {
+  const odd = v128.and(i32x4.shr_u(x, 16), v128.load(F16_CONSTANTS, 80));
+  const rounded = v128.andnot(i32x4.add(i32x4.add(x, i32x4.splat(0x7fff)), odd), lowHalves());
+  return v128.bitselect(x, rounded, f32x4.ne(x, x));
+}
+
+@noinline export function computed(x: v128, dtype: i32): v128 {
+  return dtype == F16 ? toF16(x) : dtype == BF16 ? toBF16(x) : x;
+}
+
+// Values rounded to a type, and cut to plus and minus `largest`; a NaN stays one.
+export function tile_round(n: i32, src: usize, dst: usize, dtype: i32, largest: f32): i32 {
+  const high = pin(largest), low = pin(-largest);
+  for (const body = src + (<usize>(n & ~3) << 2); src < body; src += 16) {
+    const x = v128.load(src), y = dtype == F16 ? toF16(x) : toBF16(x);
+    v128.store(dst, f32x4.pmin(f32x4.pmax(y, low), high));
+    dst += 16;
+  }
+  for (n &= 3; n > 0; n--) {
+    const y = computed(v128.load32_splat(src), dtype);
+    v128.store32_lane(dst, f32x4.pmin(f32x4.pmax(y, low), high), 0);
+    src += 4;
+    dst += 4;
+  }
+  return 0;
+}
