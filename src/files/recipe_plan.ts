@@ -23,6 +23,7 @@ import {
   matchImportance,
   type WeighedTensor,
 } from "./importance_match.ts";
+import { isWeighedByReference } from "../words/search.ts";
 import { recipeModelOf, recipeValues, splitValues } from "./recipe_metadata.ts";
 import type { TensorEntry } from "./tensors.ts";
 
@@ -217,5 +218,5 @@ function weighedTensors(
 
 /** Whether importance changes anything in a type. */
 function weighs(type: string): boolean {
-  return "importance" in (writableTypes.get(type)?.options ?? {});
+  return isWeighedByReference(writableTypes.get(type)?.options ?? {});
 }

@@ -24,6 +24,7 @@
 import "../kernels/install.ts";
 import { type BlockFormat, partOf } from "../model/block_format.ts";
 import { settleNaNs } from "../numeric/nan.ts";
+import { isWeighedByReference } from "../words/search.ts";
 import type { DecodeBlock } from "./decoders.ts";
 import {
   decodeQ1_0,
@@ -192,16 +193,13 @@ function writableType(layout: GgmlLayout, format: BlockFormat): GgmlType {
       checkColumns(layout, values, columns);
       checkBytes(layout, blocks, values);
       const shape = [values.length / columns, columns];
-      const weighed = importance && weighs(format) ? { importance } : {};
+      const weighed = importance && isWeighedByReference(format.options)
+        ? { importance }
+        : {};
       const options = format.resolve(weighed, shape);
       format.quantize(values, shape, options, partOf(blocks));
     },
   };
-}
-
-/** Whether importance changes anything. */
-function weighs({ options }: BlockFormat): boolean {
-  return "importance" in options;
 }
 
 function typeOf(layout: GgmlLayout): GgmlType {

@@ -190,7 +190,10 @@ export function blockFormat<Name extends string>(
 function optionsOf(
   { search, encodeWeighted }: BlockSpec<string>,
 ): Schema<BlockOptions> {
-  const { search: how, importance } = searchSchema(search?.able ?? []);
+  const { search: how, importance } = searchSchema(
+    search?.able ?? [],
+    encodeWeighted !== undefined,
+  );
   return {
     ...(search && { search: how }),
     ...((search ?? encodeWeighted) && { importance }),

@@ -24,6 +24,7 @@ import {
   rangeWithin,
 } from "../words/layout.ts";
 import { type EncodeContext, groupOf } from "../words/scheme.ts";
+import type { ResolvedSearchOptions } from "../words/search.ts";
 import { areaNumber, areasOf } from "../words/tile.ts";
 import { areaOf, type Matrix, whole, type Window } from "../words/window.ts";
 import { ByteMemory, bytesOf, FloatMemory } from "./memory.ts";
@@ -272,7 +273,8 @@ export class StreamTensor {
     // Where groups are measured, formats take one to a row, and none that
     // would seem to end where the window does.
     const { columns } = areasOf(window, groupOf(this.scheme, this.matrix));
-    const plans = context.ranges && (columns > 1 || this.scheme.padded)
+    const cutsGroups = context.ranges && (columns > 1 || this.scheme.padded);
+    const plans = cutsGroups || !this.#hasAllWeights(window)
       ? undefined
       : this.#ownPlans(window);
     if (!plans) {
@@ -314,7 +316,16 @@ export class StreamTensor {
 
   /** Whether the format does all of it in one go, and so measures what it has to. */
   get isOwn(): boolean {
-    return this.#ownPlans(whole(this.matrix)) !== undefined;
+    const all = whole(this.matrix);
+    return this.#hasAllWeights(all) && this.#ownPlans(all) !== undefined;
+  }
+
+  /** Whether weights of columns are those of the window's columns: a tensor of its own knows of no others. */
+  #hasAllWeights({ column, columns }: Window): boolean {
+    const { importance } = this.of.options as ResolvedSearchOptions;
+    return importance === undefined ||
+      column === 0 && columns === this.matrix.columns &&
+        columns === importance.length;
   }
 
   /** What parts a window has as a tensor of its own; undefined where it cannot be one. */

@@ -57,6 +57,8 @@ export interface RangeOption<T> extends OptionBase<T> {
 export interface WeightsOption<T> extends OptionBase<T> {
   /** Tells it from the other kinds. */
   readonly kind: "weights";
+  /** Whether searches for scales are all that weighs. */
+  readonly ofSearches?: boolean;
 }
 
 /** One option. */

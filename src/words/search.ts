@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Schema } from "./schema.ts";
+import type { Option, Schema } from "./schema.ts";
 
 /**
  * How the numbers of a group are found:
@@ -55,9 +55,11 @@ export interface ResolvedSearchOptions {
  * The options as data.
  *
  * @param able The searches that the format can do beside the reference.
+ * @param isWeighed Whether the reference weighs columns, too.
  */
 export function searchSchema(
   able: readonly ScaleSearch[],
+  isWeighed = false,
 ): Schema<SearchOptions> {
   return {
     search: {
@@ -69,10 +71,17 @@ export function searchSchema(
     },
     importance: {
       kind: "weights",
+      ofSearches: !isWeighed,
       kept: false,
       help: "how much an error in each column matters: one weight per column",
     },
   };
+}
+
+/** Whether the reference of a format weighs columns, without a search. */
+export function isWeighedByReference(schema: Schema<object>): boolean {
+  const { importance } = schema as Readonly<Record<string, Option | undefined>>;
+  return importance?.kind === "weights" && !importance.ofSearches;
 }
 
 /** Whether anything but the reference is asked for. */

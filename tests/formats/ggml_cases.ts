@@ -7,14 +7,15 @@
 import "../../src/kernels/install.ts";
 import type { BlockFormat, BlockParts } from "../../src/model/block_format.ts";
 import { writableTypes } from "../../src/ggml/writable.ts";
+import { isWeighedByReference } from "../../src/words/search.ts";
 import { type Backend, backend, useBackend } from "../../src/kernels/engine.ts";
 
 /** All of ggml's formats that can be written, also those beside four bits. */
 export const ggmlFormats: readonly BlockFormat[] = [...writableTypes.values()];
 
-/** Those of them that take importance. */
+/** Those of them whose reference takes importance. */
 export const weightedFormats: readonly BlockFormat[] = ggmlFormats.filter(
-  ({ options }) => "importance" in options,
+  ({ options }) => isWeighedByReference(options),
 );
 
 /** Values in a block. */
