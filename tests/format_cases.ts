@@ -5,6 +5,7 @@
  * @module
  */
 import type { Format } from "../src/words/format.ts";
+import { isSearched } from "../src/words/search.ts";
 import type { Option } from "../src/words/schema.ts";
 import { importanceData } from "./formats/ggml_data.ts";
 
@@ -59,11 +60,11 @@ function valuesOf(option: Option, columns: number): unknown[] {
   }
 }
 
-/** Every combination of option values, and each is tried on its own shapes. */
-function* combinations(
+/** Combinations of option values: all, or evenly chosen ones, others for other columns. */
+function combinations(
   format: Format,
   columns: number,
-): Generator<Record<string, unknown>, void> {
+): Record<string, unknown>[] {
   let all: Record<string, unknown>[] = [{}];
   for (const [name, option] of Object.entries(format.options)) {
     const values = valuesOf(option as Option, columns);
@@ -73,7 +74,16 @@ function* combinations(
       )
     );
   }
-  yield* all;
+  return evenly(all, MOST_COMBINATIONS, columns);
+}
+
+/** At most so many of a list, as far from each other as can be; `turn` says which. */
+function evenly<T>(list: readonly T[], most: number, turn = 0): T[] {
+  const step = Math.max(1, list.length / most);
+  return Array.from(
+    { length: Math.min(most, list.length) },
+    (_, i) => list[Math.floor(i * step + turn) % list.length],
+  );
 }
 
 /** Last axes: around vectors, blocks and tiles, odd ones too. */
@@ -86,6 +96,12 @@ const LEADING = [[], [1], [2], [3, 2], [8], [16], [32], [0]];
 
 /** Longer rows are tried alone: the scalar reference takes its time. */
 const MOST_COLUMNS = 600;
+
+/** Nothing longer is searched, which takes a hundred times as long as the reference. */
+const MOST_SEARCHED = 520;
+
+/** How many combinations of options are tried on a number of columns at most. */
+const MOST_COMBINATIONS = 60;
 
 /** How many cases a format is tried on at most. */
 const MOST = 60;
@@ -103,16 +119,16 @@ export function casesOf(format: Format, most = MOST): Case[] {
       for (const leading of LEADING) {
         const shape = [...leading, columns];
         if (columns > MOST_COLUMNS && leading.length > 0) continue;
-        if (takes(format, shape, options)) cases.push({ shape, options });
+        const isSlow = isSearched(options) &&
+          shape.reduce((a, b) => a * b) > MOST_SEARCHED;
+        if (!isSlow && takes(format, shape, options)) {
+          cases.push({ shape, options });
+        }
       }
     }
   }
   if (cases.length === 0) throw new Error(`No case for ${format.name}`);
-  const step = Math.max(1, cases.length / most);
-  return Array.from(
-    { length: Math.min(most, cases.length) },
-    (_, i) => cases[Math.floor(i * step)],
-  );
+  return evenly(cases, most);
 }
 
 /** The first shape of so many values that a format takes: in one row, or in several. */

@@ -8,14 +8,14 @@ import { rootUrl } from "./modules.ts";
  *
  * `mod.ts` holds 34 formats, which cost 1 to 3 KiB each with the conventions of
  * their checkpoints. One format alone brings the generic packing, which any of
- * them may need at the edges of a tensor: the aims for it, 8 and 30 KiB, are missed.
+ * them may need at the edges of a tensor, and the search of scales: the aims for it, 8 and 30 KiB, are missed.
  */
 const BUDGETS: readonly {
   readonly what: string;
   readonly code: string;
   readonly bytes: number;
 }[] = [
-  { what: "mod.ts", code: 'export * from "./mod.ts";', bytes: 90 * 1024 },
+  { what: "mod.ts", code: 'export * from "./mod.ts";', bytes: 98 * 1024 },
   {
     what: "packInt4ToInt8 in plain JS",
     code: 'export { packInt4ToInt8 } from "./src/entries/js.ts";',
@@ -25,13 +25,13 @@ const BUDGETS: readonly {
     what: "one format in plain JS",
     code: 'export { dequantize, quantize } from "./src/entries/js.ts";' +
       'export { q4_0 } from "./src/formats/q4_0.ts";',
-    bytes: 18 * 1024,
+    bytes: 20 * 1024,
   },
   {
     what: "one format with WebAssembly",
     code: 'export { dequantize, quantize } from "./src/entries/core.ts";' +
       'export { q4_0 } from "./src/formats/q4_0.ts";',
-    bytes: 45 * 1024,
+    bytes: 48 * 1024,
   },
 ];
 

@@ -4,23 +4,17 @@
  *
  * @module
  */
-import { compare, type Noise } from "../compare.ts";
-import { dequantizeWith, quantizeWith } from "../core.ts";
+import type { Noise } from "../compare.ts";
 import { printable, quote } from "../files/errors.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { formats } from "../formats.ts";
-import { firstNonFinite } from "../numeric/finite.ts";
-import { allocateSlots } from "../stream/memory.ts";
 import type { QuantizeTask, QuantizeTasks } from "./quantize_tasks.ts";
-import { bytesInFormat, largestRead, openValues } from "./tensors.ts";
 import { decibels } from "./text.ts";
+import { readSample, trial } from "./trial.ts";
 import { type Variant, variantsOf } from "./variants.ts";
 
 /** Below this many dB a tensor is called poor: the noise has more than a thirtieth of the signal's power. */
 export const POOR_DECIBELS = 15;
-
-/** Values of a tensor that other settings are tried on. */
-const SAMPLE_VALUES = 64 * 1024;
 
 /** Tensors that are looked at; the rest is only counted. */
 const MOST_TENSORS = 5;
@@ -73,9 +67,9 @@ async function adviceOn(
   task: QuantizeTask,
   sqnr: number,
 ): Promise<string> {
-  const { values, shape } = await readSample(file, task);
-  const tried = remediesFor(task, shape).flatMap((remedy) => {
-    const result = trial(remedy, values, shape);
+  const sample = await readSample(file, task.tensor);
+  const tried = remediesFor(task, sample.shape).flatMap((remedy) => {
+    const result = trial(remedy, sample);
     return result && result.sqnr > sqnr + WORTH_DECIBELS
       ? [{ ...remedy, ...result }]
       : [];
@@ -102,15 +96,6 @@ function flagsOf({ flags, format }: Variant, { layout }: QuantizeTask): string {
   return [...chosen, ...flags].join(" ");
 }
 
-/** The first values of a tensor: some rows, or a stretch of the first one. */
-async function readSample(file: TensorFile, { tensor }: QuantizeTask) {
-  const source = openValues(file, tensor);
-  const [slot] = allocateSlots(1, largestRead(tensor, SAMPLE_VALUES));
-  const [window] = source.windows(SAMPLE_VALUES);
-  const values = (await source.read(window, source.matrix, slot))();
-  return { values, shape: [window.rows, window.columns] };
-}
-
 function remediesFor(
   { layout: { format, options } }: QuantizeTask,
   shape: readonly number[],
@@ -126,22 +111,4 @@ function remediesFor(
       flags: [],
     })),
   ];
-}
-
-/** How a sample fares with other settings; undefined where they cannot hold it. */
-function trial(
-  { format, options }: Variant,
-  values: Float32Array,
-  shape: readonly number[],
-): { sqnr: number; bytes: number } | undefined {
-  if (firstNonFinite(values) >= 0) return undefined;
-  try {
-    const quantized = quantizeWith(format, values, { shape, ...options });
-    const { sqnr } = compare(values, dequantizeWith(format, quantized));
-    const resolved = format.resolve(options, shape);
-    return { sqnr, bytes: bytesInFormat({ format, shape, options: resolved }) };
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
 }

@@ -4,7 +4,8 @@
  * @module
  */
 import { formats } from "../formats.ts";
-import { type Call, type Command, DONE, show } from "./command.ts";
+import { type Call, type Command, DONE, show, UsageError } from "./command.ts";
+import { FIDELITY_FLAGS, tellFidelity } from "./fidelity.ts";
 import { table } from "./table.ts";
 import type { Io } from "./terminal.ts";
 import { bitsText } from "./text.ts";
@@ -15,12 +16,33 @@ export const formatsCommand: Command = {
   summary: "List the formats",
   operands: "",
   count: 0,
-  flags: [],
-  examples: [["formats", "Names, sizes and errors of all formats"]],
+  flags: FIDELITY_FLAGS,
+  examples: [
+    ["formats", "Names, sizes and errors of all formats"],
+    [
+      "formats --fidelity model.safetensors --tensors '*.0.*query.weight'",
+      "What each format and search keeps of a tensor",
+    ],
+  ],
   run,
 };
 
-function run(call: Call, io: Io): Promise<number> {
+async function run(call: Call, io: Io): Promise<number> {
+  const path = call.get("fidelity");
+  const tied = FIDELITY_FLAGS.find(({ name }) =>
+    name !== "fidelity" && (call.has(name) || call.all(name).length > 0)
+  );
+  if (path === undefined && tied) {
+    throw new UsageError(
+      `Flag --${tied.name} takes effect with --fidelity FILE only`,
+    );
+  }
+  if (path === undefined) list(call, io);
+  else await tellFidelity(call, io, path);
+  return DONE;
+}
+
+function list(call: Call, io: Io): void {
   const all = [...formats.values()];
   show(
     call,
@@ -60,5 +82,4 @@ function run(call: Call, io: Io): Promise<number> {
         columns,
       ),
   );
-  return Promise.resolve(DONE);
 }

@@ -29,8 +29,8 @@ export interface Work {
   readonly tensor: StreamTensor;
   /** Told of all values. */
   readonly meter: NoiseMeter;
-  /** How often all of it is read. */
-  readonly passes: number;
+  /** What quantizes it. */
+  readonly quantizer: TensorQuantizer;
   /** The tensor that the matrix is cut from. */
   readonly all: StreamTensor;
   /** The matrix, where it is one. */

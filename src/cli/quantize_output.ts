@@ -42,7 +42,7 @@ export function checkContainer(
   if (container === "gguf") checkGgufCall(call, chooser.formats);
   else checkNoMeta(call);
   if (container === "onnx") checkOnnxCall(call, chooser.formats);
-  checkImatrix(call, chooser.formats);
+  checkImatrix(call, chooser.choices);
   splitLimitOf(call, container);
 }
 

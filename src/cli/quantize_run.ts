@@ -29,6 +29,7 @@ import {
 } from "../stream/tensor.ts";
 import type { StoredValues } from "../stream/values.ts";
 import { repackWindow } from "../model/repack.ts";
+import { isSearched } from "../words/search.ts";
 import { areaOf, valuesOf, whole, type Window } from "../words/window.ts";
 import {
   BATCH_BYTES,
@@ -52,6 +53,7 @@ import {
 } from "./quantize_jobs.ts";
 import type { QuantizeTask, QuantizeTasks } from "./quantize_tasks.ts";
 import { inFormat, openValues, shareOf } from "./tensors.ts";
+import { takesWeights } from "./weigh.ts";
 
 /** Values that a window holds at most, if nothing forces more: 16 MiB of float32. */
 const WINDOW_VALUES = 4 * 1024 * 1024;
@@ -74,6 +76,12 @@ export interface QuantizeRun {
   readonly capacity?: number;
 }
 
+/** How a tensor came out. */
+export interface TensorNoise extends Noise {
+  /** By how many decibels a search made the error less than the reference's; absent where nothing was searched, or groups are larger than windows. */
+  readonly gained?: number;
+}
+
 /** The error of numbers that move as they are. */
 const EXACT: Noise = { rmse: 0, sqnr: Infinity };
 
@@ -85,7 +93,7 @@ export class Quantizer {
   readonly #run: QuantizeRun;
   readonly #capacity: number;
   /** By the number of the tensor in the file. */
-  readonly #errors: Noise[] = [];
+  readonly #errors: TensorNoise[] = [];
   readonly #slots: readonly HalfSlot[];
   readonly #outputs: { parts: ByteMemory; busy: Promise<unknown> }[];
   #turn = 0;
@@ -136,7 +144,7 @@ export class Quantizer {
   async run(
     sink: ByteSink,
     progress: Pick<Progress, "add">,
-  ): Promise<readonly Noise[]> {
+  ): Promise<readonly TensorNoise[]> {
     await this.#run.output.writeFrame(sink);
     const fill = (job: Job, slot: HalfSlot) => {
       switch (job.kind) {
@@ -185,8 +193,7 @@ export class Quantizer {
     for (const matrix of task.matrices ?? [undefined]) {
       const tensor = matrix ? new StreamTensor(matrix.layout) : all;
       const quantizer = this.#quantizerFor(tensor, meter, values.tall);
-      const { passes } = quantizer;
-      const work = { task, values, tensor, meter, passes, all, matrix };
+      const work = { task, values, tensor, quantizer, meter, all, matrix };
       for (const job of quantizer.jobs()) {
         yield { kind: "window", work, ...job };
       }
@@ -270,7 +277,7 @@ export class Quantizer {
       );
       if (done) yield this.#write({ tensor, task }, done, sink);
     }
-    this.#errors[task.index] = meter.result();
+    this.#errors[task.index] = noiseOf(meter, quantizer);
   }
 
   /** What quantizes a small tensor: the one before, where it has the same layout. */
@@ -294,7 +301,19 @@ export class Quantizer {
       nonFinite: this.#run.clamp ? "clamp" : "throw",
       meter,
       tall,
+      beside: this.#unsearched(tensor),
     });
+  }
+
+  /** The tensor as it would be without a search, so that what is gained can be told. */
+  #unsearched({ of }: StreamTensor): StreamTensor | undefined {
+    if (!isSearched(of.options)) return undefined;
+    const { importance, ...rest } = of.options as { importance?: unknown };
+    const plain = { ...rest, search: "reference" };
+    const weighs = importance !== undefined &&
+      takesWeights({ format: of.format, options: plain });
+    const options = weighs ? { ...plain, importance } : plain;
+    return new StreamTensor({ ...of, options });
   }
 
   /** What `take` gives; its errors tell of the tensor. */
@@ -328,7 +347,7 @@ export class Quantizer {
     slot: Slot,
     sink: ByteSink,
   ): Promise<Finish> {
-    const { task, values, all, meter, passes, matrix } = work;
+    const { task, values, all, meter, quantizer, matrix } = work;
     const { row = 0, block = 0 } = matrix ?? {};
     const place = { ...window, row: window.row + row };
     const decode = await values.read(place, all.matrix, slot);
@@ -351,8 +370,14 @@ export class Quantizer {
         leaveBusy(output, this.#write({ tensor: all, task }, written, sink));
       }
       // That of the windows so far: the last one leaves that of the tensor.
-      this.#errors[task.index] = meter.result();
-      return [task.tensor.name, shareOf(task.tensor, window) / passes];
+      // What a search gained is told of whole tensors only.
+      this.#errors[task.index] = matrix
+        ? meter.result()
+        : noiseOf(meter, quantizer);
+      return [
+        task.tensor.name,
+        shareOf(task.tensor, window) / quantizer.passes,
+      ];
     };
   }
 
@@ -374,4 +399,8 @@ export class Quantizer {
     }
     this.#errors[task.index] = new NoiseMeter().result();
   }
+}
+
+function noiseOf(meter: NoiseMeter, { gained }: TensorQuantizer): TensorNoise {
+  return { ...meter.result(), ...(gained !== undefined && { gained }) };
 }

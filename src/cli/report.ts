@@ -3,8 +3,9 @@
  *
  * @module
  */
-import type { Comparison, Noise } from "../compare.ts";
+import type { Comparison } from "../compare.ts";
 import { printable } from "../files/errors.ts";
+import type { TensorNoise } from "./quantize_run.ts";
 import {
   bitsPerValue,
   type CopyTask,
@@ -32,7 +33,7 @@ export interface QuantizeReport {
   /** What was done with each tensor. */
   readonly tasks: QuantizeTasks;
   /** The error of each quantized tensor, by its number in the file. */
-  readonly errors: readonly Noise[];
+  readonly errors: readonly TensorNoise[];
   /** Size of the input. */
   readonly bytesBefore: number;
   /** Size of the output. */
@@ -55,12 +56,22 @@ export function quantizeText(
   columns?: number,
 ): string[] {
   const { tasks, errors, paths } = report;
+  const isGained = errors.some(({ gained }) => gained !== undefined);
   const done = tasksTable(tasks, columns, {
     "SQNR dB": ({ index, repacked }) =>
       repacked ? "repacked" : decibels(errors[index].sqnr),
+    ...(isGained && {
+      "gained": ({ index }: QuantizeTask) => gainText(errors[index]),
+    }),
   });
   const where = pathsText(paths);
   return [...done, ...copiedText(tasks), `${where}: ${totals(report)}`];
+}
+
+/** Decibels that a search gained over the reference. */
+function gainText({ gained }: TensorNoise): string {
+  if (gained === undefined) return "";
+  return `${gained < 0 ? "" : "+"}${gained.toFixed(2)}`;
 }
 
 /**
@@ -77,10 +88,10 @@ export function tasksTable(
   more: Readonly<Record<string, (task: QuantizeTask) => string>> = {},
 ): string[] {
   if (quantized.length === 0) return [];
-  const right = "right" as const;
-  const head = ["tensor", "shape", "format", "bits", "before", "after"];
+  const texts = ["tensor", "shape", "format"];
+  const numbers = ["bits", "before", "after", ...Object.keys(more)];
   return table(
-    [...head, ...Object.keys(more)],
+    [...texts, ...numbers],
     rowsFor(quantized, (task) => [
       printable(task.plan.name),
       shapeText(task.tensor.shape),
@@ -90,7 +101,10 @@ export function tasksTable(
       bytes(task.bytes),
       ...Object.values(more).map((cell) => cell(task)),
     ]),
-    ["left", "left", "left", right, right, right, right],
+    [
+      ...texts.map(() => "left" as const),
+      ...numbers.map(() => "right" as const),
+    ],
     columns,
   );
 }
@@ -188,8 +202,14 @@ export function copiedJson({ tensor, name, reason, cast }: CopyTask): object {
   return { name, shape, dtype, bytes, reason, ...(cast && { cast }) };
 }
 
-function noiseJson({ rmse, sqnr }: Noise): Record<string, number | null> {
-  return { rmse, sqnr: jsonNumber(sqnr) };
+function noiseJson(
+  { rmse, sqnr, gained }: TensorNoise,
+): Record<string, number | null> {
+  return {
+    rmse,
+    sqnr: jsonNumber(sqnr),
+    ...(gained !== undefined && { gained: jsonNumber(gained) }),
+  };
 }
 
 /** A comparison as data; sqnr is null where there is no error. */

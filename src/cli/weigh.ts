@@ -3,13 +3,15 @@
  *
  * @module
  */
+import { quote } from "../files/errors.ts";
 import { type Importance, openImportance } from "../files/imatrix.ts";
 import { matchImportance } from "../files/importance_match.ts";
 import { formats } from "../formats.ts";
 import { ggmlLayouts } from "../ggml/table.ts";
-import type { Format } from "../words/format.ts";
+import type { FormatTensor } from "../stream/tensor.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
-import type { QuantizeTask, WeighedMatrix } from "./quantize_tasks.ts";
+import type { FormatChoice } from "./formats_flag.ts";
+import type { QuantizeTask } from "./quantize_tasks.ts";
 
 /** The flags; a recipe takes them too. */
 export const IMATRIX_FLAGS: readonly Flag[] = [
@@ -39,18 +41,23 @@ export interface WeighedTasks {
  * Checks that importance can be used.
  *
  * @param call The call.
- * @param chosen The formats that may be used.
+ * @param choices The formats that may be used, with their options.
  * @throws {UsageError} If none of them takes importance, or there is no file.
  */
-export function checkImatrix(call: Call, chosen: readonly Format[]): void {
+export function checkImatrix(
+  call: Call,
+  choices: readonly FormatChoice[],
+): void {
   if (!call.has("imatrix")) {
     if (!call.has("imatrix-partial")) return;
     throw new UsageError(
       "Flag --imatrix-partial goes with --imatrix: add that",
     );
   }
-  if (chosen.some(takesWeights)) return;
-  const known = [...formats.values()].filter(takesWeights);
+  if (choices.some(takesWeights)) return;
+  const known = [...formats.values()].filter((format) =>
+    takesWeights({ format, options: {} })
+  );
   throw new UsageError(
     `Flag --imatrix is for formats that weigh columns: add --format with one of ${
       known.map(({ name }) => name).join(", ")
@@ -58,8 +65,20 @@ export function checkImatrix(call: Call, chosen: readonly Format[]): void {
   );
 }
 
-function takesWeights({ options }: Format): boolean {
-  return "importance" in options;
+/** Columns that every format takes. */
+const PROBE_COLUMNS = 1024;
+
+/** Whether a format weighs columns: by its reference, or by the search that is asked for. */
+export function takesWeights({ format, options }: FormatChoice): boolean {
+  if (!("importance" in format.options)) return false;
+  try {
+    const importance = new Float32Array(PROBE_COLUMNS).fill(1);
+    format.resolve({ ...options, importance }, [1, PROBE_COLUMNS]);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
 }
 
 /**
@@ -77,8 +96,8 @@ export async function weighTasks(
   const path = call.get("imatrix");
   if (path === undefined) return { tasks, warnings: [] };
   const importance = await openImportance(path);
-  const weighed = tasks.filter(({ plan, repacked }) =>
-    !repacked && takesWeights(plan.format)
+  const weighed = tasks.filter(({ layout, repacked }) =>
+    !repacked && takesWeights(layout)
   );
   const { byName, warnings } = matchImportance(
     importance,
@@ -91,31 +110,49 @@ export async function weighTasks(
     tasks: tasks.map((task) => {
       const weights = byName.get(task.plan.name);
       return weights && weighed.includes(task)
-        ? { ...task, matrices: matricesOf(task, weights) }
+        ? { ...task, ...weighedBy(task, weights) }
         : task;
     }),
   };
 }
 
-function matricesOf(
-  { layout: { format, shape } }: QuantizeTask,
+/** A task with weights: those of the whole, or of each matrix. */
+function weighedBy(
+  { plan, layout }: QuantizeTask,
   weights: Float32Array,
-): WeighedMatrix[] {
+): Partial<QuantizeTask> {
+  const { format, shape } = layout;
   const columns = shape.at(-1) ?? 1;
   const count = weights.length / columns;
+  if (count === 1) return { layout: weighted(layout, shape, weights) };
+  const { blockSize } = ggmlLayouts.get(format.name.toUpperCase()) ?? {};
+  if (blockSize === undefined) {
+    throw new RangeError(
+      `Cannot quantize tensor ${
+        quote(plan.name)
+      } with importance: it has ${count} matrices with weights of their own, which ${format.name} cannot have; leave it out with --skip`,
+    );
+  }
   const rows = shape.slice(0, -1).reduce((a, b) => a * b, 1) / count;
-  const { blockSize } = ggmlLayouts.get(format.name.toUpperCase())!;
-  return Array.from({ length: count }, (_, no) => {
-    const own = [rows, columns];
-    const importance = weights.subarray(no * columns, (no + 1) * columns);
+  const matrices = Array.from({ length: count }, (_, no) => {
+    const own = weights.subarray(no * columns, (no + 1) * columns);
     return {
-      layout: {
-        format,
-        shape: own,
-        options: format.resolve({ importance }, own),
-      },
+      layout: weighted(layout, [rows, columns], own),
       row: no * rows,
       block: no * rows * columns / blockSize,
     };
   });
+  return { matrices };
+}
+
+function weighted(
+  { format, options }: FormatTensor,
+  shape: readonly number[],
+  importance: Float32Array,
+): FormatTensor {
+  return {
+    format,
+    shape,
+    options: format.resolve({ ...options, importance }, shape),
+  };
 }

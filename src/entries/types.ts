@@ -20,7 +20,6 @@ export type {
   BlockOptions,
   BlockParts,
   ResolvedBlockOptions,
-  UnweightedBlockOptions,
 } from "../model/block_format.ts";
 export type { Comparison, Noise } from "../compare.ts";
 export type { GroupSize, ScaleMethod } from "../kernels/grouped.ts";
@@ -64,6 +63,11 @@ export type {
   Schema,
   WeightsOption,
 } from "../words/schema.ts";
+export type {
+  ResolvedSearchOptions,
+  ScaleSearch,
+  SearchOptions,
+} from "../words/search.ts";
 export type {
   ComputeDtype,
   EncodeContext,

@@ -36,6 +36,7 @@ import { defineFormat } from "../model/define.ts";
 import { gptqConvention } from "../model/gptq_checkpoint.ts";
 import { roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf } from "../numeric/shape.ts";
+import { UINT4 } from "../schemes/grids.ts";
 import {
   checkGroups,
   decodeInOrder,
@@ -44,16 +45,31 @@ import {
   setOrder,
 } from "../schemes/act_order.ts";
 import { linearScheme } from "../schemes/linear.ts";
+import {
+  scalePlan,
+  searched,
+  type SearchPlan,
+  ZERO_SEARCHES,
+  zeroPlan,
+} from "../schemes/searched.ts";
+import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Codec, Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
+import {
+  checkImportance,
+  checkSearch,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import { fieldAreas, type FieldPlans, type Tile } from "../words/tile.ts";
 
 const { ceil, floor, fround } = Math;
 
 /** Options of the format `gptq`. */
-export interface GptqOptions {
+export interface GptqOptions extends SearchOptions {
   /** How many inputs share a scale, or `"row"` for all of them; 128 by default. */
   readonly groupSize?: number | "row";
   /** Zero point 8 for every group (the default), or one for each. */
@@ -91,7 +107,9 @@ export interface GptqParts {
 }
 
 /** `gptq` options with everything filled in. */
-export type ResolvedGptqOptions = Required<GptqOptions>;
+export type ResolvedGptqOptions =
+  & Required<Omit<GptqOptions, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 const OPTIONS: Schema<GptqOptions> = {
   groupSize: {
@@ -139,6 +157,7 @@ const OPTIONS: Schema<GptqOptions> = {
     help: "type that values are rounded to",
     kept: true,
   },
+  ...searchSchema(ZERO_SEARCHES),
 };
 
 /** More groups than float32 can count: fields are float32. */
@@ -154,6 +173,12 @@ function groupOf(
 }
 
 function check(options: ResolvedGptqOptions, shape: readonly number[]): void {
+  checkImportance("gptq", options);
+  checkSearch(
+    options,
+    searchOf(options).able,
+    `symmetric: ${options.symmetric}`,
+  );
   const { rows, columns } = matrixOf(shape);
   if (shape.length > 2 || rows === 0 && shape[shape.length - 1] > 0) {
     throw new RangeError(
@@ -249,13 +274,32 @@ function fitOf(symmetric: boolean, least: number) {
 /** A range from minus this to this has the largest scale of float16. */
 const LIMIT = 65504 * 7.5;
 
+const SCALES = scalesIn("F16");
+const SYMMETRIC = scalePlan(
+  UINT4.values.map((code) => code - 8),
+  "scale",
+  () => SCALES,
+);
+const ASYMMETRIC = zeroPlan(SCALES);
+const FROM_ONE = zeroPlan(SCALES, 1);
+
+function searchOf(options: ResolvedGptqOptions): SearchPlan {
+  if (options.symmetric) return SYMMETRIC;
+  return holdsZeroPoint0(options) ? ASYMMETRIC : FROM_ONE;
+}
+
+/** Nibbles of version 1 hold zero points less by one. */
+function holdsZeroPoint0({ version, zeros }: ResolvedGptqOptions): boolean {
+  return version === 2 || zeros === "words";
+}
+
 function scheme(
   shape: readonly number[],
   options: ResolvedGptqOptions,
 ): Scheme {
   const { rows, columns } = matrixOf(shape);
   const { groups, ...group } = groupOf(shape, options);
-  const { symmetric, version, zeros, actOrder, computeDtype } = options;
+  const { symmetric, actOrder, computeDtype } = options;
   const linear = (least: number) =>
     linearScheme({
       group,
@@ -268,7 +312,7 @@ function scheme(
       computeDtype,
     });
   const free = linear(0), fromOne = linear(1);
-  const holdsZero = version === 2 || zeros === "words";
+  const holdsZero = holdsZeroPoint0(options);
   const number = {
     span: group,
     wholeRows: actOrder ? columns : undefined,
@@ -278,7 +322,7 @@ function scheme(
     zero: number,
     order: orderPlan({ rows, columns }),
   };
-  return {
+  const scheme: Scheme = {
     ...free,
     fields,
     constants: symmetric ? { zero: 8 } : undefined,
@@ -301,6 +345,7 @@ function scheme(
       free.decode(tile, out);
     },
   };
+  return searched(scheme, searchOf(options), options, columns);
 }
 
 // ---- what is never written ----

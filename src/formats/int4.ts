@@ -53,15 +53,32 @@ import {
 } from "../numeric/finite.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { scaleOf } from "../schemes/int4_scale.ts";
+import { UINT4 } from "../schemes/grids.ts";
 import { linearScheme, wholeRange } from "../schemes/linear.ts";
+import {
+  scalePlan,
+  searched,
+  type SearchPlan,
+  ZERO_SEARCHES,
+  zeroPlan,
+} from "../schemes/searched.ts";
+import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Coder, Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { EncodeContext, Ranges, Scheme } from "../words/scheme.ts";
+import {
+  checkImportance,
+  checkSearch,
+  isSearched,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import { everywhere, type Span } from "../words/tile.ts";
 
 /** Options of the format `int4`. */
-export interface Int4Options {
+export interface Int4Options extends SearchOptions {
   /** How many values share a scale: a number along the last axis, `"row"`, or `"tensor"` (the default). */
   readonly groupSize?: GroupSize;
   /** How the scale is found: `"absmax"` (the default), `"minmax"` or `"affine"`. */
@@ -84,7 +101,7 @@ export interface Int4Parts {
 }
 
 /** `int4` options with everything filled in. */
-export interface ResolvedInt4Options {
+export interface ResolvedInt4Options extends ResolvedSearchOptions {
   /** How many values share a scale. */
   readonly groupSize: GroupSize;
   /** How the scale is found. */
@@ -141,6 +158,9 @@ function quantize(
   parts: Int4Parts,
   context: EncodeContext = {},
 ): void {
+  if (isSearched(options)) {
+    return generic.quantize(values, shape, options, parts, context);
+  }
   const groups = grouping(shape, options.groupSize), { ranges } = context;
   if (isFused(groups) && !ranges) {
     return quantizeFused(generic, values, options, parts, groups, context);
@@ -367,9 +387,30 @@ const OPTIONS: Schema<Int4Options> = {
     help:
       'smallest and largest value, with groupSize "tensor", instead of looking',
   },
+  ...searchSchema(ZERO_SEARCHES),
 };
 
-function check({ groupSize, range }: ResolvedInt4Options): void {
+/** How groups are searched. Scales are positive, as everywhere in this format. */
+const SCALES = scalesIn("F32", { level: 15 });
+const SYMMETRIC = scalePlan(
+  UINT4.values.map((code) => code - 8),
+  "scale",
+  () => SCALES,
+);
+const AFFINE = zeroPlan(SCALES);
+
+function searchOf({ scaleMethod }: ResolvedInt4Options): SearchPlan {
+  return scaleMethod === "affine" ? AFFINE : SYMMETRIC;
+}
+
+function check(options: ResolvedInt4Options): void {
+  const { groupSize, range, scaleMethod } = options;
+  checkImportance("int4", options);
+  checkSearch(
+    options,
+    range ? [] : searchOf(options).able,
+    range ? "a given range" : `scaleMethod "${scaleMethod}"`,
+  );
   if (range === undefined || groupSize === "tensor") return;
   throw new RangeError(
     `Cannot use range with groupSize ${groupSize}: it is for groupSize "tensor"`,
@@ -412,9 +453,10 @@ function layout(
 
 function scheme(
   shape: readonly number[],
-  { groupSize, scaleMethod, range }: ResolvedInt4Options,
+  options: ResolvedInt4Options,
 ): Scheme {
-  return linearScheme({
+  const { groupSize, scaleMethod, range } = options;
+  const scheme = linearScheme({
     group: groupOf(shape, groupSize),
     offset: scaleMethod === "affine" ? "zero" : undefined,
     rounding: "divide",
@@ -425,6 +467,7 @@ function scheme(
     limit: HALF_OF_LARGEST,
     prepass: groupSize === "tensor" ? wholeRange : undefined,
   });
+  return searched(scheme, searchOf(options), options, rowLength(shape));
 }
 
 /** The format `int4`; see the head of this file for layout and arithmetic. */

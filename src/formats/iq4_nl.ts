@@ -32,8 +32,12 @@ import {
   squares,
 } from "../schemes/ggml_iq4.ts";
 import { IQ4 } from "../schemes/grids.ts";
+import { scalePlan } from "../schemes/searched.ts";
+import { scalesIn } from "../schemes/stored_scale.ts";
 
 const { fround } = Math;
+
+const SCALES = scalesIn("F16", { signed: true });
 
 const weights = new Float32Array(IQ4_GROUP);
 
@@ -109,6 +113,7 @@ export const iq4_nl: BlockFormat<"iq4_nl"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
+  search: scalePlan(IQ4.values, "scale", () => SCALES),
   quantizeKernel: { name: "iq4_nl_quantize" },
   weightedKernel: { name: "iq4_nl_weigh" },
   dequantizeKernel: { name: "iq4_nl_dequantize" },

@@ -37,6 +37,7 @@ import {
 } from "../schemes/ggml_iq4.ts";
 import { signedMax } from "../schemes/ggml_scale_search.ts";
 import { IQ4 } from "../schemes/grids.ts";
+import { multiplesPlan } from "../schemes/super_block.ts";
 import type { Codec } from "../words/layout.ts";
 
 const { fround } = Math;
@@ -158,6 +159,12 @@ export const iq4_xs: BlockFormat<"iq4_xs"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
+  search: multiplesPlan({
+    levels: IQ4.values,
+    size: IQ4_GROUP,
+    least: -32,
+    most: 31,
+  }),
   quantizeKernel: { name: "iq4_xs_quantize" },
   weightedKernel: { name: "iq4_xs_weigh" },
   dequantizeKernel: { name: "iq4_xs_dequantize" },

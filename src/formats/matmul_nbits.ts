@@ -30,18 +30,34 @@ import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { defineFormat } from "../model/define.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { clamp, roundHalfAway } from "../numeric/rounding.ts";
-import { matrixOf } from "../numeric/shape.ts";
+import { matrixOf, rowLength } from "../numeric/shape.ts";
+import { UINT4 } from "../schemes/grids.ts";
 import { linearScheme } from "../schemes/linear.ts";
+import {
+  scalePlan,
+  searched,
+  type SearchPlan,
+  ZERO_SEARCHES,
+  zeroPlan,
+} from "../schemes/searched.ts";
+import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
+import {
+  checkImportance,
+  checkSearch,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import { runs, type Span, type Tile } from "../words/tile.ts";
 
 const { abs, fround, max: larger, min: smaller } = Math;
 
 /** Options of the format `matmul_nbits`. */
-export interface MatMulNBitsOptions {
+export interface MatMulNBitsOptions extends SearchOptions {
   /** How many values of a row share a scale: a power of two, 16 or more; 32 by default. */
   readonly blockSize?: number;
   /** Signed scales and the zero point 8 (the default), or a zero point for each block. */
@@ -63,7 +79,7 @@ export interface MatMulNBitsParts {
 }
 
 /** `matmul_nbits` options with everything filled in. */
-export interface ResolvedMatMulNBitsOptions {
+export interface ResolvedMatMulNBitsOptions extends ResolvedSearchOptions {
   /** How many values share a scale. */
   readonly blockSize: number;
   /** Whether every zero point is 8. */
@@ -103,6 +119,7 @@ const OPTIONS: Schema<MatMulNBitsOptions> = {
     help: "type that values are rounded to; that of the scales by default",
     kept: true,
   },
+  ...searchSchema(ZERO_SEARCHES),
 };
 
 function complete(
@@ -150,8 +167,24 @@ function limitOf({ symmetric, scaleDtype }: ResolvedMatMulNBitsOptions) {
 
 // ---- the format ----
 
+const SIGNED_LEVELS = UINT4.values.map((code) => code - 8);
+
+function searchOf(
+  { symmetric, scaleDtype }: ResolvedMatMulNBitsOptions,
+): SearchPlan {
+  if (!symmetric) return zeroPlan(scalesIn(scaleDtype, { level: 15 }));
+  const scales = scalesIn(scaleDtype, { signed: true, level: 8 });
+  return scalePlan(SIGNED_LEVELS, "scale", () => scales);
+}
+
+function check(options: ResolvedMatMulNBitsOptions): void {
+  checkImportance("matmul_nbits", options);
+  const { able } = searchOf(options);
+  checkSearch(options, able, `symmetric: ${options.symmetric}`);
+}
+
 function scheme(
-  _shape: readonly number[],
+  shape: readonly number[],
   options: ResolvedMatMulNBitsOptions,
 ): Scheme {
   const { blockSize, symmetric, scaleDtype, computeDtype } = options;
@@ -166,7 +199,7 @@ function scheme(
     limit: limitOf(options),
     computeDtype,
   });
-  return {
+  const scheme: Scheme = {
     ...linear,
     fields: {
       ...linear.fields,
@@ -180,6 +213,7 @@ function scheme(
       if (symmetric) signZeros(values, tile, block);
     },
   };
+  return searched(scheme, searchOf(options), options, rowLength(shape));
 }
 
 /** Of zeros alone, the library takes the first for the one of largest magnitude: the scale has the other sign. */
@@ -261,6 +295,7 @@ export const matmul_nbits: Format<
   errorBound: 0.126,
   options: OPTIONS,
   complete,
+  check,
   like: ({ fields, groupedBy, constants }) => ({
     blockSize: fields[groupedBy]?.span.columns,
     symmetric: constants?.zero !== undefined,

@@ -43,12 +43,33 @@ import { badNumber } from "../model/numbers.ts";
 import { TENSOR_SCALES } from "../model/tensor_scale.ts";
 import { bf16ToF32 } from "../numeric/bf16.ts";
 import { decodeE4M3 } from "../numeric/e4m3.ts";
+import { roundTo } from "../numeric/compute.ts";
 import { f16ToF32, LARGEST_F16 } from "../numeric/f16.ts";
 import { matrixOf, rowLength, sizeOf, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";
 import { linearScheme } from "../schemes/linear.ts";
-import { fitAffine, mxfp4Rules, nvfp4Rules } from "../schemes/mlx.ts";
+import {
+  affineIn,
+  BIAS_SEARCHES,
+  biasPlan,
+  ofTensor,
+  SCALE_SEARCHES,
+  scalePlan,
+  searched,
+} from "../schemes/searched.ts";
+import {
+  E4M3_NUMBERS,
+  E8M0_EXPONENTS,
+  listedScales,
+  type StoredScales,
+} from "../schemes/stored_scale.ts";
+import {
+  type E2M1Rules,
+  fitAffine,
+  mxfp4Rules,
+  nvfp4Rules,
+} from "../schemes/mlx.ts";
 import type {
   Candidate,
   Convention,
@@ -58,8 +79,15 @@ import type {
 } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
+import {
+  checkImportance,
+  checkSearch,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
-import { everywhere } from "../words/tile.ts";
+import { everywhere, type Tile } from "../words/tile.ts";
 
 const NAME = "mlx";
 
@@ -67,7 +95,7 @@ const NAME = "mlx";
 export type MlxMode = "affine" | "mxfp4" | "nvfp4";
 
 /** Options of the format `mlx`. */
-export interface MlxOptions {
+export interface MlxOptions extends SearchOptions {
   /** `"affine"` (the default): a scale and a bias for each group; `"mxfp4"` and `"nvfp4"`: E2M1 values. */
   readonly mode?: MlxMode;
   /** How many values of a row share a scale: 32, 64 (the default) or 128; `mxfp4` has 32, `nvfp4` 16. */
@@ -86,7 +114,7 @@ export interface MlxOptions {
 }
 
 /** `mlx` options with everything filled in. */
-export interface ResolvedMlxOptions {
+export interface ResolvedMlxOptions extends ResolvedSearchOptions {
   /** What the numbers are. */
   readonly mode: MlxMode;
   /** How many values of a row share a scale. */
@@ -152,6 +180,7 @@ const OPTIONS: Schema<MlxOptions> = {
     kept: true,
     help: "a scale for the whole tensor, in nvfp4",
   },
+  ...searchSchema(["fast", "optimal", "best"]),
 };
 
 function complete(options: ResolvedMlxOptions): ResolvedMlxOptions {
@@ -164,9 +193,13 @@ function complete(options: ResolvedMlxOptions): ResolvedMlxOptions {
 }
 
 function check(
-  { mode, groupSize, globalScale }: ResolvedMlxOptions,
+  options: ResolvedMlxOptions,
   shape: readonly number[],
 ): void {
+  const { mode, groupSize, globalScale } = options;
+  checkImportance(NAME, options);
+  const able = mode === "affine" ? BIAS_SEARCHES : SCALE_SEARCHES;
+  checkSearch(options, able, `mode "${mode}"`);
   if (!GROUP_SIZES[mode].includes(groupSize)) {
     const sizes = GROUP_SIZES[mode].join(", ");
     throw new RangeError(
@@ -240,17 +273,40 @@ function scheme(
   options: ResolvedMlxOptions,
 ): Scheme {
   const { mode, groupSize, scaleDtype, computeDtype, globalScale } = options;
-  if (mode === "affine") return affine(options);
+  if (mode === "affine") {
+    const plan = biasPlan(affineIn(scaleDtype));
+    return searched(affine(options), plan, options, rowLength(shape));
+  }
   const rules = mode === "mxfp4"
     ? mxfp4Rules(scaleDtype, computeDtype)
     : nvfp4Rules(scaleDtype, globalScale);
-  return e2m1Scheme({
+  const scheme = e2m1Scheme({
     ...rules,
     matrix: matrixOf(shape),
     group: groupSize,
     grid: E2M1,
     computeDtype: globalScale ? "F32" : computeDtype,
   });
+  const plan = scalePlan(E2M1.values, rules.stored, scalesOf(rules, options));
+  return searched(scheme, plan, options, rowLength(shape));
+}
+
+/** What scales there are in the modes of E2M1 values. */
+function scalesOf(
+  { stored, scale, ofTensor: tensor }: E2M1Rules,
+  { computeDtype }: ResolvedMlxOptions,
+): (tile: Tile) => StoredScales {
+  const numbers = stored === "exponent" ? E8M0_EXPONENTS : E4M3_NUMBERS;
+  const round = roundTo(computeDtype);
+  const of = (number: number) =>
+    listedScales(
+      numbers,
+      (field) => scale(field, number),
+      (scale) => Number.isFinite(round(Math.fround(6 * scale))),
+    );
+  if (tensor) return ofTensor(tensor.role, of);
+  const all = of(1);
+  return () => all;
 }
 
 /** The largest magnitude of which the scale of a group and its bias are finite. */

@@ -23,11 +23,18 @@ import {
   type BlockTile,
 } from "../model/block_format.ts";
 import { E2M1_DOUBLED, nearestE2M1 } from "../numeric/e2m1.ts";
-import { decodeE8M0Half, encodeE8M0 } from "../numeric/e8m0.ts";
+import { decodeE8M0, decodeE8M0Half, encodeE8M0 } from "../numeric/e8m0.ts";
 import { signedMax } from "../schemes/ggml_scale_search.ts";
 import { E2M1_PLUS_ZERO } from "../schemes/grids.ts";
+import { scalePlan } from "../schemes/searched.ts";
+import {
+  E8M0_EXPONENTS,
+  holdsE2M1,
+  listedScales,
+} from "../schemes/stored_scale.ts";
 
 const VALUES = 32;
+const SCALES = listedScales(E8M0_EXPONENTS, decodeE8M0, holdsE2M1);
 
 function encode(
   values: Float32Array,
@@ -66,6 +73,7 @@ export const mxfp4: BlockFormat<"mxfp4"> = blockFormat({
   errorBound: 0.25,
   encode,
   decode,
+  search: scalePlan(E2M1_PLUS_ZERO.values, "exponent", () => SCALES),
   quantizeKernel: { name: "mxfp4_quantize" },
   dequantizeKernel: { name: "mxfp4_dequantize" },
 });

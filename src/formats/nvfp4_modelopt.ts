@@ -36,10 +36,23 @@ import { clamp } from "../numeric/rounding.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme, TO_EVEN } from "../schemes/e2m1.ts";
 import { E2M1_PLUS_ZERO } from "../schemes/grids.ts";
+import {
+  ofTensor,
+  SCALE_SEARCHES,
+  scalePlan,
+  searched,
+} from "../schemes/searched.ts";
+import { E4M3_NUMBERS, listedScales } from "../schemes/stored_scale.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
+import {
+  checkImportance,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import { everywhere } from "../words/tile.ts";
 
 const { abs, fround } = Math;
@@ -48,13 +61,13 @@ const NAME = "nvfp4_modelopt";
 const GROUP = 16;
 
 /** Options of the format `nvfp4_modelopt`. */
-export interface Nvfp4ModeloptOptions {
+export interface Nvfp4ModeloptOptions extends SearchOptions {
   /** The type that values are rounded to when they are computed from codes: `"F32"` (the default), or that of the weights before. */
   readonly computeDtype?: ComputeDtype;
 }
 
 /** `nvfp4_modelopt` options with everything filled in. */
-export interface ResolvedNvfp4ModeloptOptions {
+export interface ResolvedNvfp4ModeloptOptions extends ResolvedSearchOptions {
   /** The type that values are rounded to. */
   readonly computeDtype: ComputeDtype;
 }
@@ -99,10 +112,11 @@ function layout(shape: readonly number[]): Layout<Nvfp4ModeloptParts> {
 
 function scheme(
   shape: readonly number[],
-  { computeDtype }: ResolvedNvfp4ModeloptOptions,
+  options: ResolvedNvfp4ModeloptOptions,
 ): Scheme {
+  const { computeDtype } = options;
   const scaleOf = (scale: number, ofTensor: number) => fround(scale * ofTensor);
-  return e2m1Scheme({
+  const scheme = e2m1Scheme({
     matrix: matrixOf(shape),
     group: GROUP,
     stored: "scale",
@@ -123,12 +137,23 @@ function scheme(
     grid: E2M1_PLUS_ZERO,
     computeDtype,
   });
+  const search = scalePlan(
+    E2M1_PLUS_ZERO.values,
+    "scale",
+    ofTensor(
+      "tensorScale",
+      (tensorScale) =>
+        listedScales(E4M3_NUMBERS, (scale) => scaleOf(scale, tensorScale)),
+    ),
+  );
+  return searched(scheme, search, options, rowLength(shape));
 }
 
 function check(
-  _options: ResolvedNvfp4ModeloptOptions,
+  options: ResolvedNvfp4ModeloptOptions,
   shape: readonly number[],
 ): void {
+  checkImportance(NAME, options);
   const columns = rowLength(shape);
   if (columns % GROUP === 0) return;
   throw new RangeError(
@@ -219,6 +244,7 @@ const OPTIONS: Schema<Nvfp4ModeloptOptions> = {
     kept: true,
     help: "type that values are rounded to",
   },
+  ...searchSchema(SCALE_SEARCHES),
 };
 
 /**

@@ -26,10 +26,14 @@ import { truncateToInt8 } from "../numeric/c_casts.ts";
 import { rowWeights } from "../schemes/ggml_importance.ts";
 import { searchSigned, signedMax } from "../schemes/ggml_scale_search.ts";
 import { UINT4 } from "../schemes/grids.ts";
+import { scalePlan } from "../schemes/searched.ts";
+import { scalesIn } from "../schemes/stored_scale.ts";
 
 const { fround, min } = Math;
 
 const VALUES = 32;
+const LEVELS = UINT4.values.map((code) => code - 8);
+const SCALES = scalesIn("F16", { signed: true });
 
 function encode(
   values: Float32Array,
@@ -87,6 +91,7 @@ export const q4_0: BlockFormat<"q4_0"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
+  search: scalePlan(LEVELS, "scale", () => SCALES),
   quantizeKernel: { name: "q4_0_quantize" },
   weightedKernel: { name: "q4_0_weigh" },
   dequantizeKernel: { name: "q4_0_dequantize" },

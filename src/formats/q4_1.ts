@@ -29,6 +29,7 @@ import {
 } from "../schemes/ggml_affine_search.ts";
 import { rowWeights } from "../schemes/ggml_importance.ts";
 import { UINT4 } from "../schemes/grids.ts";
+import { affineIn, biasPlan } from "../schemes/searched.ts";
 
 const { fround } = Math;
 
@@ -125,6 +126,7 @@ export const q4_1: BlockFormat<"q4_1"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
+  search: biasPlan(affineIn("F16")),
   quantizeKernel: { name: "q4_1_quantize" },
   weightedKernel: { name: "q4_1_weigh" },
   dequantizeKernel: { name: "q4_1_dequantize" },

@@ -21,6 +21,7 @@ import { halves } from "../layouts/orders.ts";
 import { type BlockFormat, blockFormat } from "../model/block_format.ts";
 import { SUPER_BLOCK, superBlocks } from "../schemes/ggml_super_blocks.ts";
 import { UINT4 } from "../schemes/grids.ts";
+import { pairsPlan } from "../schemes/super_block.ts";
 
 const { fround } = Math;
 
@@ -36,6 +37,7 @@ export const q4_k: BlockFormat<"q4_k"> = blockFormat({
   form: "other",
   groupedBy: "scale",
   errorBound: 0.12,
+  search: pairsPlan(32),
   ...superBlocks({
     plain: { levels: 15, first: -1, step: fround(0.1), steps: 20 },
     weighted: {

@@ -28,12 +28,14 @@ import {
   writeQuantState,
 } from "../layouts/quant_state.ts";
 import { dynamicMap } from "../numeric/codebooks.ts";
-import { sizeOf } from "../numeric/shape.ts";
+import { rowLength, sizeOf } from "../numeric/shape.ts";
 import {
   type Codebook,
   codebookOf,
   codebookScheme,
 } from "../schemes/codebook.ts";
+import { SCALE_SEARCHES, scalePlan, searched } from "../schemes/searched.ts";
+import { scalesIn } from "../schemes/stored_scale.ts";
 import { bytesPerElement } from "../words/dtypes.ts";
 import type {
   Candidate,
@@ -44,7 +46,14 @@ import type {
 } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
-import type { ComputeDtype, Grid } from "../words/scheme.ts";
+import type { ComputeDtype, Grid, Scheme } from "../words/scheme.ts";
+import {
+  checkImportance,
+  checkSearch,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import { everywhere } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
 import { defineFormat } from "./define.ts";
@@ -68,7 +77,7 @@ import { defineFormat } from "./define.ts";
  * console.log(dequantize(q)[1]); // 0.72265625: a bfloat16
  * ```
  */
-export interface BitsandbytesOptions {
+export interface BitsandbytesOptions extends SearchOptions {
   /** How many values share a scale: a power of two from 32 to 4096; 64 by default. */
   readonly blockSize?: number;
   /**
@@ -87,7 +96,9 @@ export interface BitsandbytesOptions {
 export type PackedDtype = "U8" | ComputeDtype;
 
 /** {@linkcode BitsandbytesOptions} after checking. */
-export type ResolvedBitsandbytesOptions = Required<BitsandbytesOptions>;
+export type ResolvedBitsandbytesOptions =
+  & Required<Omit<BitsandbytesOptions, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 /** The parts of bitsandbytes' formats. */
 export interface BitsandbytesParts {
@@ -127,6 +138,9 @@ export interface BitsandbytesSpec<Name extends string> {
   readonly errorBound: number;
 }
 
+/** Absmax is a magnitude: readers expect no sign. */
+const scales = scalesIn("F32");
+
 /** Every block size that the library takes. */
 const BLOCK_SIZES = [32, 64, 128, 256, 512, 1024, 2048, 4096];
 
@@ -160,6 +174,7 @@ const OPTIONS: Schema<BitsandbytesOptions> = {
     kept: true,
     help: "the element type under which packed bytes are kept",
   },
+  ...searchSchema(SCALE_SEARCHES),
 };
 
 /**
@@ -172,6 +187,7 @@ export function bitsandbytesFormat<Name extends string>(
   { name, summary, grid, errorBound, codebook = codebookOf(grid.values) }:
     BitsandbytesSpec<Name>,
 ): BitsandbytesFormat<Name> {
+  const search = scalePlan(grid.values, "scale", () => scales);
   const nested = { codebook: codebookOf(dynamicMap()), blocks: NESTED_BLOCK };
   return defineFormat({
     name,
@@ -181,7 +197,11 @@ export function bitsandbytesFormat<Name extends string>(
     bitsPerValue: 4.5,
     errorBound,
     options: OPTIONS,
-    check,
+    check(options, shape): void {
+      checkImportance(name, options);
+      if (options.nested) checkSearch(options, [], "nested scales");
+      check(options, shape);
+    },
     like: ({ fields, groupedBy, computeDtype }) => ({
       blockSize: fields[groupedBy]?.span.columns,
       nested: "scaleCode" in fields,
@@ -189,15 +209,17 @@ export function bitsandbytesFormat<Name extends string>(
     }),
     layout: (shape, options) =>
       layoutOf(name, grid.values.indexOf(0), shape, options),
-    scheme: (shape, options: ResolvedBitsandbytesOptions) =>
-      codebookScheme({
+    scheme(shape, options: ResolvedBitsandbytesOptions): Scheme {
+      const scheme = codebookScheme({
         matrix: flat(shape),
         grid,
         codebook,
         blockSize: options.blockSize,
         nested: options.nested ? nested : undefined,
         computeDtype: options.computeDtype,
-      }),
+      });
+      return searched(scheme, search, options, rowLength(shape));
+    },
     convention: conventionOf(name),
   });
 }

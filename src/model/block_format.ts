@@ -15,14 +15,22 @@ import {
   within,
 } from "../numeric/finite.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
+import { searched, type SearchPlan } from "../schemes/searched.ts";
 import type { Coder, Format, Part } from "../words/format.ts";
+import type { Schema } from "../words/schema.ts";
+import {
+  checkImportance,
+  isSearched,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import type {
   BitsItem,
   CodesItem,
   FieldItem,
   Layout,
 } from "../words/layout.ts";
-import type { Schema } from "../words/schema.ts";
 import type { EncodeContext, Form, Grid, Scheme } from "../words/scheme.ts";
 import {
   type FieldPlan,
@@ -34,7 +42,7 @@ import {
 import { defineFormat } from "./define.ts";
 
 /**
- * Options of a block format that can weigh columns.
+ * Options of a block format.
  *
  * @example Columns that matter ten times as much
  * ```ts
@@ -46,26 +54,10 @@ import { defineFormat } from "./define.ts";
  * console.log(q.parts.blocks.shape); // [2, 144]: one super-block a row
  * ```
  */
-export interface BlockOptions {
-  /**
-   * How much an error in each column matters: one finite, non-negative weight
-   * per column, what ggml calls an importance matrix. Without it the format
-   * weighs as its reference does by default.
-   */
-  readonly importance?: Float32Array | readonly number[];
-}
-
-/** Options of a block format that cannot: there are none. */
-export interface UnweightedBlockOptions {
-  /** Changes nothing in such a format and is refused. */
-  readonly importance?: never;
-}
+export type BlockOptions = SearchOptions;
 
 /** {@linkcode BlockOptions} after checking. */
-export interface ResolvedBlockOptions {
-  /** One weight per column. */
-  readonly importance?: Float32Array;
-}
+export type ResolvedBlockOptions = ResolvedSearchOptions;
 
 /**
  * The only part of a format of this family.
@@ -138,6 +130,8 @@ export interface BlockSpec<Name extends string> {
     tile: BlockTile,
     block: number,
   ): void;
+  /** How its numbers are searched; absent where they are not. */
+  readonly search?: SearchPlan;
   /** The values of block number `block`, which start at index `at`. */
   decode(tile: BlockTile, at: number, out: Float32Array, block: number): void;
   /** `(n, values, blocks)`: the fast `encode`; returns 1 to have a stretch done by it. */
@@ -149,14 +143,6 @@ export interface BlockSpec<Name extends string> {
 }
 
 type Blocks = Coder<BlockParts, ResolvedBlockOptions>;
-
-const IMPORTANCE: Schema<BlockOptions> = {
-  importance: {
-    kind: "weights",
-    kept: false,
-    help: "how much an error in each column matters: one weight per column",
-  },
-};
 
 /**
  * Makes a format from what is done with one block.
@@ -176,8 +162,9 @@ export function blockFormat<Name extends string>(
     errorBound,
     groupSize: fields[spec.groupedBy].span.columns,
     bitsPerValue: bytes * 8 / values,
-    options: (spec.encodeWeighted ? IMPORTANCE : {}) as Schema<BlockOptions>,
-    check(_options, shape): void {
+    options: optionsOf(spec),
+    check(options, shape): void {
+      if (!spec.encodeWeighted) checkImportance(name, options);
       const columns = rowLength(shape);
       if (columns % values === 0) return;
       throw new RangeError(
@@ -186,10 +173,26 @@ export function blockFormat<Name extends string>(
       );
     },
     layout: (shape) => layoutOf(spec, shape),
-    scheme: (shape, { importance }: ResolvedBlockOptions) =>
-      schemeOf(spec, fields, matrixOf(shape).columns, importance),
+    scheme(shape, options: ResolvedBlockOptions): Scheme {
+      const { columns } = matrixOf(shape);
+      const importance = isSearched(options) ? undefined : options.importance;
+      const scheme = schemeOf(spec, fields, columns, importance);
+      return spec.search
+        ? searched(scheme, spec.search, options, columns)
+        : scheme;
+    },
     fast: (generic) => fastOf(spec, generic),
   });
+}
+
+function optionsOf(
+  { search, encodeWeighted }: BlockSpec<string>,
+): Schema<BlockOptions> {
+  const { search: how, importance } = searchSchema(search?.able ?? []);
+  return {
+    ...(search && { search: how }),
+    ...((search ?? encodeWeighted) && { importance }),
+  } as Schema<BlockOptions>;
 }
 
 function fieldsOf({ record, values }: BlockSpec<string>): FieldPlans {
@@ -348,7 +351,7 @@ function fastOf(
   ) => {
     const { data } = parts.blocks, { importance } = options;
     const kernel = importance ? spec.weightedKernel : quantizeKernel;
-    if (!kernel) {
+    if (!kernel || isSearched(options)) {
       return generic.quantize(values, shape, options, parts, context);
     }
     const columns = importance?.length ?? step;

@@ -149,20 +149,47 @@ export function optimalScale(
   points.unshift(evaluate(magnitudes, grid, allLowest(magnitudes, grid)));
   points.push(evaluate(magnitudes, grid, allHighest(magnitudes, grid)));
   let best = points.reduce(better);
+  climbHull(points, (scale) => evaluate(magnitudes, grid, scale), {
+    least: () => score(best),
+    take: (point) => best = better(best, point),
+  });
+  return best;
+}
+
+/** What a search of the hull goes by and gives its corners to. */
+export interface HullVisitor {
+  /** What a cell's bound has to be above for its corners to matter. */
+  least(): number;
+  /** Takes a corner; {@linkcode HullVisitor.least} may be more from then on. */
+  take(corner: ScalePoint): void;
+}
+
+/**
+ * Visits every corner of the hull of all (Q, P) that may score above
+ * {@linkcode HullVisitor.least}; see {@linkcode optimalScale} for why.
+ *
+ * @param points Corners that were visited before, the larger scales first; no others lie beyond the two ends.
+ * @param corner Rounds at a scale.
+ * @param visitor Sees the corners.
+ */
+export function climbHull(
+  points: readonly ScalePoint[],
+  corner: (scale: number) => ScalePoint,
+  visitor: HullVisitor,
+): void {
   const cells: [b: ScalePoint, a: ScalePoint][] = [];
   for (let i = 1; i < points.length; i++) {
     cells.push([points[i - 1], points[i]]);
   }
   for (let cell = cells.pop(); cell; cell = cells.pop()) {
     const [b, a] = cell;
-    if (!(bound(b, a) > score(best))) continue;
-    const c = evaluate(magnitudes, grid, 2 * (a.p - b.p) / (a.q - b.q));
-    best = better(best, c);
+    if (!(bound(b, a) > visitor.least())) continue;
+    const c = corner(2 * (a.p - b.p) / (a.q - b.q));
+    visitor.take(c);
     if (c.q > b.q && c.q < a.q && cells.length + 2 <= MOST_CELLS) {
       cells.push([b, c], [c, a]);
     }
   }
-  return best;
 }
 
 /** A scale at which no magnitude reaches the first threshold. */

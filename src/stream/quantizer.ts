@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { NoiseMeter } from "../compare.ts";
+import { NoiseMeter } from "../compare.ts";
 import { measureMagnitude } from "../kernels/grouped.ts";
 import { GroupRanges } from "../model/ranges.ts";
 import { fits, stages } from "../model/stages.ts";
@@ -18,7 +18,7 @@ import {
   whole,
   type Window,
 } from "../words/window.ts";
-import { type ByteMemory, FloatMemory } from "./memory.ts";
+import { ByteMemory, FloatMemory } from "./memory.ts";
 import type { StreamTensor, WindowBytes } from "./tensor.ts";
 
 /** Values in a block: with what is restored of them 1 MiB, which a second-level cache holds. */
@@ -37,6 +37,8 @@ export interface QuantizerSettings {
   readonly meter: NoiseMeter;
   /** Rows that windows should have, so that they are cheap to read. */
   readonly tall?: number;
+  /** The same tensor quantized another way, of which only the error is wanted. */
+  readonly beside?: StreamTensor;
 }
 
 /** A window of values that is wanted. */
@@ -49,6 +51,14 @@ export interface QuantizerJob {
 
 const scratch = new FloatMemory();
 const restored = new FloatMemory();
+const besideBytes = new ByteMemory();
+
+/** Values to quantize, and what is known of them. */
+interface Given {
+  readonly values: Float32Array;
+  readonly window: Window;
+  readonly groups?: GroupRanges;
+}
 
 /** Quantizes one tensor. */
 export class TensorQuantizer {
@@ -60,6 +70,7 @@ export class TensorQuantizer {
   /** Range of all values, where they share a scale. */
   #everything: GroupRanges | undefined;
   #known: Pick<EncodeContext, "ranges" | "known"> = {};
+  readonly #besideMeter = new NoiseMeter();
 
   /** Takes the tensor. */
   constructor(tensor: StreamTensor, settings: QuantizerSettings) {
@@ -101,6 +112,7 @@ export class TensorQuantizer {
 
   /** The windows that are wanted; they have to be taken in order. */
   *jobs(): Generator<QuantizerJob, void> {
+    this.#besideMeter.reset();
     const { scheme, cutting, tall } = this.#tensor;
     const { capacity } = this.#settings;
     if (this.#isClampedWhole) yield* this.#measureAll();
@@ -183,12 +195,47 @@ export class TensorQuantizer {
     groups: GroupRanges | undefined,
     memory: ByteMemory,
   ): WindowBytes {
-    const { nonFinite, meter } = this.#settings;
-    const tensor = this.#tensor;
     const values = this.#clean(given, window, groups);
+    const parts = this.#encode(
+      this.#tensor,
+      { values, window, groups },
+      memory,
+      this.#settings.meter,
+    );
+    const { beside } = this.#settings;
+    if (beside && this.#isComparable(beside)) {
+      this.#encode(
+        beside,
+        { values, window },
+        besideBytes,
+        this.#besideMeter,
+      );
+    }
+    return parts;
+  }
+
+  /** Whether windows of the one hold whole groups of the other. */
+  #isComparable(beside: StreamTensor): boolean {
+    return fits(beside.cutting, this.#settings.capacity);
+  }
+
+  /** By how many decibels the error is less than that of the tensor beside, as far as windows were taken; undefined where it is not known. */
+  get gained(): number | undefined {
+    const { beside, meter } = this.#settings;
+    if (!beside || !this.#isComparable(beside)) return undefined;
+    const here = meter.result().sqnr, there = this.#besideMeter.result().sqnr;
+    return here === there ? 0 : here - there;
+  }
+
+  #encode(
+    tensor: StreamTensor,
+    { values, window, groups }: Given,
+    memory: ByteMemory,
+    meter: NoiseMeter,
+  ): WindowBytes {
     const [parts] = tensor.carve([window], memory);
     const context = (area: Window): EncodeContext => ({
-      overflow: nonFinite,
+      overflow: this.#settings.nonFinite,
       ...this.#known,
       ...(groups && { ranges: groups.ranges(area) }),
     });

@@ -85,7 +85,8 @@ export class StreamTensor {
   readonly cutting: Cutting;
   /** Rows that a window should have, so that bytes lie together. */
   readonly tall: number;
-  readonly #whole: FormatTensor;
+  /** What it is a tensor of. */
+  readonly of: FormatTensor;
   readonly #tensor: Tensor;
   /** Whether a part tells of the whole tensor, so that no window is a tensor of its own. */
   readonly #isTold: boolean;
@@ -99,7 +100,7 @@ export class StreamTensor {
       scheme: format.scheme(shape, options),
       layout: format.layout(shape, options),
     };
-    this.#whole = whole;
+    this.of = whole;
     this.#tensor = tensor;
     this.matrix = tensor.layout.matrix;
     this.plans = Object.entries(tensor.layout.parts);
@@ -159,7 +160,7 @@ export class StreamTensor {
 
   /** The bytes of its parts where it has no values. */
   empty(): Record<string, Uint8Array> {
-    const { format, shape, options } = this.#whole;
+    const { format, shape, options } = this.of;
     const parts = allocateParts(this.#tensor.layout.parts);
     format.quantize(new Float32Array(0), shape, options, parts);
     return Object.fromEntries(
@@ -211,7 +212,7 @@ export class StreamTensor {
       decodeWindow(this.#tensor, parts, piece, out);
       return;
     }
-    const { format, options } = this.#whole;
+    const { format, options } = this.of;
     const own = this.#take(parts, piece, plans);
     try {
       format.dequantize(own, [piece.rows, piece.columns], options, out);
@@ -278,7 +279,7 @@ export class StreamTensor {
       encodeWindow(this.#tensor, values, window, parts, context);
       return;
     }
-    const { format, options } = this.#whole;
+    const { format, options } = this.of;
     const own = this.#take(parts, window, plans);
     try {
       const shape = [window.rows, window.columns];
@@ -319,7 +320,7 @@ export class StreamTensor {
   /** What parts a window has as a tensor of its own; undefined where it cannot be one. */
   #ownPlans(window: Window): Plans | undefined {
     if (this.#isTold || !this.#isAligned(window)) return undefined;
-    const { format, options } = this.#whole;
+    const { format, options } = this.of;
     const { rows, columns } = window, own = this.#own;
     if (own.rows !== rows || own.columns !== columns) {
       own.rows = rows;

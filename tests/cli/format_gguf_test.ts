@@ -229,8 +229,15 @@ Deno.test("importance is refused where it cannot be used, or does not fit", asyn
     );
     assertEquals(input.code, 1);
     assertStringIncludes(input.err, "pass it with --imatrix beside one");
+    // A search weighs where the reference of a format does not.
+    const searched = await json(
+      ...[...call, "mxfp4", "--search", "fast", "--imatrix", path("i.gguf")],
+      "--force",
+    );
+    assertEquals(searched.tensors.length, 4);
     const partial = await run(
       ...[...call, "q4_0", "--imatrix", path("few.gguf"), "--imatrix-partial"],
+      "--force",
     );
     assertEquals(partial.code, 0, partial.err);
     assertStringIncludes(partial.err, "quantized without importance");

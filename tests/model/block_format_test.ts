@@ -52,8 +52,8 @@ Deno.test("blocks: a last axis that is no multiple of the block is refused by na
     "Cannot lay out shape [2,100] as q4_k: the last axis is 100, it must be a multiple of 256";
   assertThrows(() => q4_k.resolve(none, [2, 100]), RangeError, message);
   assertThrows(() => q4_0.resolve(none, []), RangeError, "the last axis is 1");
-  assertEquals(q4_k.resolve(none, [2, 512]), {});
-  assertEquals(q4_k.resolve(none, [0]), {});
+  assertEquals(q4_k.resolve(none, [2, 512]), { search: "reference" });
+  assertEquals(q4_k.resolve(none, [0]), { search: "reference" });
 });
 
 Deno.test("blocks: NaN and infinities are refused with their index, finite values are not", () => {
@@ -74,10 +74,12 @@ Deno.test("blocks: NaN and infinities are refused with their index, finite value
 
 Deno.test("blocks: importance is checked for type, length and values", () => {
   const importance = new Float32Array(64).fill(1);
-  assertEquals(q4_0.resolve({ importance }, [2, 64]), { importance });
-  assertEquals(q4_0.resolve({ importance: [...importance] }, [2, 64]), {
-    importance,
-  });
+  const weighted = { search: "reference", importance } as const;
+  assertEquals(q4_0.resolve({ importance }, [2, 64]), weighted);
+  assertEquals(
+    q4_0.resolve({ importance: [...importance] }, [2, 64]),
+    weighted,
+  );
   const reject = (
     given: unknown,
     error: typeof RangeError | typeof TypeError,
@@ -101,9 +103,10 @@ Deno.test("blocks: importance is checked for type, length and values", () => {
       `${bad} at index 5`,
     );
   }
-  assertEquals(q4_0.resolve({ importance: importance.fill(0) }, [64]), {
-    importance,
-  });
+  assertEquals(
+    q4_0.resolve({ importance: importance.fill(0) }, [64]),
+    weighted,
+  );
 });
 
 Deno.test("blocks: formats whose scales ignore weights refuse importance", () => {
@@ -114,7 +117,7 @@ Deno.test("blocks: formats whose scales ignore weights refuse importance", () =>
       RangeError,
       format.name,
     );
-    assertEquals(format.resolve({}, [64]), {});
+    assertEquals(format.resolve({}, [64]), { search: "reference" });
   }
 });
 

@@ -62,6 +62,12 @@ const symbols = {
   llama_free: { parameters: ["pointer"], result: "void" },
   llama_decode: { parameters: ["pointer", block(batchWords)], result: "i32" },
   llama_get_logits: { parameters: ["pointer"], result: "pointer" },
+  llama_set_embeddings: { parameters: ["pointer", "bool"], result: "void" },
+  llama_get_embeddings_seq: {
+    parameters: ["pointer", "i32"],
+    result: "pointer",
+  },
+  llama_model_n_embd: { parameters: ["pointer"], result: "i32" },
   llama_model_quantize: {
     parameters: ["buffer", "buffer", "buffer"],
     result: "u32",
@@ -94,6 +100,8 @@ export interface NativeLlama {
   tokenize(path: string, text: string): Int32Array;
   /** Loads a model and returns its logits, one row of the vocabulary's size for each token. */
   logits(path: string, tokens: Int32Array): Float32Array[];
+  /** Loads an encoder and returns what it makes of a text: one vector, pooled as the model says. */
+  embedding(path: string, tokens: Int32Array): Float32Array;
   /**
    * Quantizes a file as `llama-quantize` does, on one thread.
    *
@@ -143,16 +151,31 @@ function open({ path, version }: NativeFolder): NativeLlama {
     }
   }
 
-  function decode(model: Deno.PointerObject, tokens: Int32Array) {
+  /** Runs the model on some tokens, and reads what it made of them. */
+  function decode<T>(
+    model: Deno.PointerObject,
+    tokens: Int32Array,
+    asks: "logits" | "embedding",
+    read: (context: Deno.PointerObject) => T,
+  ): T {
     const context = native.llama_init_from_model(model, contextParams(native));
     if (context === null) throw new Error("llama.cpp makes no context");
     try {
+      native.llama_set_embeddings(context, asks === "embedding");
       const wanted = new Uint8Array(tokens.length).fill(1);
       const status = native.llama_decode(context, batch(tokens, wanted));
       if (status !== 0) throw new Error(`llama_decode returns ${status}`);
-      const vocabulary = native.llama_vocab_n_tokens(
-        native.llama_model_get_vocab(model),
-      );
+      return read(context);
+    } finally {
+      native.llama_free(context);
+    }
+  }
+
+  function logitsOf(model: Deno.PointerObject, tokens: Int32Array) {
+    const vocabulary = native.llama_vocab_n_tokens(
+      native.llama_model_get_vocab(model),
+    );
+    return decode(model, tokens, "logits", (context) => {
       const view = new Deno.UnsafePointerView(
         native.llama_get_logits(context)!,
       );
@@ -161,9 +184,17 @@ function open({ path, version }: NativeFolder): NativeLlama {
         view.copyInto(row, 4 * i * vocabulary);
         return row;
       });
-    } finally {
-      native.llama_free(context);
-    }
+    });
+  }
+
+  function embeddingOf(model: Deno.PointerObject, tokens: Int32Array) {
+    return decode(model, tokens, "embedding", (context) => {
+      const vector = new Float32Array(native.llama_model_n_embd(model));
+      const pointer = native.llama_get_embeddings_seq(context, 0);
+      if (pointer === null) throw new Error("llama.cpp pools nothing");
+      new Deno.UnsafePointerView(pointer).copyInto(vector);
+      return vector;
+    });
   }
 
   return {
@@ -184,7 +215,10 @@ function open({ path, version }: NativeFolder): NativeLlama {
         if (count < 0) throw new Error(`llama_tokenize returns ${count}`);
         return tokens.slice(0, count);
       }),
-    logits: (path, tokens) => withModel(path, (model) => decode(model, tokens)),
+    logits: (path, tokens) =>
+      withModel(path, (model) => logitsOf(model, tokens)),
+    embedding: (path, tokens) =>
+      withModel(path, (model) => embeddingOf(model, tokens)),
     quantize(from, to, fileType, options = {}) {
       const kept: BufferSource[] = [];
       const status = native.llama_model_quantize(

@@ -10,6 +10,7 @@
  */
 import { adversarial, bits, unaligned } from "../adversarial.ts";
 import { optionSets, optionsText } from "../option_sets.ts";
+import { isSearched } from "../../src/words/search.ts";
 import type { Format } from "../../src/words/format.ts";
 
 /** The module under test, however it was loaded. */
@@ -26,19 +27,30 @@ export interface SmokeResult {
 /** Rows that every block size of up to 256 values divides. */
 const shape = [32, 512];
 
-/** The option sets that a format runs with, by a name each: those that it takes for the shape. */
+/** The same for searches, which take a hundred times as long where nothing compiles them. */
+const searchedShape = [8, 256];
+
+/** The option sets that a format runs with on a shape, by a name each: those that it takes. */
 function variantsOf(
   lib: Nibblewise,
   name: string,
+  shape: readonly number[],
 ): [name: string, options: Record<string, unknown>][] {
   const format = lib.formats.get(name as "int4")!;
   const weights = adversarial(shape[1]).gauss.map((x) => x * x);
   return optionSets(format.options, weights)
-    .filter((options) => takes(format, options))
+    .filter((options) =>
+      isSearched(options) === (shape === searchedShape) &&
+      takes(format, options, shape)
+    )
     .map((options) => [optionsText(options), options]);
 }
 
-function takes(format: Format, options: object): boolean {
+function takes(
+  format: Format,
+  options: object,
+  shape: readonly number[],
+): boolean {
   try {
     format.resolve(options, shape);
     return true;
@@ -119,21 +131,30 @@ function hashNonFinite(
   }
 }
 
+/** The data sets of a shape, where no vector of a kernel begins. */
+function setsOf(shape: readonly number[]): [name: string, Float32Array][] {
+  return Object.entries(adversarial(shape[0] * shape[1]))
+    .map(([name, set]) => [name, unaligned(set, 1)]);
+}
+
 /** Runs the suite on whichever backend is in use, on some formats or on all. */
 export function smoke(
   lib: Nibblewise,
   names: readonly string[] = [...lib.formats.keys()],
 ): SmokeResult {
   const hashes: Record<string, string> = {};
-  for (const [name, set] of Object.entries(adversarial(shape[0] * shape[1]))) {
-    const values = unaligned(set, 1);
+  for (const [name, values] of setsOf(shape)) {
     hashBasics(lib, name, values.subarray(0, 1027), hashes);
-    for (const format of names) {
-      for (const [variant, options] of variantsOf(lib, format)) {
-        const key = `${format}/${variant}/${name}`;
-        // Some of the sets have scales that overflow; the others are not changed by it.
-        const given = { format, shape, ...options, nonFinite: "clamp" };
-        hashFormat(lib, key, values, given, hashes);
+  }
+  for (const each of [shape, searchedShape]) {
+    for (const [name, values] of setsOf(each)) {
+      for (const format of names) {
+        for (const [variant, options] of variantsOf(lib, format, each)) {
+          const key = `${format}/${variant}/${name}`;
+          // Some of the sets have scales that overflow; the others are not changed by it.
+          const given = { format, shape: each, ...options, nonFinite: "clamp" };
+          hashFormat(lib, key, values, given, hashes);
+        }
       }
     }
   }

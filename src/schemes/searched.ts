@@ -1,0 +1,281 @@
+/**
+ * Schemes whose numbers are searched: what another scheme finds, and then every
+ * group anew. The bytes mean the same.
+ *
+ * Where no numbers are better than none (values or weights are all 0, or too
+ * small for the type of the scale), a group stays as the other scheme has it.
+ *
+ * @module
+ */
+import {
+  isSearched,
+  type ResolvedSearchOptions,
+  type ScaleSearch,
+} from "../words/search.ts";
+import type { ComputeDtype, Scheme } from "../words/scheme.ts";
+import { indexInTensor, runs, type Span, type Tile } from "../words/tile.ts";
+import { codesAtScale, type Group, type Ladders, laddersOf } from "./ladder.ts";
+import {
+  fastStoredScale,
+  type FoundScale,
+  optimalStoredScale,
+} from "./scale_search.ts";
+import {
+  affineCodes,
+  type AffineStore,
+  fitAffineGroup,
+  HURRIED,
+} from "./affine_fit.ts";
+import { UINT4 } from "./grids.ts";
+import { nearestListed, scalesIn, type StoredScales } from "./stored_scale.ts";
+
+/** Where the numbers of a group go. */
+export interface GroupPlace {
+  /** The tile. */
+  readonly tile: Tile;
+  /** Index of the group in the fields of its span. */
+  readonly area: number;
+  /** Index of its first code. */
+  readonly first: number;
+}
+
+/**
+ * Finds numbers and codes of a group and puts them in their place; says whether
+ * there are any that are better than none.
+ */
+export type Refit = (
+  group: Group,
+  place: GroupPlace,
+  search: ScaleSearch,
+) => boolean;
+
+/** How the groups of a format are searched. */
+export interface SearchPlan {
+  /** The searches that it can do beside the reference. */
+  readonly able: readonly ScaleSearch[];
+  /** The area that is searched together; that of the field by which the scheme groups, by default. */
+  readonly span?: Span;
+  /** Searches one. */
+  readonly refit: Refit;
+}
+
+/**
+ * Makes a scheme that searches.
+ *
+ * @param scheme How the format finds its numbers without.
+ * @param plan How it searches.
+ * @param options What is asked for; with `"reference"` the scheme stays as it is.
+ * @param columns How many columns there are weights for: the last axis.
+ */
+export function searched(
+  scheme: Scheme,
+  plan: SearchPlan,
+  options: ResolvedSearchOptions,
+  columns: number,
+): Scheme {
+  if (!isSearched(options)) return scheme;
+  const field = scheme.fields[scheme.groupedBy];
+  const { span = field.span, refit } = plan;
+  return {
+    ...scheme,
+    byRange: undefined,
+    // A field of the whole tensor takes all of its values at once.
+    together: field.shared ? span : scheme.together,
+    encode(values, tile, context): void {
+      scheme.encode(values, tile, context);
+      for (const { first, count, area } of groupsOf(tile, span)) {
+        const group: Group = {
+          values: values.subarray(first, first + count),
+          weights: options.importance &&
+            weightsOf(options.importance, columns, tile, first, count),
+        };
+        const place = { tile, area, first }, search = options.search!;
+        if (refit(group, place, search) || !group.weights) continue;
+        // Weights of 0 alone: the columns count all the same.
+        if (group.weights.every((weight) => weight === 0)) {
+          refit({ values: group.values }, place, search);
+        }
+      }
+    },
+  };
+}
+
+/** The groups of a tile: stretches of a row, or all of it. */
+function groupsOf(tile: Tile, span: Span) {
+  return span.rows === 1
+    ? runs(tile, span)
+    : [{ first: 0, count: tile.rows * tile.columns, area: 0 }];
+}
+
+function weightsOf(
+  importance: Float32Array,
+  columns: number,
+  tile: Tile,
+  first: number,
+  count: number,
+): Float32Array {
+  const weights = new Float32Array(count), start = indexInTensor(tile, first);
+  for (let i = 0; i < count; i++) {
+    weights[i] = importance[(start + i) % columns];
+  }
+  return weights;
+}
+
+/** What the codes of a scheme are before scaling: its grid, less its zero point. */
+export function levelsOf(
+  { grid, form }: Pick<Scheme, "grid" | "form">,
+  zero: number,
+): readonly number[] {
+  return form === "s·(c − z)" ? grid.values.map((g) => g - zero) : grid.values;
+}
+
+/** The searches for a single scale. */
+export const SCALE_SEARCHES: readonly ScaleSearch[] = ["fast", "optimal"];
+
+/**
+ * Searches groups that have a scale and nothing else.
+ *
+ * @param levels What codes stand for before scaling.
+ * @param role The field of the scale.
+ * @param storedOf What scales there are, by the other fields of a tile.
+ */
+export function scalePlan(
+  levels: readonly number[],
+  role: string,
+  storedOf: (tile: Tile) => StoredScales,
+): SearchPlan {
+  // Plans are made for every tensor, and ladders take their time.
+  let ladders: Ladders | undefined;
+  return {
+    able: SCALE_SEARCHES,
+    refit(group, { tile, area, first }, search): boolean {
+      ladders ??= laddersOf(levels);
+      const stored = storedOf(tile);
+      if (stored.kind === "listed" && stored.scales.length === 0) return false;
+      const find = search === "fast" ? fastStoredScale : optimalStoredScale;
+      const found = find(group, ladders, stored);
+      if (found.scale === 0) return false;
+      tile.fields[role][area] = fieldOf(stored, found);
+      codesAtScale(group.values, ladders, found.scale, tile.codes, first);
+      return true;
+    },
+  };
+}
+
+/**
+ * Scales that depend on a number of the whole tensor: made anew where that is
+ * another.
+ *
+ * @param role The field of the number.
+ * @param make What scales there are.
+ */
+export function ofTensor(
+  role: string,
+  make: (number: number) => StoredScales,
+): (tile: Tile) => StoredScales {
+  let number: number | undefined, scales: StoredScales | undefined;
+  return ({ fields }) => {
+    if (!scales || fields[role][0] !== number) {
+      number = fields[role][0];
+      scales = make(number);
+    }
+    return scales;
+  };
+}
+
+function fieldOf(stored: StoredScales, { scale }: FoundScale): number {
+  return stored.kind === "listed"
+    ? stored.fields[nearestListed(stored, scale)]
+    : scale;
+}
+
+// ---- a zero point or a bias beside the scale ----
+
+/** The searches for a scale and a zero point. */
+export const ZERO_SEARCHES: readonly ScaleSearch[] = [
+  "fast",
+  "optimal",
+  "best",
+];
+
+/** How many zero points on either side of the first one are tried. */
+const REACH: Readonly<Record<ScaleSearch, number>> = {
+  reference: 0,
+  fast: 1,
+  best: 2,
+  optimal: 15,
+};
+
+let byZero: readonly Ladders[] | undefined;
+
+/** The grids of 0 … 15 less each zero point. */
+function laddersByZero(): readonly Ladders[] {
+  return byZero ??= UINT4.values.map((zero) =>
+    laddersOf(UINT4.values.map((code) => code - zero))
+  );
+}
+
+/**
+ * Searches groups that have a scale and a zero point of 0 … 15: the best scale for
+ * every zero point is found as for a single scale, so that of all of them is the
+ * best there is. `"best"` looks at the zero points around the first one. Of equal
+ * ones the smaller zero point stays.
+ *
+ * @param stored What scales there are.
+ * @param least The smallest zero point.
+ */
+export function zeroPlan(stored: StoredScales, least = 0): SearchPlan {
+  return {
+    able: ZERO_SEARCHES,
+    refit(group, { tile, area, first }, search): boolean {
+      const all = laddersByZero();
+      const find = search === "fast" ? fastStoredScale : optimalStoredScale;
+      const { scale, zero } = tile.fields, from = zero[area];
+      let best: FoundScale = { scale: 0, score: 0 };
+      for (let z = least; z <= 15; z++) {
+        if (Math.abs(z - from) > REACH[search]) continue;
+        const found = find(group, all[z], stored);
+        if (!(found.score > best.score)) continue;
+        best = found;
+        zero[area] = z;
+      }
+      if (best.scale === 0) return false;
+      scale[area] = best.scale;
+      const ladders = all[zero[area]];
+      codesAtScale(group.values, ladders, best.scale, tile.codes, first);
+      return true;
+    },
+  };
+}
+
+/** The searches for a scale and a bias. */
+export const BIAS_SEARCHES: readonly ScaleSearch[] = ["fast", "best"];
+
+/**
+ * Searches groups that have a scale and a bias.
+ *
+ * @param store How they are stored.
+ */
+export function biasPlan(store: AffineStore): SearchPlan {
+  return {
+    able: BIAS_SEARCHES,
+    refit(group, { tile, area, first }, search): boolean {
+      const { scale, bias } = tile.fields;
+      const start = { scale: scale[area], bias: bias[area] };
+      const effort = search === "fast" ? HURRIED : undefined;
+      const found = fitAffineGroup(group, store, start, effort);
+      if (!found) return false;
+      scale[area] = found.scale;
+      bias[area] = found.bias;
+      affineCodes(group.values, found, tile.codes, first);
+      return true;
+    },
+  };
+}
+
+/** Scale and bias in a float type, no beyond the largest. */
+export function affineIn(dtype: ComputeDtype): AffineStore {
+  const { nearest } = scalesIn(dtype, { level: 16 });
+  const signed = (x: number) => x < 0 ? -nearest(-x) : nearest(x);
+  return { scale: signed, bias: signed };
+}
