@@ -74,6 +74,11 @@ export class FormatChooser {
     }));
   }
 
+  /** The formats that may be used, with their options. */
+  get choices(): readonly FormatChoice[] {
+    return this.#choices;
+  }
+
   /** Every format that may be used. */
   get formats(): Format[] {
     return [...new Set(this.#choices.map(({ format }) => format))];

@@ -45,7 +45,7 @@ export function checkContainer(
   if (container === "onnx") checkOnnxCall(call, chooser.formats);
   if (container === "faiss") checkFaissCall(call, chooser.formats);
   else checkNoFaiss(call);
-  checkImatrix(call, chooser.formats);
+  checkImatrix(call, chooser.choices);
   splitLimitOf(call, container);
 }
 

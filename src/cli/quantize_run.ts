@@ -53,6 +53,7 @@ import {
 } from "./quantize_jobs.ts";
 import type { QuantizeTask, QuantizeTasks } from "./quantize_tasks.ts";
 import { inFormat, openValues, shareOf } from "./tensors.ts";
+import { takesWeights } from "./weigh.ts";
 
 /** Values that a window holds at most, if nothing forces more: 16 MiB of float32. */
 const WINDOW_VALUES = 4 * 1024 * 1024;
@@ -307,7 +308,11 @@ export class Quantizer {
   /** The tensor as it would be without a search, so that what is gained can be told. */
   #unsearched({ of }: StreamTensor): StreamTensor | undefined {
     if (!isSearched(of.options)) return undefined;
-    const options = { ...of.options, search: "reference" };
+    const { importance, ...rest } = of.options as { importance?: unknown };
+    const plain = { ...rest, search: "reference" };
+    const weighs = importance !== undefined &&
+      takesWeights({ format: of.format, options: plain });
+    const options = weighs ? { ...plain, importance } : plain;
     return new StreamTensor({ ...of, options });
   }
 
@@ -365,7 +370,10 @@ export class Quantizer {
         leaveBusy(output, this.#write({ tensor: all, task }, written, sink));
       }
       // That of the windows so far: the last one leaves that of the tensor.
-      this.#errors[task.index] = noiseOf(meter, quantizer);
+      // What a search gained is told of whole tensors only.
+      this.#errors[task.index] = matrix
+        ? meter.result()
+        : noiseOf(meter, quantizer);
       return [
         task.tensor.name,
         shareOf(task.tensor, window) / quantizer.passes,

@@ -9,9 +9,10 @@ import { matchImportance } from "../files/importance_match.ts";
 import { formats } from "../formats.ts";
 import { ggmlLayouts } from "../ggml/table.ts";
 import type { FormatTensor } from "../stream/tensor.ts";
-import type { Format } from "../words/format.ts";
+import { isSearched, isWeighedByReference } from "../words/search.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
-import type { QuantizeTask, WeighedMatrix } from "./quantize_tasks.ts";
+import type { FormatChoice } from "./formats_flag.ts";
+import type { QuantizeTask } from "./quantize_tasks.ts";
 
 /** The flags; a recipe takes them too. */
 export const IMATRIX_FLAGS: readonly Flag[] = [
@@ -41,18 +42,23 @@ export interface WeighedTasks {
  * Checks that importance can be used.
  *
  * @param call The call.
- * @param chosen The formats that may be used.
+ * @param choices The formats that may be used, with their options.
  * @throws {UsageError} If none of them takes importance, or there is no file.
  */
-export function checkImatrix(call: Call, chosen: readonly Format[]): void {
+export function checkImatrix(
+  call: Call,
+  choices: readonly FormatChoice[],
+): void {
   if (!call.has("imatrix")) {
     if (!call.has("imatrix-partial")) return;
     throw new UsageError(
       "Flag --imatrix-partial goes with --imatrix: add that",
     );
   }
-  if (chosen.some(takesWeights)) return;
-  const known = [...formats.values()].filter(takesWeights);
+  if (choices.some(takesWeights)) return;
+  const known = [...formats.values()].filter((format) =>
+    takesWeights({ format, options: {} })
+  );
   throw new UsageError(
     `Flag --imatrix is for formats that weigh columns: add --format with one of ${
       known.map(({ name }) => name).join(", ")
@@ -60,8 +66,10 @@ export function checkImatrix(call: Call, chosen: readonly Format[]): void {
   );
 }
 
-function takesWeights({ options }: Format): boolean {
-  return "importance" in options;
+/** Whether a format weighs columns: by its reference, or by the search that is asked for. */
+export function takesWeights({ format, options }: FormatChoice): boolean {
+  return isWeighedByReference(format.options) ||
+    "importance" in format.options && isSearched(options);
 }
 
 /**
@@ -79,8 +87,8 @@ export async function weighTasks(
   const path = call.get("imatrix");
   if (path === undefined) return { tasks, warnings: [] };
   const importance = await openImportance(path);
-  const weighed = tasks.filter(({ plan, repacked }) =>
-    !repacked && takesWeights(plan.format)
+  const weighed = tasks.filter(({ layout, repacked }) =>
+    !repacked && takesWeights(layout)
   );
   const { byName, warnings } = matchImportance(
     importance,
@@ -93,54 +101,49 @@ export async function weighTasks(
     tasks: tasks.map((task) => {
       const weights = byName.get(task.plan.name);
       return weights && weighed.includes(task)
-        ? weighedTask(task, weights)
+        ? { ...task, ...weighedBy(task, weights) }
         : task;
     }),
   };
 }
 
-/** One row of weights goes with all of a tensor; of several, each with a matrix of it. */
-function weighedTask(task: QuantizeTask, weights: Float32Array): QuantizeTask {
-  const { layout, plan: { name } } = task, { format, shape } = layout;
-  if (weights.length === (shape.at(-1) ?? 1)) {
-    const options = { ...layout.options, importance: weights };
-    return {
-      ...task,
-      layout: { ...layout, options: format.resolve(options, shape) },
-    };
-  }
-  const blocks = ggmlLayouts.get(format.name.toUpperCase());
-  if (!blocks) {
+/** A task with weights: those of the whole, or of each matrix. */
+function weighedBy(
+  { plan, layout }: QuantizeTask,
+  weights: Float32Array,
+): Partial<QuantizeTask> {
+  const { format, shape } = layout;
+  const columns = shape.at(-1) ?? 1;
+  const count = weights.length / columns;
+  if (count === 1) return { layout: weighted(layout, shape, weights) };
+  const { blockSize } = ggmlLayouts.get(format.name.toUpperCase()) ?? {};
+  if (blockSize === undefined) {
     throw new RangeError(
-      `Cannot weigh tensor ${quote(name)} ${
-        shape.join("×")
-      }: ${format.name} takes one weight per column, not weights for each of ${
-        weights.length / shape.at(-1)!
-      } matrices; leave it out with --skip`,
+      `Cannot quantize tensor ${
+        quote(plan.name)
+      } with importance: it has ${count} matrices with weights of their own, which ${format.name} cannot have; leave it out with --skip`,
     );
   }
-  return { ...task, matrices: matricesOf(layout, weights, blocks.blockSize) };
-}
-
-function matricesOf(
-  { format, shape, options: given }: FormatTensor,
-  weights: Float32Array,
-  blockSize: number,
-): WeighedMatrix[] {
-  const columns = shape.at(-1)!;
-  const count = weights.length / columns;
   const rows = shape.slice(0, -1).reduce((a, b) => a * b, 1) / count;
-  return Array.from({ length: count }, (_, no) => {
-    const own = [rows, columns];
-    const importance = weights.subarray(no * columns, (no + 1) * columns);
+  const matrices = Array.from({ length: count }, (_, no) => {
+    const own = weights.subarray(no * columns, (no + 1) * columns);
     return {
-      layout: {
-        format,
-        shape: own,
-        options: format.resolve({ ...given, importance }, own),
-      },
+      layout: weighted(layout, [rows, columns], own),
       row: no * rows,
       block: no * rows * columns / blockSize,
     };
   });
+  return { matrices };
+}
+
+function weighted(
+  { format, options }: FormatTensor,
+  shape: readonly number[],
+  importance: Float32Array,
+): FormatTensor {
+  return {
+    format,
+    shape,
+    options: format.resolve({ ...options, importance }, shape),
+  };
 }
