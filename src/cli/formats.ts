@@ -6,6 +6,7 @@
 import { formats } from "../formats.ts";
 import { type Call, type Command, DONE, show, UsageError } from "./command.ts";
 import { FIDELITY_FLAGS, tellFidelity } from "./fidelity.ts";
+import { REPACK_FLAG, tellRepack } from "./repack_table.ts";
 import { table } from "./table.ts";
 import type { Io } from "./terminal.ts";
 import { bitsText } from "./text.ts";
@@ -16,13 +17,14 @@ export const formatsCommand: Command = {
   summary: "List the formats",
   operands: "",
   count: 0,
-  flags: FIDELITY_FLAGS,
+  flags: [REPACK_FLAG, ...FIDELITY_FLAGS],
   examples: [
     ["formats", "Names, sizes and errors of all formats"],
     [
       "formats --fidelity model.safetensors --tensors '*.0.*query.weight'",
       "What each format and search keeps of a tensor",
     ],
+    ["formats --repack", "Where the numbers of each format can go as they are"],
   ],
   run,
 };
@@ -37,8 +39,14 @@ async function run(call: Call, io: Io): Promise<number> {
       `Flag --${tied.name} takes effect with --fidelity FILE only`,
     );
   }
-  if (path === undefined) list(call, io);
-  else await tellFidelity(call, io, path);
+  if (path !== undefined && call.has("repack")) {
+    throw new UsageError(
+      "Flag --repack takes no --fidelity: ask one at a time",
+    );
+  }
+  if (path !== undefined) await tellFidelity(call, io, path);
+  else if (call.has("repack")) tellRepack(call, io);
+  else list(call, io);
   return DONE;
 }
 

@@ -19,7 +19,7 @@ export interface Variant {
 
 /** Numbers that are tried where an option takes nearly any: usual lengths of groups. */
 const NUMBERS = [128, 32];
-/** Variants of a format at most. */
+/** Variants of a format at most, where they are all tried on a tensor. */
 const MOST = 48;
 
 /** Values of an option that are worth a try beside the one in force. */
@@ -44,11 +44,13 @@ function alternatives(option: Option): unknown[] {
  * @param format The format.
  * @param from The options in force; every variant differs from them by its flags.
  * @param shape Variants that cannot hold it are left out.
+ * @param most How many at most.
  */
 export function variantsOf(
   format: Format,
   from: Readonly<Record<string, unknown>>,
   shape: readonly number[],
+  most = MOST,
 ): Variant[] {
   let all: Variant[] = [{ format, options: from, flags: [] }];
   for (const [name, option] of Object.entries<Option>(format.options)) {
@@ -61,7 +63,7 @@ export function variantsOf(
         options: { ...variant.options, [name]: value },
         flags: [...variant.flags, `--${flagName(name)} ${value}`],
       })),
-    ]).slice(0, MOST);
+    ]).slice(0, most);
   }
   return all.filter(({ options }) => takes(format, options, shape));
 }
