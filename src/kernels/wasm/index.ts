@@ -16,6 +16,7 @@ export { mxfp4_dequantize, mxfp4_quantize, nvfp4_dequantize, nvfp4_quantize } fr
 export {
   tile_check, tile_decode, tile_encode_ranks, tile_encode_steps, tile_fit, tile_magnitudes, tile_pack, tile_ranges, tile_unpack,
 } from "./tile";
+export { search_scales } from "./scale_search";
 export { q4_0_dequantize, q4_0_quantize, q4_1_dequantize, q4_1_quantize } from "./q4";
 
 // Where the constants and the kernels' own workspace end and the engine's scratch space begins.

@@ -1,0 +1,132 @@
+/**
+ * Searches all groups of a tile in one call, where its arrays are where kernels
+ * reach them: src/kernels/wasm/scale_search.ts, the same bits as scale_search.ts.
+ *
+ * @module
+ */
+import type { Span, Tile } from "../words/tile.ts";
+import type { ScaleSearch } from "../words/search.ts";
+import type { Ladder, Ladders } from "./ladder.ts";
+import { STARTS } from "./scale_search.ts";
+import type { StoredScales } from "./stored_scale.ts";
+import { COMPUTE_DTYPES, resultOf } from "./tiles.ts";
+
+const { fround } = Math;
+
+/** What groups are searched for. */
+export interface SearchJob {
+  /** The grid. */
+  readonly ladders: Ladders;
+  /** What scales there are. */
+  readonly stored: StoredScales;
+  /** How. */
+  readonly search: ScaleSearch;
+}
+
+/** Bytes of a record before the list of scales; {@linkcode recordOf} says what they are. */
+const HEAD_BYTES = 384;
+
+/** Records that were made before: one for each way to search some scales on a grid. */
+const records = new WeakMap<
+  Ladders,
+  WeakMap<StoredScales, Map<ScaleSearch, Uint8Array>>
+>();
+
+/** The record that the kernel reads. */
+function recordFor({ ladders, stored, search }: SearchJob): Uint8Array {
+  let ofGrid = records.get(ladders);
+  if (!ofGrid) records.set(ladders, ofGrid = new WeakMap());
+  let bySearch = ofGrid.get(stored);
+  if (!bySearch) ofGrid.set(stored, bySearch = new Map());
+  let record = bySearch.get(search);
+  if (!record) {
+    record = recordOf({ ladders, stored, search });
+    bySearch.set(search, record);
+  }
+  return record;
+}
+
+function lastOf({ levels }: Ladder): number {
+  return levels.length > 1 ? Math.abs(levels[levels.length - 1]) : 0;
+}
+
+function recordOf({ ladders, stored, search }: SearchJob): Uint8Array {
+  const { up, down, largest } = ladders;
+  const scales = stored.kind === "listed" ? stored.scales : [];
+  const fields = stored.kind === "listed" ? stored.fields : [];
+  const record = new ArrayBuffer(HEAD_BYTES + 12 * scales.length);
+  const words = new Uint32Array(record), numbers = new Float64Array(record);
+  words[0] = stored.kind === "listed" ? 1 : 0;
+  words[1] = search === "optimal" ? 1 : 0;
+  if (stored.kind === "rounded") {
+    words[2] = stored.signed ? 1 : 0;
+    words[3] = COMPUTE_DTYPES.indexOf(stored.dtype);
+    numbers[2] = stored.largest;
+  }
+  numbers.set([largest, lastOf(up), lastOf(down)], 3);
+  words[12] = down.thresholds.length;
+  words[13] = scales.length;
+  numbers.fill(Infinity, 8, 24);
+  numbers.set([...down.thresholds].reverse(), 8);
+  numbers.set(up.thresholds, 8 + down.thresholds.length);
+  const firsts = [up, down].map(({ thresholds }) => thresholds[0] ?? Infinity);
+  const last = Math.max(...up.thresholds, ...down.thresholds);
+  numbers.set([...firsts, last, up.levels[0]], 24);
+  const levels = [...down.levels.slice(1)].reverse().concat([...up.levels]);
+  const bytes = new Uint8Array(record);
+  new Uint8Array(Float32Array.from(levels).buffer).forEach((byte, i) =>
+    bytes[224 + 16 * (i & 3) + (i >> 2)] = byte
+  );
+  const codes = [...down.codes.slice(1)].reverse().concat([...up.codes]);
+  bytes.set(codes, 288);
+  numbers.set(STARTS, 38);
+  numbers.set(scales, HEAD_BYTES / 8);
+  new Float32Array(record, HEAD_BYTES + 8 * scales.length).set(fields);
+  return bytes;
+}
+
+/** Whether the kernel has the sums of a grid exactly: its levels are float32, and zeros that fill up a vector add whole numbers. */
+function isKnown({ up, down }: Ladders): boolean {
+  const levels = [...up.levels, ...down.levels];
+  return levels.every((level) => fround(level) === level) &&
+    (up.levels[0] === 0 || levels.every(Number.isInteger));
+}
+
+/**
+ * What came of searching a tile: all groups have new numbers; or some have none
+ * that are better than none, or a scheme may have to refuse their values; or they
+ * have to be searched one by one.
+ */
+export type Outcome = "done" | "left" | "unable";
+
+const OUTCOMES: readonly Outcome[] = ["done", "left", "unable"];
+
+/**
+ * Searches all groups of a tile for a single scale; where that is no better than
+ * none, they stay as they are.
+ *
+ * @param values The values.
+ * @param weights The weight of each; all the same where absent.
+ * @param tile Receives scales and codes.
+ * @param span The area that shares a scale.
+ * @param role The field of the scale.
+ * @param job What is searched for.
+ */
+export function searchTile(
+  values: Float32Array,
+  weights: Float32Array | undefined,
+  tile: Tile,
+  span: Span,
+  role: string,
+  job: SearchJob,
+): Outcome {
+  if (span.rows > 1 || !isKnown(job.ladders)) return "unable";
+  const record = recordFor(job);
+  const memory = tile.memory(record.length / 4);
+  new Uint8Array(memory.buffer, memory.byteOffset, record.length).set(record);
+  const { codes, fields } = tile;
+  const arrays = [values, weights ?? values, codes, fields[role], memory];
+  const weighed = [weights ? 1 : 0];
+  const result = resultOf("search_scales", tile, span, arrays, weighed);
+  return OUTCOMES[result ?? 2];
+}
