@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { sharedInstance } from "../kernels/room.ts";
 import type { Span, Tile } from "../words/tile.ts";
 import type { ScaleSearch } from "../words/search.ts";
 import type { Ladder, Ladders } from "./ladder.ts";
@@ -54,7 +55,9 @@ function recordOf({ ladders, stored, search }: SearchJob): Uint8Array {
   const { up, down, largest } = ladders;
   const scales = stored.kind === "listed" ? stored.scales : [];
   const fields = stored.kind === "listed" ? stored.fields : [];
-  const record = new ArrayBuffer(HEAD_BYTES + 12 * scales.length);
+  const record = new ArrayBuffer(
+    HEAD_BYTES + 8 * Math.ceil(1.5 * scales.length),
+  );
   const words = new Uint32Array(record), numbers = new Float64Array(record);
   words[0] = stored.kind === "listed" ? 1 : 0;
   words[1] = search === "optimal" ? 1 : 0;
@@ -81,7 +84,7 @@ function recordOf({ ladders, stored, search }: SearchJob): Uint8Array {
   bytes.set(codes, 288);
   numbers.set(STARTS, 38);
   numbers.set(scales, HEAD_BYTES / 8);
-  new Float32Array(record, HEAD_BYTES + 8 * scales.length).set(fields);
+  new Float32Array(record).set(fields, HEAD_BYTES / 4 + 2 * scales.length);
   return bytes;
 }
 
@@ -120,7 +123,8 @@ export function searchTile(
   role: string,
   job: SearchJob,
 ): Outcome {
-  if (span.rows > 1 || !isKnown(job.ladders)) return "unable";
+  if (span.rows > 1 || !sharedInstance(values, tile.codes)) return "unable";
+  if (!isKnown(job.ladders)) return "unable";
   const record = recordFor(job);
   const memory = tile.memory(record.length / 4);
   new Uint8Array(memory.buffer, memory.byteOffset, record.length).set(record);
