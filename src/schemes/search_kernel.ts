@@ -5,6 +5,7 @@
  * @module
  */
 import { sharedInstance } from "../kernels/room.ts";
+import type { ComputeDtype } from "../words/scheme.ts";
 import type { Span, Tile } from "../words/tile.ts";
 import type { ScaleSearch } from "../words/search.ts";
 import type { Ladder, Ladders } from "./ladder.ts";
@@ -25,7 +26,39 @@ export interface SearchJob {
 }
 
 /** Bytes of a record before the list of scales; {@linkcode recordOf} says what they are. */
-const HEAD_BYTES = 384;
+const HEAD_BYTES = 448;
+
+/** What part of a score is lost where the scale is the nearest of its type: the square of half a step. */
+const LOSSES: Readonly<Record<ComputeDtype, number>> = {
+  F32: 2 ** -48,
+  F16: 2 ** -22,
+  BF16: 2 ** -16,
+};
+
+/** Where exploring starts, over the scale that puts the largest value on the last level: below the first few, which depend on the grid. */
+const POINTS: readonly number[] = [
+  ...[2.3, 1.8, 1.5, 1.3, 1.16, 1.06, 0.98, 0.91, 0.85, 0.79, 0.73, 0.67],
+];
+
+/** The points as inverses, the first one left out: there nothing leaves the first levels. */
+function pointsOf({ up, down, largest }: Ladders): number[] {
+  const least = Math.min(...up.thresholds, ...down.thresholds);
+  const ratio = (largest / least / POINTS[0]) ** 0.25;
+  const wide = [3, 2, 1].map((power) => POINTS[0] * ratio ** power);
+  return [...wide, ...POINTS].map((point) => 1 / point);
+}
+
+const E2M1_LEVELS = [0, 0.5, 1, 1.5, 2, 3, 4, 6].join();
+
+/** What the levels are: the numbers are those of src/kernels/wasm/scale_explore.ts. */
+function kindOf({ up, down }: Ladders): number {
+  const isUniform = ({ levels }: Ladder) =>
+    levels.every((level, k) => Math.abs(level) === k);
+  if (isUniform(up) && isUniform(down)) return 1;
+  const isE2M1 = ({ levels }: Ladder) =>
+    levels.map(Math.abs).join() === E2M1_LEVELS;
+  return isE2M1(up) && isE2M1(down) ? 2 : 0;
+}
 
 /** Records that were made before: one for each way to search some scales on a grid. */
 const records = new WeakMap<
@@ -69,6 +102,10 @@ function recordOf({ ladders, stored, search }: SearchJob): Uint8Array {
   numbers.set([largest, lastOf(up), lastOf(down)], 3);
   words[12] = down.thresholds.length;
   words[13] = scales.length;
+  words[14] = kindOf(ladders);
+  const floats = new Float32Array(record);
+  if (stored.kind === "rounded") floats[15] = LOSSES[stored.dtype];
+  floats.set(pointsOf(ladders), 97);
   numbers.fill(Infinity, 8, 24);
   numbers.set([...down.thresholds].reverse(), 8);
   numbers.set(up.thresholds, 8 + down.thresholds.length);
@@ -84,7 +121,7 @@ function recordOf({ ladders, stored, search }: SearchJob): Uint8Array {
   bytes.set(codes, 288);
   numbers.set(STARTS, 38);
   numbers.set(scales, HEAD_BYTES / 8);
-  new Float32Array(record).set(fields, HEAD_BYTES / 4 + 2 * scales.length);
+  floats.set(fields, HEAD_BYTES / 4 + 2 * scales.length);
   return bytes;
 }
 

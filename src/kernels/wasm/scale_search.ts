@@ -3,7 +3,11 @@
 // rounded to float32: a float32 reaches a float64 where it exceeds the largest
 // float32 below it.
 
-import { workspace } from "./common";
+import { maxLaneI32, workspace } from "./common";
+import {
+  bestOf, costBeyond, explore, heightAt, levelsAt, MIDPOINTS, open, pointAt, ranksOf, scoreAt, setGroup, setHeight, setLevels, setPoint,
+  setUnit, spread,
+} from "./scale_explore";
 
 // What is searched, and how: a record that src/schemes/search_kernel.ts writes.
 namespace Job {
@@ -17,6 +21,8 @@ namespace Job {
   export const LOW: usize = 40; //        f64 the same downwards, by magnitude
   export const DOWN: usize = 48; //       u32 how many thresholds are negative
   export const COUNT: usize = 52; //      u32 scales in the list
+  export const KIND: usize = 56; //       u32 what the levels are: see scale_explore.ts
+  export const LOSS: usize = 60; //       f32 the largest part of a score that storing the scale costs
   export const THRESHOLDS: usize = 64; // f64[16] magnitudes in the order of levels, those behind the last are infinite
   export const FIRST_UP: usize = 192; //  f64 the first threshold upwards, infinite without one
   export const FIRST_DOWN: usize = 200; // f64 and downwards
@@ -25,7 +31,8 @@ namespace Job {
   export const PLANES: usize = 224; //    u8[4][16] bytes of the levels in float32, the lowest ones first
   export const CODES: usize = 288; //     u8[16] codes of the levels
   export const STARTS: usize = 304; //    f64[9] see there
-  export const SCALES: usize = 384; //    f64[] the list, then f32[] the fields
+  export const POINTS: usize = 384; //    f32[16] where exploring starts: the largest level, as a part of what it is at a scale
+  export const SCALES: usize = 448; //    f64[] the list, then f32[] the fields
 }
 
 const STARTS: usize = 9;
@@ -34,13 +41,10 @@ const STARTS: usize = 9;
 const BOUNDS: usize = 0; //    f32x4[15] one threshold in all lanes
 const TAIL: usize = 256; //    f32[4] the last values, zeros behind them
 const TAIL_WEIGHTS: usize = 272;
-const POINTS: usize = 288; //  starts and ends
+const ENDS: usize = 288; //  starts and ends
 const CELLS: usize = 640; //   two points each
-const CELLS_END: usize = 8192;
+const CELLS_END: usize = 6144;
 const POINT_BYTES: usize = 24;
-
-// Which bytes of a vector of ranks are those that every byte of a lane goes by.
-const SPREAD: usize = memory.data<u8>([0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12], 16);
 
 // The group at hand: values, weights or 0, how many.
 let job: usize = 0, values: usize = 0, weights: usize = 0, count: usize = 0;
@@ -67,34 +71,6 @@ function setBounds(scale: f64): void {
   }
 }
 
-// How many thresholds each of four values is beyond.
-@inline function ranksOf(x: v128, bounds: usize): v128 {
-  let a = f32x4.gt(x, v128.load(bounds)), b = f32x4.gt(x, v128.load(bounds, 16));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 32)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 48)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 64)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 80)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 96)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 112)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 128)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 144)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 160)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 176)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 192)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 208)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 224)));
-  return i32x4.neg(i32x4.add(a, b));
-}
-
-@inline function levelsAt(ranks: v128): v128 {
-  const bytes = i8x16.swizzle(ranks, v128.load(SPREAD));
-  const a = i8x16.swizzle(v128.load(job, Job.PLANES), bytes), b = i8x16.swizzle(v128.load(job, Job.PLANES + 16), bytes);
-  const c = i8x16.swizzle(v128.load(job, Job.PLANES + 32), bytes), d = i8x16.swizzle(v128.load(job, Job.PLANES + 48), bytes);
-  return v128.bitselect(
-    v128.bitselect(a, b, i16x8.splat(0xff)), v128.bitselect(c, d, i16x8.splat(0xff)), i32x4.splat(0xffff),
-  );
-}
-
 @inline function high(x: v128): v128 { return f64x2.promote_low_f32x4(v128.shuffle<i64>(x, x, 1, 0)); }
 @inline function lanes(v: v128): f64 { return f64x2.extract_lane(v, 0) + f64x2.extract_lane(v, 1); }
 
@@ -110,7 +86,7 @@ function corner(scale: f64): void {
       x4 = workspace() + TAIL;
       w4 = workspace() + TAIL_WEIGHTS;
     }
-    const x = v128.xor(v128.load(x4), flip), level = levelsAt(ranksOf(x, bounds));
+    const x = v128.xor(v128.load(x4), flip), level = levelsAt(ranksOf(x, bounds), job + Job.PLANES);
     if (weights) {
       const w = v128.load(w4);
       w0 = f64x2.promote_low_f32x4(w);
@@ -135,11 +111,10 @@ function storeCodes(scale: f64, codes: usize): void {
   sign = scale < 0 ? -1 : 1;
   setBounds(scale * sign);
   const bounds = workspace() + BOUNDS, flip = sign < 0 ? i32x4.splat(0x80000000) : i32x4.splat(0), table = v128.load(job, Job.CODES);
-  const bytes = v128.load(SPREAD);
   for (let i: usize = 0; i < count; i += 4) {
     const x = v128.load(count - i < 4 ? workspace() + TAIL : values + (i << 2));
     const ranks = ranksOf(v128.xor(x, flip), bounds);
-    const four = i8x16.swizzle(table, v128.shuffle<i8>(ranks, bytes, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12));
+    const four = i8x16.swizzle(table, v128.shuffle<i8>(ranks, ranks, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12));
     let word = <u32>i32x4.extract_lane(four, 0);
     if (count - i >= 4) store<u32>(codes + i, word);
     else {
@@ -198,14 +173,26 @@ function take(): void {
 // See extentOf().
 let full: f64 = 0, none: f64 = 0, all: f64 = 0;
 
+// Magnitudes: the largest of either sign and the smallest but 0.
+let mostUp: f64 = 0, mostDown: f64 = 0, smallest: f64 = 0;
+
 function measure(): void {
-  let most: f64 = 0, least: f64 = 0, smallest = Infinity;
-  for (let at = values, end = at + (count << 2); at < end; at += 4) {
-    const x = f64(load<f32>(at)) * sign;
-    if (x > most) most = x;
-    else if (-x > least) least = -x;
-    if (x != 0) smallest = min(smallest, abs(x));
+  const none = f32x4.splat(0), infinity = i32x4.splat(0x7f800000), bits = i32x4.splat(0x7fffffff);
+  let up = none, down = none, least = infinity;
+  for (let i: usize = 0; i < count; i += 4) {
+    const x = v128.load(count - i < 4 ? workspace() + TAIL : values + (i << 2));
+    up = i32x4.max_s(up, x);
+    down = i32x4.max_s(down, f32x4.neg(x));
+    least = i32x4.min_s(least, v128.or(v128.and(x, bits), v128.and(f32x4.eq(x, none), infinity)));
   }
+  mostUp = f64(reinterpret<f32>(maxLaneI32(up)));
+  mostDown = f64(reinterpret<f32>(maxLaneI32(down)));
+  smallest = f64(reinterpret<f32>(-maxLaneI32(i32x4.neg(least))));
+}
+
+function turnTo(side: f64): void {
+  sign = side;
+  const most = side > 0 ? mostUp : mostDown, least = side > 0 ? mostDown : mostUp;
   const beyond = 1 + 1 / f64(1 << 20), up = load<f64>(job, Job.HIGH), down = load<f64>(job, Job.LOW);
   full = max(up > 0 ? most / up : 0, down > 0 ? least / down : 0);
   none = beyond * max(most / load<f64>(job, Job.FIRST_UP), least / load<f64>(job, Job.FIRST_DOWN));
@@ -227,7 +214,7 @@ function visit(scale: f64, point: usize): void {
 
 // Visits the starting scales and the ends; returns where the points end.
 function visitStarts(): usize {
-  let point = workspace() + POINTS;
+  let point = workspace() + ENDS;
   visit(none, point);
   point += POINT_BYTES;
   for (let i: usize = 0; i < STARTS; i++) {
@@ -260,7 +247,7 @@ const SLACK: f64 = 1 - 1e-9;
 function climb(end: usize): void {
   const first = workspace() + CELLS, most = workspace() + CELLS_END - 4 * POINT_BYTES;
   let cell = first;
-  for (let point = workspace() + POINTS; point + POINT_BYTES < end; point += POINT_BYTES, cell += 2 * POINT_BYTES) {
+  for (let point = workspace() + ENDS; point + POINT_BYTES < end; point += POINT_BYTES, cell += 2 * POINT_BYTES) {
     copy(cell, point);
     copy(cell + POINT_BYTES, point + POINT_BYTES);
   }
@@ -321,10 +308,118 @@ function scanWindow(): void {
   }
 }
 
+// ---- exploring ----
+
+// Points to begin with on either side, and where finer ones go.
+const BEGIN: usize = 16, FINER: usize = 32;
+
+// Rounds of refining; how wide it leaves the range of a single value.
+const ROUNDS: i32 = 6;
+const NARROW: f32 = 0.1;
+
+// The unit of scales while exploring.
+let base: f64 = 0;
+// Σ w·x², and what the best score is at least, in squares of that.
+let energy: f32 = 0;
+let least: f32 = 0;
+// The part of it that roundings to float32 and of the stored scale do not reach.
+let surely: f32 = 0;
+
+// Whether float32 holds all that comes up. Near the smallest numbers of float16 a step is a larger part of the scale.
+function isTame(): bool {
+  const half = load<u32>(job, Job.DTYPE) === 1, low: f64 = half ? 1e-6 : 1e-15, high: f64 = half ? 1e3 : 1e15;
+  const step = half ? f32(1 / f64(1 << 24) / full) : 0;
+  surely = min(surely, 1 - step * step - f32(i32(count) + 32) / <f32>8388608);
+  return full > low && full < high;
+}
+
+function exploreSide(at: usize): void {
+  setUnit(f32(sign / base));
+  setPoint(at, f32(base / none));
+  const own = f32(base / full);
+  for (let i: usize = 1; i < BEGIN; i++) setPoint(at + i, load<f32>(job + (i << 2), Job.POINTS) * own);
+  for (let i: usize = 0; i < BEGIN; i += 4) explore(at + i);
+  least = max(least, bestOf(at, BEGIN));
+}
+
+// What is left of a stretch: the scales from `from` down to `to`, as their inverses; nothing where the first is 0.
+let from: f32 = 0, to: f32 = 0;
+
+// Searches every stretch of cells that may hold the best scale.
+function searchSide(at: usize): void {
+  setUnit(f32(sign / base));
+  // Where no value leaves the first level there may be codes, too.
+  if (scoreAt(at) >= least * surely) visit(none, workspace() + ENDS);
+  const last = at + BEGIN - 1, end = f32(base / all);
+  for (let cells = open(at, i32(BEGIN) - 1, least * surely); cells; ) {
+    const first = ctz(cells), n = ctz(~(cells >> first));
+    cells &= ~(((1 << n) - 1) << first);
+    from = pointAt(at + usize(first));
+    to = pointAt(at + usize(first + n));
+    refine(heightAt(at + usize(first)), heightAt(at + usize(first + n)));
+    if (from > 0) searchBetween();
+  }
+  // Below the last scale: what lies beyond the last level costs too much there, mostly.
+  from = pointAt(last);
+  to = end;
+  const reach = f32(load<f64>(job, Job.REACH));
+  if (energy - costBeyond(reach / from) < least * surely) return;
+  if (end > from) searchBetween();
+  else visit(all, workspace() + ENDS);
+}
+
+function refine(low: f32, high: f32): void {
+  for (let round = 0; round < ROUNDS && (to - from) * f32(count) > NARROW * from; round++) {
+    const step = (to - from) * <f32>0.2;
+    setPoint(FINER, from);
+    for (let i: usize = 1; i < 5; i++) setPoint(FINER + i, from + f32(i) * step);
+    setPoint(FINER + 5, to);
+    explore(FINER + 1);
+    setHeight(FINER, low);
+    setHeight(FINER + 5, high);
+    least = max(least, bestOf(FINER + 1, 4));
+    const cells = open(FINER, 5, least * surely);
+    if (cells === 0) from = 0;
+    if (cells === 0 || cells === 31) return;
+    const first = FINER + usize(ctz(cells)), beyond = FINER + usize(32 - clz(cells));
+    from = pointAt(first);
+    to = pointAt(beyond);
+    low = heightAt(first);
+    high = heightAt(beyond);
+  }
+}
+
+function searchBetween(): void {
+  const point = workspace() + ENDS;
+  visit(base / f64(from), point);
+  visit(base / f64(to), point + POINT_BYTES);
+  climb(point + 2 * POINT_BYTES);
+}
+
+// Explores both signs and searches what is left; false where float32 does not do.
+function searchByExploring(): bool {
+  const sides: usize = load<u32>(job, Job.SIGNED) ? 2 : 1;
+  least = 0;
+  for (let side: usize = 0; side < sides; side++) {
+    turnTo(side ? -1 : 1);
+    if (!(none > 0) || !isTame()) return false;
+    if (!side) base = full;
+    exploreSide(BEGIN * side);
+  }
+  energy = costBeyond(0);
+  // Where most is lost whatever the scale, sums cancel.
+  if (!(least > <f32>1e-20 && least < <f32>1e30 && least > <f32>0.5 * energy)) return false;
+  for (let side: usize = 0; side < sides; side++) {
+    turnTo(side ? -1 : 1);
+    searchSide(BEGIN * side);
+  }
+  return true;
+}
+
 // ---- groups ----
 
-function searchOneSign(): void {
-  measure();
+function searchOneSign(side: f64): void {
+  turnTo(side);
   if (!(none > 0)) return;
   const optimal = load<u32>(job, Job.OPTIMAL);
   if (load<u32>(job, Job.LISTED)) {
@@ -338,11 +433,15 @@ function searchOneSign(): void {
 
 function searchGroup(): void {
   bestScale = bestScore = 0;
-  sign = 1;
-  searchOneSign();
-  if (!load<u32>(job, Job.SIGNED)) return;
-  sign = -1;
-  searchOneSign();
+  measure();
+  if (load<u32>(job, Job.OPTIMAL) && !load<u32>(job, Job.LISTED)) {
+    setGroup(values, weights, workspace() + TAIL, i32(count));
+    surely = 1 - load<f32>(job, Job.LOSS) - f32(i32(count) + 32) / <f32>8388608;
+    if (searchByExploring()) return;
+    bestScale = bestScore = 0;
+  }
+  searchOneSign(1);
+  if (load<u32>(job, Job.SIGNED)) searchOneSign(-1);
 }
 
 function setTail(): void {
@@ -368,6 +467,18 @@ function fieldOf(scale: f64): f32 {
   return load<f32>(job + (usize(load<u32>(job, Job.COUNT)) << 3) + (usize(nearestListed(scale)) << 2), Job.SCALES);
 }
 
+function prepare(): void {
+  setLevels(
+    load<i32>(job, Job.KIND), f32(-load<f64>(job, Job.LOW)), f32(load<f64>(job, Job.HIGH)),
+    f32(load<f64>(job, Job.AT_ZERO)), job + Job.PLANES,
+  );
+  const down = usize(load<u32>(job, Job.DOWN));
+  for (let k: usize = 0; k < 15; k++) {
+    const threshold = f32(load<f64>(job + (k << 3), Job.THRESHOLDS));
+    v128.store(workspace() + (k << 4), f32x4.splat(k < down ? -threshold : threshold), MIDPOINTS);
+  }
+}
+
 // A magnitude whose scale every type holds: beyond it, the scheme may have to refuse a value.
 const SURELY_HELD: f64 = 32768;
 
@@ -381,6 +492,7 @@ export function search_scales(
   let result = 0;
   job = how;
   crowded = false;
+  prepare();
   for (; rows > 0; rows--) {
     let at: usize = 0;
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
