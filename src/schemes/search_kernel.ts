@@ -26,7 +26,7 @@ export interface SearchJob {
 }
 
 /** Bytes of a record before the list of scales; {@linkcode recordOf} says what they are. */
-const HEAD_BYTES = 448;
+const HEAD_BYTES = 456;
 
 /** What part of a score is lost where the scale is the nearest of its type: the square of half a step. */
 const LOSSES: Readonly<Record<ComputeDtype, number>> = {
@@ -46,6 +46,17 @@ function pointsOf({ up, down, largest }: Ladders): number[] {
   const ratio = (largest / least / POINTS[0]) ** 0.25;
   const wide = [3, 2, 1].map((power) => POINTS[0] * ratio ** power);
   return [...wide, ...POINTS].map((point) => 1 / point);
+}
+
+/** How far down the list half of a scale is, and from which number on; 0 where that is not so. */
+function halvingOf(scales: ArrayLike<number>): [number, number] {
+  const top = scales.length - 1, half = scales[top] / 2;
+  let index = top;
+  while (index >= 0 && scales[index] > half) index--;
+  const by = top - index;
+  let from = top;
+  while (from - by >= 0 && scales[from - by] === scales[from] / 2) from--;
+  return from === top ? [0, 0] : [by, from + 1];
 }
 
 const E2M1_LEVELS = [0, 0.5, 1, 1.5, 2, 3, 4, 6].join();
@@ -104,6 +115,7 @@ function recordOf({ ladders, stored, search }: SearchJob): Uint8Array {
   words[13] = scales.length;
   words[14] = kindOf(ladders);
   const floats = new Float32Array(record);
+  if (kindOf(ladders) === 2) words.set(halvingOf(scales), 112);
   if (stored.kind === "rounded") floats[15] = LOSSES[stored.dtype];
   floats.set(pointsOf(ladders), 97);
   numbers.fill(Infinity, 8, 24);

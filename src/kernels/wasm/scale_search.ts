@@ -6,7 +6,7 @@
 import { maxLaneI32, workspace } from "./common";
 import {
   bestOf, costBeyond, explore, heightAt, levelsAt, MIDPOINTS, open, pointAt, ranksOf, scoreAt, setGroup, setHeight, setLevels, setPoint,
-  setUnit, spread,
+  setUnit, LIST,
 } from "./scale_explore";
 
 // What is searched, and how: a record that src/schemes/search_kernel.ts writes.
@@ -32,7 +32,9 @@ namespace Job {
   export const CODES: usize = 288; //     u8[16] codes of the levels
   export const STARTS: usize = 304; //    f64[9] see there
   export const POINTS: usize = 384; //    f32[16] where exploring starts: the largest level, as a part of what it is at a scale
-  export const SCALES: usize = 448; //    f64[] the list, then f32[] the fields
+  export const HALVING: usize = 448; //   u32 how far down the list half of a scale is; 0 where that is not so
+  export const HALVED: usize = 452; //    u32 from which number on
+  export const SCALES: usize = 456; //    f64[] the list, then f32[] the fields
 }
 
 const STARTS: usize = 9;
@@ -416,6 +418,76 @@ function searchByExploring(): bool {
   return true;
 }
 
+// ---- exploring lists ----
+
+// Explores the scale with a number in the list and the three below it.
+function exploreListed(i: i32): void {
+  for (let k = 0; k < 4; k++) setPoint(k, f32(base / listed(max(i - k, 0))));
+  explore(0);
+  for (let k = 0; k < 4 && k <= i; k++) store<f32>(listScore(i - k), heightAt(k) / (pointAt(k) * pointAt(k)));
+}
+
+@inline function listScore(i: i32): usize { return workspace() + LIST + (usize(i) << 2); }
+
+// The number below those that were explored.
+let explored: i32 = 0;
+
+// Explores from one number of the list down to another, or to where too much lies
+// beyond the last level; scores those that may be the best. False where float32 does
+// not do.
+function scoreListed(top: i32, end: i32): bool {
+  const reach = f32(load<f64>(job, Job.REACH));
+  base = full;
+  if (!isTame()) return false;
+  setUnit(f32(1 / base));
+  energy = costBeyond(0);
+  least = 0;
+  let i = top;
+  for (; i >= end; i -= 4) {
+    if (energy - costBeyond(reach * f32(listed(i) / base)) < least * surely) break;
+    exploreListed(i);
+    for (let k = i; k > i - 4 && k >= end; k--) least = max(least, load<f32>(listScore(k)));
+  }
+  if (!(least > <f32>1e-20 && least < <f32>1e30 && least > <f32>0.5 * energy)) return false;
+  explored = max(i, end - 1);
+  for (let k = top; k > explored; k--) {
+    if (load<f32>(listScore(k)) < least * surely) continue;
+    corner(listed(k));
+    takeScale(listed(k));
+  }
+  return true;
+}
+
+// In units of the scale that puts the largest value on the last level of E2M1: from
+// here on half of a scale, where it is listed, does as well: all levels up to that
+// value, doubled, are levels, too.
+const WIDEST: f64 = 2.4;
+
+// The same as scan(). Scales beyond the widest may be as good as their halves, but
+// not better.
+function scanByExploring(): bool {
+  const halving = load<i32>(job, Job.HALVING), most = load<i32>(job, Job.COUNT) - 1;
+  let top = nearestListed(WIDEST * full);
+  if (listed(top) > WIDEST * full) top--;
+  top = max(top, load<i32>(job, Job.HALVED));
+  if (!halving || !scoreListed(top, 0)) return false;
+  for (let i = top; i > max(top - halving, explored); i--) {
+    for (let k = i; k <= most && load<f32>(listScore(k)) >= least * surely; ) {
+      if (k > top) {
+        corner(listed(k));
+        takeScale(listed(k));
+      }
+      k += halving;
+      if (k <= most) exploreListed(k);
+    }
+  }
+  return true;
+}
+
+function windowByExploring(): bool {
+  return scoreListed(nearestListed(MOST_START * full), nearestListed(LEAST_START * full));
+}
+
 // ---- groups ----
 
 function searchOneSign(side: f64): void {
@@ -423,6 +495,8 @@ function searchOneSign(side: f64): void {
   if (!(none > 0)) return;
   const optimal = load<u32>(job, Job.OPTIMAL);
   if (load<u32>(job, Job.LISTED)) {
+    if (optimal ? scanByExploring() : windowByExploring()) return;
+    bestScale = bestScore = 0;
     if (optimal) scan();
     else scanWindow();
     return;
@@ -434,9 +508,9 @@ function searchOneSign(side: f64): void {
 function searchGroup(): void {
   bestScale = bestScore = 0;
   measure();
+  setGroup(values, weights, workspace() + TAIL, i32(count));
+  surely = 1 - load<f32>(job, Job.LOSS);
   if (load<u32>(job, Job.OPTIMAL) && !load<u32>(job, Job.LISTED)) {
-    setGroup(values, weights, workspace() + TAIL, i32(count));
-    surely = 1 - load<f32>(job, Job.LOSS) - f32(i32(count) + 32) / <f32>8388608;
     if (searchByExploring()) return;
     bestScale = bestScore = 0;
   }
