@@ -173,7 +173,7 @@ export function bestOf(at: usize, n: usize): f32 {
 }
 
 // Which of four cells may have a score of `least`: cell k lies between points k and k + 1.
-function openFour(at: usize, least: v128): i32 {
+@inline function openFour(at: usize, least: v128): i32 {
   const point = workspace() + (at << 2);
   const u1 = v128.load(point, POINTS), u2 = v128.load(point, POINTS + 4);
   const g1 = v128.load(point, HEIGHTS), g2 = v128.load(point, HEIGHTS + 4);
