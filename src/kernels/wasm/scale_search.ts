@@ -317,7 +317,7 @@ const BEGIN: usize = 16, FINER: usize = 32;
 
 // Rounds of refining; how wide it leaves the range of a single value.
 const ROUNDS: i32 = 6;
-const NARROW: f32 = 0.4;
+const NARROW: f32 = 0.7;
 
 // The unit of scales while exploring.
 let base: f64 = 0;
