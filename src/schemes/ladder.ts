@@ -80,6 +80,12 @@ export function mirrored({ values, weights }: Group): Group {
   return { values: values.map((x) => -x), weights };
 }
 
+const ps = new Float64Array(4), qs = new Float64Array(4);
+
+function sumOf([a, b, c, d]: Float64Array): number {
+  return (a + c) + (b + d);
+}
+
 const up = new Float64Array(16), down = new Float64Array(16);
 
 function scaledThresholds(
@@ -94,8 +100,9 @@ function scaledThresholds(
 }
 
 /**
- * Rounds a group at a scale; P and Q are added in float64 from the first value to
- * the last.
+ * Rounds a group at a scale; P and Q are added in float64, every fourth value in
+ * a sum of its own, and then the first sum to the third, the second to the fourth,
+ * and both: so that vectors of two add up to the same.
  *
  * @param group The group.
  * @param ladders The grid.
@@ -111,7 +118,8 @@ export function cornerAt(
   const high = ladders.up.levels, low = ladders.down.levels;
   const highSteps = ladders.up.steps / scale;
   const lowSteps = ladders.down.steps / scale;
-  let p = 0, q = 0;
+  ps.fill(0);
+  qs.fill(0);
   for (let i = 0; i < values.length; i++) {
     const x = values[i];
     let level: number;
@@ -127,10 +135,10 @@ export function cornerAt(
       level = high[k];
     }
     const weighed = weights === undefined ? level : weights[i] * level;
-    p += x * weighed;
-    q += level * weighed;
+    ps[i & 3] += x * weighed;
+    qs[i & 3] += level * weighed;
   }
-  return { scale, p, q };
+  return { scale, p: sumOf(ps), q: sumOf(qs) };
 }
 
 /**

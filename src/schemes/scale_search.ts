@@ -8,7 +8,7 @@
  * the nearest. So nothing is lost by looking only at codes that some scale rounds
  * to, with the storable scale next to their P / Q.
  *
- * To the bit: P, Q and score in float64, sums from the first value to the last; of
+ * To the bit: P, Q and score in float64, sums in the order of {@linkcode cornerAt}; of
  * equal scores the larger scale wins, and a positive one before a negative one. The
  * codes are those nearest at the scale found; of two the one further from 0.
  *
@@ -101,7 +101,7 @@ function searchBy(
  * Scales that a search starts at, over the one that puts the largest value on the
  * last level: densest where the best one mostly is.
  */
-const STARTS: readonly number[] = [
+export const STARTS: readonly number[] = [
   ...[2.5, 1.6, 1.3, 1.15, 1.05],
   ...[0.97, 0.9, 0.83, 0.75],
 ];

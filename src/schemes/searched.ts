@@ -27,6 +27,7 @@ import {
   HURRIED,
 } from "./affine_fit.ts";
 import { UINT4 } from "./grids.ts";
+import { type Outcome, searchTile } from "./search_kernel.ts";
 import { nearestListed, scalesIn, type StoredScales } from "./stored_scale.ts";
 
 /** Where the numbers of a group go. */
@@ -57,6 +58,14 @@ export interface SearchPlan {
   readonly span?: Span;
   /** Searches one. */
   readonly refit: Refit;
+  /** Searches all of a tile at once, each value by its weight, to the same bits; where that is not always possible, it says so. */
+  readonly refitTile?: (
+    values: Float32Array,
+    weights: Float32Array | undefined,
+    tile: Tile,
+    span: Span,
+    search: ScaleSearch,
+  ) => Outcome;
 }
 
 /**
@@ -75,29 +84,51 @@ export function searched(
 ): Scheme {
   if (!isSearched(options)) return scheme;
   const field = scheme.fields[scheme.groupedBy];
-  const { span = field.span, refit } = plan;
+  const { span = field.span } = plan, search = options.search!;
+  // Nothing else is to be found where a group has one number.
+  const alone = Object.keys(scheme.fields).length === 1;
   return {
     ...scheme,
     byRange: undefined,
     // A field of the whole tensor takes all of its values at once.
     together: field.shared ? span : scheme.together,
     encode(values, tile, context): void {
+      const weights = options.importance &&
+        weightsOf(options.importance, columns, tile);
+      const refitTile = () =>
+        plan.refitTile?.(values, weights, tile, span, search) ?? "unable";
+      let outcome = alone ? refitTile() : undefined;
+      if (outcome === "done") return;
       scheme.encode(values, tile, context);
-      for (const { first, count, area } of groupsOf(tile, span)) {
-        const group: Group = {
-          values: values.subarray(first, first + count),
-          weights: options.importance &&
-            weightsOf(options.importance, columns, tile, first, count),
-        };
-        const place = { tile, area, first }, search = options.search!;
-        if (refit(group, place, search) || !group.weights) continue;
-        // Weights of 0 alone: the columns count all the same.
-        if (group.weights.every((weight) => weight === 0)) {
-          refit({ values: group.values }, place, search);
-        }
+      if (outcome !== "unable") outcome = refitTile();
+      if (outcome === "unable") {
+        refitGroups(plan.refit, values, weights, tile, span, search);
       }
     },
   };
+}
+
+/** Searches one group after the other. */
+function refitGroups(
+  refit: Refit,
+  values: Float32Array,
+  weights: Float32Array | undefined,
+  tile: Tile,
+  span: Span,
+  search: ScaleSearch,
+): void {
+  for (const { first, count, area } of groupsOf(tile, span)) {
+    const group: Group = {
+      values: values.subarray(first, first + count),
+      weights: weights?.subarray(first, first + count),
+    };
+    const place = { tile, area, first };
+    if (refit(group, place, search) || !group.weights) continue;
+    // Weights of 0 alone: the columns count all the same.
+    if (group.weights.every((weight) => weight === 0)) {
+      refit({ values: group.values }, place, search);
+    }
+  }
 }
 
 /** The groups of a tile: stretches of a row, or all of it. */
@@ -107,16 +138,18 @@ function groupsOf(tile: Tile, span: Span) {
     : [{ first: 0, count: tile.rows * tile.columns, area: 0 }];
 }
 
+/** The weight of every value of a tile. */
 function weightsOf(
   importance: Float32Array,
   columns: number,
   tile: Tile,
-  first: number,
-  count: number,
 ): Float32Array {
-  const weights = new Float32Array(count), start = indexInTensor(tile, first);
-  for (let i = 0; i < count; i++) {
-    weights[i] = importance[(start + i) % columns];
+  const count = tile.rows * tile.columns, weights = tile.memory(count);
+  for (let row = 0; row < tile.rows; row++) {
+    const first = row * tile.columns, start = indexInTensor(tile, first);
+    for (let i = 0; i < tile.columns; i++) {
+      weights[first + i] = importance[(start + i) % columns];
+    }
   }
   return weights;
 }
@@ -145,21 +178,31 @@ export function scalePlan(
   storedOf: (tile: Tile) => StoredScales,
 ): SearchPlan {
   // Plans are made for every tensor, and ladders take their time.
-  let ladders: Ladders | undefined;
+  let made: Ladders | undefined;
+  const ladders = () => made ??= laddersOf(levels);
   return {
     able: SCALE_SEARCHES,
     refit(group, { tile, area, first }, search): boolean {
-      ladders ??= laddersOf(levels);
       const stored = storedOf(tile);
-      if (stored.kind === "listed" && stored.scales.length === 0) return false;
+      if (isEmpty(stored)) return false;
       const find = search === "fast" ? fastStoredScale : optimalStoredScale;
-      const found = find(group, ladders, stored);
+      const found = find(group, ladders(), stored);
       if (found.scale === 0) return false;
       tile.fields[role][area] = fieldOf(stored, found);
-      codesAtScale(group.values, ladders, found.scale, tile.codes, first);
+      codesAtScale(group.values, ladders(), found.scale, tile.codes, first);
       return true;
     },
+    refitTile(values, weights, tile, span, search): Outcome {
+      const stored = storedOf(tile);
+      if (isEmpty(stored)) return "left";
+      const job = { ladders: ladders(), stored, search };
+      return searchTile(values, weights, tile, span, role, job);
+    },
   };
+}
+
+function isEmpty(stored: StoredScales): boolean {
+  return stored.kind === "listed" && stored.scales.length === 0;
 }
 
 /**

@@ -11,6 +11,10 @@ import type { ComputeDtype } from "../words/scheme.ts";
 export interface RoundedScales {
   /** Tells it from the other kind. */
   readonly kind: "rounded";
+  /** The type. */
+  readonly dtype: ComputeDtype;
+  /** The largest scale. */
+  readonly largest: number;
   /** The nearest scale that can be stored, of two the larger one; not beyond the largest. For positive numbers. */
   nearest(scale: number): number;
   /** Whether scales may be negative. */
@@ -55,6 +59,8 @@ export function scalesIn(
   );
   return {
     kind: "rounded",
+    dtype,
+    largest,
     signed,
     nearest(scale): number {
       if (scale >= largest) return largest;

@@ -19,22 +19,26 @@ const { fround } = Math;
 
 // ---- which kernel, over which groups ----
 
-/** Runs a kernel of src/kernels/wasm/tile*.ts over the groups of a tile; false where there is none or it declines. */
-function done(
+/** Runs a kernel over the groups of a tile; undefined where there is none. */
+export function resultOf(
   name: string,
   tile: Tile,
   span: Span,
   arrays: readonly ArrayBufferView[],
   numbers: readonly number[] = [],
-): boolean {
+): number | undefined {
   const instance = sharedInstance(...arrays);
   const groups = instance && groupsOf(tile, span);
-  if (!groups) return false;
-  return kernelOf(instance, name)(
+  return groups && kernelOf(instance, name)(
     ...groups,
     ...arrays.map(({ byteOffset }) => byteOffset),
     ...numbers,
-  ) === 0;
+  );
+}
+
+/** Runs a kernel of src/kernels/wasm/tile*.ts; false where there is none or it declines. */
+function done(...call: Parameters<typeof resultOf>): boolean {
+  return resultOf(...call) === 0;
 }
 
 function kernelOf({ kernels }: Instance, name: string): WasmKernel {
@@ -450,7 +454,7 @@ export interface Lookup {
 }
 
 /** The numbers by which kernels know element types: src/kernels/wasm/tile_round.ts. */
-const COMPUTE_DTYPES: readonly ComputeDtype[] = ["F32", "F16", "BF16"];
+export const COMPUTE_DTYPES: readonly ComputeDtype[] = ["F32", "F16", "BF16"];
 
 /** Values of codes by a rule of their own: a table for every group. */
 export function decodeTables(

@@ -1,0 +1,185 @@
+/**
+ * Searches all groups of a tile in one call, where its arrays are where kernels
+ * reach them: src/kernels/wasm/scale_search.ts, the same bits as scale_search.ts.
+ *
+ * @module
+ */
+import { sharedInstance } from "../kernels/room.ts";
+import type { ComputeDtype } from "../words/scheme.ts";
+import type { Span, Tile } from "../words/tile.ts";
+import type { ScaleSearch } from "../words/search.ts";
+import type { Ladder, Ladders } from "./ladder.ts";
+import { STARTS } from "./scale_search.ts";
+import type { StoredScales } from "./stored_scale.ts";
+import { COMPUTE_DTYPES, resultOf } from "./tiles.ts";
+
+const { fround } = Math;
+
+/** What groups are searched for. */
+export interface SearchJob {
+  /** The grid. */
+  readonly ladders: Ladders;
+  /** What scales there are. */
+  readonly stored: StoredScales;
+  /** How. */
+  readonly search: ScaleSearch;
+}
+
+/** Bytes of a record before the list of scales; {@linkcode recordOf} says what they are. */
+const HEAD_BYTES = 456;
+
+/** What part of a score is lost where the scale is the nearest of its type: the square of half a step. */
+const LOSSES: Readonly<Record<ComputeDtype, number>> = {
+  F32: 2 ** -48,
+  F16: 2 ** -22,
+  BF16: 2 ** -16,
+};
+
+/** Where exploring starts, over the scale that puts the largest value on the last level: below the first few, which depend on the grid. */
+const POINTS: readonly number[] = [
+  ...[2.3, 1.8, 1.5, 1.3, 1.16, 1.06, 0.98, 0.91, 0.85, 0.79, 0.73, 0.67],
+];
+
+/** The points as inverses, the first one left out: there nothing leaves the first levels. */
+function pointsOf({ up, down, largest }: Ladders): number[] {
+  const least = Math.min(...up.thresholds, ...down.thresholds);
+  const ratio = (largest / least / POINTS[0]) ** 0.25;
+  const wide = [3, 2, 1].map((power) => POINTS[0] * ratio ** power);
+  return [...wide, ...POINTS].map((point) => 1 / point);
+}
+
+/** How far down the list half of a scale is, and from which number on; 0 where that is not so. */
+function halvingOf(scales: ArrayLike<number>): [number, number] {
+  const top = scales.length - 1, half = scales[top] / 2;
+  let index = top;
+  while (index >= 0 && scales[index] > half) index--;
+  const by = top - index;
+  let from = top;
+  while (from - by >= 0 && scales[from - by] === scales[from] / 2) from--;
+  return from === top ? [0, 0] : [by, from + 1];
+}
+
+const E2M1_LEVELS = [0, 0.5, 1, 1.5, 2, 3, 4, 6].join();
+
+/** What the levels are: the numbers are those of src/kernels/wasm/scale_explore.ts. */
+function kindOf({ up, down }: Ladders): number {
+  const isUniform = ({ levels }: Ladder) =>
+    levels.every((level, k) => Math.abs(level) === k);
+  if (isUniform(up) && isUniform(down)) return 1;
+  const isE2M1 = ({ levels }: Ladder) =>
+    levels.map(Math.abs).join() === E2M1_LEVELS;
+  return isE2M1(up) && isE2M1(down) ? 2 : 0;
+}
+
+/** Records that were made before: one for each way to search some scales on a grid. */
+const records = new WeakMap<
+  Ladders,
+  WeakMap<StoredScales, Map<ScaleSearch, Uint8Array>>
+>();
+
+/** The record that the kernel reads. */
+function recordFor({ ladders, stored, search }: SearchJob): Uint8Array {
+  let ofGrid = records.get(ladders);
+  if (!ofGrid) records.set(ladders, ofGrid = new WeakMap());
+  let bySearch = ofGrid.get(stored);
+  if (!bySearch) ofGrid.set(stored, bySearch = new Map());
+  let record = bySearch.get(search);
+  if (!record) {
+    record = recordOf({ ladders, stored, search });
+    bySearch.set(search, record);
+  }
+  return record;
+}
+
+function lastOf({ levels }: Ladder): number {
+  return levels.length > 1 ? Math.abs(levels[levels.length - 1]) : 0;
+}
+
+function recordOf({ ladders, stored, search }: SearchJob): Uint8Array {
+  const { up, down, largest } = ladders;
+  const scales = stored.kind === "listed" ? stored.scales : [];
+  const fields = stored.kind === "listed" ? stored.fields : [];
+  const record = new ArrayBuffer(
+    HEAD_BYTES + 8 * Math.ceil(1.5 * scales.length),
+  );
+  const words = new Uint32Array(record), numbers = new Float64Array(record);
+  words[0] = stored.kind === "listed" ? 1 : 0;
+  words[1] = search === "optimal" ? 1 : 0;
+  if (stored.kind === "rounded") {
+    words[2] = stored.signed ? 1 : 0;
+    words[3] = COMPUTE_DTYPES.indexOf(stored.dtype);
+    numbers[2] = stored.largest;
+  }
+  numbers.set([largest, lastOf(up), lastOf(down)], 3);
+  words[12] = down.thresholds.length;
+  words[13] = scales.length;
+  words[14] = kindOf(ladders);
+  const floats = new Float32Array(record);
+  if (kindOf(ladders) === 2) words.set(halvingOf(scales), 112);
+  if (stored.kind === "rounded") floats[15] = LOSSES[stored.dtype];
+  floats.set(pointsOf(ladders), 97);
+  numbers.fill(Infinity, 8, 24);
+  numbers.set([...down.thresholds].reverse(), 8);
+  numbers.set(up.thresholds, 8 + down.thresholds.length);
+  const firsts = [up, down].map(({ thresholds }) => thresholds[0] ?? Infinity);
+  const last = Math.max(...up.thresholds, ...down.thresholds);
+  numbers.set([...firsts, last, up.levels[0]], 24);
+  const levels = [...down.levels.slice(1)].reverse().concat([...up.levels]);
+  const bytes = new Uint8Array(record);
+  new Uint8Array(Float32Array.from(levels).buffer).forEach((byte, i) =>
+    bytes[224 + 16 * (i & 3) + (i >> 2)] = byte
+  );
+  const codes = [...down.codes.slice(1)].reverse().concat([...up.codes]);
+  bytes.set(codes, 288);
+  numbers.set(STARTS, 38);
+  numbers.set(scales, HEAD_BYTES / 8);
+  floats.set(fields, HEAD_BYTES / 4 + 2 * scales.length);
+  return bytes;
+}
+
+/** Whether the kernel has the sums of a grid exactly: its levels are float32, and zeros that fill up a vector add whole numbers. */
+function isKnown({ up, down }: Ladders): boolean {
+  const levels = [...up.levels, ...down.levels];
+  return levels.every((level) => fround(level) === level) &&
+    (up.levels[0] === 0 || levels.every(Number.isInteger));
+}
+
+/**
+ * What came of searching a tile: all groups have new numbers; or some have none
+ * that are better than none, or a scheme may have to refuse their values; or they
+ * have to be searched one by one.
+ */
+export type Outcome = "done" | "left" | "unable";
+
+const OUTCOMES: readonly Outcome[] = ["done", "left", "unable"];
+
+/**
+ * Searches all groups of a tile for a single scale; where that is no better than
+ * none, they stay as they are.
+ *
+ * @param values The values.
+ * @param weights The weight of each; all the same where absent.
+ * @param tile Receives scales and codes.
+ * @param span The area that shares a scale.
+ * @param role The field of the scale.
+ * @param job What is searched for.
+ */
+export function searchTile(
+  values: Float32Array,
+  weights: Float32Array | undefined,
+  tile: Tile,
+  span: Span,
+  role: string,
+  job: SearchJob,
+): Outcome {
+  if (span.rows > 1 || !sharedInstance(values, tile.codes)) return "unable";
+  if (!isKnown(job.ladders)) return "unable";
+  const record = recordFor(job);
+  const memory = tile.memory(record.length / 4);
+  new Uint8Array(memory.buffer, memory.byteOffset, record.length).set(record);
+  const { codes, fields } = tile;
+  const arrays = [values, weights ?? values, codes, fields[role], memory];
+  const weighed = [weights ? 1 : 0];
+  const result = resultOf("search_scales", tile, span, arrays, weighed);
+  return OUTCOMES[result ?? 2];
+}

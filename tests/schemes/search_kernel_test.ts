@@ -1,0 +1,78 @@
+/** Searched scales by kernel and in plain JS: the same bytes, for values and weights of every kind. */
+import "../../src/kernels/install.ts";
+import { backend, useBackend } from "../../src/kernels/engine.ts";
+import { quantize } from "../../src/quantize.ts";
+import type { Part } from "../../src/words/format.ts";
+import { random } from "../adversarial.ts";
+import { assertSameBytes } from "../same_bytes.ts";
+
+const seed = Math.floor(Math.random() * 2 ** 32);
+console.log(`search_kernel_test: seed ${seed}`);
+const next = random(seed);
+
+const ROWS = 4, COLUMNS = 256;
+
+const VALUES: Readonly<Record<string, () => number>> = {
+  normal: () => next() + next() + next() - 1.5,
+  peaked: () => (next() - 0.5) ** 7,
+  "whole numbers": () => Math.floor(next() * 9) - 4,
+  sparse: () => next() < 0.9 ? 0 : next() - 0.4,
+  tiny: () => (next() - 0.5) * 1e-37,
+  large: () => (next() - 0.5) * 60000,
+  "of every size": () => (next() - 0.5) * 2 ** Math.floor(next() * 60 - 45),
+};
+
+const WEIGHTS: Readonly<Record<string, (() => number) | undefined>> = {
+  none: undefined,
+  "some of 0": () => next() < 0.2 ? 0 : next() * 3,
+  "most of 0": () => next() < 0.9 ? 0 : next() * 3,
+};
+
+const FORMATS: readonly object[] = [
+  { format: "int4", groupSize: 32 },
+  { format: "int4", groupSize: 37 },
+  { format: "q4_0" },
+  { format: "iq4_nl" },
+  { format: "mxfp4" },
+  { format: "nvfp4" },
+  { format: "nf4" },
+  { format: "fp4" },
+  { format: "nvfp4_modelopt" },
+  { format: "matmul_nbits" },
+];
+
+function partsBy(
+  name: "wasm" | "js",
+  values: Float32Array,
+  options: object,
+): [string, Part][] {
+  const before = backend();
+  useBackend(name);
+  try {
+    const { parts } = quantize(values, options as never);
+    return Object.entries({ ...parts });
+  } finally {
+    useBackend(before);
+  }
+}
+
+for (const format of FORMATS) {
+  Deno.test(`${JSON.stringify(format)} is searched by kernel as in plain JS`, () => {
+    for (const search of ["fast", "optimal"]) {
+      for (const [kind, make] of Object.entries(VALUES)) {
+        for (const [weighed, weigh] of Object.entries(WEIGHTS)) {
+          const values = Float32Array.from({ length: ROWS * COLUMNS }, make);
+          const importance = weigh &&
+            Float32Array.from({ length: COLUMNS }, weigh);
+          const shape = [ROWS, COLUMNS];
+          const options = { ...format, search, shape, importance };
+          const inJs = new Map(partsBy("js", values, options));
+          for (const [part, { data }] of partsBy("wasm", values, options)) {
+            const which = `${search}, ${kind}, weights ${weighed}: ${part}`;
+            assertSameBytes(data, inJs.get(part)!.data, which);
+          }
+        }
+      }
+    }
+  });
+}
