@@ -36,8 +36,9 @@ import {
 } from "../model/groups.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
-import { matrixOf } from "../numeric/shape.ts";
+import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { linearScheme } from "../schemes/linear.ts";
+import { integerPlan, searched, ZERO_SEARCHES } from "../schemes/searched.ts";
 import type {
   Candidate,
   Convention,
@@ -48,11 +49,17 @@ import type {
 import type { Codec, Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
+import {
+  checkImportance,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 
 const { fround, max: larger } = Math;
 
 /** Options of the format `awq`. */
-export interface AwqOptions {
+export interface AwqOptions extends SearchOptions {
   /** How many inputs share a scale, or `"row"` for all of them; 128 by default. */
   readonly groupSize?: number | "row";
   /** The type of the weight, in which scales and codes are found: `"F16"`, as AutoAWQ loads models (the default), or `"F32"`. */
@@ -72,7 +79,9 @@ export interface AwqParts {
 }
 
 /** `awq` options with everything filled in. */
-export type ResolvedAwqOptions = Required<AwqOptions>;
+export type ResolvedAwqOptions =
+  & Required<Omit<AwqOptions, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 const OPTIONS: Schema<AwqOptions> = {
   groupSize: groupSizeOption(128),
@@ -90,15 +99,17 @@ const OPTIONS: Schema<AwqOptions> = {
     help: "type that values are rounded to",
     kept: true,
   },
+  ...searchSchema(ZERO_SEARCHES),
 };
 
 /** What the library's kernels take outputs by. */
 const OUTPUTS = 32;
 
-function check(
-  { groupSize }: ResolvedAwqOptions,
-  shape: readonly number[],
-): void {
+const SEARCH = integerPlan({ symmetric: false, dtype: "F16" });
+
+function check(options: ResolvedAwqOptions, shape: readonly number[]): void {
+  const { groupSize } = options;
+  checkImportance("awq", options);
   checkMatrix("awq", shape);
   checkWholeGroups("awq", shape, groupSize);
   const { rows: outputs } = matrixOf(shape);
@@ -173,7 +184,7 @@ function scheme(
   options: ResolvedAwqOptions,
 ): Scheme {
   const { groups: _, ...group } = rowGroups(shape, options.groupSize);
-  return linearScheme({
+  const scheme = linearScheme({
     group,
     offset: "zero",
     fit: fitOf(options),
@@ -186,6 +197,7 @@ function scheme(
     computeDtype: options.computeDtype,
     scales: { part: "scales" },
   });
+  return searched(scheme, SEARCH, options, rowLength(shape));
 }
 
 // ---- checkpoints ----

@@ -42,24 +42,37 @@ import {
 } from "../model/groups.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
-import { matrixOf } from "../numeric/shape.ts";
+import { matrixOf, rowLength } from "../numeric/shape.ts";
 import {
   inActOrder,
   MOST_COLUMNS_IN_ORDER,
   orderPlan,
 } from "../schemes/act_order.ts";
 import { linearScheme } from "../schemes/linear.ts";
+import {
+  integerPlan,
+  searched,
+  type SearchPlan,
+  ZERO_SEARCHES,
+} from "../schemes/searched.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
+import {
+  checkImportance,
+  checkSearch,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import { everywhere } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
 
 const { abs, ceil, fround, max: larger, min: smaller } = Math;
 
 /** Options of the format `compressed_tensors`. */
-export interface CompressedTensorsOptions {
+export interface CompressedTensorsOptions extends SearchOptions {
   /** How many inputs share a scale: 128 by default, `"row"` for all of them (the library's strategy "channel"). */
   readonly groupSize?: number | "row";
   /** Zero point 8 for every group (the default), or one for each. */
@@ -88,9 +101,9 @@ export interface CompressedTensorsParts {
 }
 
 /** `compressed_tensors` options with everything filled in. */
-export type ResolvedCompressedTensorsOptions = Required<
-  CompressedTensorsOptions
->;
+export type ResolvedCompressedTensorsOptions =
+  & Required<Omit<CompressedTensorsOptions, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 const OPTIONS: Schema<CompressedTensorsOptions> = {
   groupSize: groupSizeOption(128),
@@ -108,12 +121,16 @@ const OPTIONS: Schema<CompressedTensorsOptions> = {
     help: "read weight_g_idx, the group of each column",
     kept: true,
   },
+  ...searchSchema(ZERO_SEARCHES),
 };
 
 function check(
-  { groupSize, actOrder }: ResolvedCompressedTensorsOptions,
+  options: ResolvedCompressedTensorsOptions,
   shape: readonly number[],
 ): void {
+  const { groupSize, actOrder, symmetric } = options;
+  checkImportance("compressed_tensors", options);
+  checkSearch(options, searchOf(options).able, `symmetric: ${symmetric}`);
   checkMatrix("compressed_tensors", shape);
   checkWholeGroups("compressed_tensors", shape, groupSize);
   const { columns } = matrixOf(shape);
@@ -219,6 +236,12 @@ function fitOf(
   };
 }
 
+function searchOf(
+  { symmetric, scaleDtype }: ResolvedCompressedTensorsOptions,
+): SearchPlan {
+  return integerPlan({ symmetric, dtype: scaleDtype });
+}
+
 function scheme(
   shape: readonly number[],
   options: ResolvedCompressedTensorsOptions,
@@ -238,9 +261,10 @@ function scheme(
     computeDtype: scaleDtype,
     scales: { part: "weight_scale" },
   });
-  return actOrder
+  const scheme = actOrder
     ? inActOrder(linear, matrixOf(shape), "weight_g_idx")
     : linear;
+  return searched(scheme, searchOf(options), options, rowLength(shape));
 }
 
 /**

@@ -28,17 +28,30 @@ import { fieldPart, flatCodes, flatNibbles } from "../layouts/parts.ts";
 import { defineFormat } from "../model/define.ts";
 import { LARGEST, symmetricOption } from "../model/groups.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
-import { matrixOf, withLastAxis } from "../numeric/shape.ts";
+import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { linearScheme } from "../schemes/linear.ts";
+import {
+  integerPlan,
+  searched,
+  type SearchPlan,
+  ZERO_SEARCHES,
+} from "../schemes/searched.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
+import {
+  checkImportance,
+  checkSearch,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 
 const { abs, ceil, fround, max: larger, min: smaller } = Math;
 
 /** Options of the format `gather_blocks`. */
-export interface GatherBlocksOptions {
+export interface GatherBlocksOptions extends SearchOptions {
   /** How many values of a row share a scale: a power of two, 16 or more; 32 by default. */
   readonly blockSize?: number;
   /** Signed scales and no zero points (the default), or a zero point for each block. */
@@ -56,7 +69,9 @@ export interface GatherBlocksParts {
 }
 
 /** `gather_blocks` options with everything filled in. */
-export type ResolvedGatherBlocksOptions = Required<GatherBlocksOptions>;
+export type ResolvedGatherBlocksOptions =
+  & Required<Omit<GatherBlocksOptions, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 const OPTIONS: Schema<GatherBlocksOptions> = {
   blockSize: {
@@ -69,7 +84,18 @@ const OPTIONS: Schema<GatherBlocksOptions> = {
     kept: true,
   },
   symmetric: symmetricOption(true),
+  ...searchSchema(ZERO_SEARCHES),
 };
+
+function searchOf({ symmetric }: ResolvedGatherBlocksOptions): SearchPlan {
+  return integerPlan({ symmetric, dtype: "F32", signed: true });
+}
+
+function check(options: ResolvedGatherBlocksOptions): void {
+  const { able } = searchOf(options);
+  checkImportance("gather_blocks", options);
+  checkSearch(options, able, `symmetric: ${options.symmetric}`);
+}
 
 function layout(
   shape: readonly number[],
@@ -103,10 +129,11 @@ function fitOf(
 }
 
 function scheme(
-  _shape: readonly number[],
-  { blockSize, symmetric }: ResolvedGatherBlocksOptions,
+  shape: readonly number[],
+  options: ResolvedGatherBlocksOptions,
 ): Scheme {
-  return linearScheme({
+  const { blockSize, symmetric } = options;
+  const scheme = linearScheme({
     group: { rows: 1, columns: blockSize },
     offset: symmetric ? undefined : "zero",
     fit: fitOf(symmetric),
@@ -116,6 +143,7 @@ function scheme(
     limit: symmetric ? LARGEST.F32 : LARGEST.F32 / 2,
     scales: { part: "scales", signed: symmetric },
   });
+  return searched(scheme, searchOf(options), options, rowLength(shape));
 }
 
 /**
@@ -151,6 +179,7 @@ export const gather_blocks: Format<
     blockSize: fields[groupedBy]?.span.columns,
     symmetric: constants?.zero === 8,
   }),
+  check,
   layout,
   scheme,
 });

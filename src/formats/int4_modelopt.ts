@@ -33,8 +33,9 @@ import {
   rowGroups,
 } from "../model/groups.ts";
 import { roundTo } from "../numeric/compute.ts";
-import { matrixOf } from "../numeric/shape.ts";
+import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { linearScheme } from "../schemes/linear.ts";
+import { integerPlan, SCALE_SEARCHES, searched } from "../schemes/searched.ts";
 import type {
   Candidate,
   Convention,
@@ -45,11 +46,17 @@ import type {
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
+import {
+  checkImportance,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 
 const { abs, fround, max: larger } = Math;
 
 /** Options of the format `int4_modelopt`. */
-export interface Int4ModeloptOptions {
+export interface Int4ModeloptOptions extends SearchOptions {
   /** How many inputs share a scale, or `"row"` for all of them; 128 by default. */
   readonly groupSize?: number | "row";
   /** The type of the scales: `"F32"` (the default), `"F16"` or `"BF16"`. */
@@ -65,7 +72,9 @@ export interface Int4ModeloptParts {
 }
 
 /** `int4_modelopt` options with everything filled in. */
-export type ResolvedInt4ModeloptOptions = Required<Int4ModeloptOptions>;
+export type ResolvedInt4ModeloptOptions =
+  & Required<Omit<Int4ModeloptOptions, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 const OPTIONS: Schema<Int4ModeloptOptions> = {
   groupSize: groupSizeOption(128),
@@ -76,12 +85,15 @@ const OPTIONS: Schema<Int4ModeloptOptions> = {
     help: "type of the scales",
     kept: true,
   },
+  ...searchSchema(SCALE_SEARCHES),
 };
 
 function check(
-  { groupSize }: ResolvedInt4ModeloptOptions,
+  options: ResolvedInt4ModeloptOptions,
   shape: readonly number[],
 ): void {
+  const { groupSize } = options;
+  checkImportance("int4_modelopt", options);
   checkMatrix("int4_modelopt", shape);
   checkWholeGroups("int4_modelopt", shape, groupSize);
   const { rows } = matrixOf(shape);
@@ -122,11 +134,12 @@ const LEAST = fround(1e-8);
 
 function scheme(
   shape: readonly number[],
-  { groupSize, scaleDtype }: ResolvedInt4ModeloptOptions,
+  options: ResolvedInt4ModeloptOptions,
 ): Scheme {
+  const { groupSize, scaleDtype } = options;
   const { groups: _, ...group } = rowGroups(shape, groupSize);
   const round = roundTo(scaleDtype);
-  return linearScheme({
+  const scheme = linearScheme({
     group,
     fit: (min, max) => [
       round(larger(fround(larger(abs(min), abs(max)) / 7), LEAST)),
@@ -139,6 +152,8 @@ function scheme(
     limit: scaleDtype === "F32" ? LARGEST.F32 : LARGEST[scaleDtype] * 7 / 8,
     scales: { part: "weight_scale" },
   });
+  const plan = integerPlan({ symmetric: true, dtype: scaleDtype });
+  return searched(scheme, plan, options, rowLength(shape));
 }
 
 // ---- checkpoints ----

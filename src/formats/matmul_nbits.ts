@@ -31,16 +31,13 @@ import { defineFormat } from "../model/define.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { clamp, roundHalfAway } from "../numeric/rounding.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
-import { UINT4 } from "../schemes/grids.ts";
 import { linearScheme } from "../schemes/linear.ts";
 import {
-  scalePlan,
+  integerPlan,
   searched,
   type SearchPlan,
   ZERO_SEARCHES,
-  zeroPlan,
 } from "../schemes/searched.ts";
-import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
@@ -167,14 +164,10 @@ function limitOf({ symmetric, scaleDtype }: ResolvedMatMulNBitsOptions) {
 
 // ---- the format ----
 
-const SIGNED_LEVELS = UINT4.values.map((code) => code - 8);
-
 function searchOf(
   { symmetric, scaleDtype }: ResolvedMatMulNBitsOptions,
 ): SearchPlan {
-  if (!symmetric) return zeroPlan(scalesIn(scaleDtype, { level: 15 }));
-  const scales = scalesIn(scaleDtype, { signed: true, level: 8 });
-  return scalePlan(SIGNED_LEVELS, "scale", () => scales);
+  return integerPlan({ symmetric, dtype: scaleDtype, signed: true });
 }
 
 function check(options: ResolvedMatMulNBitsOptions): void {

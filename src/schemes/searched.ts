@@ -322,3 +322,24 @@ export function affineIn(dtype: ComputeDtype): AffineStore {
   const signed = (x: number) => x < 0 ? -nearest(-x) : nearest(x);
   return { scale: signed, bias: signed };
 }
+
+/** How the integers of a format are stored. */
+export interface StoredIntegers {
+  /** Whether the zero point is 8 for all groups, or one of 0 … 15 for each. */
+  readonly symmetric: boolean;
+  /** The type of the scales. */
+  readonly dtype: ComputeDtype;
+  /** Whether scales may be negative. */
+  readonly signed?: boolean;
+}
+
+const LESS_8 = UINT4.values.map((code) => code - 8);
+
+/** Searches groups of integers: a scale, and a zero point where each has its own. */
+export function integerPlan(
+  { symmetric, dtype, signed = false }: StoredIntegers,
+): SearchPlan {
+  if (!symmetric) return zeroPlan(scalesIn(dtype, { level: 15 }));
+  const scales = scalesIn(dtype, { signed, level: 8 });
+  return scalePlan(LESS_8, "scale", () => scales);
+}
