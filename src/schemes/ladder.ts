@@ -80,12 +80,6 @@ export function mirrored({ values, weights }: Group): Group {
   return { values: values.map((x) => -x), weights };
 }
 
-const ps = new Float64Array(4), qs = new Float64Array(4);
-
-function sumOf([a, b, c, d]: Float64Array): number {
-  return (a + c) + (b + d);
-}
-
 const up = new Float64Array(16), down = new Float64Array(16);
 
 function scaledThresholds(
@@ -118,8 +112,9 @@ export function cornerAt(
   const high = ladders.up.levels, low = ladders.down.levels;
   const highSteps = ladders.up.steps / scale;
   const lowSteps = ladders.down.steps / scale;
-  ps.fill(0);
-  qs.fill(0);
+  // The four sums take turns; which of them a value comes to last makes no
+  // difference, as they are two pairs in any case.
+  let p = 0, p1 = 0, p2 = 0, p3 = 0, q = 0, q1 = 0, q2 = 0, q3 = 0;
   for (let i = 0; i < values.length; i++) {
     const x = values[i];
     let level: number;
@@ -135,10 +130,17 @@ export function cornerAt(
       level = high[k];
     }
     const weighed = weights === undefined ? level : weights[i] * level;
-    ps[i & 3] += x * weighed;
-    qs[i & 3] += level * weighed;
+    const nextP = p + x * weighed, nextQ = q + level * weighed;
+    p = p1;
+    p1 = p2;
+    p2 = p3;
+    p3 = nextP;
+    q = q1;
+    q1 = q2;
+    q2 = q3;
+    q3 = nextQ;
   }
-  return { scale, p: sumOf(ps), q: sumOf(qs) };
+  return { scale, p: (p + p2) + (p1 + p3), q: (q + q2) + (q1 + q3) };
 }
 
 /**
