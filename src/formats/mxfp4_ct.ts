@@ -41,9 +41,16 @@ import {
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";
-import { compressedTensorsRules } from "../schemes/mx.ts";
+import { compressedTensorsRules, searchedMx } from "../schemes/mx.ts";
+import { SCALE_SEARCHES } from "../schemes/searched.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
-import type { ComputeDtype } from "../words/scheme.ts";
+import type { ComputeDtype, Scheme } from "../words/scheme.ts";
+import {
+  checkImportance,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 
 const NAME = "mxfp4_ct";
 const GROUP = 32;
@@ -55,7 +62,7 @@ const SCHEME: FloatScheme = {
 };
 
 /** Options of the format `mxfp4_ct`. */
-export interface Mxfp4CtOptions {
+export interface Mxfp4CtOptions extends SearchOptions {
   /** The type that the weights have in the library, on which rounding depends: `"BF16"` (the default) or another. */
   readonly inputDtype?: ComputeDtype;
   /** The type that values are rounded to: `"BF16"` (the default), whatever the weights were, or another. */
@@ -63,7 +70,9 @@ export interface Mxfp4CtOptions {
 }
 
 /** `mxfp4_ct` options with everything filled in. */
-export type ResolvedMxfp4CtOptions = Required<Mxfp4CtOptions>;
+export type ResolvedMxfp4CtOptions =
+  & Required<Omit<Mxfp4CtOptions, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 /** The arrays of an `mxfp4_ct` tensor. */
 export interface Mxfp4CtParts {
@@ -120,8 +129,12 @@ export const mxfp4_ct: Format<
       "type of the weights in the library",
     ),
     computeDtype: dtypeOption("BF16", true, "type that values are rounded to"),
+    ...searchSchema(SCALE_SEARCHES),
   },
-  check: (_options, shape) => checkWholeGroups(NAME, GROUP, shape),
+  check(options, shape): void {
+    checkImportance(NAME, options);
+    checkWholeGroups(NAME, GROUP, shape);
+  },
   checkNumbers: ({ weight_scale }) =>
     checkExponents(NAME, "weight_scale", weight_scale),
   like: ({ computeDtype }): Mxfp4CtOptions => ({ computeDtype }),
@@ -133,15 +146,18 @@ export const mxfp4_ct: Format<
     const weight_scale = exponentPart("U8", GROUP, shape);
     return { matrix: matrixOf(shape), parts: { weight_packed, weight_scale } };
   },
-  scheme: (shape, { inputDtype, computeDtype }) =>
-    e2m1Scheme({
+  scheme(shape, options): Scheme {
+    const { inputDtype, computeDtype } = options;
+    const scheme = e2m1Scheme({
       ...compressedTensorsRules(inputDtype),
       matrix: matrixOf(shape),
       group: GROUP,
       grid: E2M1,
       inputDtype,
       computeDtype,
-    }),
+    });
+    return searchedMx(scheme, options, rowLength(shape));
+  },
   convention: {
     entries: {
       weight_packed: "{stem}.weight_packed",

@@ -31,21 +31,30 @@ import {
 import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";
-import { decodeByHalves, torchaoRules } from "../schemes/mx.ts";
+import { decodeByHalves, searchedMx, torchaoRules } from "../schemes/mx.ts";
+import { SCALE_SEARCHES } from "../schemes/searched.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
-import type { ComputeDtype } from "../words/scheme.ts";
+import type { ComputeDtype, Scheme } from "../words/scheme.ts";
+import {
+  checkImportance,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 
 const NAME = "mxfp4_hf";
 const GROUP = 32;
 
 /** Options of the format `mxfp4_hf`. */
-export interface Mxfp4HfOptions {
+export interface Mxfp4HfOptions extends SearchOptions {
   /** The type that values are rounded to: `"BF16"` (the default), as in transformers, or another. */
   readonly computeDtype?: ComputeDtype;
 }
 
 /** `mxfp4_hf` options with everything filled in. */
-export type ResolvedMxfp4HfOptions = Required<Mxfp4HfOptions>;
+export type ResolvedMxfp4HfOptions =
+  & Required<Omit<Mxfp4HfOptions, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 /** The arrays of an `mxfp4_hf` tensor. */
 export interface Mxfp4HfParts {
@@ -107,24 +116,32 @@ export const mxfp4_hf: Format<
   errorBound: 0.25,
   options: {
     computeDtype: dtypeOption("BF16", true, "type that values are rounded to"),
+    ...searchSchema(SCALE_SEARCHES),
   },
-  check: (_options, shape) => checkWholeGroups(NAME, GROUP, shape),
+  check(options, shape): void {
+    checkImportance(NAME, options);
+    checkWholeGroups(NAME, GROUP, shape);
+  },
   like: ({ computeDtype }): Mxfp4HfOptions => ({ computeDtype }),
   layout(shape) {
     const scales = exponentPart("U8", GROUP, shape);
     const blocks = packedRows({ dtype: "U8", shape: [...scales.shape, 16] });
     return { matrix: matrixOf(shape), parts: { blocks, scales } };
   },
-  scheme: (shape, { computeDtype }) => ({
-    ...e2m1Scheme({
-      ...torchaoRules("floor", computeDtype),
-      matrix: matrixOf(shape),
-      group: GROUP,
-      grid: E2M1,
-      computeDtype,
-    }),
-    decode: decodeByHalves(GROUP, computeDtype),
-  }),
+  scheme(shape, options): Scheme {
+    const { computeDtype } = options;
+    const scheme = {
+      ...e2m1Scheme({
+        ...torchaoRules("floor", computeDtype),
+        matrix: matrixOf(shape),
+        group: GROUP,
+        grid: E2M1,
+        computeDtype,
+      }),
+      decode: decodeByHalves(GROUP, computeDtype),
+    };
+    return searchedMx(scheme, options, rowLength(shape));
+  },
   convention: {
     entries: { blocks: "{name}_blocks", scales: "{name}_scales" },
     needed: ["blocks", "scales"],

@@ -33,21 +33,30 @@ import {
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";
-import { MODELOPT_RULES } from "../schemes/mx.ts";
+import { MODELOPT_RULES, searchedMx } from "../schemes/mx.ts";
+import { SCALE_SEARCHES } from "../schemes/searched.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
-import type { ComputeDtype } from "../words/scheme.ts";
+import type { ComputeDtype, Scheme } from "../words/scheme.ts";
+import {
+  checkImportance,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 
 const NAME = "mxfp4_modelopt";
 const GROUP = 32;
 
 /** Options of the format `mxfp4_modelopt`. */
-export interface Mxfp4ModeloptOptions {
+export interface Mxfp4ModeloptOptions extends SearchOptions {
   /** The type that values are rounded to when they are computed from codes: `"F32"` (the default), or that of the weights before. */
   readonly computeDtype?: ComputeDtype;
 }
 
 /** `mxfp4_modelopt` options with everything filled in. */
-export type ResolvedMxfp4ModeloptOptions = Required<Mxfp4ModeloptOptions>;
+export type ResolvedMxfp4ModeloptOptions =
+  & Required<Omit<Mxfp4ModeloptOptions, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 /** The arrays of an `mxfp4_modelopt` tensor. */
 export interface Mxfp4ModeloptParts {
@@ -113,8 +122,12 @@ export const mxfp4_modelopt: Format<
   errorBound: 0.2 + 1e-6,
   options: {
     computeDtype: dtypeOption("F32", true, "type that values are rounded to"),
+    ...searchSchema(SCALE_SEARCHES),
   },
-  check: (_options, shape) => checkWholeGroups(NAME, GROUP, shape),
+  check(options, shape): void {
+    checkImportance(NAME, options);
+    checkWholeGroups(NAME, GROUP, shape);
+  },
   checkNumbers: ({ weight_scale }) =>
     checkExponents(NAME, "weight_scale", weight_scale),
   like: ({ computeDtype }): Mxfp4ModeloptOptions => ({ computeDtype }),
@@ -126,14 +139,17 @@ export const mxfp4_modelopt: Format<
     const weight_scale = exponentPart("U8", GROUP, shape);
     return { matrix: matrixOf(shape), parts: { weight, weight_scale } };
   },
-  scheme: (shape, { computeDtype }) =>
-    e2m1Scheme({
+  scheme(shape, options): Scheme {
+    const { computeDtype } = options;
+    const scheme = e2m1Scheme({
       ...MODELOPT_RULES,
       matrix: matrixOf(shape),
       group: GROUP,
       grid: E2M1,
       computeDtype,
-    }),
+    });
+    return searchedMx(scheme, options, rowLength(shape));
+  },
   convention: {
     entries: { weight: "{stem}.weight", weight_scale: "{stem}.weight_scale" },
     needed: ["weight", "weight_scale"],

@@ -37,15 +37,22 @@ import { describedAs } from "../model/torchao_checkpoint.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";
-import { type ScaleRule, torchaoRules } from "../schemes/mx.ts";
+import { type ScaleRule, searchedMx, torchaoRules } from "../schemes/mx.ts";
+import { SCALE_SEARCHES } from "../schemes/searched.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
-import type { ComputeDtype } from "../words/scheme.ts";
+import type { ComputeDtype, Scheme } from "../words/scheme.ts";
+import {
+  checkImportance,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 
 const NAME = "mxfp4_torchao";
 const GROUP = 32;
 
 /** Options of the format `mxfp4_torchao`. */
-export interface Mxfp4TorchaoOptions {
+export interface Mxfp4TorchaoOptions extends SearchOptions {
   /** How exponents are found, `ScaleCalculationMode` in the library: `"floor"` (its default), `"even"`, `"ceil"` or `"rceil"`. */
   readonly scaleRule?: ScaleRule;
   /** The type that values are rounded to, in the library that of the weights before: `"BF16"` by default. */
@@ -53,7 +60,9 @@ export interface Mxfp4TorchaoOptions {
 }
 
 /** `mxfp4_torchao` options with everything filled in. */
-export type ResolvedMxfp4TorchaoOptions = Required<Mxfp4TorchaoOptions>;
+export type ResolvedMxfp4TorchaoOptions =
+  & Required<Omit<Mxfp4TorchaoOptions, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 /** The arrays of an `mxfp4_torchao` tensor. */
 export interface Mxfp4TorchaoParts {
@@ -119,8 +128,12 @@ export const mxfp4_torchao: Format<
       help: "how exponents are found",
     },
     computeDtype: dtypeOption("BF16", true, "type that values are rounded to"),
+    ...searchSchema(SCALE_SEARCHES),
   },
-  check: (_options, shape) => checkWholeGroups(NAME, GROUP, shape),
+  check(options, shape): void {
+    checkImportance(NAME, options);
+    checkWholeGroups(NAME, GROUP, shape);
+  },
   checkNumbers: ({ _weight_scale }) =>
     checkExponents(NAME, "_weight_scale", _weight_scale),
   like: ({ computeDtype }): Mxfp4TorchaoOptions => ({ computeDtype }),
@@ -132,14 +145,17 @@ export const mxfp4_torchao: Format<
     const _weight_scale = exponentPart("F8_E8M0", GROUP, shape);
     return { matrix: matrixOf(shape), parts: { _weight_qdata, _weight_scale } };
   },
-  scheme: (shape, { scaleRule, computeDtype }) =>
-    e2m1Scheme({
+  scheme(shape, options): Scheme {
+    const { scaleRule, computeDtype } = options;
+    const scheme = e2m1Scheme({
       ...torchaoRules(scaleRule, computeDtype),
       matrix: matrixOf(shape),
       group: GROUP,
       grid: E2M1,
       computeDtype,
-    }),
+    });
+    return searchedMx(scheme, options, rowLength(shape));
+  },
   convention: {
     entries: {
       _weight_qdata: "{stem}._weight_qdata",

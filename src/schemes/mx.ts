@@ -15,8 +15,11 @@ import {
 } from "../numeric/e8m0.ts";
 import { f32ToF16 } from "../numeric/f16.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
+import type { ResolvedSearchOptions } from "../words/search.ts";
 import type { E2M1Plan } from "./e2m1.ts";
 import { E2M1 } from "./grids.ts";
+import { scalePlan, searched } from "./searched.ts";
+import { E8M0_EXPONENTS, holdsE2M1, listedScales } from "./stored_scale.ts";
 import { decodeGroups } from "./tiles.ts";
 
 const { abs, fround, max } = Math;
@@ -130,3 +133,24 @@ export const MODELOPT_RULES: MxRules = {
   steps: { factor: decodeE8M0, rule: "low" },
   scale: decodeE8M0,
 };
+
+const SCALES = /* @__PURE__ */ listedScales(
+  E8M0_EXPONENTS,
+  decodeE8M0,
+  holdsE2M1,
+);
+
+const SEARCH = /* @__PURE__ */ scalePlan(
+  E2M1.values,
+  "exponent",
+  () => SCALES,
+);
+
+/** The scheme with exponents that are searched, where that is asked for. */
+export function searchedMx(
+  scheme: Scheme,
+  options: ResolvedSearchOptions,
+  columns: number,
+): Scheme {
+  return searched(scheme, SEARCH, options, columns);
+}
