@@ -22,18 +22,27 @@ import { F32 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { defineFormat } from "../model/define.ts";
 import { NF4_ORT_THRESHOLDS } from "../numeric/codebooks.ts";
-import { sizeOf } from "../numeric/shape.ts";
+import { rowLength, sizeOf } from "../numeric/shape.ts";
 import {
   codebookOf,
   codebookScheme,
   FP4_CODEBOOK,
 } from "../schemes/codebook.ts";
 import { FP4, NF4 } from "../schemes/grids.ts";
+import { SCALE_SEARCHES, scalePlan, searched } from "../schemes/searched.ts";
+import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
+import type { Scheme } from "../words/scheme.ts";
+import {
+  checkImportance,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import type { Matrix } from "../words/window.ts";
 
 /** Options of the format `matmul_bnb4`. */
-export interface MatmulBnb4Options {
+export interface MatmulBnb4Options extends SearchOptions {
   /** What codes stand for: `"nf4"` (the default; the operator's `quant_type` 1) or `"fp4"` (0). */
   readonly quantType?: "nf4" | "fp4";
   /** How many values share a scale, `block_size` of the operator: a power of two from 16 to 4096; 64 by default. */
@@ -41,7 +50,9 @@ export interface MatmulBnb4Options {
 }
 
 /** `matmul_bnb4` options with everything filled in. */
-export type ResolvedMatmulBnb4Options = Required<MatmulBnb4Options>;
+export type ResolvedMatmulBnb4Options =
+  & Required<Omit<MatmulBnb4Options, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 /** The arrays of a `matmul_bnb4` tensor. */
 export interface MatmulBnb4Parts {
@@ -54,6 +65,13 @@ export interface MatmulBnb4Parts {
 const KINDS = {
   nf4: { grid: NF4, codebook: codebookOf(NF4.values, NF4_ORT_THRESHOLDS) },
   fp4: { grid: FP4, codebook: FP4_CODEBOOK },
+};
+
+const SCALES = scalesIn("F32");
+
+const SEARCHES = {
+  nf4: scalePlan(NF4.values, "scale", () => SCALES),
+  fp4: scalePlan(FP4.values, "scale", () => SCALES),
 };
 
 function flat(shape: readonly number[]): Matrix {
@@ -104,8 +122,10 @@ export const matmul_bnb4: Format<
       kept: true,
       help: "values that share a scale",
     },
+    ...searchSchema(SCALE_SEARCHES),
   },
-  like: ({ grid, fields, groupedBy }) => ({
+  check: (options) => checkImportance("matmul_bnb4", options),
+  like: ({ grid, fields, groupedBy }): MatmulBnb4Options => ({
     quantType: grid.name === "fp4" ? "fp4" : "nf4",
     blockSize: fields[groupedBy]?.span.columns,
   }),
@@ -130,12 +150,15 @@ export const matmul_bnb4: Format<
       },
     };
   },
-  scheme: (shape, { quantType, blockSize }) =>
-    codebookScheme({
+  scheme(shape, options): Scheme {
+    const { quantType, blockSize } = options;
+    const scheme = codebookScheme({
       ...KINDS[quantType],
       matrix: flat(shape),
       blockSize,
       computeDtype: "F32",
       arithmetic: "onnxruntime",
-    }),
+    });
+    return searched(scheme, SEARCHES[quantType], options, rowLength(shape));
+  },
 });
