@@ -15,6 +15,7 @@
  * @module
  */
 import "./src/kernels/install.ts";
+import "./src/kernels/install_scales.ts";
 
 export {
   dequantizeFromInt4,

@@ -4,6 +4,7 @@
  * @module
  */
 import "../src/kernels/install.ts";
+import "../src/kernels/install_scales.ts";
 import { allocateInArena } from "../src/kernels/arena.ts";
 
 type AnyArray = ArrayBufferView & {

@@ -1,5 +1,6 @@
 /** Searched scales in every format that has them: never worse, as good as they have to be, refused where they cannot be. */
 import "../src/kernels/install.ts";
+import "../src/kernels/install_scales.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { compare } from "../src/compare.ts";
 import { formats } from "../src/formats.ts";

@@ -61,6 +61,7 @@ function* edges(
 Deno.test("the command line has the WebAssembly kernels", async () => {
   const modules = await reachable("cli.ts");
   assert(modules.has("src/kernels/install.ts"));
+  assert(modules.has("src/kernels/install_scales.ts"));
   assert(modules.has("src/kernels/module.ts"));
 });
 

@@ -23,6 +23,9 @@ export interface KernelModule {
 /** The kernels of the core; see {@linkcode useKernels}. */
 const CORE: { base64?: string } = {};
 
+/** The kernel of searches for scales; see {@linkcode useScaleKernels}. */
+const SCALES: { base64?: string } = {};
+
 /** A compiled kernel: counts, pointers and numbers in, 0 or 1 out. */
 export type WasmKernel = (...operands: number[]) => number;
 
@@ -72,6 +75,15 @@ const compiledModules = new Map<KernelModule, Compiled>();
  */
 export function useKernels(kernels: string): void {
   CORE.base64 = kernels;
+}
+
+/**
+ * Says what the kernel of searches for scales is.
+ *
+ * @param kernels The compiled module in base64.
+ */
+export function useScaleKernels(kernels: string): void {
+  SCALES.base64 = kernels;
 }
 
 function compile(module: KernelModule): Compiled {
@@ -185,6 +197,35 @@ function instanceIn(
     instances.set(module, instance);
   }
   return instance;
+}
+
+/**
+ * Calls a kernel of searches for scales on what lies in the room of an instance.
+ *
+ * @param instance The core's instance in whose memory the data is.
+ * @param name What the kernel is exported as.
+ * @param operands Its operands.
+ * @returns What it returns; undefined where no entry point brought it along.
+ */
+export function callScaleKernel(
+  instance: Instance,
+  name: string,
+  operands: readonly number[],
+): number | undefined {
+  const arena = arenas.get(instance.memory.buffer);
+  if (SCALES.base64 === undefined || !arena) return undefined;
+  const scales = instanceIn(arena, SCALES);
+  if (scales.room > instance.room) {
+    throw new Error(
+      "The kernel of scales needs more room than others leave it",
+    );
+  }
+  const memory = new Uint8Array(instance.memory.buffer);
+  // Constants of all modules lie in the same place.
+  restore(scales, memory);
+  const result = scales.kernels[name](...operands);
+  restore(instance, memory);
+  return result;
 }
 
 let generic: Arena | undefined;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { callScaleKernel } from "../kernels/arena.ts";
 import { sharedInstance } from "../kernels/room.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import type { Span, Tile } from "../words/tile.ts";
@@ -11,7 +12,7 @@ import type { ScaleSearch } from "../words/search.ts";
 import type { Ladder, Ladders } from "./ladder.ts";
 import { STARTS } from "./scale_search.ts";
 import type { StoredScales } from "./stored_scale.ts";
-import { COMPUTE_DTYPES, resultOf } from "./tiles.ts";
+import { COMPUTE_DTYPES, groupsOf } from "./tiles.ts";
 
 const { fround } = Math;
 
@@ -179,7 +180,12 @@ export function searchTile(
   new Uint8Array(memory.buffer, memory.byteOffset, record.length).set(record);
   const { codes, fields } = tile;
   const arrays = [values, weights ?? values, codes, fields[role], memory];
-  const weighed = [weights ? 1 : 0];
-  const result = resultOf("search_scales", tile, span, arrays, weighed);
+  const instance = sharedInstance(...arrays), groups = groupsOf(tile, span);
+  if (!instance || !groups) return "unable";
+  const result = callScaleKernel(instance, "search_scales", [
+    ...groups,
+    ...arrays.map(({ byteOffset }) => byteOffset),
+    weights ? 1 : 0,
+  ]);
   return OUTCOMES[result ?? 2];
 }

@@ -19,26 +19,21 @@ const { fround } = Math;
 
 // ---- which kernel, over which groups ----
 
-/** Runs a kernel over the groups of a tile; undefined where there is none. */
-export function resultOf(
+/** Runs a kernel of src/kernels/wasm/tile*.ts over the groups of a tile; false where there is none or it declines. */
+function done(
   name: string,
   tile: Tile,
   span: Span,
   arrays: readonly ArrayBufferView[],
   numbers: readonly number[] = [],
-): number | undefined {
+): boolean {
   const instance = sharedInstance(...arrays);
   const groups = instance && groupsOf(tile, span);
-  return groups && kernelOf(instance, name)(
-    ...groups,
-    ...arrays.map(({ byteOffset }) => byteOffset),
-    ...numbers,
-  );
-}
-
-/** Runs a kernel of src/kernels/wasm/tile*.ts; false where there is none or it declines. */
-function done(...call: Parameters<typeof resultOf>): boolean {
-  return resultOf(...call) === 0;
+  return groups !== undefined && kernelOf(instance!, name)(
+        ...groups,
+        ...arrays.map(({ byteOffset }) => byteOffset),
+        ...numbers,
+      ) === 0;
 }
 
 function kernelOf({ kernels }: Instance, name: string): WasmKernel {
@@ -46,7 +41,7 @@ function kernelOf({ kernels }: Instance, name: string): WasmKernel {
 }
 
 /** Rows, columns, length of a row's first group and of the others, bytes between the numbers of rows; undefined where a tile has groups above each other. */
-function groupsOf(
+export function groupsOf(
   tile: Tile,
   { rows, columns }: Span,
 ): [number, number, number, number, number] | undefined {

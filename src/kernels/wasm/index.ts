@@ -17,7 +17,6 @@ export { tile_check, tile_decode, tile_fit, tile_magnitudes, tile_ranges } from 
 export { tile_encode_e2m1, tile_encode_ranks, tile_encode_steps } from "./tile_encode";
 export { tile_pack, tile_pack_columns, tile_unpack, tile_unpack_columns } from "./tile_pack";
 export { tile_round } from "./tile_round";
-export { search_scales } from "./scale_search";
 export { q4_0_dequantize, q4_0_quantize, q4_1_dequantize, q4_1_quantize } from "./q4";
 
 // Where the constants and the kernels' own workspace end and the engine's scratch space begins.

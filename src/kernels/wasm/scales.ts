@@ -1,0 +1,8 @@
+// The search for scales, a module of its own. The rules are those of index.ts.
+
+import { workspaceEnd } from "./common";
+
+export { search_scales } from "./scale_search";
+
+export function scratch_start(): usize { return workspaceEnd(); }
+export function constants_end(): usize { return __data_end; }
