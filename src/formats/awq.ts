@@ -50,7 +50,6 @@ import type { Codec, Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
-  checkImportance,
   type ResolvedSearchOptions,
   type SearchOptions,
   searchSchema,
@@ -109,7 +108,6 @@ const SEARCH = integerPlan({ symmetric: false, dtype: "F16" });
 
 function check(options: ResolvedAwqOptions, shape: readonly number[]): void {
   const { groupSize } = options;
-  checkImportance("awq", options);
   checkMatrix("awq", shape);
   checkWholeGroups("awq", shape, groupSize);
   const { rows: outputs } = matrixOf(shape);

@@ -60,7 +60,6 @@ import type { Layout, PartPlan } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {
-  checkImportance,
   checkSearch,
   type ResolvedSearchOptions,
   type SearchOptions,
@@ -129,7 +128,6 @@ function check(
   shape: readonly number[],
 ): void {
   const { groupSize, actOrder, symmetric } = options;
-  checkImportance("compressed_tensors", options);
   checkSearch(options, searchOf(options).able, `symmetric: ${symmetric}`);
   checkMatrix("compressed_tensors", shape);
   checkWholeGroups("compressed_tensors", shape, groupSize);

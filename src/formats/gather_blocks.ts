@@ -41,7 +41,6 @@ import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
-  checkImportance,
   checkSearch,
   type ResolvedSearchOptions,
   type SearchOptions,
@@ -93,7 +92,6 @@ function searchOf({ symmetric }: ResolvedGatherBlocksOptions): SearchPlan {
 
 function check(options: ResolvedGatherBlocksOptions): void {
   const { able } = searchOf(options);
-  checkImportance("gather_blocks", options);
   checkSearch(options, able, `symmetric: ${options.symmetric}`);
 }
 

@@ -59,7 +59,6 @@ import type { Codec, Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
-  checkImportance,
   checkSearch,
   type ResolvedSearchOptions,
   type SearchOptions,
@@ -174,7 +173,6 @@ function groupOf(
 }
 
 function check(options: ResolvedGptqOptions, shape: readonly number[]): void {
-  checkImportance("gptq", options);
   checkSearch(
     options,
     searchOf(options).able,

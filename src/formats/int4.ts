@@ -68,7 +68,6 @@ import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { EncodeContext, Ranges, Scheme } from "../words/scheme.ts";
 import {
-  checkImportance,
   checkSearch,
   isSearched,
   type ResolvedSearchOptions,
@@ -405,7 +404,6 @@ function searchOf({ scaleMethod }: ResolvedInt4Options): SearchPlan {
 
 function check(options: ResolvedInt4Options): void {
   const { groupSize, range, scaleMethod } = options;
-  checkImportance("int4", options);
   checkSearch(
     options,
     range ? [] : searchOf(options).able,

@@ -47,7 +47,6 @@ import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {
-  checkImportance,
   type ResolvedSearchOptions,
   type SearchOptions,
   searchSchema,
@@ -93,7 +92,6 @@ function check(
   shape: readonly number[],
 ): void {
   const { groupSize } = options;
-  checkImportance("int4_modelopt", options);
   checkMatrix("int4_modelopt", shape);
   checkWholeGroups("int4_modelopt", shape, groupSize);
   const { rows } = matrixOf(shape);

@@ -34,7 +34,6 @@ import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
-  checkImportance,
   type ResolvedSearchOptions,
   type SearchOptions,
   searchSchema,
@@ -124,7 +123,6 @@ export const matmul_bnb4: Format<
     },
     ...searchSchema(SCALE_SEARCHES),
   },
-  check: (options) => checkImportance("matmul_bnb4", options),
   like: ({ grid, fields, groupedBy }): MatmulBnb4Options => ({
     quantType: grid.name === "fp4" ? "fp4" : "nf4",
     blockSize: fields[groupedBy]?.span.columns,

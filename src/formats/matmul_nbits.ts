@@ -43,7 +43,6 @@ import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
-  checkImportance,
   checkSearch,
   type ResolvedSearchOptions,
   type SearchOptions,
@@ -171,7 +170,6 @@ function searchOf(
 }
 
 function check(options: ResolvedMatMulNBitsOptions): void {
-  checkImportance("matmul_nbits", options);
   const { able } = searchOf(options);
   checkSearch(options, able, `symmetric: ${options.symmetric}`);
 }

@@ -80,7 +80,6 @@ import type {
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import {
-  checkImportance,
   checkSearch,
   type ResolvedSearchOptions,
   type SearchOptions,
@@ -197,7 +196,6 @@ function check(
   shape: readonly number[],
 ): void {
   const { mode, groupSize, globalScale } = options;
-  checkImportance(NAME, options);
   const able = mode === "affine" ? BIAS_SEARCHES : SCALE_SEARCHES;
   checkSearch(options, able, `mode "${mode}"`);
   if (!GROUP_SIZES[mode].includes(groupSize)) {

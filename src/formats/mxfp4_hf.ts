@@ -36,7 +36,6 @@ import { SCALE_SEARCHES } from "../schemes/searched.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {
-  checkImportance,
   type ResolvedSearchOptions,
   type SearchOptions,
   searchSchema,
@@ -118,10 +117,7 @@ export const mxfp4_hf: Format<
     computeDtype: dtypeOption("BF16", true, "type that values are rounded to"),
     ...searchSchema(SCALE_SEARCHES),
   },
-  check(options, shape): void {
-    checkImportance(NAME, options);
-    checkWholeGroups(NAME, GROUP, shape);
-  },
+  check: (_options, shape) => checkWholeGroups(NAME, GROUP, shape),
   like: ({ computeDtype }): Mxfp4HfOptions => ({ computeDtype }),
   layout(shape) {
     const scales = exponentPart("U8", GROUP, shape);

@@ -38,7 +38,6 @@ import { SCALE_SEARCHES } from "../schemes/searched.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {
-  checkImportance,
   type ResolvedSearchOptions,
   type SearchOptions,
   searchSchema,
@@ -124,10 +123,7 @@ export const mxfp4_modelopt: Format<
     computeDtype: dtypeOption("F32", true, "type that values are rounded to"),
     ...searchSchema(SCALE_SEARCHES),
   },
-  check(options, shape): void {
-    checkImportance(NAME, options);
-    checkWholeGroups(NAME, GROUP, shape);
-  },
+  check: (_options, shape) => checkWholeGroups(NAME, GROUP, shape),
   checkNumbers: ({ weight_scale }) =>
     checkExponents(NAME, "weight_scale", weight_scale),
   like: ({ computeDtype }): Mxfp4ModeloptOptions => ({ computeDtype }),

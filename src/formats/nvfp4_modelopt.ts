@@ -49,7 +49,6 @@ import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {
-  checkImportance,
   type ResolvedSearchOptions,
   type SearchOptions,
   searchSchema,
@@ -151,10 +150,9 @@ function scheme(
 }
 
 function check(
-  options: ResolvedNvfp4ModeloptOptions,
+  _options: ResolvedNvfp4ModeloptOptions,
   shape: readonly number[],
 ): void {
-  checkImportance(NAME, options);
   const columns = rowLength(shape);
   if (columns % GROUP === 0) return;
   throw new RangeError(

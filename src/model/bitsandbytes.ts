@@ -48,7 +48,6 @@ import type { Layout, PartPlan } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Grid, Scheme } from "../words/scheme.ts";
 import {
-  checkImportance,
   checkSearch,
   type ResolvedSearchOptions,
   type SearchOptions,
@@ -198,7 +197,6 @@ export function bitsandbytesFormat<Name extends string>(
     errorBound,
     options: OPTIONS,
     check(options, shape): void {
-      checkImportance(name, options);
       if (options.nested) checkSearch(options, [], "nested scales");
       check(options, shape);
     },

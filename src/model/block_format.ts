@@ -19,7 +19,6 @@ import { searched, type SearchPlan } from "../schemes/searched.ts";
 import type { Coder, Format, Part } from "../words/format.ts";
 import type { Schema } from "../words/schema.ts";
 import {
-  checkImportance,
   isSearched,
   type ResolvedSearchOptions,
   type SearchOptions,
@@ -163,8 +162,7 @@ export function blockFormat<Name extends string>(
     groupSize: fields[spec.groupedBy].span.columns,
     bitsPerValue: bytes * 8 / values,
     options: optionsOf(spec),
-    check(options, shape): void {
-      if (!spec.encodeWeighted) checkImportance(name, options);
+    check(_options, shape): void {
       const columns = rowLength(shape);
       if (columns % values === 0) return;
       throw new RangeError(

@@ -7,6 +7,7 @@
 import type { Coder, Convention, Format, Part } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
 import { keptOptions, resolveOptions, type Schema } from "../words/schema.ts";
+import { checkImportance } from "../words/search.ts";
 import type { Scheme } from "../words/scheme.ts";
 import { rowLength } from "../numeric/shape.ts";
 import { whole } from "../words/window.ts";
@@ -97,6 +98,7 @@ export function defineFormat<
         rowLength(shape),
       ) as R;
       const resolved = complete ? complete(checked, shape) : checked;
+      checkImportance(spec.name, schema, resolved);
       check?.(resolved, shape);
       return resolved;
     },

@@ -112,13 +112,16 @@ export function checkSearch(
  * Throws a RangeError where weights are given to a reference that weighs nothing.
  *
  * @param name The format.
+ * @param schema Its options.
  * @param options What is asked for.
  */
 export function checkImportance(
   name: string,
+  schema: Schema<object>,
   options: ResolvedSearchOptions,
 ): void {
   if (options.importance === undefined || isSearched(options)) return;
+  if (isWeighedByReference(schema)) return;
   throw new RangeError(
     `Cannot use importance: the reference of ${name} weighs no columns; choose another search`,
   );
