@@ -10,6 +10,7 @@ import {
   type Flag,
   UsageError,
 } from "./command.ts";
+import { alternatives } from "./text.ts";
 import { printable } from "../files/errors.ts";
 import { didYouMean } from "./suggest.ts";
 
@@ -185,7 +186,7 @@ export function choice<T extends string>(
   if (given === undefined || chosen !== undefined) return chosen;
   throw new UsageError(
     `Flag --${name} cannot be ${printable(given)}: it is ${
-      choices.join(" or ")
+      alternatives(choices)
     }`,
   );
 }

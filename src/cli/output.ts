@@ -30,7 +30,7 @@ import type { ByteWriter } from "../stream/bytes.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import type { Progress } from "./progress.ts";
 import type { Io } from "./terminal.ts";
-import { bytes } from "./text.ts";
+import { alternatives, bytes } from "./text.ts";
 
 /** A container that can be written. */
 export type OutputContainer =
@@ -130,10 +130,12 @@ export function outputOf(
     : ENDINGS.find(([ending]) => path.toLowerCase().endsWith(ending))?.[1];
   if (container === undefined || !allowed.includes(container)) {
     const endings = allowed.map((name) =>
-      name === "folder" ? "/ for a checkpoint" : `.${name}`
-    ).join(" or ");
+      name === "folder" ? "/ for a folder" : `.${name}`
+    );
     throw new UsageError(
-      `Cannot write ${printable(path)}: the output must end in ${endings}${
+      `Cannot write ${printable(path)}: the output must end in ${
+        alternatives(endings)
+      }${
         container === "npy" ? ", as .npy holds one array of plain numbers" : ""
       }`,
     );

@@ -32,6 +32,12 @@ export function countOf(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
 
+/** Words to choose from: "a, b or c". */
+export function alternatives(words: readonly string[]): string {
+  const [last] = words.slice(-1), before = words.slice(0, -1);
+  return before.length === 0 ? last : `${before.join(", ")} or ${last}`;
+}
+
 /** A number that JSON can hold: null for infinity and NaN. */
 export function jsonNumber(value: number): number | null {
   return Number.isFinite(value) ? value : null;
