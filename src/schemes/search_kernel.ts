@@ -154,38 +154,82 @@ export type Outcome = "done" | "left" | "unable";
 
 const OUTCOMES: readonly Outcome[] = ["done", "left", "unable"];
 
+/** Values of a tile and their weights; all the same where absent. */
+export interface SearchedTile {
+  /** The values. */
+  readonly values: Float32Array;
+  /** The weight of each. */
+  readonly weights?: Float32Array;
+  /** Receives numbers and codes. */
+  readonly tile: Tile;
+  /** The area that shares a scale. */
+  readonly span: Span;
+}
+
+/** Calls a kernel with records, the fields of some roles and numbers at the end; the scale's role is the first. */
+function call(
+  name: string,
+  { values, weights, tile, span }: SearchedTile,
+  [role, ...others]: readonly string[],
+  jobs: readonly SearchJob[],
+  numbers: readonly number[] = [],
+): Outcome {
+  if (span.rows > 1 || !sharedInstance(values, tile.codes)) return "unable";
+  if (!jobs.every(({ ladders }) => isKnown(ladders))) return "unable";
+  const records = jobs.map(recordFor), { length } = records[0];
+  const memory = tile.memory(records.length * length / 4);
+  const bytes = new Uint8Array(
+    memory.buffer,
+    memory.byteOffset,
+    records.length * length,
+  );
+  records.forEach((record, k) => bytes.set(record, k * length));
+  const { codes, fields } = tile;
+  const arrays = [
+    ...[values, weights ?? values, codes, fields[role], memory],
+    ...others.map((other) => fields[other]),
+  ];
+  const instance = sharedInstance(...arrays), groups = groupsOf(tile, span);
+  if (!instance || !groups) return "unable";
+  const result = callScaleKernel(instance, name, [
+    ...groups,
+    ...arrays.map(({ byteOffset }) => byteOffset),
+    weights ? 1 : 0,
+    ...numbers,
+  ]);
+  return OUTCOMES[result ?? 2];
+}
+
 /**
  * Searches all groups of a tile for a single scale; where that is no better than
  * none, they stay as they are.
  *
- * @param values The values.
- * @param weights The weight of each; all the same where absent.
- * @param tile Receives scales and codes.
- * @param span The area that shares a scale.
+ * @param searched The tile.
  * @param role The field of the scale.
  * @param job What is searched for.
  */
 export function searchTile(
-  values: Float32Array,
-  weights: Float32Array | undefined,
-  tile: Tile,
-  span: Span,
+  searched: SearchedTile,
   role: string,
   job: SearchJob,
 ): Outcome {
-  if (span.rows > 1 || !sharedInstance(values, tile.codes)) return "unable";
-  if (!isKnown(job.ladders)) return "unable";
-  const record = recordFor(job);
-  const memory = tile.memory(record.length / 4);
-  new Uint8Array(memory.buffer, memory.byteOffset, record.length).set(record);
-  const { codes, fields } = tile;
-  const arrays = [values, weights ?? values, codes, fields[role], memory];
-  const instance = sharedInstance(...arrays), groups = groupsOf(tile, span);
-  if (!instance || !groups) return "unable";
-  const result = callScaleKernel(instance, "search_scales", [
-    ...groups,
-    ...arrays.map(({ byteOffset }) => byteOffset),
-    weights ? 1 : 0,
-  ]);
-  return OUTCOMES[result ?? 2];
+  return call("search_scales", searched, [role], [job]);
+}
+
+/**
+ * The same for a scale and a zero point of 0 … 15, in the fields `scale` and `zero`.
+ *
+ * @param searched The tile.
+ * @param jobs What is searched for with each zero point.
+ * @param least The smallest zero point.
+ * @param reach How many on either side of the first one are tried.
+ */
+export function searchZeros(
+  searched: SearchedTile,
+  jobs: readonly SearchJob[],
+  least: number,
+  reach: number,
+): Outcome {
+  const roles = ["scale", "zero"];
+  return call("search_zeros", searched, roles, jobs, [least, reach]);
 }

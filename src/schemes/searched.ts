@@ -27,7 +27,12 @@ import {
   HURRIED,
 } from "./affine_fit.ts";
 import { UINT4 } from "./grids.ts";
-import { type Outcome, searchTile } from "./search_kernel.ts";
+import {
+  type Outcome,
+  type SearchedTile,
+  searchTile,
+  searchZeros,
+} from "./search_kernel.ts";
 import { nearestListed, scalesIn, type StoredScales } from "./stored_scale.ts";
 
 /** Where the numbers of a group go. */
@@ -59,13 +64,7 @@ export interface SearchPlan {
   /** Searches one. */
   readonly refit: Refit;
   /** Searches all of a tile at once, each value by its weight, to the same bits; where that is not always possible, it says so. */
-  readonly refitTile?: (
-    values: Float32Array,
-    weights: Float32Array | undefined,
-    tile: Tile,
-    span: Span,
-    search: ScaleSearch,
-  ) => Outcome;
+  readonly refitTile?: (searched: SearchedTile, search: ScaleSearch) => Outcome;
 }
 
 /**
@@ -96,7 +95,7 @@ export function searched(
       const weights = options.importance &&
         weightsOf(options.importance, columns, tile);
       const refitTile = () =>
-        plan.refitTile?.(values, weights, tile, span, search) ?? "unable";
+        plan.refitTile?.({ values, weights, tile, span }, search) ?? "unable";
       let outcome = alone ? refitTile() : undefined;
       if (outcome === "done") return;
       scheme.encode(values, tile, context);
@@ -192,11 +191,10 @@ export function scalePlan(
       codesAtScale(group.values, ladders(), found.scale, tile.codes, first);
       return true;
     },
-    refitTile(values, weights, tile, span, search): Outcome {
-      const stored = storedOf(tile);
+    refitTile(searched, search): Outcome {
+      const stored = storedOf(searched.tile);
       if (isEmpty(stored)) return "left";
-      const job = { ladders: ladders(), stored, search };
-      return searchTile(values, weights, tile, span, role, job);
+      return searchTile(searched, role, { ladders: ladders(), stored, search });
     },
   };
 }
@@ -276,6 +274,7 @@ export function zeroPlan(stored: StoredScales, least = 0): SearchPlan {
       const { scale, zero } = tile.fields, from = zero[area];
       let best: FoundScale = { scale: 0, score: 0 };
       for (let z = least; z <= 15; z++) {
+        // Where values were too large for the reference its zero point is NaN, and all are tried.
         if (Math.abs(z - from) > REACH[search]) continue;
         const found = find(group, all[z], stored);
         if (!(found.score > best.score)) continue;
@@ -287,6 +286,16 @@ export function zeroPlan(stored: StoredScales, least = 0): SearchPlan {
       const ladders = all[zero[area]];
       codesAtScale(group.values, ladders, best.scale, tile.codes, first);
       return true;
+    },
+    refitTile(searched, search): Outcome {
+      // To the kernel all searches but "fast" are the same, within their reach.
+      const way = search === "fast" ? search : "optimal";
+      const jobs = laddersByZero().map((ladders) => ({
+        ladders,
+        stored,
+        search: way as ScaleSearch,
+      }));
+      return searchZeros(searched, jobs, least, REACH[search]);
     },
   };
 }

@@ -57,9 +57,22 @@ function partsBy(
   }
 }
 
-for (const format of FORMATS) {
+/** With a zero point for each group. */
+const WITH_ZEROS: readonly object[] = [
+  { format: "int4", groupSize: 32, scaleMethod: "affine" },
+  { format: "matmul_nbits", symmetric: false },
+  { format: "gptq", symmetric: false, version: 2, groupSize: 4 },
+  { format: "gptq", symmetric: false, version: 1, groupSize: 4 },
+];
+
+const CASES: readonly (readonly [object, readonly string[]])[] = [
+  ...FORMATS.map((format) => [format, ["fast", "optimal"]] as const),
+  ...WITH_ZEROS.map((format) => [format, ["fast", "optimal", "best"]] as const),
+];
+
+for (const [format, searches] of CASES) {
   Deno.test(`${JSON.stringify(format)} is searched by kernel as in plain JS`, () => {
-    for (const search of ["fast", "optimal"]) {
+    for (const search of searches) {
       for (const [kind, make] of Object.entries(VALUES)) {
         for (const [weighed, weigh] of Object.entries(WEIGHTS)) {
           const values = Float32Array.from({ length: ROWS * COLUMNS }, make);

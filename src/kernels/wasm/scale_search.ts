@@ -17,6 +17,9 @@ const CELLS_END: usize = 6144;
 // Set where they do not fit.
 let crowded: bool = false;
 
+export function startTile(): void { crowded = false; }
+export function isCrowded(): bool { return crowded; }
+
 @inline function copy(to: usize, from: usize): void {
   v128.store(to, v128.load(from));
   store<f64>(to, load<f64>(from, 16), 16);
@@ -184,6 +187,11 @@ function searchBetween(): void {
   climb(point + 2 * POINT_BYTES);
 }
 
+// A score that others have reached: less is of no use.
+let floor: f64 = 0;
+
+export function setFloor(score: f64): void { floor = score; }
+
 // Explores both signs and searches what is left; false where float32 does not do.
 function searchByExploring(): bool {
   const sides: usize = load<u32>(job, Job.SIGNED) ? 2 : 1;
@@ -194,6 +202,7 @@ function searchByExploring(): bool {
     if (!side) base = full;
     exploreSide(BEGIN * side);
   }
+  least = max(least, f32(floor / (base * base)));
   energy = costBeyond(0);
   // Where most is lost whatever the scale, sums cancel.
   if (!(least > <f32>1e-20 && least < <f32>1e30 && least > <f32>0.5 * energy)) return false;
@@ -291,7 +300,7 @@ function searchOneSign(side: f64): void {
   if (optimal) climb(end);
 }
 
-function searchGroup(): void {
+export function searchGroup(): void {
   forget();
   measure();
   setGroup(values, weights, workspace() + TAIL, i32(count));
@@ -305,7 +314,7 @@ function searchGroup(): void {
 }
 
 // Whether weights are 0 alone: the columns count all the same then.
-function weighNothing(from: usize, n: i32): bool {
+export function weighNothing(from: usize, n: i32): bool {
   for (const end = from + (<usize>n << 2); from < end; from += 4) {
     if (load<f32>(from) != 0) return false;
   }
@@ -317,7 +326,7 @@ function fieldOf(scale: f64): f32 {
   return load<f32>(job + (usize(load<u32>(job, Job.COUNT)) << 3) + (usize(nearestListed(scale)) << 2), Job.SCALES);
 }
 
-function prepare(): void {
+export function prepare(): void {
   setLevels(
     load<i32>(job, Job.KIND), f32(-load<f64>(job, Job.LOW)), f32(load<f64>(job, Job.HIGH)),
     f32(load<f64>(job, Job.AT_ZERO)), job + Job.PLANES,

@@ -3,6 +3,7 @@
 import { workspaceEnd } from "./common";
 
 export { search_scales } from "./scale_search";
+export { search_zeros } from "./zero_search";
 
 export function scratch_start(): usize { return workspaceEnd(); }
 export function constants_end(): usize { return __data_end; }
