@@ -145,6 +145,11 @@ function isKnown({ up, down }: Ladders): boolean {
     (up.levels[0] === 0 || levels.every(Number.isInteger));
 }
 
+/** Whether scales are kept as something else, which the kernel does not know. */
+function isInverse(stored: StoredScales): boolean {
+  return stored.kind === "rounded" && stored.fieldOf !== undefined;
+}
+
 /**
  * What came of searching a tile: all groups have new numbers; or some have none
  * that are better than none, or a scheme may have to refuse their values; or they
@@ -174,7 +179,7 @@ export function searchTile(
   job: SearchJob,
 ): Outcome {
   if (span.rows > 1 || !sharedInstance(values, tile.codes)) return "unable";
-  if (!isKnown(job.ladders)) return "unable";
+  if (!isKnown(job.ladders) || isInverse(job.stored)) return "unable";
   const record = recordFor(job);
   const memory = tile.memory(record.length / 4);
   new Uint8Array(memory.buffer, memory.byteOffset, record.length).set(record);

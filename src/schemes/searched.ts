@@ -26,6 +26,12 @@ import {
   fitAffineGroup,
   HURRIED,
 } from "./affine_fit.ts";
+import {
+  areScattered,
+  gathered,
+  type Groups,
+  scatterCodes,
+} from "./gathered.ts";
 import { UINT4 } from "./grids.ts";
 import { type Outcome, searchTile } from "./search_kernel.ts";
 import { nearestListed, scalesIn, type StoredScales } from "./stored_scale.ts";
@@ -90,11 +96,16 @@ export function searched(
   return {
     ...scheme,
     byRange: undefined,
-    // A field of the whole tensor takes all of its values at once.
-    together: field.shared ? span : scheme.together,
+    together: field.shared ? togetherOf(span, scheme) : scheme.together,
     encode(values, tile, context): void {
       const weights = options.importance &&
         weightsOf(options.importance, columns, tile);
+      if (areScattered(tile, span)) {
+        scheme.encode(values, tile, context);
+        const groups = gathered({ values, weights, tile, span });
+        refitAll(plan, groups, search);
+        return scatterCodes(groups.tile, tile, span);
+      }
       const refitTile = () =>
         plan.refitTile?.(values, weights, tile, span, search) ?? "unable";
       let outcome = alone ? refitTile() : undefined;
@@ -106,6 +117,26 @@ export function searched(
       }
     },
   };
+}
+
+/** A field of the whole tensor takes all of its values at once, and what has to be quantized together anyway. */
+function togetherOf(
+  { rows, columns }: Span,
+  { together }: Scheme,
+): Span {
+  return { rows, columns: Math.max(columns, together?.columns ?? 1) };
+}
+
+/** Searches all groups: together where that is possible. */
+function refitAll(
+  { refit, refitTile }: SearchPlan,
+  { values, weights, tile, span }: Groups,
+  search: ScaleSearch,
+): void {
+  const outcome = refitTile?.(values, weights, tile, span, search) ?? "unable";
+  if (outcome === "unable") {
+    refitGroups(refit, values, weights, tile, span, search);
+  }
 }
 
 /** Searches one group after the other. */
@@ -229,7 +260,7 @@ export function ofTensor(
 function fieldOf(stored: StoredScales, { scale }: FoundScale): number {
   return stored.kind === "listed"
     ? stored.fields[nearestListed(stored, scale)]
-    : scale;
+    : stored.fieldOf?.(scale) ?? scale;
 }
 
 // ---- a zero point or a bias beside the scale ----
@@ -331,15 +362,17 @@ export interface StoredIntegers {
   readonly dtype: ComputeDtype;
   /** Whether scales may be negative. */
   readonly signed?: boolean;
+  /** The type that values are rounded to; F32 by default. */
+  readonly compute?: ComputeDtype;
 }
 
 const LESS_8 = UINT4.values.map((code) => code - 8);
 
 /** Searches groups of integers: a scale, and a zero point where each has its own. */
 export function integerPlan(
-  { symmetric, dtype, signed = false }: StoredIntegers,
+  { symmetric, dtype, signed = false, compute = "F32" }: StoredIntegers,
 ): SearchPlan {
-  if (!symmetric) return zeroPlan(scalesIn(dtype, { level: 15 }));
-  const scales = scalesIn(dtype, { signed, level: 8 });
+  if (!symmetric) return zeroPlan(scalesIn(dtype, { level: 15, compute }));
+  const scales = scalesIn(dtype, { signed, level: 8, compute });
   return scalePlan(LESS_8, "scale", () => scales);
 }
