@@ -208,7 +208,28 @@ Deno.test("a search that a format cannot do is refused, and those that it can ar
     { format: "int4", search: "fast", range: [-1, 1] },
     'Cannot use search "fast" with a given range',
   );
+  refused(
+    { format: "openvino", search: "best", mode: "nf4" },
+    'Cannot use search "best" with mode "nf4": it can be "reference", "fast", "optimal"',
+  );
+  refused(
+    { format: "onnx_int4", search: "best" },
+    'Cannot use search "best" with symmetric: true',
+  );
+  refused(
+    { format: "keras", search: "best", groupSize: "row" },
+    'Cannot use search "best" with groupSize row',
+  );
+  refused(
+    { format: "tflite", search: "best" },
+    'Cannot use search "best" with symmetric: true',
+  );
   const taken: Options[] = [
+    { format: "openvino", search: "best", mode: "int4_asym" },
+    { format: "openvino", search: "optimal", mode: "nf4" },
+    { format: "onnx_int4", search: "best", symmetric: false },
+    { format: "keras", search: "best" },
+    { format: "tflite", search: "best", symmetric: false },
     { format: "q4_0", search: "optimal" },
     { format: "q4_1", search: "best" },
     { format: "mlx", search: "optimal", mode: "mxfp4" },

@@ -38,19 +38,34 @@ import {
 } from "../model/groups.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
-import { matrixOf } from "../numeric/shape.ts";
+import { matrixOf, rowLength } from "../numeric/shape.ts";
+import { UINT4 } from "../schemes/grids.ts";
 import { type LinearPlan, linearScheme } from "../schemes/linear.ts";
 import { checkZeros } from "../schemes/numbers.ts";
+import {
+  integerPlan,
+  scalePlan,
+  searched,
+  type SearchPlan,
+  ZERO_SEARCHES,
+} from "../schemes/searched.ts";
+import { inverseScalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
+import {
+  checkSearch,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import type { Tile } from "../words/tile.ts";
 
 const { abs, ceil, fround, max: larger } = Math;
 
 /** Options of the format `keras`. */
-export interface KerasOptions {
+export interface KerasOptions extends SearchOptions {
   /** How many inputs share a scale: 128 by default, `"row"` for all of them (the library's block size −1). */
   readonly groupSize?: number | "row";
   /** The axis of the kernel, [in, out], along which two codes go to a byte: −1, as layers have it (the default), or 0. */
@@ -70,7 +85,9 @@ export interface KerasParts {
 }
 
 /** `keras` options with everything filled in. */
-export type ResolvedKerasOptions = Required<KerasOptions>;
+export type ResolvedKerasOptions =
+  & Required<Omit<KerasOptions, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 const OPTIONS: Schema<KerasOptions> = {
   groupSize: groupSizeOption(128),
@@ -90,6 +107,7 @@ const OPTIONS: Schema<KerasOptions> = {
     help: "type of the layer's variables",
     kept: true,
   },
+  ...searchSchema(ZERO_SEARCHES),
 };
 
 // ---- where it lies ----
@@ -183,10 +201,26 @@ function byGroup(dtype: "F32" | "BF16"): Rule {
   };
 }
 
+function searchOf(
+  { groupSize, scaleDtype: dtype }: ResolvedKerasOptions,
+): SearchPlan {
+  if (groupSize !== "row") return integerPlan({ symmetric: false, dtype });
+  const scales = inverseScalesIn(dtype, 8);
+  const levels = UINT4.values.map((code) => code - 8);
+  return scalePlan(levels, "divisor", () => scales);
+}
+
+function check(options: ResolvedKerasOptions, shape: readonly number[]): void {
+  checkMatrix("keras", shape);
+  const { able } = searchOf(options);
+  checkSearch(options, able, `groupSize ${options.groupSize}`);
+}
+
 function scheme(
   shape: readonly number[],
-  { groupSize, scaleDtype }: ResolvedKerasOptions,
+  options: ResolvedKerasOptions,
 ): Scheme {
+  const { groupSize, scaleDtype } = options;
   const { groups: _, ...group } = rowGroups(shape, groupSize);
   const rule = groupSize === "row"
     ? byRow(LARGEST[scaleDtype])
@@ -202,7 +236,7 @@ function scheme(
   const checkOwn = (tile: Tile) => {
     if (tile.fields.zero) checkZeros(tile, linear.fields, "kernel_zero", -8);
   };
-  return {
+  const scheme: Scheme = {
     ...linear,
     check(tile): void {
       checkOwn(tile);
@@ -213,6 +247,7 @@ function scheme(
       linear.decode(tile, out);
     },
   };
+  return searched(scheme, searchOf(options), options, rowLength(shape));
 }
 
 /**
@@ -244,7 +279,7 @@ export const keras: Format<
   bitsPerValue: 4 + 40 / 128,
   errorBound: 0.068,
   options: OPTIONS,
-  check: (_, shape) => checkMatrix("keras", shape),
+  check,
   like: ({ fields, groupedBy, computeDtype }) => ({
     groupSize: groupedBy === "divisor"
       ? "row"

@@ -34,7 +34,7 @@ import {
 } from "../schemes/stored_scale.ts";
 
 const VALUES = 32;
-const SCALES = listedScales(E8M0_EXPONENTS, decodeE8M0, holdsE2M1);
+const SCALES = listedScales(E8M0_EXPONENTS, decodeE8M0, (x) => holdsE2M1(x));
 
 function encode(
   values: Float32Array,

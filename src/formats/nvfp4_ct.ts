@@ -48,8 +48,24 @@ import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";
+import {
+  ofTensor,
+  SCALE_SEARCHES,
+  scalePlan,
+  searched,
+} from "../schemes/searched.ts";
+import {
+  E4M3_NUMBERS,
+  holdsE2M1,
+  listedScales,
+} from "../schemes/stored_scale.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
+import {
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import { everywhere } from "../words/tile.ts";
 
 const { abs, fround } = Math;
@@ -64,7 +80,7 @@ const SCHEME: FloatScheme = {
 };
 
 /** Options of the format `nvfp4_ct`. */
-export interface Nvfp4CtOptions {
+export interface Nvfp4CtOptions extends SearchOptions {
   /** The type that the weights have in the library, on which rounding depends: `"BF16"` (the default) or another. */
   readonly inputDtype?: ComputeDtype;
   /** The type that values are rounded to: `"BF16"` (the default), whatever the weights were, or another. */
@@ -72,7 +88,9 @@ export interface Nvfp4CtOptions {
 }
 
 /** `nvfp4_ct` options with everything filled in. */
-export type ResolvedNvfp4CtOptions = Required<Nvfp4CtOptions>;
+export type ResolvedNvfp4CtOptions =
+  & Required<Omit<Nvfp4CtOptions, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 /** The arrays of an `nvfp4_ct` tensor. */
 export interface Nvfp4CtParts {
@@ -89,11 +107,12 @@ const ZERO_SCALE = 0.125;
 
 function scheme(
   shape: readonly number[],
-  { inputDtype, computeDtype }: ResolvedNvfp4CtOptions,
+  options: ResolvedNvfp4CtOptions,
 ): Scheme {
+  const { inputDtype, computeDtype } = options;
   const round = roundTo(inputDtype);
   const scaleOf = (scale: number, divisor: number) => fround(scale / divisor);
-  return e2m1Scheme({
+  const scheme = e2m1Scheme({
     matrix: matrixOf(shape),
     group: GROUP,
     stored: "scale",
@@ -118,6 +137,14 @@ function scheme(
     inputDtype,
     computeDtype,
   });
+  const scales = ofTensor("tensorDivisor", (divisor) =>
+    listedScales(
+      E4M3_NUMBERS,
+      (scale) => scaleOf(scale, divisor),
+      (scale) => holdsE2M1(scale, computeDtype),
+    ));
+  const search = scalePlan(E2M1.values, "scale", scales);
+  return searched(scheme, search, options, rowLength(shape));
 }
 
 function checkNumbers(
@@ -182,6 +209,7 @@ export const nvfp4_ct: Format<
       "type of the weights in the library",
     ),
     computeDtype: dtypeOption("BF16", true, "type that values are rounded to"),
+    ...searchSchema(SCALE_SEARCHES),
   },
   check: (_options, shape) => checkWholeGroups(NAME, GROUP, shape),
   checkNumbers,

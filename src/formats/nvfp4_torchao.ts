@@ -47,8 +47,24 @@ import { clamp } from "../numeric/rounding.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";
+import {
+  ofTensor,
+  SCALE_SEARCHES,
+  scalePlan,
+  searched,
+} from "../schemes/searched.ts";
+import {
+  E4M3_NUMBERS,
+  holdsE2M1,
+  listedScales,
+} from "../schemes/stored_scale.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
+import {
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import { everywhere } from "../words/tile.ts";
 
 const { fround } = Math;
@@ -57,7 +73,7 @@ const NAME = "nvfp4_torchao";
 const GROUP = 16;
 
 /** Options of the format `nvfp4_torchao`. */
-export interface Nvfp4TorchaoOptions {
+export interface Nvfp4TorchaoOptions extends SearchOptions {
   /** Whether the tensor has a scale of its own; yes by default, as in the library's configs. */
   readonly perTensorScale?: boolean;
   /** The type that values are rounded to, in the library that of the weights before: `"BF16"` by default. */
@@ -65,7 +81,9 @@ export interface Nvfp4TorchaoOptions {
 }
 
 /** `nvfp4_torchao` options with everything filled in. */
-export type ResolvedNvfp4TorchaoOptions = Required<Nvfp4TorchaoOptions>;
+export type ResolvedNvfp4TorchaoOptions =
+  & Required<Omit<Nvfp4TorchaoOptions, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 /** The arrays of an `nvfp4_torchao` tensor. */
 export interface Nvfp4TorchaoParts {
@@ -80,16 +98,21 @@ export interface Nvfp4TorchaoParts {
 /** The smallest scale that the library stores. */
 const LEAST_SCALE = 2 ** -6;
 
+function scaleOf(scale: number, ofTensor: number): number {
+  return fround(ofTensor * scale);
+}
+
 /** The bits that its rounding leaves of a NaN with its sign set. */
 const CODE_OF_NAN = 11;
 
 function scheme(
   shape: readonly number[],
-  { perTensorScale, computeDtype }: ResolvedNvfp4TorchaoOptions,
+  options: ResolvedNvfp4TorchaoOptions,
 ): Scheme {
+  const { perTensorScale, computeDtype } = options;
   const inverseOf = (scale: number, ofTensor: number) =>
     fround(fround(1 / ofTensor) / scale);
-  return e2m1Scheme({
+  const scheme = e2m1Scheme({
     matrix: matrixOf(shape),
     group: GROUP,
     stored: "scale",
@@ -108,10 +131,22 @@ function scheme(
       const scaled = fround(x * inverseOf(scale, ofTensor));
       return Number.isNaN(scaled) ? CODE_OF_NAN : signedE2M1(scaled);
     },
-    scale: (scale, ofTensor) => fround(ofTensor * scale),
+    scale: scaleOf,
     grid: E2M1,
     computeDtype,
   });
+  const scalesFor = (tensorScale: number) =>
+    listedScales(
+      E4M3_NUMBERS,
+      (scale) => scaleOf(scale, tensorScale),
+      (scale) => holdsE2M1(scale, computeDtype),
+    );
+  const alone = scalesFor(1);
+  const scales = perTensorScale
+    ? ofTensor("tensorScale", scalesFor)
+    : () => alone;
+  const search = scalePlan(E2M1.values, "scale", scales);
+  return searched(scheme, search, options, rowLength(shape));
 }
 
 function checkNumbers(
@@ -187,6 +222,7 @@ export const nvfp4_torchao: Format<
       help: "a scale for the whole tensor",
     },
     computeDtype: dtypeOption("BF16", true, "type that values are rounded to"),
+    ...searchSchema(SCALE_SEARCHES),
   },
   check: (_options, shape) => checkWholeGroups(NAME, GROUP, shape),
   checkNumbers,

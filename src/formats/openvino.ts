@@ -47,15 +47,36 @@ import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
 import { ceilLog2f, decodeE8M0 } from "../numeric/e8m0.ts";
 import { ScaleOverflow } from "../numeric/finite.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
-import { matrixOf } from "../numeric/shape.ts";
+import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { CB4, E2M1, NF4 } from "../schemes/grids.ts";
 import { type LinearPlan, linearScheme } from "../schemes/linear.ts";
+import { MX_SEARCH } from "../schemes/mx.ts";
+import {
+  integerPlan,
+  ofTensor,
+  scalePlan,
+  searched,
+  type SearchPlan,
+  ZERO_SEARCHES,
+} from "../schemes/searched.ts";
+import {
+  E4M3_NUMBERS,
+  holdsE2M1,
+  listedScales,
+  scalesIn,
+} from "../schemes/stored_scale.ts";
 import type { Dtype } from "../words/dtypes.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Codec, Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
+import {
+  checkSearch,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import {
   areaNumber,
   everywhere,
@@ -79,7 +100,7 @@ export type OpenvinoMode =
   | "nvfp4";
 
 /** Options of the format `openvino`. */
-export interface OpenvinoOptions {
+export interface OpenvinoOptions extends SearchOptions {
   /** What codes and scales are; `"int4_sym"` by default. */
   readonly mode?: OpenvinoMode;
   /**
@@ -104,7 +125,9 @@ export interface OpenvinoParts {
 }
 
 /** `openvino` options with everything filled in. */
-export type ResolvedOpenvinoOptions = Required<OpenvinoOptions>;
+export type ResolvedOpenvinoOptions =
+  & Required<Omit<OpenvinoOptions, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 const OPTIONS: Schema<OpenvinoOptions> = {
   mode: {
@@ -122,6 +145,7 @@ const OPTIONS: Schema<OpenvinoOptions> = {
     help: "which of two codes is in the low nibble",
     kept: true,
   },
+  ...searchSchema(ZERO_SEARCHES),
 };
 
 /** Group sizes that a mode prescribes. */
@@ -133,9 +157,11 @@ function complete(options: ResolvedOpenvinoOptions): ResolvedOpenvinoOptions {
 }
 
 function check(
-  { mode, groupSize }: ResolvedOpenvinoOptions,
+  options: ResolvedOpenvinoOptions,
   shape: readonly number[],
 ): void {
+  const { mode, groupSize } = options;
+  checkSearch(options, SEARCHES[mode].able, `mode "${mode}"`);
   checkMatrix("openvino", shape);
   const size = SIZES[mode];
   if (size !== undefined && groupSize !== size) {
@@ -294,14 +320,44 @@ const RULES: Readonly<Record<Exclude<OpenvinoMode, "nvfp4">, Rule>> = {
   mxfp4: MICROSCALED,
 };
 
+const FLOAT16_SCALES = scalesIn("F16");
+const onGrid = (levels: readonly number[]) =>
+  scalePlan(levels, "scale", () => FLOAT16_SCALES);
+
+/** The scale of a group by that of all: products that are no float16 are left out. */
+function productOf(scale: number, second: number): number {
+  return toFloat16(fround(scale * second));
+}
+
+const SEARCHES: Readonly<Record<OpenvinoMode, SearchPlan>> = {
+  int4_sym: integerPlan({ symmetric: true, dtype: "F16", signed: true }),
+  int4_asym: integerPlan({ symmetric: false, dtype: "F16" }),
+  nf4: onGrid([...NF4_FLOAT16]),
+  cb4: onGrid(CB4.values),
+  fp4: onGrid(E2M1.values),
+  mxfp4: MX_SEARCH,
+  nvfp4: scalePlan(
+    E2M1.values,
+    "scale",
+    ofTensor("tensorScale", (second) =>
+      listedScales(
+        E4M3_NUMBERS,
+        (scale) => productOf(scale, second),
+        (scale) => holdsE2M1(scale),
+      )),
+  ),
+};
+
 function scheme(
   shape: readonly number[],
-  { mode, groupSize }: ResolvedOpenvinoOptions,
+  options: ResolvedOpenvinoOptions,
 ): Scheme {
+  const { mode, groupSize } = options;
   const { groups: _, ...group } = rowGroups(shape, groupSize);
-  return mode === "nvfp4"
+  const scheme = mode === "nvfp4"
     ? twoScales(matrixOf(shape), group)
     : linearScheme({ ...RULES[mode], group });
+  return searched(scheme, SEARCHES[mode], options, rowLength(shape));
 }
 
 /** The largest magnitude in a group whose two scales make a float16. */
@@ -322,7 +378,7 @@ function twoScales(matrix: Matrix, group: Span): Scheme {
       decodeE4M3(encodeE4M3(fround(sixth(absmax) / second))),
     code: (x, _stored, _second, absmax) =>
       signedE2M1(fround(x / sixth(absmax))),
-    scale: (stored, second) => toFloat16(fround(stored * second)),
+    scale: productOf,
     grid: E2M1,
     computeDtype: "F32",
   });

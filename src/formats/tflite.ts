@@ -26,20 +26,32 @@ import { defineFormat } from "../model/define.ts";
 import { LARGEST, symmetricOption } from "../model/groups.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { roundHalfToEven } from "../numeric/rounding.ts";
-import { matrixOf } from "../numeric/shape.ts";
+import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { linearScheme, wholeRange } from "../schemes/linear.ts";
 import { checkZeros } from "../schemes/numbers.ts";
+import {
+  integerPlan,
+  searched,
+  type SearchPlan,
+  ZERO_SEARCHES,
+} from "../schemes/searched.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
+import {
+  checkSearch,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import type { Tile } from "../words/tile.ts";
 import { everywhere, type Span } from "../words/tile.ts";
 
 const { abs, fround, max: larger, min: smaller } = Math;
 
 /** Options of the format `tflite`. */
-export interface TfliteOptions {
+export interface TfliteOptions extends SearchOptions {
   /** What shares a scale: an index of the first axis (`"channel"`, the default), all values (`"tensor"`), or so many of a row: 32, 64, 128 or 256. */
   readonly granularity?: "tensor" | "channel" | 32 | 64 | 128 | 256;
   /** No zero points (the default), or one for each scale; blocks are always symmetric. */
@@ -57,7 +69,9 @@ export interface TfliteParts {
 }
 
 /** `tflite` options with everything filled in. */
-export type ResolvedTfliteOptions = Required<TfliteOptions>;
+export type ResolvedTfliteOptions =
+  & Required<Omit<TfliteOptions, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 const BLOCKS = [32, 64, 128, 256] as const;
 
@@ -73,12 +87,22 @@ const OPTIONS: Schema<TfliteOptions> = {
     kept: true,
   },
   symmetric: symmetricOption(true),
+  ...searchSchema(ZERO_SEARCHES),
 };
 
-function check(
+function searchOf(
   { granularity, symmetric }: ResolvedTfliteOptions,
+): SearchPlan {
+  const dtype = typeof granularity === "number" ? "F16" : "F32";
+  return integerPlan({ symmetric, dtype });
+}
+
+function check(
+  options: ResolvedTfliteOptions,
   shape: readonly number[],
 ): void {
+  const { granularity, symmetric } = options;
+  checkSearch(options, searchOf(options).able, `symmetric: ${symmetric}`);
   if (typeof granularity === "string") return;
   if (!symmetric) {
     throw new RangeError(
@@ -181,7 +205,7 @@ function scheme(
   const checkOwn = (tile: Tile) => {
     if (!symmetric) checkZeros(tile, linear.fields, "zero_point", -8);
   };
-  return {
+  const scheme: Scheme = {
     ...linear,
     check(tile): void {
       checkOwn(tile);
@@ -192,6 +216,7 @@ function scheme(
       linear.decode(tile, out);
     },
   };
+  return searched(scheme, searchOf(options), options, rowLength(shape));
 }
 
 /**

@@ -7,12 +7,27 @@
 import { fieldPart, flatCodes, flatNibbles } from "../layouts/parts.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
-import { matrixOf } from "../numeric/shape.ts";
+import { matrixOf, rowLength } from "../numeric/shape.ts";
+import { UINT4 } from "../schemes/grids.ts";
 import { linearScheme, wholeRange } from "../schemes/linear.ts";
+import {
+  integerPlan,
+  scalePlan,
+  searched,
+  type SearchPlan,
+  ZERO_SEARCHES,
+} from "../schemes/searched.ts";
+import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
+import {
+  checkSearch,
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import { everywhere, type Span } from "../words/tile.ts";
 import { defineFormat } from "./define.ts";
 import { FLOATS, LARGEST, symmetricOption } from "./groups.ts";
@@ -20,7 +35,7 @@ import { FLOATS, LARGEST, symmetricOption } from "./groups.ts";
 const { abs, ceil, fround, max: larger, min: smaller } = Math;
 
 /** Options of the formats `onnx_int4` and `onnx_uint4`. */
-export interface OnnxLinearOptions {
+export interface OnnxLinearOptions extends SearchOptions {
   /** The axis that scales go along, as the operators' attribute says; the last one by default. `"tensor"` is one scale for all. */
   readonly axis?: number | "tensor";
   /** How many values along the axis share a scale, as the operators' attribute says; 32 by default. 0 is one scale for each index of the axis. */
@@ -42,7 +57,7 @@ export interface OnnxLinearParts {
 }
 
 /** Options with everything filled in. */
-export interface ResolvedOnnxLinearOptions {
+export interface ResolvedOnnxLinearOptions extends ResolvedSearchOptions {
   /** The axis that scales go along. */
   readonly axis: number | "tensor";
   /** How many values along it share a scale; 0 for one scale an index. */
@@ -100,6 +115,7 @@ function optionsOf(signed: boolean): Schema<OnnxLinearOptions> {
       help: "type of the scales and the values",
       kept: true,
     },
+    ...searchSchema(ZERO_SEARCHES),
   };
 }
 
@@ -191,6 +207,19 @@ function layoutOf(
   };
 }
 
+/** How groups are searched; `zero` is the code of 0 where there are no zero points. */
+function searchOf(
+  { symmetric, scaleDtype: dtype }: ResolvedOnnxLinearOptions,
+  zero: number,
+): SearchPlan {
+  // Values are computed in the type of the scales.
+  if (!symmetric || zero === 8) {
+    return integerPlan({ symmetric, dtype, signed: true, compute: dtype });
+  }
+  const scales = scalesIn(dtype, { level: 15, compute: dtype });
+  return scalePlan(UINT4.values, "scale", () => scales);
+}
+
 /** Scale and zero point of a range; `zero` is the code of 0 where there are no zero points. */
 function fitOf(
   { symmetric, scaleDtype }: ResolvedOnnxLinearOptions,
@@ -217,7 +246,7 @@ function schemeOf(
   zero: number,
 ): Scheme {
   const { axis, symmetric, scaleDtype } = options, most = LIMITS[scaleDtype];
-  return linearScheme({
+  const scheme = linearScheme({
     group: groupOf(shape, options).span,
     offset: symmetric ? undefined : "zero",
     zero,
@@ -231,6 +260,8 @@ function schemeOf(
     // MatMulNBitsQuantizer writes symmetric scales with the sign of the largest value.
     scales: { part: "scale", signed: symmetric && zero === 8 },
   });
+  const search = searchOf(options, zero);
+  return searched(scheme, search, options, rowLength(shape));
 }
 
 /**
@@ -254,7 +285,11 @@ export function onnxLinearFormat<Name extends string>(
     groupSize: BLOCK_SIZE,
     options: optionsOf(signed),
     complete,
-    check: (options, shape) => check(name, options, shape),
+    check(options, shape): void {
+      const { able } = searchOf(options, home);
+      checkSearch(options, able, `symmetric: ${options.symmetric}`);
+      check(name, options, shape);
+    },
     like(
       { fields, groupedBy, prepass, constants, computeDtype },
     ): OnnxLinearOptions {

@@ -18,7 +18,7 @@ import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import type { ResolvedSearchOptions } from "../words/search.ts";
 import type { E2M1Plan } from "./e2m1.ts";
 import { E2M1 } from "./grids.ts";
-import { scalePlan, searched } from "./searched.ts";
+import { scalePlan, searched, type SearchPlan } from "./searched.ts";
 import { E8M0_EXPONENTS, holdsE2M1, listedScales } from "./stored_scale.ts";
 import { decodeGroups } from "./tiles.ts";
 
@@ -137,10 +137,11 @@ export const MODELOPT_RULES: MxRules = {
 const SCALES = /* @__PURE__ */ listedScales(
   E8M0_EXPONENTS,
   decodeE8M0,
-  holdsE2M1,
+  (scale) => holdsE2M1(scale),
 );
 
-const SEARCH = /* @__PURE__ */ scalePlan(
+/** How exponents are searched. */
+export const MX_SEARCH: SearchPlan = /* @__PURE__ */ scalePlan(
   E2M1.values,
   "exponent",
   () => SCALES,
@@ -152,5 +153,5 @@ export function searchedMx(
   options: ResolvedSearchOptions,
   columns: number,
 ): Scheme {
-  return searched(scheme, SEARCH, options, columns);
+  return searched(scheme, MX_SEARCH, options, columns);
 }

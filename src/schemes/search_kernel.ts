@@ -145,6 +145,12 @@ function isKnown({ up, down }: Ladders): boolean {
     (up.levels[0] === 0 || levels.every(Number.isInteger));
 }
 
+/** Whether the kernel knows the grid, and scales that are kept as they are. */
+function isKnownJob({ ladders, stored }: SearchJob): boolean {
+  const isInverse = stored.kind === "rounded" && stored.fieldOf !== undefined;
+  return isKnown(ladders) && !isInverse;
+}
+
 /**
  * What came of searching a tile: all groups have new numbers; or some have none
  * that are better than none, or a scheme may have to refuse their values; or they
@@ -175,7 +181,7 @@ function call(
   numbers: readonly number[] = [],
 ): Outcome {
   if (span.rows > 1 || !sharedInstance(values, tile.codes)) return "unable";
-  if (!jobs.every(({ ladders }) => isKnown(ladders))) return "unable";
+  if (!jobs.every(isKnownJob)) return "unable";
   const records = jobs.map(recordFor), { length } = records[0];
   const memory = tile.memory(records.length * length / 4);
   const bytes = new Uint8Array(

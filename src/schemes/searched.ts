@@ -26,6 +26,7 @@ import {
   fitAffineGroup,
   HURRIED,
 } from "./affine_fit.ts";
+import { areScattered, gathered, scatterCodes } from "./gathered.ts";
 import { UINT4 } from "./grids.ts";
 import {
   type Outcome,
@@ -89,31 +90,48 @@ export function searched(
   return {
     ...scheme,
     byRange: undefined,
-    // A field of the whole tensor takes all of its values at once.
-    together: field.shared ? span : scheme.together,
+    together: field.shared ? togetherOf(span, scheme) : scheme.together,
     encode(values, tile, context): void {
       const weights = options.importance &&
         weightsOf(options.importance, columns, tile);
-      const refitTile = () =>
-        plan.refitTile?.({ values, weights, tile, span }, search) ?? "unable";
-      let outcome = alone ? refitTile() : undefined;
+      const searched = { values, weights, tile, span };
+      if (areScattered(tile, span)) {
+        scheme.encode(values, tile, context);
+        const groups = gathered(searched);
+        refitAll(plan, groups, search);
+        return scatterCodes(groups.tile, tile, span);
+      }
+      const outcome = alone ? plan.refitTile?.(searched, search) : undefined;
       if (outcome === "done") return;
       scheme.encode(values, tile, context);
-      if (outcome !== "unable") outcome = refitTile();
-      if (outcome === "unable") {
-        refitGroups(plan.refit, values, weights, tile, span, search);
-      }
+      if (outcome === "unable") refitGroups(plan.refit, searched, search);
+      else refitAll(plan, searched, search);
     },
   };
+}
+
+/** A field of the whole tensor takes all of its values at once, and what has to be quantized together anyway. */
+function togetherOf(
+  { rows, columns }: Span,
+  { together }: Scheme,
+): Span {
+  return { rows, columns: Math.max(columns, together?.columns ?? 1) };
+}
+
+/** Searches all groups: together where that is possible. */
+function refitAll(
+  { refit, refitTile }: SearchPlan,
+  searched: SearchedTile,
+  search: ScaleSearch,
+): void {
+  const outcome = refitTile?.(searched, search) ?? "unable";
+  if (outcome === "unable") refitGroups(refit, searched, search);
 }
 
 /** Searches one group after the other. */
 function refitGroups(
   refit: Refit,
-  values: Float32Array,
-  weights: Float32Array | undefined,
-  tile: Tile,
-  span: Span,
+  { values, weights, tile, span }: SearchedTile,
   search: ScaleSearch,
 ): void {
   for (const { first, count, area } of groupsOf(tile, span)) {
@@ -227,7 +245,7 @@ export function ofTensor(
 function fieldOf(stored: StoredScales, { scale }: FoundScale): number {
   return stored.kind === "listed"
     ? stored.fields[nearestListed(stored, scale)]
-    : scale;
+    : stored.fieldOf?.(scale) ?? scale;
 }
 
 // ---- a zero point or a bias beside the scale ----
@@ -340,15 +358,17 @@ export interface StoredIntegers {
   readonly dtype: ComputeDtype;
   /** Whether scales may be negative. */
   readonly signed?: boolean;
+  /** The type that values are rounded to; F32 by default. */
+  readonly compute?: ComputeDtype;
 }
 
 const LESS_8 = UINT4.values.map((code) => code - 8);
 
 /** Searches groups of integers: a scale, and a zero point where each has its own. */
 export function integerPlan(
-  { symmetric, dtype, signed = false }: StoredIntegers,
+  { symmetric, dtype, signed = false, compute = "F32" }: StoredIntegers,
 ): SearchPlan {
-  if (!symmetric) return zeroPlan(scalesIn(dtype, { level: 15 }));
-  const scales = scalesIn(dtype, { signed, level: 8 });
+  if (!symmetric) return zeroPlan(scalesIn(dtype, { level: 15, compute }));
+  const scales = scalesIn(dtype, { signed, level: 8, compute });
   return scalePlan(LESS_8, "scale", () => scales);
 }

@@ -19,6 +19,8 @@ export interface RoundedScales {
   nearest(scale: number): number;
   /** Whether scales may be negative. */
   readonly signed: boolean;
+  /** The number that stands for a scale, where that is not the scale. */
+  fieldOf?(scale: number): number;
 }
 
 /** Scales of 8 bits: few enough to try those in question. Positive. */
@@ -45,17 +47,21 @@ const LARGEST: Readonly<Record<ComputeDtype, number>> = {
  *
  * @param dtype The type.
  * @param limits Whether readers of the format take negative scales; the largest
- * level, with which a value is still finite.
+ * level, with which a value is still finite in the type that it is rounded to.
  */
 export function scalesIn(
   dtype: ComputeDtype,
-  { signed = false, level = 1 }: { signed?: boolean; level?: number } = {},
+  { signed = false, level = 1, compute = "F32" }: {
+    signed?: boolean;
+    level?: number;
+    compute?: ComputeDtype;
+  } = {},
 ): RoundedScales {
   const round = roundTo(dtype);
   // A little less than what makes the largest value: neither rounding leads beyond.
   const largest = Math.min(
     LARGEST[dtype],
-    level > 1 ? round(LARGEST.F32 / level * (1 - 2 ** -8)) : Infinity,
+    level > 1 ? round(LARGEST[compute] / level * (1 - 2 ** -8)) : Infinity,
   );
   return {
     kind: "rounded",
@@ -74,7 +80,47 @@ export function scalesIn(
 }
 
 /**
- * Scales that are the numbers of a field and what they stand for.
+ * Scales that are kept as what values are divided by: the inverses, in float32, of
+ * the numbers of a float type.
+ *
+ * @param dtype The type: `"F32"` or `"BF16"`.
+ * @param level The largest level, with which a value is still finite.
+ */
+export function inverseScalesIn(
+  dtype: "F32" | "BF16",
+  level: number,
+): RoundedScales {
+  const { largest, ...scales } = scalesIn(dtype, { level });
+  const inverse = (divisor: number) => Math.fround(1 / divisor);
+  const fieldOf = (scale: number) => {
+    const middle = Math.min(roundTo(dtype)(1 / scale), LARGEST[dtype]);
+    // One of the neighbours may have the nearer inverse; of equal ones the larger scale.
+    return neighbours(middle, dtype).reduce((best, divisor) =>
+      Math.abs(inverse(divisor) - scale) < Math.abs(inverse(best) - scale)
+        ? divisor
+        : best
+    );
+  };
+  return {
+    ...scales,
+    largest,
+    nearest: (scale) => inverse(fieldOf(Math.min(scale, largest))),
+    fieldOf,
+  };
+}
+
+/** A positive number and those below and above, of the finite ones of a float type, ascending. */
+function neighbours(x: number, dtype: "F32" | "BF16"): number[] {
+  const [bits] = new Int32Array(Float32Array.of(x).buffer);
+  const step = dtype === "F32" ? 1 : 1 << 16;
+  const all = Int32Array.of(bits - step, bits, bits + step);
+  return Array.from(new Float32Array(all.buffer))
+    .filter((y) => y > 0 && y <= LARGEST[dtype]);
+}
+
+/**
+ * Scales that are the numbers of a field and what they stand for. Of numbers that stand
+ * for the same the last is used.
  *
  * @param fields The numbers, by ascending scale.
  * @param scaleOf What values are multiplied by.
@@ -85,9 +131,10 @@ export function listedScales(
   scaleOf: (field: number) => number = (field) => field,
   holds: (scale: number) => boolean = () => true,
 ): ListedScales {
-  const usable = Array.from(fields).filter((field) => {
+  const usable = Array.from(fields).filter((field, i) => {
     const scale = scaleOf(field);
-    return scale > 0 && holds(scale);
+    return scale > 0 && holds(scale) &&
+      !(i + 1 < fields.length && scaleOf(fields[i + 1]) === scale);
   });
   return {
     kind: "listed",
@@ -108,9 +155,9 @@ export const E8M0_EXPONENTS: readonly number[] = Array.from(
   (_, e) => e,
 );
 
-/** Whether the largest level of E2M1 is finite at a scale. */
-export function holdsE2M1(scale: number): boolean {
-  return Number.isFinite(Math.fround(6 * scale));
+/** Whether the largest level of E2M1 is finite at a scale, in the type that values are rounded to. */
+export function holdsE2M1(scale: number, dtype: ComputeDtype = "F32"): boolean {
+  return Number.isFinite(roundTo(dtype)(Math.fround(6 * scale)));
 }
 
 /** Index of the listed scale that is nearest to a positive number, of two the larger one. */
