@@ -188,5 +188,5 @@ function damageSettings(holder: { root: unknown }, next: Next): void {
     key = oneOf(keys, next);
   }
   if (key !== "root" && below(next, 3) === 0) delete object[key];
-  else object[key] = oneOf(ODD, next);
+  else object[key] = structuredClone(oneOf(ODD, next));
 }
