@@ -24,6 +24,10 @@ export const convertCommand: Command = {
       "convert model.gguf -o model.safetensors --format int4 --group-size 64 --requantize",
       "From ggml's format to other groups, through the values",
     ],
+    [
+      "convert act-order.safetensors -o model.safetensors --format awq --permute-to columns.safetensors",
+      "GPTQ in act-order: columns in the order of their groups, and where each of them was",
+    ],
   ],
   run,
 };

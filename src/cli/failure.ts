@@ -4,6 +4,7 @@
  * @module
  */
 import { quote } from "../files/errors.ts";
+import { Misfit } from "../model/repack.ts";
 import { firstNonFinite, ScaleOverflow } from "../numeric/finite.ts";
 import type { StreamTensor } from "../stream/tensor.ts";
 import type { Window } from "../words/window.ts";
@@ -61,10 +62,13 @@ export function misfit(error: unknown, { tensor }: QuantizeTask): unknown {
   if (!(error instanceof RangeError)) return error;
   const reason = error.message.replace(/^Cannot repack: /, "")
     .replace(/; quantize anew .*$/, "");
+  const sorting = error instanceof Misfit && error.role === "order"
+    ? "pass --permute-to FILE to put its columns in the order of their groups, or "
+    : "pass ";
   return new RangeError(
     `Cannot convert tensor ${
       quote(tensor.name)
-    }: ${reason}; pass --requantize to go on from its values, which adds the error of both; nothing is written`,
+    }: ${reason}; ${sorting}--requantize to go on from its values, which adds the error of both; nothing is written`,
     { cause: error },
   );
 }

@@ -23,6 +23,7 @@ import {
   warn,
   writeOutput,
 } from "./output.ts";
+import { checkPermuteCall, PERMUTE_FLAG, withPermutations } from "./permute.ts";
 import { Progress } from "./progress.ts";
 import { checkContainer } from "./quantize_output.ts";
 import { planFile, type PlanRules } from "./quantize_plan.ts";
@@ -58,6 +59,7 @@ export const QUANTIZE_FLAGS: readonly Flag[] = [
     help:
       "go on from the values of tensors that are quantized already, where they cannot be repacked",
   },
+  PERMUTE_FLAG,
   RENAME_FLAG,
   ...META_FLAGS,
   ...FAISS_FLAGS,
@@ -131,13 +133,19 @@ export async function quantizeFile(
     "folder",
   ]);
   checkContainer(call, chooser, container);
+  await checkPermuteCall(call, path);
   const [input] = call.operands;
   return await withFile(call, input, async (file) => {
     const plan = await planFile(call, chooser, file, container, rules);
     const { tasks, output } = plan;
     const quantizer = new Quantizer({ file, tasks, output, clamp });
     const progress = new Progress(io, quantizer.bytesToRead);
-    const sink = await openOutput(path, call, file, output);
+    const sink = await withPermutations(
+      call,
+      file,
+      tasks.quantized,
+      await openOutput(path, call, file, output),
+    );
     const errors = await writeOutput(
       sink,
       progress,

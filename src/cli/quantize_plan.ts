@@ -18,6 +18,7 @@ import { byHabit, type Habits } from "./habits.ts";
 import { needsFloat32 } from "./kept.ts";
 import { numberWarnings } from "./number_warnings.ts";
 import type { OutputContainer, OutputPlan } from "./output.ts";
+import { isPermuted, permuteWarnings } from "./permute.ts";
 import { outputFor } from "./quantize_output.ts";
 import type {
   CopyTask,
@@ -125,6 +126,7 @@ export async function planFile(
     output: written.output,
     warnings: [
       ...numberWarnings(quantized),
+      ...permuteWarnings(call, quantized),
       ...weighed.warnings,
       ...written.warnings,
     ],
@@ -277,7 +279,11 @@ function taskFor(
       : planner.layouts.of(choice.format, choice.options, shape);
     const { layout, bytes, kept: options } = found;
     const plan = { name, format: choice.format, shape: layout.shape, options };
-    return { index, tensor, plan, layout, bytes, repacked: repacked !== false };
+    return {
+      ...{ index, tensor, plan, layout, bytes },
+      repacked: repacked !== false,
+      permuted: repacked !== false && isPermuted(planner.call, tensor),
+    };
   } catch (error) {
     if (error instanceof NotRepackable) throw error;
     if (error instanceof RangeError) return error.message;
@@ -294,7 +300,14 @@ function repackable(
   tensor: Tensor,
   { format, options: given }: FormatChoice,
 ): object | false {
-  const found = repackOptions(tensor, format, given, layouts);
+  const found = repackOptions(
+    tensor,
+    format,
+    isPermuted(call, tensor) && hasActOrder(format)
+      ? { actOrder: false, ...given }
+      : given,
+    layouts,
+  );
   if (typeof found !== "string") return found;
   if (call.has("requantize")) return false;
   throw new NotRepackable(
@@ -324,6 +337,10 @@ function repackOptions(
     if (error instanceof RangeError) return error.message;
     throw error;
   }
+}
+
+function hasActOrder({ options }: Format): boolean {
+  return "actOrder" in (options as object);
 }
 
 function isSame(

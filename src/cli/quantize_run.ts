@@ -28,8 +28,11 @@ import {
   type WindowBytes,
 } from "../stream/tensor.ts";
 import type { StoredValues } from "../stream/values.ts";
-import { repackWindow } from "../model/repack.ts";
+import { repackWindow, repackWindows } from "../model/repack.ts";
+import { sortColumns } from "../schemes/act_order.ts";
+import { groupOf } from "../words/scheme.ts";
 import { isSearched } from "../words/search.ts";
+import type { Tile } from "../words/tile.ts";
 import { areaOf, valuesOf, whole, type Window } from "../words/window.ts";
 import {
   BATCH_BYTES,
@@ -204,8 +207,8 @@ export class Quantizer {
     const to = this.#tensorFor(task);
     const from = new StreamTensor(inFormat(task.tensor)!);
     const values = openValues(this.#run.file, task.tensor) as StoredValues;
-    const windows = to.windows(whole(to.matrix), this.#capacity);
-    for (const window of windows) {
+    const all = repackWindows(from.tensor, to.tensor, this.#capacity, to.tall);
+    for (const window of all) {
       yield { kind: "repack", task, from, values, to, window };
     }
     this.#errors[task.index] = EXACT;
@@ -222,8 +225,12 @@ export class Quantizer {
       const output = this.#outputs[this.#turn++ % OUTPUTS];
       await output.busy;
       const [target] = to.carve([window], output.parts);
+      const { columns } = groupOf(to.scheme, to.matrix);
+      const arrange = task.permuted
+        ? (read: Tile) => sortColumns(read, columns)
+        : undefined;
       try {
-        repackWindow(from.tensor, source, to.tensor, target, window);
+        repackWindow(from.tensor, source, to.tensor, target, window, arrange);
       } catch (error) {
         throw misfit(error, task);
       }

@@ -32,6 +32,8 @@ export interface QuantizeTask {
   readonly bytes: number;
   /** Whether its numbers move as they are: only the layout changes. */
   readonly repacked: boolean;
+  /** Whether its columns are put in the order of their groups, so that they can be repacked. */
+  readonly permuted?: boolean;
   /** Its matrices with their weights, where importance is used. */
   readonly matrices?: readonly WeighedMatrix[];
 }

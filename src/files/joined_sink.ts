@@ -26,6 +26,27 @@ export async function commitAll(sinks: readonly ByteSink[]): Promise<void> {
   }
 }
 
+/**
+ * An output that appears together with another one.
+ *
+ * @param sink The output.
+ * @param beside The other one, which has all its bytes.
+ * @returns The output, which commits and aborts both.
+ */
+export function together(sink: ByteSink, beside: ByteSink): ByteSink {
+  const { leftovers = [] } = sink, { leftovers: others = [] } = beside;
+  return {
+    name: sink.name,
+    leftovers: [...leftovers, ...others],
+    write: (offset, bytes) => sink.write(offset, bytes),
+    commit: () => commitAll([beside, sink]),
+    async abort() {
+      await beside.abort();
+      await sink.abort();
+    },
+  };
+}
+
 /** Outputs one after the other, as one. */
 export class JoinedSink implements ByteSink {
   readonly name: string;

@@ -18,7 +18,7 @@ import {
 } from "../words/tile.ts";
 import { cut, type Matrix, whole, type Window } from "../words/window.ts";
 import { asTensorScale, TENSOR_SCALES } from "./tensor_scale.ts";
-import type { Tensor } from "./stages.ts";
+import { cuttingOf, type Tensor, windows } from "./stages.ts";
 import {
   checkFields,
   newTile,
@@ -90,6 +90,42 @@ function hasRole({ fields, constants = {} }: Scheme, role: string): boolean {
     TENSOR_SCALES.includes(role) && TENSOR_SCALES.some(has);
 }
 
+/** A number that the other format has no place for. */
+export class Misfit extends RangeError {
+  /** The role of its field. */
+  readonly role: string;
+
+  /**
+   * @param role The role of the field.
+   * @param message What to say.
+   */
+  constructor(role: string, message: string) {
+    super(message);
+    this.role = role;
+  }
+}
+
+/**
+ * The windows to repack a tensor in: in each is all that either side keeps together.
+ *
+ * @param from What the tensor is.
+ * @param to What it becomes.
+ * @param capacity Values in a window at most, if that is not more.
+ * @param tall Rows of a window, where there are as many and capacity allows.
+ */
+export function repackWindows(
+  { scheme: { together } }: Tensor,
+  { scheme, layout }: Tensor,
+  capacity: number,
+  tall: number,
+): Iterable<Window> {
+  const cutting = cuttingOf({
+    layout,
+    scheme: together ? { ...scheme, together } : scheme,
+  });
+  return windows(whole(layout.matrix), cutting, capacity, tall);
+}
+
 /**
  * Repacks a window.
  *
@@ -97,7 +133,8 @@ function hasRole({ fields, constants = {} }: Scheme, role: string): boolean {
  * @param source Its bytes, or as much of them as the window needs.
  * @param to What it becomes: {@linkcode whyNotRepack} had nothing against it.
  * @param target Where it goes.
- * @param window The window; starts at the grain of `to`.
+ * @param window One of {@linkcode repackWindows}, or another that starts at the grain of `to`.
+ * @param arrange Changes what was read before it is written.
  * @throws {RangeError} Names the first group and field that does not fit.
  */
 export function repackWindow(
@@ -106,6 +143,7 @@ export function repackWindow(
   to: Tensor,
   target: TensorBytes,
   window: Window,
+  arrange?: (read: Tile) => void,
 ): void {
   const grain = grainOf(
     to.layout,
@@ -123,6 +161,7 @@ export function repackWindow(
   for (const part of cut(window, tall, WINDOW_VALUES)) {
     const read = newTile(part, from);
     unpackTile(from, read, source);
+    arrange?.(read);
     const fields: Record<string, Float32Array> = {};
     for (const [role, plan] of Object.entries(to.scheme.fields)) {
       fields[role] = fieldFor(role, plan, from.scheme, to.scheme, read);
@@ -297,7 +336,7 @@ function misfit(
   { span, length = 1 }: FieldPlan,
   tile: Tile,
   index: number,
-): RangeError {
+): Misfit {
   const group = Math.floor(index / length);
   const perRow = Math.ceil(
     (tile.column % span.columns + tile.columns) / span.columns,
@@ -310,7 +349,8 @@ function misfit(
     span,
     row * tile.matrix.columns + column,
   );
-  return new RangeError(
+  return new Misfit(
+    role,
     `Cannot repack: ${role} ${value} of group ${number} does not fit: ${why}; ` +
       "quantize anew from the dequantized values instead",
   );

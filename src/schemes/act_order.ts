@@ -14,7 +14,7 @@ import {
 } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
 
-const { floor, fround } = Math;
+const { ceil, floor, fround, min } = Math;
 
 /** With act-order, whole rows are held in memory, eight of them at a time. */
 export const MOST_COLUMNS_IN_ORDER: number = 2 ** 20;
@@ -111,4 +111,62 @@ export function checkGroups(
       column + bad
     }; it must be from 0 to ${groups - 1}`,
   );
+}
+
+/** Whether a scheme's columns may be in groups of any order. */
+export function isInActOrder({ together, fields }: Scheme): boolean {
+  return together !== undefined && "order" in fields;
+}
+
+/**
+ * The columns in the order of their groups, those of a group in the order that
+ * they had: what stands at `i` becomes column `i`.
+ *
+ * @param order The group of each column.
+ * @param size How many columns a group has; the last may have fewer.
+ * @throws {RangeError} If a group has another number of columns, or there is no such group.
+ */
+export function columnsByGroup(
+  order: Float32Array | Int32Array,
+  size: number,
+): Int32Array {
+  const next = Float64Array.from(
+    { length: ceil(order.length / size) },
+    (_, group) => group * size,
+  );
+  const columns = new Int32Array(order.length);
+  order.forEach((group, column) => {
+    // Of a group that there is not, or in the place of the next one.
+    const place = next[group];
+    if (!(place < min((group + 1) * size, order.length))) {
+      throw new RangeError(
+        `column ${column} is one too many in group ${group}, so that the columns cannot be put in groups of ${size}`,
+      );
+    }
+    columns[place] = column;
+    next[group]++;
+  });
+  return columns;
+}
+
+/**
+ * Puts the columns of a tile of whole rows in the order of their groups.
+ *
+ * @param tile The tile.
+ * @param size How many columns a group has.
+ * @throws {RangeError} See {@linkcode columnsByGroup}.
+ */
+export function sortColumns(
+  { codes, columns, fields: { order } }: Tile,
+  size: number,
+): void {
+  const sorted = columnsByGroup(order, size);
+  const row = new Uint8Array(columns);
+  for (let at = 0; at < codes.length; at += columns) {
+    row.set(codes.subarray(at, at + columns));
+    for (let i = 0; i < columns; i++) codes[at + i] = row[sorted[i]];
+  }
+  order.forEach((_, i) => {
+    order[i] = floor(i / size);
+  });
 }
