@@ -403,10 +403,12 @@ function rejectScales(tile: Tile, plans: FieldPlans): void {
 }
 
 function rejectOrder({ fields: { order }, column }: Tile, size: number) {
-  let group = floor(column / size), end = (group + 1) * size - column;
-  for (let c = 0; c < order.length; c++) {
-    if (c === end) [group, end] = [group + 1, end + size];
-    if (order[c] === group) continue;
+  // Group by group: every tile has the numbers of all of its columns.
+  for (let c = 0; c < order.length;) {
+    const group = floor((column + c) / size);
+    const end = Math.min((group + 1) * size - column, order.length);
+    while (c < end && order[c] === group) c++;
+    if (c === end) continue;
     throw new RangeError(
       `Cannot dequantize: part "g_idx" has ${order[c]} for input ${
         column + c

@@ -17,14 +17,6 @@ export function tile_check(n: i32, src: usize): i32 {
 
 // ---- group statistics ----
 
-@inline function lowest(src: usize, end: usize, m: v128): v128 {
-  for (; src < end; src += 16) m = f32x4.pmin(m, v128.load(src));
-  return m;
-}
-@inline function highest(src: usize, end: usize, m: v128): v128 {
-  for (; src < end; src += 16) m = f32x4.pmax(m, v128.load(src));
-  return m;
-}
 @inline function lanesMin(v: v128): f32 {
   const w = f32x4.pmin(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
   return f32x4.extract_lane(f32x4.pmin(w, v128.shuffle<i32>(w, w, 1, 0, 3, 2)), 0);
@@ -53,8 +45,22 @@ export function tile_ranges(
       let low = load<f32>(src), high = low;
       if (body > src) {
         const x = v128.load(src);
-        low = lanesMin(lowest(src + 16, body, x));
-        high = lanesMax(highest(src + 16, body, x));
+        // Both in one loop, and by two each, so that no step waits for the one before.
+        let a = x, b = x, c = x, d = x, p = src + 16;
+        for (; p + 32 <= body; p += 32) {
+          const y = v128.load(p), z = v128.load(p, 16);
+          a = f32x4.pmin(a, y);
+          b = f32x4.pmax(b, y);
+          c = f32x4.pmin(c, z);
+          d = f32x4.pmax(d, z);
+        }
+        if (p < body) {
+          const y = v128.load(p);
+          a = f32x4.pmin(a, y);
+          b = f32x4.pmax(b, y);
+        }
+        low = lanesMin(f32x4.pmin(a, c));
+        high = lanesMax(f32x4.pmax(b, d));
       }
       for (let p = body; p < end; p += 4) {
         const x = load<f32>(p);
