@@ -15,7 +15,7 @@ import {
 import { memorySource } from "../../src/files/file_source.ts";
 import { openTensorFile } from "../../src/files/open.ts";
 import { sortTensors } from "../../src/files/quantized.ts";
-import { openSafetensors } from "../../src/files/safetensors.ts";
+import { openSafetensors } from "../../src/files/safetensors_read.ts";
 import type { TensorFile } from "../../src/files/tensors.ts";
 import { matmul_nbits } from "../../src/formats/matmul_nbits.ts";
 import { columnsByGroup } from "../../src/schemes/act_order.ts";

@@ -15,7 +15,7 @@ import { openOnnx } from "../../src/files/onnx_read.ts";
 import { openOpenvino } from "../../src/files/openvino.ts";
 import type { SortedFile } from "../../src/files/parts.ts";
 import { sortTensors } from "../../src/files/quantized.ts";
-import { openSafetensors } from "../../src/files/safetensors.ts";
+import { openSafetensors } from "../../src/files/safetensors_read.ts";
 import { openTflite } from "../../src/files/tflite.ts";
 import { tensorsOf } from "../../src/cli/tensors.ts";
 import { damagedCheckpoint, entriesOf } from "./checkpoint_damage.ts";
