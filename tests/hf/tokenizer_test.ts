@@ -119,3 +119,89 @@ Deno.test("a regular expression that backtracks without end is an error", () => 
   assertEquals(find("aaab"), [[0, 4]]);
   assertThrows(() => find("a".repeat(60)), RangeError, "steps");
 });
+
+/** A piece of SentencePiece: its text, score and type. */
+function piece(text: string, score: number, type: number): number[] {
+  const bytes = new TextEncoder().encode(text);
+  const float = new Uint8Array(Float32Array.of(score).buffer);
+  const body = [10, bytes.length, ...bytes, 21, ...float, 24, type];
+  return [10, body.length, ...body];
+}
+
+const spm = [
+  ...piece("<unk>", 0, 2),
+  ...piece("<s>", 0, 3),
+  ...piece("<0x0A>", 0, 6),
+  ...piece("\u2581a", -1.5, 1),
+  ...piece("own", -2, 4),
+];
+
+const pieces = (model: readonly number[], vocabSize = 8) => {
+  const texts = folder({
+    "added_tokens.json": '{"<extra>": 5}',
+    "tokenizer_config.json":
+      '{"added_tokens_decoder": {"6": {"content": "\u2581\u2581", "special": false}, "1": {"content": "<s>", "special": true}}}',
+  });
+  return tokenizerValues(
+    (name) =>
+      name === "tokenizer.model"
+        ? Promise.resolve(Uint8Array.from(model))
+        : texts(name),
+    { architecture: "llama", vocabSize },
+  );
+};
+
+Deno.test("tokenizer.model: tokens, scores and types, with what other files add", async () => {
+  const found = await pieces(spm);
+  const get = (name: string) => found.get(`tokenizer.ggml.${name}`)!.value;
+  assertEquals(get("model"), "llama");
+  assertEquals(get("pre"), "default");
+  assertEquals(get("tokens"), [
+    "<unk>",
+    "<s>",
+    "<0x0A>",
+    "\u2581a",
+    "own",
+    "<extra>",
+    "  ",
+    "[PAD7]",
+  ]);
+  assertEquals(get("scores"), [0, -1000, 0, -1.5, -2, -1000, -1000, -10000]);
+  assertEquals(get("token_type"), [2, 3, 6, 1, 1, 4, 4, 5]);
+});
+
+Deno.test("tokenizer.model: what is beyond the model's vocabulary is left out", async () => {
+  const found = await pieces(spm, 3);
+  assertEquals(found.get("tokenizer.ggml.tokens")!.value, [
+    "<unk>",
+    "<s>",
+    "<0x0A>",
+  ]);
+});
+
+Deno.test("a tokenizer.model that is cut or empty is refused by its name", async () => {
+  await pieces(spm);
+  await assertRejects(
+    () => pieces(spm.slice(0, -1)),
+    SyntaxError,
+    "Cannot read tokenizer.model",
+  );
+  await assertRejects(() => pieces([]), SyntaxError, "it has no pieces");
+});
+
+Deno.test("signs for spaces and tokens of bytes without tokenizer.model make a llama vocabulary", async () => {
+  const tokenizer = await read("bpe_signs.tokenizer.json");
+  const files = { "tokenizer.json": tokenizer };
+  const vocabSize = 302;
+  const found = await tokenizerValues(folder(files), {
+    architecture: "llama",
+    vocabSize,
+  });
+  assertEquals(found.get("tokenizer.ggml.model")!.value, "llama");
+  const other = await tokenizerValues(folder(files), {
+    architecture: "qwen2",
+    vocabSize,
+    pre: "default",
+  });
+  assertEquals(other.get("tokenizer.ggml.model")!.value, "gpt2");
+});

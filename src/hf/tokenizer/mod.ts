@@ -12,6 +12,7 @@ import { Encoder } from "./encoder.ts";
 import { countOf, flagOr, objectOf } from "./fields.ts";
 import { type ReadFile, TokenizerFolder, within } from "./folder.ts";
 import { isLlamaVocabulary, llamaTokens } from "./llama_vocabulary.ts";
+import { ownFrame } from "./post_processors.ts";
 import { CHECK_TEXT, preName } from "./pre_names.ts";
 import { sentencePieces } from "./sentencepiece.ts";
 import { SpecialTokens } from "./special.ts";
@@ -187,7 +188,12 @@ async function encodedTokens(
   const vocabulary = readVocabulary(tokenizer, config);
   const encoder = within(
     "tokenizer.json",
-    () => new Encoder(tokenizer, vocabulary),
+    () =>
+      new Encoder(
+        tokenizer,
+        vocabulary,
+        config && ownFrame(config, vocabulary.ids),
+      ),
   );
   const list = within(
     "tokenizer.json",
