@@ -17,7 +17,7 @@ import { checkHeld, FIT_FLAGS, Fitting, rewriteOf } from "./fit.ts";
 import { choice } from "./flags.ts";
 import { folderOutput } from "./folder_output.ts";
 import { checkNoMeta, ggufOutput, META_FLAGS, metadataFor } from "./gguf.ts";
-import { asModel } from "./hf_folder.ts";
+import { asModel, TOKENIZER_FLAG } from "./hf_folder.ts";
 import { withFile } from "./input.ts";
 import { needsFloat32 } from "./kept.ts";
 import {
@@ -64,6 +64,7 @@ export const dequantizeCommand: Command = {
     ...FIT_FLAGS,
     ...META_FLAGS,
     ...SPLIT_FLAGS,
+    TOKENIZER_FLAG,
   ],
   examples: [
     [
@@ -77,6 +78,10 @@ export const dequantizeCommand: Command = {
     [
       "dequantize small.safetensors -o head.npy --tensors lm_head.weight",
       "One tensor of many",
+    ],
+    [
+      "dequantize Llama-3.2-1B/ -o model.gguf --to bf16",
+      "A folder from Hugging Face as a GGUF of floats",
     ],
     [
       "dequantize model.gguf -o model.safetensors --cast '*norm*=bf16' --drop rope_freqs",

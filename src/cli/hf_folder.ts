@@ -5,8 +5,16 @@
  */
 import type { EncodedDtype } from "../files/floats.ts";
 import type { TensorFile } from "../files/tensors.ts";
-import type { Call } from "./command.ts";
+import type { Call, Flag } from "./command.ts";
 import type { OutputContainer } from "./output.ts";
+
+/** The flag that names a pre-tokenizer which cannot be told by its hash. */
+export const TOKENIZER_FLAG: Flag = {
+  name: "tokenizer-pre",
+  takes: "NAME",
+  help:
+    "of a folder to .gguf: llama.cpp's name of the pre-tokenizer, where it is not known by its hash",
+};
 
 /**
  * The file as the output wants it: of a folder that names its architecture, the model
@@ -28,7 +36,8 @@ export async function asModel(
   if (container !== "gguf" || !checkpoint || call.has("rename")) return file;
   // Only who converts a folder loads the families and tokenizers.
   const { namesArchitecture, openModel } = await import("../hf/model.ts");
+  const pre = call.get("tokenizer-pre");
   return await namesArchitecture(checkpoint)
-    ? await openModel({ ...file, checkpoint }, { dtype })
+    ? await openModel({ ...file, checkpoint }, { dtype, pre })
     : file;
 }

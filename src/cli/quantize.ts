@@ -11,7 +11,7 @@ import { DTYPE_FLAG, withFile } from "./input.ts";
 import { FIT_FLAGS } from "./fit.ts";
 import { FORMAT_FLAGS, FormatChooser } from "./formats_flag.ts";
 import { META_FLAGS } from "./gguf.ts";
-import { asModel } from "./hf_folder.ts";
+import { asModel, TOKENIZER_FLAG } from "./hf_folder.ts";
 import { ALL_FLAG } from "./kept.ts";
 import {
   leftoverWarnings,
@@ -76,7 +76,13 @@ export const quantizeCommand: Command = {
   summary: "Quantize the floats of a file to 4 bits",
   operands: "IN -o OUT",
   count: 1,
-  flags: [...QUANTIZE_FLAGS, ...IMATRIX_FLAGS, DTYPE_FLAG, ...RECIPE_FLAGS],
+  flags: [
+    ...QUANTIZE_FLAGS,
+    ...IMATRIX_FLAGS,
+    DTYPE_FLAG,
+    TOKENIZER_FLAG,
+    ...RECIPE_FLAGS,
+  ],
   examples: [
     [
       "quantize weights.npy -o weights.safetensors",

@@ -30,6 +30,8 @@ import { type ReadFile, tokenizerValues } from "./tokenizer/mod.ts";
 export interface ModelOptions {
   /** What matrices are; by default what they are in the folder. */
   readonly dtype?: EncodedDtype;
+  /** llama.cpp's name of the pre-tokenizer, where it is not known by its hash. */
+  readonly pre?: string;
 }
 
 /**
@@ -68,6 +70,7 @@ export async function openModel(
   const tokens = await tokenizerValues(read, {
     architecture: family.architecture,
     vocabSize: config.count("vocab_size", family.vocabulary),
+    pre: options.pre,
   });
   const tensors = folderTensors(file, family, config, {
     ...options,
