@@ -6,12 +6,9 @@
 import type { Json } from "../../files/json.ts";
 import type { Effort } from "./effort.ts";
 import { objectOf, textOf } from "./fields.ts";
-import { compilePattern } from "./pattern.ts";
+import { compilePattern, type Finder } from "./pattern.ts";
 
-/** Where something is found in a text, in order, in UTF-16 units. */
-export type Finder = (
-  text: string,
-) => (readonly [start: number, end: number])[];
+export type { Finder } from "./pattern.ts";
 
 /**
  * Reads a pattern.

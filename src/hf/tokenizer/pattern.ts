@@ -7,8 +7,12 @@
  * @module
  */
 import type { Effort } from "./effort.ts";
-import type { Finder } from "./finder.ts";
 import { type Node, parsePattern } from "./pattern_parse.ts";
+
+/** Where something is found in a text, in order, in UTF-16 units. */
+export type Finder = (
+  text: string,
+) => (readonly [start: number, end: number])[];
 
 /** Calls within calls, of which an expression may need some for each character. */
 const MATCH_DEPTH = 2000;
