@@ -36,10 +36,11 @@ export class Encoder {
    *
    * @param tokenizer What `tokenizer.json` holds.
    * @param vocabulary Its tokens.
+   * @param frame What is put around a text, if it is not what the tokenizer says.
    * @throws {SyntaxError} If a part of it is not understood.
    * @throws {RangeError} If a part of it needs tokens that are not there.
    */
-  constructor(tokenizer: JsonObject, vocabulary: Vocabulary) {
+  constructor(tokenizer: JsonObject, vocabulary: Vocabulary, frame?: Frame) {
     const effort = new Effort();
     const model = objectOf(tokenizer.get("model"), "model");
     const words = readWordModel(model, vocabulary.model, effort);
@@ -55,7 +56,7 @@ export class Encoder {
       tokenizer.get("pre_tokenizer"),
       effort,
     );
-    this.#frame = readFrame(tokenizer.get("post_processor"));
+    this.#frame = frame ?? readFrame(tokenizer.get("post_processor"));
     this.#decoder = readDecoder(tokenizer.get("decoder"), effort);
     const { added } = vocabulary;
     this.#raw = new AddedTokens(

@@ -9,9 +9,12 @@
 import { GgufValue } from "../../files/gguf_value.ts";
 import type { JsonObject } from "../../files/json.ts";
 import { Encoder } from "./encoder.ts";
-import { countOf, objectOf } from "./fields.ts";
+import { countOf, flagOr, objectOf } from "./fields.ts";
 import { type ReadFile, TokenizerFolder, within } from "./folder.ts";
+import { isLlamaVocabulary, llamaTokens } from "./llama_vocabulary.ts";
+import { ownFrame } from "./post_processors.ts";
 import { CHECK_TEXT, preName } from "./pre_names.ts";
+import { sentencePieces } from "./sentencepiece.ts";
 import { SpecialTokens } from "./special.ts";
 import {
   checkSize,
@@ -57,8 +60,98 @@ export async function tokenizerValues(
   checkSize(options.vocabSize);
   const values = new Map<string, GgufValue>();
   const work = { ...options, folder: new TokenizerFolder(read), values };
-  await (options.architecture === "bert" ? writeBert : writeBytePairs)(work);
+  await writerOf(options.architecture)(work);
   return values;
+}
+
+function writerOf(architecture: string): (work: Work) => Promise<void> {
+  switch (architecture) {
+    case "bert":
+      return writeBert;
+    case "llama":
+      return writeLlama;
+    case "gemma":
+    case "gemma2":
+    case "gemma3":
+      return writeGemma;
+  }
+  return async (work) => {
+    if (!await writeSentencePieces(work)) await writeBytePairs(work);
+  };
+}
+
+/** SentencePiece's vocabulary; false where the folder has none. */
+async function writeSentencePieces(work: Work): Promise<boolean> {
+  const list = await sentencePieces(work.folder, work.vocabSize);
+  if (list === undefined) return false;
+  await writeScored(work, list);
+  return true;
+}
+
+async function writeScored(work: Work, list: TokenList): Promise<void> {
+  writeTokens(work, "llama", "default", list);
+  (await SpecialTokens.read(work.folder, list.tokens.length)).write(
+    work.values,
+  );
+}
+
+/** Llama's SentencePiece, as it is or as `tokenizer.json`, or Llama 3's bytes. */
+async function writeLlama(work: Work): Promise<void> {
+  const { folder, values } = work;
+  const config = await folder.object("tokenizer_config.json");
+  const prefix = within(
+    "tokenizer_config.json",
+    () =>
+      flagOr(config?.get("add_prefix_space"), "add_prefix_space", undefined),
+  );
+  if (prefix !== undefined) setFlag(values, "add_space_prefix", prefix);
+  if (!await writeSentencePieces(work)) await writeLlamaJson(work, config);
+  // The vocabularies of CodeLlama and of IBM's small Granite models are known by their sizes.
+  if (work.vocabSize === 32016) setEndOfTurn(values, 32010);
+  if (work.vocabSize === 49152) setFlag(values, "add_bos_token", false);
+}
+
+async function writeLlamaJson(
+  work: Work,
+  config: JsonObject | undefined,
+): Promise<void> {
+  const tokenizer = await tokenizerJson(work.folder);
+  const { model, type } = modelOf(tokenizer);
+  if (!isLlamaVocabulary(tokenizer, model, type)) {
+    return await writeBytePairs(work);
+  }
+  const vocabulary = readVocabulary(tokenizer, config);
+  await writeScored(
+    work,
+    within("tokenizer.json", () => llamaTokens(vocabulary, config)),
+  );
+}
+
+/** Gemma's SentencePiece, which puts no space before a text. */
+async function writeGemma(work: Work): Promise<void> {
+  const { architecture, values } = work;
+  if (!await writeSentencePieces(work)) {
+    if (architecture === "gemma3") return await writeBytePairs(work);
+    throw new RangeError(
+      `the folder has no tokenizer.model, which ${architecture} is converted with; add it`,
+    );
+  }
+  if (architecture === "gemma") setEndOfTurn(values, 107);
+  setFlag(values, "add_space_prefix", false);
+}
+
+/** The token that ends a turn, where no file names one. */
+function setEndOfTurn(values: Map<string, GgufValue>, id: number): void {
+  const key = "tokenizer.ggml.eot_token_id";
+  if (!values.has(key)) values.set(key, GgufValue.of("u32", id));
+}
+
+function setFlag(
+  values: Map<string, GgufValue>,
+  name: string,
+  flag: boolean,
+): void {
+  values.set(`tokenizer.ggml.${name}`, GgufValue.of("bool", flag));
 }
 
 /** BERT's WordPiece, or the bytes of RoBERTa. */
@@ -95,7 +188,12 @@ async function encodedTokens(
   const vocabulary = readVocabulary(tokenizer, config);
   const encoder = within(
     "tokenizer.json",
-    () => new Encoder(tokenizer, vocabulary),
+    () =>
+      new Encoder(
+        tokenizer,
+        vocabulary,
+        config && ownFrame(config, vocabulary.ids),
+      ),
   );
   const list = within(
     "tokenizer.json",

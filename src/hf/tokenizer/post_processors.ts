@@ -6,6 +6,7 @@
 import { quote } from "../../files/errors.ts";
 import type { Json, JsonObject } from "../../files/json.ts";
 import { countOf, listOf, objectOf, textOf, typeOf } from "./fields.ts";
+import { contentOf } from "./vocabulary.ts";
 
 /** Ids before and behind those of a text. */
 export interface Frame {
@@ -50,6 +51,34 @@ export function readFrame(
   throw new SyntaxError(
     `${place} is of the kind ${quote(type)}, which is not known`,
   );
+}
+
+/** Classes of transformers that put their own tokens around a text, whatever `tokenizer.json` says. */
+const OWN_FRAMES =
+  /^(?:Llama|CodeLlama|Gemma|Cohere|GPTNeoX)Tokenizer(?:Fast)?$/;
+/** Those among them that put nothing there unless their configuration says so. */
+const BARE = /^GPTNeoX/;
+
+/**
+ * What a tokenizer's class puts around a text.
+ *
+ * @param config What `tokenizer_config.json` holds.
+ * @param ids Ids of tokens.
+ * @returns What it puts there; undefined where that is for `tokenizer.json` to say.
+ */
+export function ownFrame(
+  config: JsonObject,
+  ids: ReadonlyMap<string, number>,
+): Frame | undefined {
+  const name = config.get("tokenizer_class");
+  if (typeof name !== "string" || !OWN_FRAMES.test(name)) return undefined;
+  const side = (token: string, otherwise: boolean) => {
+    const content = contentOf(config.get(`${token}_token`));
+    const id = content === undefined ? undefined : ids.get(content);
+    const adds = config.get(`add_${token}_token`) ?? otherwise;
+    return adds === true && id !== undefined ? [id] : [];
+  };
+  return { before: side("bos", !BARE.test(name)), behind: side("eos", false) };
 }
 
 /** The id of `["[CLS]", 101]`. */

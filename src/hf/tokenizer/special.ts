@@ -46,6 +46,7 @@ export class SpecialTokens {
   readonly #ids = new Map<string, number>();
   readonly #adds = new Map<string, boolean>();
   #template: Json | undefined;
+  readonly #normalizes = new Map<string, boolean>();
 
   /**
    * Reads what the files of a folder say.
@@ -88,12 +89,30 @@ export class SpecialTokens {
     if (settings && !text("bos_token") && cls) settings.set("bos_token", cls);
     const sep = text("sep_token");
     if (settings && !text("eos_token") && sep) settings.set("eos_token", sep);
+    this.#readNormalizer(tokenizer.get("normalizer"));
     const processor = tokenizer.get("post_processor");
     const all = member(processor, "processors");
     for (const one of Array.isArray(all) ? all : [processor ?? null]) {
       const type = member(one, "type");
       if (type === "RobertaProcessing") this.#readRoberta(one, settings);
       if (type === "TemplateProcessing") this.#readTemplate(one, settings);
+    }
+  }
+
+  /** Whether letters lose their case and their accents, as far as the normalizer says so. */
+  #readNormalizer(normalizer: Json | undefined): void {
+    const type = member(normalizer, "type");
+    if (type === "Lowercase") this.#normalizes.set("lowercase", true);
+    if (type === "StripAccents") this.#normalizes.set("strip_accents", true);
+    if (type === "BertNormalizer") {
+      for (const name of ["lowercase", "strip_accents"]) {
+        const flag = member(normalizer, name);
+        if (typeof flag === "boolean") this.#normalizes.set(name, flag);
+      }
+    }
+    if (type !== "Sequence") return;
+    for (const part of list(member(normalizer, "normalizers"))) {
+      this.#readNormalizer(part);
     }
   }
 
@@ -203,6 +222,14 @@ export class SpecialTokens {
       );
     }
     writeTemplate(values, this.#template);
+    for (const name of ["lowercase", "strip_accents"]) {
+      const flag = this.#normalizes.get(name);
+      if (flag === undefined) continue;
+      values.set(
+        `tokenizer.ggml.normalizer.${name}`,
+        GgufValue.of("bool", flag),
+      );
+    }
   }
 }
 

@@ -221,24 +221,31 @@ function characterIds(
   return (word) => {
     const characters = Array.from(word);
     const found: number[] = [];
-    let wasUnknown = false;
+    // An unknown character waits for the next that is known; bytes overtake it, as in the library.
+    let waiting = false;
+    const flush = () => {
+      if (waiting) found.push(unknown!);
+      waiting = false;
+    };
     for (const [i, character] of characters.entries()) {
       const spelled = (i > 0 ? prefix : "") + character +
         (i + 1 === characters.length ? suffix : "");
       const id = ids.get(spelled);
-      const parts = id !== undefined
-        ? [id]
-        : bytes
+      if (id !== undefined) {
+        flush();
+        found.push(id);
+        continue;
+      }
+      const parts = bytes
         ? Array.from(encoder.encode(spelled), (one) => ids.get(byteToken(one)))
         : [undefined];
-      if (parts.every((part) => part !== undefined)) {
-        found.push(...parts);
-        wasUnknown = false;
-      } else if (unknown !== undefined) {
-        if (!fuse || !wasUnknown) found.push(unknown);
-        wasUnknown = true;
+      if (parts.every((part) => part !== undefined)) found.push(...parts);
+      else if (unknown !== undefined) {
+        if (!fuse) flush();
+        waiting = true;
       }
     }
+    flush();
     return found;
   };
 }
