@@ -9,7 +9,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { join } from "node:path";
-import { planSafetensors } from "../src/files/safetensors.ts";
+import { planSafetensors } from "../src/files/safetensors_write.ts";
 import { openGgml } from "../tests/peers/ggml.ts";
 import { weights } from "./cases.ts";
 import { environment, median, table } from "./table.ts";

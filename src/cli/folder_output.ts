@@ -18,7 +18,7 @@ import type { QuantizedPlan } from "../files/parts.ts";
 import type { Convention } from "../words/format.ts";
 import { changeMembers } from "../files/json_text.ts";
 import { CONFIG_BYTES, INDEX_BYTES } from "../files/limits.ts";
-import type { TensorPlan } from "../files/safetensors.ts";
+import type { TensorPlan } from "../files/safetensors_write.ts";
 import type { Checkpoint, TensorFile } from "../files/tensors.ts";
 import { dtypes } from "../numeric/dtypes.ts";
 import { sizeOf } from "../numeric/shape.ts";

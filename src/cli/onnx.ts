@@ -6,7 +6,7 @@
 import { basename } from "node:path";
 import { hasOnnxOperator } from "../files/onnx_wirings.ts";
 import { planOnnx, writeOnnxFrame } from "../files/onnx_write.ts";
-import { planSafetensors } from "../files/safetensors.ts";
+import { planSafetensors } from "../files/safetensors_write.ts";
 import { formats } from "../formats.ts";
 import type { Format } from "../words/format.ts";
 import { type Call, UsageError } from "./command.ts";

@@ -21,7 +21,7 @@ import {
   type MetadataText,
   planSafetensors,
   type TensorPlan,
-} from "../files/safetensors.ts";
+} from "../files/safetensors_write.ts";
 import { spoolOutput } from "../files/stdio.ts";
 import { PairSink } from "../files/pair_sink.ts";
 import type { TensorFile } from "../files/tensors.ts";

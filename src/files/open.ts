@@ -27,7 +27,7 @@ import { openNpz } from "./npz.ts";
 import { openOnnx } from "./onnx_read.ts";
 import { openOpenvino } from "./openvino.ts";
 import { openRaw } from "./raw.ts";
-import { openSafetensors } from "./safetensors.ts";
+import { openSafetensors } from "./safetensors_read.ts";
 import { spoolInput, STDIN } from "./stdio.ts";
 import { openTflite } from "./tflite.ts";
 import type { TensorFile } from "./tensors.ts";

@@ -7,7 +7,7 @@ import type { Format } from "../words/format.ts";
 import type { PartPlan } from "../words/layout.ts";
 import { quote } from "./errors.ts";
 import { TEXT_PART_BYTES } from "./limits.ts";
-import type { TensorPlan } from "./safetensors.ts";
+import type { TensorPlan } from "./safetensors_write.ts";
 import type { TensorEntry, TensorFile } from "./tensors.ts";
 
 /** What it takes to read the parts of a quantized tensor. */

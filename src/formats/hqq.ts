@@ -32,15 +32,14 @@
  *
  * @module
  */
-import { BF16, F16, F32 } from "../layouts/codecs.ts";
 import { constantPart, fieldPart } from "../layouts/parts.ts";
 import { TORCH_NAMES } from "../layouts/quant_state.ts";
 import { memberOf, shownValue } from "../model/config.ts";
 import { defineFormat } from "../model/define.ts";
 import { dtypeOption } from "../model/e2m1_checkpoint.ts";
+import { FLOATS } from "../model/groups.ts";
 import { badNumber } from "../model/numbers.ts";
-import { bf16ToF32 } from "../numeric/bf16.ts";
-import { f16ToF32 } from "../numeric/f16.ts";
+import { FROM_BITS } from "../numeric/compute.ts";
 import { rowLength, sizeOf } from "../numeric/shape.ts";
 import { hqqScheme } from "../schemes/hqq.ts";
 import { bytesPerElement } from "../words/dtypes.ts";
@@ -205,8 +204,6 @@ function check(options: ResolvedHqqOptions, shape: readonly number[]): void {
   }
 }
 
-const CODECS = { F32, F16, BF16 };
-
 /**
  * The matrix, the area of a group, and where the code of the second half of rows
  * lies. With groups in rows these are as well groups of two long rows, of which
@@ -240,7 +237,7 @@ function layout(
   const dtype = viewAsFloat ? computeDtype : "U8";
   const groups = axis === 1 ? [rows, 1] : [1, columns];
   const numbers = (role: string) =>
-    fieldPart(role, group, computeDtype, groups, CODECS[computeDtype]);
+    fieldPart(role, group, computeDtype, groups, FLOATS[computeDtype]);
   return {
     matrix,
     parts: {
@@ -328,17 +325,11 @@ function scheme(
   return hqqScheme({ group, roundZero, computeDtype });
 }
 
-const DECODE: Readonly<Record<ComputeDtype, (bits: number) => number>> = {
-  F32: (x) => x,
-  F16: f16ToF32,
-  BF16: bf16ToF32,
-};
-
 function checkNumbers(
   parts: HqqParts,
   { computeDtype }: ResolvedHqqOptions,
 ): void {
-  const decode = DECODE[computeDtype];
+  const decode = FROM_BITS[computeDtype];
   for (const name of ["scale", "zero"] as const) {
     const data = parts[name].data as Float32Array;
     const index = data.findIndex((bits) => !Number.isFinite(decode(bits)));
@@ -368,7 +359,7 @@ function recognize(candidate: Candidate): Recognized | undefined {
   if (axis !== 0 && axis !== 1) fail(`its axis is ${axis}, not 0 or 1`);
   const size = numberOf(candidate, "group_size", fail);
   const { dtype } = parts.scale;
-  if (!Object.hasOwn(CODECS, dtype)) {
+  if (!Object.hasOwn(FLOATS, dtype)) {
     fail(`its scales are ${dtype}, not F16, BF16 or F32`);
   }
   const shape = shapeOf(candidate, fail);

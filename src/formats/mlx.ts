@@ -35,16 +35,20 @@
  *
  * @module
  */
-import { BF16, E4M3, F16, F32, U8 } from "../layouts/codecs.ts";
+import { E4M3, F32, U8 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
-import { isObject, memberOf, shownValue } from "../model/config.ts";
 import { defineFormat } from "../model/define.ts";
+import { FLOATS } from "../model/groups.ts";
+import {
+  GROUP_SIZES,
+  mlxConvention,
+  type MlxMode,
+} from "../model/mlx_checkpoint.ts";
 import { badNumber } from "../model/numbers.ts";
 import { TENSOR_SCALES } from "../model/tensor_scale.ts";
-import { bf16ToF32 } from "../numeric/bf16.ts";
 import { decodeE4M3 } from "../numeric/e4m3.ts";
-import { roundTo } from "../numeric/compute.ts";
-import { f16ToF32, LARGEST_F16 } from "../numeric/f16.ts";
+import { FROM_BITS, roundTo } from "../numeric/compute.ts";
+import { LARGEST_F16 } from "../numeric/f16.ts";
 import { matrixOf, rowLength, sizeOf, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";
@@ -70,13 +74,7 @@ import {
   mxfp4Rules,
   nvfp4Rules,
 } from "../schemes/mlx.ts";
-import type {
-  Candidate,
-  Convention,
-  Format,
-  Part,
-  Recognized,
-} from "../words/format.ts";
+import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import {
@@ -90,8 +88,7 @@ import { everywhere, type Tile } from "../words/tile.ts";
 
 const NAME = "mlx";
 
-/** What the numbers of an `mlx` tensor are: even steps with a bias, or E2M1 values under a scale. */
-export type MlxMode = "affine" | "mxfp4" | "nvfp4";
+export type { MlxMode };
 
 /** Options of the format `mlx`. */
 export interface MlxOptions extends SearchOptions {
@@ -137,13 +134,6 @@ export interface MlxParts {
   /** The scale of the tensor; only with `globalScale`. */
   readonly global_scale?: Part<"F32">;
 }
-
-/** The group sizes of each mode, its default first. */
-const GROUP_SIZES: Readonly<Record<MlxMode, readonly number[]>> = {
-  affine: [64, 32, 128],
-  mxfp4: [32],
-  nvfp4: [16],
-};
 
 const OPTIONS: Schema<MlxOptions> = {
   mode: {
@@ -228,8 +218,6 @@ function check(
 
 // ---- where bytes lie ----
 
-const CODECS = { F32, F16, BF16 };
-
 function layout(
   shape: readonly number[],
   { mode, groupSize, scaleDtype, globalScale }: ResolvedMlxOptions,
@@ -238,7 +226,7 @@ function layout(
   const group = { rows: 1, columns: groupSize };
   const groups = withLastAxis(shape, columns / groupSize);
   const numbers = (role: string) =>
-    fieldPart(role, group, scaleDtype, groups, CODECS[scaleDtype]);
+    fieldPart(role, group, scaleDtype, groups, FLOATS[scaleDtype]);
   const weight = packedRows({
     dtype: "U32",
     shape: withLastAxis(shape, columns / 8),
@@ -353,17 +341,11 @@ function like({ form, fields, groupedBy, computeDtype }: Scheme): MlxOptions {
 
 // ---- numbers that MLX does not write ----
 
-const DECODE: Readonly<Record<ComputeDtype, (bits: number) => number>> = {
-  F32: (x) => x,
-  F16: f16ToF32,
-  BF16: bf16ToF32,
-};
-
 function checkNumbers(
   { scales, biases, global_scale }: MlxParts,
   { mode, scaleDtype }: ResolvedMlxOptions,
 ): void {
-  if (biases) return checkAffine(scales, biases, DECODE[scaleDtype]);
+  if (biases) return checkAffine(scales, biases, FROM_BITS[scaleDtype]);
   const ofTensor = global_scale?.data[0] ?? 1;
   if (!(ofTensor >= 0 && ofTensor < Infinity)) {
     const wanted = "finite and not negative";
@@ -399,153 +381,6 @@ function checkAffine(
   }
 }
 
-// ---- in checkpoints ----
-
-const CONVENTION: Convention = {
-  entries: {
-    weight: "{stem}.weight",
-    scales: "{stem}.scales",
-    biases: "{stem}.biases",
-    global_scale: "{stem}.global_scale",
-  },
-  needed: ["weight", "scales"],
-  recognize,
-  config(options, floats = []): Readonly<Record<string, unknown>> {
-    const { mode, groupSize } = options as ResolvedMlxOptions;
-    const settings = {
-      ...{ group_size: groupSize, bits: 4, mode },
-      ...Object.fromEntries(floats.map((module) => [module, false])),
-    };
-    // mlx-lm writes both and reads the first; others look for the second.
-    return { quantization: settings, quantization_config: settings };
-  },
-};
-
-/** What the config says of a tensor. */
-interface Settings {
-  readonly group_size?: unknown;
-  readonly bits?: unknown;
-  readonly mode?: unknown;
-}
-
-function recognize(candidate: Candidate): Recognized | undefined {
-  const { parts: { weight }, stem } = candidate;
-  if (weight.dtype !== "U32" || weight.shape.length === 0) return undefined;
-  const fail = (fault: string): never => {
-    const name = stem === undefined ? "" : ` ${stem}`;
-    throw new RangeError(`Cannot read${name} as ${NAME}: ${fault}`);
-  };
-  const settings = settingsOf(candidate, fail);
-  if (settings?.bits !== undefined && settings.bits !== 4) return undefined;
-  const group = groupOf(candidate, fail);
-  const mode = modeOf(candidate, settings, group, fail);
-  if (mode === undefined) return undefined;
-  const said = settings?.group_size;
-  if (said !== undefined && said !== group) {
-    fail(
-      `the config says group_size ${shownValue(said)}, its parts make ${group}`,
-    );
-  }
-  if (!GROUP_SIZES[mode].includes(group)) {
-    fail(`its parts make groups of ${group}, ${mode} has ${GROUP_SIZES[mode]}`);
-  }
-  return {
-    shape: withLastAxis(weight.shape, 8 * rowLength(weight.shape)),
-    options: optionsOf(candidate, mode, group),
-  };
-}
-
-function optionsOf(
-  { parts: { scales, global_scale } }: Candidate,
-  mode: MlxMode,
-  groupSize: number,
-): MlxOptions {
-  return mode === "affine"
-    ? { mode, groupSize, scaleDtype: scales.dtype as ComputeDtype }
-    : { mode, groupSize, globalScale: global_scale !== undefined };
-}
-
-/** The settings of one tensor: its own, or those of all. */
-function settingsOf(
-  { config, stem = "" }: Candidate,
-  fail: (fault: string) => never,
-): Settings | undefined {
-  const all = memberOf(config, "quantization") ??
-    memberOf(config, "quantization_config") ?? config;
-  const own = memberOf(all, stem);
-  if (own === false) fail("the config says that it is not quantized");
-  const settings: Settings | undefined = isObject(own)
-    ? own
-    : isObject(all)
-    ? all
-    : undefined;
-  const isAny = settings?.bits !== undefined ||
-    settings?.group_size !== undefined;
-  return isAny ? settings : undefined;
-}
-
-/** Values that share a scale, if codes have 4 bits. */
-function groupOf(
-  { parts: { weight, scales, biases } }: Candidate,
-  fail: (fault: string) => never,
-): number {
-  const group = 8 * rowLength(weight.shape) / rowLength(scales.shape);
-  const expected = withLastAxis(weight.shape, rowLength(scales.shape));
-  if (!Number.isInteger(group) || String(expected) !== String(scales.shape)) {
-    fail(
-      `its weight [${weight.shape}] and scales [${scales.shape}] make no whole groups`,
-    );
-  }
-  const alike = !biases || biases.dtype === scales.dtype &&
-      String(biases.shape) === String(scales.shape);
-  if (alike) return group;
-  return fail(
-    `its scales are ${scales.dtype} [${scales.shape}], its biases ` +
-      `${biases.dtype} [${biases.shape}]`,
-  );
-}
-
-/** The mode by parts and config; undefined where codes do not have 4 bits. */
-function modeOf(
-  { parts: { scales, biases, global_scale } }: Candidate,
-  settings: Settings | undefined,
-  group: number,
-  fail: (fault: string) => never,
-): MlxMode | undefined {
-  const isFloat = scales.dtype in CODECS;
-  if (!isFloat && scales.dtype !== "U8") {
-    fail(`its scales are ${scales.dtype}, not F32, F16, BF16 or U8`);
-  }
-  if (isFloat && !biases) fail("it has scales that are floats and no biases");
-  if (!isFloat && biases) fail("it has biases beside scales that are bytes");
-  const said = settings && (settings.mode ?? "affine");
-  const mode = isFloat ? "affine" : group === 16 ? "nvfp4" : "mxfp4";
-  if (said === undefined) {
-    if (isFloat) {
-      fail(
-        `its shapes do not tell 4 bits in groups of ${group} from other widths: ` +
-          "put the config.json that says it beside the file",
-      );
-    }
-    // Bytes as scales of 64 nibbles are those of mxfp8: 32 codes of 8 bits.
-    if (group === 64) return undefined;
-  } else if (said !== mode) {
-    fail(
-      `the config says mode ${
-        shownValue(said)
-      }, its parts are those of ${mode}`,
-    );
-  }
-  const fits = !global_scale || mode === "nvfp4" &&
-      global_scale.dtype === "F32" && global_scale.shape.length === 0;
-  if (!fits) {
-    fail(
-      `its global_scale is ${global_scale.dtype} [${global_scale.shape}] in mode ${mode}`,
-    );
-  }
-  return mode;
-}
-
 /**
  * MLX's quantized weights; see the head of this file for layout and arithmetic.
  *
@@ -577,5 +412,5 @@ export const mlx: Format<"mlx", MlxOptions, MlxParts, ResolvedMlxOptions> =
     like,
     layout,
     scheme,
-    convention: CONVENTION,
+    convention: mlxConvention,
   });

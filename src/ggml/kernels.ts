@@ -8,7 +8,7 @@ import type { KernelModule } from "../kernels/arena.ts";
 import type { Kernel } from "../kernels/engine.ts";
 import { KERNELS } from "./module.ts";
 
-const GGML: KernelModule = { base64: KERNELS };
+const GGML: KernelModule = { hex: KERNELS };
 
 /** A kernel of this module, by what it exports it as; without WebAssembly the reference does the work. */
 export function ggmlKernel(name: string): Kernel {

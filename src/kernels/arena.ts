@@ -13,18 +13,19 @@
  * @module
  */
 import type { OwnFloats } from "../numeric/floats.ts";
+import { bytesOfHex } from "./hex.ts";
 
-/** Kernels in base64, compiled from one entry of `build.ts`. */
+/** Kernels in hexadecimal, compiled from one entry of `build.ts`. */
 export interface KernelModule {
   /** The WebAssembly; absent where no entry point brought it along. */
-  readonly base64?: string;
+  readonly hex?: string;
 }
 
 /** The kernels of the core; see {@linkcode useKernels}. */
-const CORE: { base64?: string } = {};
+const CORE: { hex?: string } = {};
 
 /** The kernel of searches for scales; see {@linkcode useScaleKernels}. */
-const SCALES: { base64?: string } = {};
+const SCALES: { hex?: string } = {};
 
 /** A compiled kernel: counts, pointers and numbers in, 0 or 1 out. */
 export type WasmKernel = (...operands: number[]) => number;
@@ -71,31 +72,30 @@ const compiledModules = new Map<KernelModule, Compiled>();
  * Says what the core's kernels are. Entry points do, and not this module, so that
  * one which does without WebAssembly need not carry them.
  *
- * @param kernels The compiled module in base64.
+ * @param kernels The compiled module in hexadecimal.
  */
 export function useKernels(kernels: string): void {
-  CORE.base64 = kernels;
+  CORE.hex = kernels;
 }
 
 /**
  * Says what the kernel of searches for scales is.
  *
- * @param kernels The compiled module in base64.
+ * @param kernels The compiled module in hexadecimal.
  */
 export function useScaleKernels(kernels: string): void {
-  SCALES.base64 = kernels;
+  SCALES.hex = kernels;
 }
 
 function compile(module: KernelModule): Compiled {
   let compiled = compiledModules.get(module);
   if (!compiled) {
-    if (module.base64 === undefined) {
+    if (module.hex === undefined) {
       throw new Error(
         "There are no WebAssembly kernels in this entry point: import another one than ./js",
       );
     }
-    const bytes = Uint8Array.from(atob(module.base64), (c) => c.charCodeAt(0));
-    compiled = { module: new WebAssembly.Module(bytes) };
+    compiled = { module: new WebAssembly.Module(bytesOfHex(module.hex)) };
     compiledModules.set(module, compiled);
   }
   return compiled;
@@ -213,7 +213,7 @@ export function callScaleKernel(
   operands: readonly number[],
 ): number | undefined {
   const arena = arenas.get(instance.memory.buffer);
-  if (SCALES.base64 === undefined || !arena) return undefined;
+  if (SCALES.hex === undefined || !arena) return undefined;
   const scales = instanceIn(arena, SCALES);
   if (scales.room > instance.room) {
     throw new Error(

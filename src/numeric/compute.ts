@@ -14,6 +14,15 @@ const ROUNDINGS: Readonly<
   BF16: (x) => bf16ToF32(f32ToBf16(x)),
 };
 
+/** The number that an element of an array stands for: halves are kept as their bits. */
+export const FROM_BITS: Readonly<
+  Record<"F32" | "F16" | "BF16", (element: number) => number>
+> = {
+  F32: (x) => x,
+  F16: f16ToF32,
+  BF16: bf16ToF32,
+};
+
 /** What the types are called in words. */
 export const DTYPE_NAMES: Readonly<Record<"F32" | "F16" | "BF16", string>> = {
   F32: "float32",

@@ -21,7 +21,8 @@
  */
 import type { ByteSource } from "../files/bytes.ts";
 import { typedArray, typedArrayKind } from "../numeric/arguments.ts";
-import { openSafetensors, planSafetensors } from "../files/safetensors.ts";
+import { openSafetensors } from "../files/safetensors_read.ts";
+import { planSafetensors } from "../files/safetensors_write.ts";
 import type { TensorEntry } from "../files/tensors.ts";
 import type { Chunk } from "./engine.ts";
 import { Ids } from "./ids.ts";

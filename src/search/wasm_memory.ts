@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { bytesOfHex } from "../kernels/hex.ts";
 import { KERNELS } from "../kernels/search_module.ts";
 import { QUERY_SLOTS, type RowShape } from "./engine.ts";
 
@@ -32,7 +33,7 @@ const compiled = new Map<boolean, WebAssembly.Module>();
 export function compile(shared: boolean): WebAssembly.Module {
   let module = compiled.get(shared);
   if (!module) {
-    const bytes = Uint8Array.from(atob(KERNELS), (c) => c.charCodeAt(0));
+    const bytes = bytesOfHex(KERNELS);
     if (shared) markShared(bytes);
     compiled.set(shared, module = new WebAssembly.Module(bytes));
   }

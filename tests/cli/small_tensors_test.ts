@@ -5,7 +5,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { readFile, writeFile } from "node:fs/promises";
 import { memorySource } from "../../src/files/file_source.ts";
 import { sortTensors } from "../../src/files/quantized.ts";
-import { openSafetensors } from "../../src/files/safetensors.ts";
+import { openSafetensors } from "../../src/files/safetensors_read.ts";
 import type { Int4Options } from "../../src/formats/int4.ts";
 import { quantize } from "../../src/quantize.ts";
 import { random } from "../adversarial.ts";

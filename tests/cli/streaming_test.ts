@@ -9,7 +9,7 @@ import { Quantizer } from "../../src/cli/quantize_run.ts";
 import { bytesInFormat, tensorsOf } from "../../src/cli/tensors.ts";
 import { memorySource } from "../../src/files/file_source.ts";
 import { sortTensors } from "../../src/files/quantized.ts";
-import { openSafetensors } from "../../src/files/safetensors.ts";
+import { openSafetensors } from "../../src/files/safetensors_read.ts";
 import type { TensorFile } from "../../src/files/tensors.ts";
 import { dequantize, formatNamed, quantize } from "../../src/quantize.ts";
 import { compare } from "../../src/compare.ts";

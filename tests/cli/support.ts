@@ -8,7 +8,7 @@ import { writeFile } from "node:fs/promises";
 import { main } from "../../src/cli/main.ts";
 import type { ByteSink } from "../../src/files/bytes.ts";
 import { npyHeader } from "../../src/files/npy.ts";
-import { planSafetensors } from "../../src/files/safetensors.ts";
+import { planSafetensors } from "../../src/files/safetensors_write.ts";
 
 /** What a call printed, and its exit code. */
 export interface Outcome {

@@ -13,10 +13,8 @@ import {
 } from "../../src/files/quantized.ts";
 import { shapeFor } from "../format_cases.ts";
 import { readQuantized } from "./read_quantized.ts";
-import {
-  openSafetensors,
-  planSafetensors,
-} from "../../src/files/safetensors.ts";
+import { openSafetensors } from "../../src/files/safetensors_read.ts";
+import { planSafetensors } from "../../src/files/safetensors_write.ts";
 import { formats } from "../../src/formats.ts";
 import { dequantize, type FormatName, quantize } from "../../src/quantize.ts";
 import type { QuantizedTensor } from "../../src/words/format.ts";

@@ -3,10 +3,8 @@ import fc from "fast-check";
 import { memorySource } from "../../src/files/file_source.ts";
 import { isFloat, readFloats } from "../../src/files/floats.ts";
 import { METADATA_COUNT, TENSOR_COUNT } from "../../src/files/limits.ts";
-import {
-  openSafetensors,
-  planSafetensors,
-} from "../../src/files/safetensors.ts";
+import { openSafetensors } from "../../src/files/safetensors_read.ts";
+import { planSafetensors } from "../../src/files/safetensors_write.ts";
 import { concat, meteredSource, ramp, utf8, vector } from "./support.ts";
 
 /** A file of this header and as many zeros. */

@@ -8,7 +8,7 @@ import { assert, assertEquals } from "@std/assert";
 import { readFile } from "node:fs/promises";
 import { dequantizeWith, quantizeWith } from "../../src/core.ts";
 import { memorySource } from "../../src/files/file_source.ts";
-import { openSafetensors } from "../../src/files/safetensors.ts";
+import { openSafetensors } from "../../src/files/safetensors_read.ts";
 import type { Candidate, Format, Part, Parts } from "../../src/words/format.ts";
 import { rootUrl } from "../modules.ts";
 import { assertSameBytes } from "../same_bytes.ts";

@@ -6,7 +6,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { memorySource } from "../../src/files/file_source.ts";
-import { openSafetensors } from "../../src/files/safetensors.ts";
+import { openSafetensors } from "../../src/files/safetensors_read.ts";
 import { bf16ToF32 } from "../../src/numeric/bf16.ts";
 import { f16ToF32 } from "../../src/numeric/f16.ts";
 import { ARRAYS, type Dtype } from "../../src/words/dtypes.ts";

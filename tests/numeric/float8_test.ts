@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { memorySource } from "../../src/files/file_source.ts";
 import { readFloats } from "../../src/files/floats.ts";
-import { openSafetensors } from "../../src/files/safetensors.ts";
+import { openSafetensors } from "../../src/files/safetensors_read.ts";
 import {
   decodeFloat8,
   float8ToF32,

@@ -1,6 +1,6 @@
 /** A matrix as a file: the same again, and every lie about it refused. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { openSafetensors } from "../../src/files/safetensors.ts";
+import { openSafetensors } from "../../src/files/safetensors_read.ts";
 import { PackedMatrix } from "../../src/search/mod.ts";
 import { safetensorsBytes } from "../cli/support.ts";
 import { memorySource } from "../../src/files/file_source.ts";
