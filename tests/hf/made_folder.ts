@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { planSafetensors } from "../../src/files/safetensors.ts";
+import { planSafetensors } from "../../src/files/safetensors_write.ts";
 import { Config } from "../../src/hf/config.ts";
 import { familyOf } from "../../src/hf/registry.ts";
 import type { Json } from "../../src/files/json.ts";
