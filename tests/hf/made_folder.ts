@@ -6,10 +6,10 @@
 import { planSafetensors } from "../../src/files/safetensors_write.ts";
 import { Config } from "../../src/hf/config.ts";
 import { familyOf } from "../../src/hf/registry.ts";
-import type { Json } from "../../src/files/json.ts";
+import { type JsonObject, parseJson } from "../../src/files/json.ts";
 
 /** What a made-up config says; it may be nonsense. */
-export type MadeConfig = Readonly<Record<string, Json>>;
+export type MadeConfig = Readonly<Record<string, unknown>>;
 
 /** A model in memory. */
 export interface MadeModel {
@@ -50,7 +50,10 @@ export function madeConfig(name: string, more: MadeConfig = {}): MadeConfig {
 
 /** Random weights for every tensor that the family has a rule for, optional ones too. */
 export function madeModel(config: MadeConfig): MadeModel {
-  const read = new Config("config.json", new Map(Object.entries(config)));
+  const read = new Config(
+    "config.json",
+    parseJson(JSON.stringify(config)) as JsonObject,
+  );
   const family = familyOf((config.architectures as string[])[0])!;
   const tensors = new Map<string, MadeTensor>();
   let seed = 1;
@@ -76,10 +79,15 @@ function random(seed: number, count: number, scale: number, middle: number) {
  *
  * @param folder Where to; it exists.
  * @param model The model.
+ * @param tokenizer The files of its tokenizer.
  */
 export async function writeFolder(
   folder: string,
   { config, tensors }: MadeModel,
+  tokenizer: Readonly<Record<string, Uint8Array | object>> = {
+    "tokenizer.json": TOKENIZER,
+    "tokenizer_config.json": {},
+  },
 ): Promise<void> {
   const plan = planSafetensors(
     Array.from(tensors, ([name, { shape }]) => ({ name, shape, dtype: "F32" })),
@@ -97,8 +105,7 @@ export async function writeFolder(
   const files: Record<string, Uint8Array | object> = {
     "model.safetensors": bytes,
     "config.json": config,
-    "tokenizer.json": TOKENIZER,
-    "tokenizer_config.json": {},
+    ...tokenizer,
   };
   for (const [name, file] of Object.entries(files)) {
     await Deno.writeFile(
