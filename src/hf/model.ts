@@ -67,11 +67,13 @@ export async function openModel(
   const config = whole.withFieldsOf("text_config");
   await checkFloats(file, folder, whole);
   const read: ReadFile = (name) => readBytes(join(folder, name));
-  const tokens = await tokenizerValues(read, {
-    architecture: family.architecture,
-    vocabSize: config.count("vocab_size", family.vocabulary),
-    pre: options.pre,
-  });
+  const vocabSize = config.count("vocab_size", family.vocabulary);
+  const tokens = await within(folder, () =>
+    tokenizerValues(read, {
+      architecture: family.architecture,
+      vocabSize,
+      pre: options.pre,
+    }));
   const tensors = folderTensors(file, family, config, {
     ...options,
     tokens: tokens.get("tokenizer.ggml.tokens")?.length,
@@ -157,10 +159,24 @@ async function checkFloats(
   );
 }
 
-function fail(folder: string, reason: string): never {
-  throw new RangeError(
-    `Cannot make a GGUF of ${printable(folder)}: ${reason}`,
-  );
+function fail(folder: string, reason: string, cause?: unknown): never {
+  const message = `Cannot make a GGUF of ${printable(folder)}: ${reason}`;
+  throw new RangeError(message, { cause });
+}
+
+/** Does something whose errors tell of files of the folder, and names the folder in them. */
+async function within<T>(
+  folder: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof RangeError)) {
+      throw error;
+    }
+    return fail(folder, error.message, error);
+  }
 }
 
 function countOf(tensors: readonly ModelTensor[]): number {

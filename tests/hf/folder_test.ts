@@ -21,11 +21,12 @@ const model = madeModel(madeConfig("LlamaForCausalLM"));
 async function errorOf(
   made: MadeModel,
   flags: readonly string[] = ["--format", "q4_0", ...PRE],
+  tokenizer?: Readonly<Record<string, Uint8Array>>,
 ): Promise<string> {
   let error = "";
   await withFolder(async (inFolder) => {
     await Deno.mkdir(inFolder("model"));
-    await writeFolder(inFolder("model"), made);
+    await writeFolder(inFolder("model"), made, tokenizer);
     const to = inFolder("out.gguf");
     const { code, err } = await run(
       "quantize",
@@ -65,12 +66,12 @@ const refused: readonly (readonly [string, MadeConfig, RegExp])[] = [
   ],
   [
     "quantized weights",
-    { quantization_config: { quant_method: "gptq" } as unknown as null },
+    { quantization_config: { quant_method: "gptq" } },
     /quantized already.*dequantize/,
   ],
   [
     "an unknown rotation",
-    { rope_scaling: { type: "longer", factor: 2 } as unknown as null },
+    { rope_scaling: { type: "longer", factor: 2 } },
     /rope_type "longer" is none of/,
   ],
 ];
@@ -84,6 +85,13 @@ Deno.test("a tensor that has no name in llama.cpp is refused", async () => {
   const tensors = new Map(model.tensors);
   tensors.set("model.extra.weight", { shape: [1], values: Float32Array.of(1) });
   assertMatch(await errorOf({ ...model, tensors }), /"model\.extra\.weight"/);
+});
+
+Deno.test("a fault of the tokenizer is told with the folder", async () => {
+  const error = await errorOf(model, undefined, {
+    "vocab.txt": new Uint8Array(),
+  });
+  assertMatch(error, /Cannot make a GGUF of .*model: .*no tokenizer\.json/);
 });
 
 Deno.test("--rename takes the tensors of an unknown architecture", async () => {
