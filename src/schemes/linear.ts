@@ -243,6 +243,7 @@ function inverses(divisors: Float32Array, tile: Tile): Float32Array {
 export function wholeRange(): Prepass {
   let min = Infinity, max = -Infinity;
   return {
+    checks: true,
     add(values): void {
       if (values.length === 0) return;
       const [low, high] = measureRange(values);
