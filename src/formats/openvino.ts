@@ -241,6 +241,7 @@ const SYMMETRIC: Rule = {
     const scale = fround((abs(min) >= max ? abs(min) : -max) / 8);
     return [abs(scale) < LEAST ? LEAST : scale, 8];
   },
+  rule: { of: "signed", divisor: 8, least: LEAST },
   rounding: "divide",
   limit: LARGEST.F16 * 8,
 };
@@ -253,6 +254,7 @@ const ASYMMETRIC: Rule = {
     const scale = larger(fround(fround(high - low) / 15), LEAST);
     return [scale, clamp(0 - roundHalfToEven(fround(low / scale)), 0, 15)];
   },
+  rule: { of: "widened", least: LEAST },
   rounding: "add",
   limit: LARGEST.F16 * 7.5,
 };

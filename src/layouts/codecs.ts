@@ -180,7 +180,14 @@ export const E4M3: Codec = /* @__PURE__ */ e4m3(0x7f);
  * @param offset What is added when the number is read.
  */
 export function signedByte(offset = 0): Codec {
-  return byte((x) => (x << 24 >> 24) + offset, (x) => x - offset);
+  return {
+    ...byte((x) => (x << 24 >> 24) + offset, (x) => x - offset),
+    storeRun(from, first, count, bytes, at, stride): void {
+      for (let i = first; i < first + count; i++, at += stride) {
+        bytes[at] = from[i] - offset;
+      }
+    },
+  };
 }
 
 /** One int32, little-endian, as a whole number. */

@@ -305,14 +305,14 @@ const TO_ZERO: i32 = 3;
   return v128.and(i32x4.add(f32x4.add(a, i32x4.add(p, up)), i32x4.shr_u(p, 22)), seven);
 }
 
-@inline function quotient(src: usize, f: v128, noSign: v128, product: bool): v128 {
+@inline function quotient(src: usize, f: v128, noSign: v128, product: i32): v128 {
   const x = v128.load(src);
   return f32x4.add(product ? f32x4.mul(x, f) : f32x4.div(x, f), noSign);
 }
 
-@inline function encodeEven(
+@noinline function encodeEven(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  src: usize, codes: usize, factors: usize, rule: i32, product: bool,
+  src: usize, codes: usize, factors: usize, rule: i32, product: i32,
 ): void {
   const six = pin(6), one = pin(1), exponent = v128.load(F16_CONSTANTS), k = magnitudeBits();
   const up = pin(reinterpret<f32>(0x0b400002)), seven = pin(reinterpret<f32>(7)), signs = pin(reinterpret<f32>(0x80808080));
@@ -346,26 +346,13 @@ const TO_ZERO: i32 = 3;
   }
 }
 
-// A function for each, so that what is loaded once stays in registers.
-@noinline function encodeEvenQuotients(
-  rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, codes: usize, factors: usize, rule: i32,
-): void {
-  encodeEven(rows, columns, first, group, stride, src, codes, factors, rule, false);
-}
-@noinline function encodeEvenProducts(
-  rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, codes: usize, factors: usize, rule: i32,
-): void {
-  encodeEven(rows, columns, first, group, stride, src, codes, factors, rule, true);
-}
-
 // Factors are finite and positive, and values finite: no quotient is a NaN.
 export function tile_encode_e2m1(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   src: usize, codes: usize, factors: usize, rule: i32, product: i32, dtype: i32,
 ): i32 {
   if (!dtype && rule < LOW) {
-    if (product) encodeEvenProducts(rows, columns, first, group, stride, src, codes, factors, rule);
-    else encodeEvenQuotients(rows, columns, first, group, stride, src, codes, factors, rule);
+    encodeEven(rows, columns, first, group, stride, src, codes, factors, rule, product);
     return 0;
   }
   const six = pin(6), one = pin(1), exponent = v128.load(F16_CONSTANTS), magic = roundMagic(), k = magnitudeBits();
