@@ -19,6 +19,7 @@ const rooms: readonly { readonly name: string; readonly holds: RegExp }[] = [
   { name: "entries", holds: /^(src\/entries\/[a-z0-9_]+|mod)\.ts$/ },
   { name: "stream", holds: /^src\/stream\// },
   { name: "files", holds: /^src\/files\// },
+  { name: "hf", holds: /^src\/hf\// },
   { name: "search", holds: /^src\/search\// },
   { name: "cli", holds: /^(src\/cli\/.*\.(ts|js)|cli\.ts)$/ },
 ];

@@ -5,6 +5,7 @@
  */
 import { printable, quote } from "../files/errors.ts";
 import type { EncodedDtype } from "../files/floats.ts";
+import { isGguf } from "../files/gguf_read.ts";
 import { ggufFileTypes } from "../files/gguf_types.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { strangerId } from "../ggml/table.ts";
@@ -16,6 +17,7 @@ import { checkHeld, FIT_FLAGS, Fitting, rewriteOf } from "./fit.ts";
 import { choice } from "./flags.ts";
 import { folderOutput } from "./folder_output.ts";
 import { checkNoMeta, ggufOutput, META_FLAGS, metadataFor } from "./gguf.ts";
+import { asModel, TOKENIZER_FLAG } from "./hf_folder.ts";
 import { withFile } from "./input.ts";
 import { needsFloat32 } from "./kept.ts";
 import {
@@ -62,6 +64,7 @@ export const dequantizeCommand: Command = {
     ...FIT_FLAGS,
     ...META_FLAGS,
     ...SPLIT_FLAGS,
+    TOKENIZER_FLAG,
   ],
   examples: [
     [
@@ -75,6 +78,10 @@ export const dequantizeCommand: Command = {
     [
       "dequantize small.safetensors -o head.npy --tensors lm_head.weight",
       "One tensor of many",
+    ],
+    [
+      "dequantize Llama-3.2-1B/ -o model.gguf --to bf16",
+      "A folder from Hugging Face as a GGUF of floats",
     ],
     [
       "dequantize model.gguf -o model.safetensors --cast '*norm*=bf16' --drop rope_freqs",
@@ -103,7 +110,9 @@ async function run(call: Call, io: Io): Promise<number> {
   const to = choice(call, "to", ["f32", "f16", "bf16"]) ?? "f32";
   const dtype = to.toUpperCase() as EncodedDtype;
   const [input] = call.operands;
-  return await withFile(call, input, async (file) => {
+  return await withFile(call, input, async (opened) => {
+    const asked = call.has("to") ? dtype : undefined;
+    const file = await asModel(call, opened, container, asked);
     const plan = await planDequantize(call, file, dtype, container);
     const { output, warnings: told } = await outputFor(
       call,
@@ -173,7 +182,10 @@ async function outputFor(
     case "npy":
       return { output: npyOutput(tensors), warnings: [] };
     case "gguf": {
-      const fileType = ggufFileTypes.get(dtype.toLowerCase());
+      // The model of a folder says itself what most of its values are.
+      const fileType = file.checkpoint && isGguf(file)
+        ? undefined
+        : ggufFileTypes.get(dtype.toLowerCase());
       const { values, warnings } = await metadataFor(call, file, fileType);
       const limit = splitLimitOf(call, container);
       return { output: ggufOutput(tensors, values, limit), warnings };
@@ -215,7 +227,7 @@ async function planDequantize(
         : rewriteOf(tensor))
   );
   // Floats may go to another container as they are.
-  const same = file.container === container ||
+  const same = file.container === container && !file.checkpoint ||
     file.container === "safetensors" && container === "folder";
   if (same && !tensors.some(isNarrow) && casts.every((cast) => !cast)) {
     throw new RangeError(

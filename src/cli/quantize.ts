@@ -11,6 +11,7 @@ import { DTYPE_FLAG, withFile } from "./input.ts";
 import { FIT_FLAGS } from "./fit.ts";
 import { FORMAT_FLAGS, FormatChooser } from "./formats_flag.ts";
 import { META_FLAGS } from "./gguf.ts";
+import { asModel, TOKENIZER_FLAG } from "./hf_folder.ts";
 import { ALL_FLAG } from "./kept.ts";
 import {
   leftoverWarnings,
@@ -77,7 +78,13 @@ export const quantizeCommand: Command = {
   summary: "Quantize the floats of a file to 4 bits",
   operands: "IN -o OUT",
   count: 1,
-  flags: [...QUANTIZE_FLAGS, ...IMATRIX_FLAGS, DTYPE_FLAG, ...RECIPE_FLAGS],
+  flags: [
+    ...QUANTIZE_FLAGS,
+    ...IMATRIX_FLAGS,
+    DTYPE_FLAG,
+    TOKENIZER_FLAG,
+    ...RECIPE_FLAGS,
+  ],
   examples: [
     [
       "quantize weights.npy -o weights.safetensors",
@@ -94,6 +101,10 @@ export const quantizeCommand: Command = {
     [
       "quantize model-f16.gguf -o model.gguf --recipe Q4_K_M --imatrix imatrix.gguf",
       "The very file that llama.cpp's own tool makes of a GGUF",
+    ],
+    [
+      "quantize Llama-3.2-1B/ -o model.gguf --recipe Q4_K_M",
+      "A folder from Hugging Face as a GGUF that llama.cpp runs",
     ],
     [
       "quantize embeddings.f32 -o embeddings.safetensors --scale-method affine",
@@ -135,7 +146,8 @@ export async function quantizeFile(
   checkContainer(call, chooser, container);
   await checkPermuteCall(call, path);
   const [input] = call.operands;
-  return await withFile(call, input, async (file) => {
+  return await withFile(call, input, async (opened) => {
+    const file = await asModel(call, opened, container);
     const plan = await planFile(call, chooser, file, container, rules);
     const { tasks, output } = plan;
     const quantizer = new Quantizer({ file, tasks, output, clamp });

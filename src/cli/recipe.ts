@@ -21,6 +21,7 @@ import { type RecipeName, recipes } from "../ggml/recipe_list.ts";
 import type { TypeOverride } from "../ggml/recipes.ts";
 import { ggmlLayouts } from "../ggml/table.ts";
 import { type Call, DONE, type Flag, show, UsageError } from "./command.ts";
+import { asModel } from "./hf_folder.ts";
 import { withFile } from "./input.ts";
 import {
   leftoverWarnings,
@@ -72,12 +73,13 @@ export async function quantizeByRecipe(
   }
   const [input] = call.operands;
   const weights = call.get("imatrix");
-  return await withFile(call, input, async (file) => {
+  return await withFile(call, input, async (opened) => {
+    const file = await asModel(call, opened, container);
     if (!isGguf(file)) {
       throw new UsageError(
         `Cannot quantize ${
           printable(input)
-        } by a recipe: it is ${file.container}, recipes are for GGUF; choose types with --format`,
+        } by a recipe: it is ${file.container}, recipes are for GGUF and folders with a config.json; choose types with --format`,
       );
     }
     const importance = weights === undefined

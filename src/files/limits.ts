@@ -252,3 +252,17 @@ export const ZIP_INFLATED_BYTES: number = 2 ** 35;
  * Stops a size that cannot be true before anything is inflated.
  */
 export const DEFLATE_RATIO = 1032;
+
+/**
+ * Bytes of a file of a tokenizer; those of the largest vocabularies have some forty megabytes.
+ *
+ * Stops whatever file has that name from being turned into strings.
+ */
+export const TOKENIZER_BYTES: number = 128 * 1024 * 1024;
+
+/**
+ * Tokens of a vocabulary; the largest published ones have a million.
+ *
+ * Stops a `vocab_size` that asks for billions of tokens to fill it.
+ */
+export const VOCABULARY_TOKENS = 4_194_304;

@@ -1,0 +1,26 @@
+/** Made-up folders as GGUF: the bytes that llama.cpp's own converter writes. */
+import { assertEquals } from "@std/assert";
+import { run } from "../cli/support.ts";
+import { withFolder } from "../files/temporary_folder.ts";
+import digests from "../vectors/hf/converted.json" with { type: "json" };
+import { CONVERTED, convertedTokenizer } from "./converter_cases.ts";
+import { madeModel, writeFolder } from "./made_folder.ts";
+
+const tokenizer = await convertedTokenizer();
+
+for (const [name, config] of Object.entries(CONVERTED)) {
+  Deno.test(`${name}: the GGUF is the converter's, byte for byte`, () =>
+    withFolder(async (inFolder) => {
+      const folder = inFolder(name), path = inFolder("out.gguf");
+      await Deno.mkdir(folder);
+      await writeFolder(folder, madeModel(config), tokenizer);
+      const { code, err } = await run("dequantize", folder, "-o", path);
+      assertEquals(code, 0, err);
+      const bytes = await Deno.readFile(path);
+      const digest = await crypto.subtle.digest("SHA-256", bytes);
+      assertEquals(
+        new Uint8Array(digest).toHex(),
+        digests[name as keyof typeof digests],
+      );
+    }));
+}

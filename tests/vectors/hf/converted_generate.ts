@@ -1,0 +1,31 @@
+/**
+ * Writes the digests of what llama.cpp's converter makes of the folders of
+ * tests/hf/converter_cases.ts.
+ *
+ *     deno run -A tests/vectors/hf/converted_generate.ts PYTHON convert_hf_to_gguf.py
+ *
+ * @module
+ */
+import { CONVERTED, convertedTokenizer } from "../../hf/converter_cases.ts";
+import { madeModel, writeFolder } from "../../hf/made_folder.ts";
+
+const [python, converter] = Deno.args;
+const scratch = await Deno.makeTempDir();
+const digests: Record<string, string> = {};
+for (const [name, config] of Object.entries(CONVERTED)) {
+  const folder = `${scratch}/${name}`, output = `${scratch}/${name}.gguf`;
+  await Deno.mkdir(folder);
+  await writeFolder(folder, madeModel(config), await convertedTokenizer());
+  const { success, stderr } = await new Deno.Command(python, {
+    args: [converter, folder, "--outfile", output, "--outtype", "f32"],
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  const bytes = await Deno.readFile(output);
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
+  digests[name] = new Uint8Array(digest).toHex();
+}
+await Deno.remove(scratch, { recursive: true });
+await Deno.writeTextFile(
+  new URL("converted.json", import.meta.url),
+  JSON.stringify(digests, null, 2) + "\n",
+);
