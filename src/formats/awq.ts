@@ -186,6 +186,11 @@ function scheme(
     group,
     offset: "zero",
     fit: fitOf(options),
+    rule: {
+      of: "range",
+      dtype: options.inputDtype,
+      leastRange: roundTo(options.inputDtype)(1e-5),
+    },
     rounding: "divide",
     inputDtype: options.inputDtype,
     stepDtype: options.inputDtype,

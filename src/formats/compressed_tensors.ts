@@ -251,6 +251,12 @@ function scheme(
     group,
     offset: symmetric ? undefined : "zero",
     fit: fitOf(options),
+    rule: {
+      ...(symmetric ? { of: "magnitude", divisor: 7.5 } : { of: "widened" }),
+      dtype: scaleDtype,
+      ofZero: EPSILON[scaleDtype],
+      home: 8,
+    },
     rounding: "addSigned",
     inputDtype: scaleDtype,
     stepDtype: scaleDtype,

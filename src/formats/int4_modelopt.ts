@@ -143,6 +143,7 @@ function scheme(
       round(larger(fround(larger(abs(min), abs(max)) / 7), LEAST)),
       8,
     ],
+    rule: { of: "magnitude", divisor: 7, least: LEAST, dtype: scaleDtype },
     rounding: "divide",
     // Nothing divided by nothing is nothing.
     zeroScale: (code, x) => x === 0 ? 8 : code,

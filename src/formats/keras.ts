@@ -168,7 +168,7 @@ const EPSILON = fround(1e-7);
 
 type Rule = Pick<
   LinearPlan,
-  "scale" | "offset" | "fit" | "rounding" | "limit" | "padded"
+  "scale" | "offset" | "fit" | "rule" | "rounding" | "limit" | "padded"
 >;
 
 /** One scale for a row, by which values are multiplied. */
@@ -195,6 +195,8 @@ function byGroup(dtype: "F32" | "BF16"): Rule {
       const zero = clamp(roundHalfToEven(fround(-min / scale)) - 8, -8, 7);
       return [scale, zero + 8];
     },
+    // In bfloat16 the range is rounded, and the scale is not.
+    rule: dtype === "F32" ? { of: "range", plus: EPSILON } : undefined,
     rounding: "divide",
     limit: LARGEST[dtype] / 2,
     padded: true,

@@ -131,7 +131,17 @@ function scheme(
       const scaled = fround(x / scaleOf(scale, divisor));
       return evenE2M1(abs(scaled)) | (scaled < 0 ? 8 : 0);
     },
-    steps: { factor: scaleOf, rule: "even" },
+    steps: {
+      factor: scaleOf,
+      rule: "even",
+      e4m3: (divisor) => ({
+        divisor: 6,
+        dtype: inputDtype,
+        times: divisor,
+        orElse: ZERO_SCALE,
+        factor: ["quotient", divisor],
+      }),
+    },
     scale: scaleOf,
     grid: E2M1,
     inputDtype,

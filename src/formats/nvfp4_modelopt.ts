@@ -132,7 +132,16 @@ function scheme(
       const scaled = fround(x / scaleOf(scale, ofTensor));
       return evenE2M1(abs(scaled)) | (scaled < 0 ? 8 : 0);
     },
-    steps: { factor: scaleOf, rule: "even" },
+    steps: {
+      factor: scaleOf,
+      rule: "even",
+      e4m3: (ofTensor) => ({
+        divisor: fround(6 * ofTensor),
+        least: 2 ** -9,
+        ofZero: 1,
+        factor: ["product", ofTensor],
+      }),
+    },
     scale: scaleOf,
     grid: E2M1_PLUS_ZERO,
     computeDtype,

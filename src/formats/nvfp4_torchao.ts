@@ -126,7 +126,17 @@ function scheme(
       const scale = fround(fround(absmax / 6) / ofTensor);
       return decodeE4M3(encodeE4M3(clamp(scale, LEAST_SCALE, LARGEST_E4M3)));
     },
-    steps: { factor: inverseOf, product: true, rule: "signed" },
+    steps: {
+      factor: inverseOf,
+      product: true,
+      rule: "signed",
+      e4m3: (ofTensor) => ({
+        divisor: 6,
+        over: ofTensor,
+        least: LEAST_SCALE,
+        factor: ["inverse", fround(1 / ofTensor)],
+      }),
+    },
     code(x, scale, ofTensor): number {
       const scaled = fround(x * inverseOf(scale, ofTensor));
       return Number.isNaN(scaled) ? CODE_OF_NAN : signedE2M1(scaled);

@@ -45,7 +45,7 @@ import { roundTo } from "../numeric/compute.ts";
 import { evenE2M1 } from "../numeric/e2m1.ts";
 import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
 import { ceilLog2f, decodeE8M0 } from "../numeric/e8m0.ts";
-import { ScaleOverflow } from "../numeric/finite.ts";
+import { firstOutside, ScaleOverflow } from "../numeric/finite.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
@@ -241,6 +241,7 @@ const SYMMETRIC: Rule = {
     const scale = fround((abs(min) >= max ? abs(min) : -max) / 8);
     return [abs(scale) < LEAST ? LEAST : scale, 8];
   },
+  rule: { of: "signed", divisor: 8, least: LEAST },
   rounding: "divide",
   limit: LARGEST.F16 * 8,
 };
@@ -253,6 +254,7 @@ const ASYMMETRIC: Rule = {
     const scale = larger(fround(fround(high - low) / 15), LEAST);
     return [scale, clamp(0 - roundHalfToEven(fround(low / scale)), 0, 15)];
   },
+  rule: { of: "widened", least: LEAST },
   rounding: "add",
   limit: LARGEST.F16 * 7.5,
 };
@@ -378,6 +380,10 @@ function twoScales(matrix: Matrix, group: Span): Scheme {
       decodeE4M3(encodeE4M3(fround(sixth(absmax) / second))),
     code: (x, _stored, _second, absmax) =>
       signedE2M1(fround(x / sixth(absmax))),
+    steps: {
+      factor: (_stored, _second, absmax) => sixth(absmax),
+      rule: "signed",
+    },
     scale: productOf,
     grid: E2M1,
     computeDtype: "F32",
@@ -396,6 +402,7 @@ function twoScales(matrix: Matrix, group: Span): Scheme {
 }
 
 function rejectLarge(values: Float32Array, tile: Tile, group: Span): void {
+  if (firstOutside(values, -MOST, MOST) < 0) return;
   for (const { first, count } of runs(tile, group)) {
     for (let i = first; i < first + count; i++) {
       if (abs(values[i]) <= MOST) continue;

@@ -9,7 +9,7 @@ import {
   encodeBf16,
   f32ToBf16,
 } from "../numeric/bf16.ts";
-import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
+import { decodeE4M3, encodeE4M3, encodeE4M3Bits } from "../numeric/e4m3.ts";
 import { decodeF16, encodeF16, f16ToF32, f32ToF16 } from "../numeric/f16.ts";
 import { decodeUE4M3Half } from "../numeric/ue4m3.ts";
 import type { Codec } from "../words/layout.ts";
@@ -150,8 +150,29 @@ export const UE4M3: Codec = /* @__PURE__ */ byte(
   encodeE4M3,
 );
 
-/** One E4M3 without infinities. */
-export const E4M3: Codec = /* @__PURE__ */ byte(decodeE4M3, encodeE4M3);
+/**
+ * One E4M3 without infinities.
+ *
+ * @param nan The byte of a NaN.
+ */
+export function e4m3(nan: number): Codec {
+  return {
+    ...byte(
+      decodeE4M3,
+      (x) => Number.isNaN(x) ? nan : encodeE4M3(x),
+    ),
+    storeRun(from, first, count, bytes, at, stride): void {
+      const { buffer, byteOffset, length } = from;
+      const bits = new Int32Array(buffer, byteOffset, length);
+      for (let i = first; i < first + count; i++, at += stride) {
+        bytes[at] = encodeE4M3Bits(bits[i], nan);
+      }
+    },
+  };
+}
+
+/** That of most libraries. */
+export const E4M3: Codec = /* @__PURE__ */ e4m3(0x7f);
 
 /**
  * One signed byte that stands for a number less by `offset`.
@@ -159,7 +180,14 @@ export const E4M3: Codec = /* @__PURE__ */ byte(decodeE4M3, encodeE4M3);
  * @param offset What is added when the number is read.
  */
 export function signedByte(offset = 0): Codec {
-  return byte((x) => (x << 24 >> 24) + offset, (x) => x - offset);
+  return {
+    ...byte((x) => (x << 24 >> 24) + offset, (x) => x - offset),
+    storeRun(from, first, count, bytes, at, stride): void {
+      for (let i = first; i < first + count; i++, at += stride) {
+        bytes[at] = from[i] - offset;
+      }
+    },
+  };
 }
 
 /** One int32, little-endian, as a whole number. */

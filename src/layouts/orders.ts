@@ -9,14 +9,33 @@ function upTo(n: number): number[] {
   return Array.from({ length: n }, (_, k) => k);
 }
 
+/** Orders that are kept: longer ones are as long as rows, of any number. */
+const LONGEST_KEPT = 256;
+
+/** Keeps orders by their length, since what bands.ts works out for one is kept with the array. */
+function kept(
+  orders: Map<number, readonly number[]>,
+  n: number,
+  make: () => readonly number[],
+): readonly number[] {
+  const known = orders.get(n);
+  if (known) return known;
+  const order = make();
+  if (n <= LONGEST_KEPT) orders.set(n, order);
+  return order;
+}
+
+const lowFirsts = /* @__PURE__ */ new Map<number, readonly number[]>();
+const highFirsts = /* @__PURE__ */ new Map<number, readonly number[]>();
+
 /** One after the other from the lowest bits on: the first of two values in the low nibble. */
-export function lowFirst(n: number): number[] {
-  return upTo(n);
+export function lowFirst(n: number): readonly number[] {
+  return kept(lowFirsts, n, () => upTo(n));
 }
 
 /** The first of two values in the high nibble. */
-export function highFirst(n: number): number[] {
-  return upTo(n).map((k) => k ^ 1);
+export function highFirst(n: number): readonly number[] {
+  return kept(highFirsts, n, () => upTo(n).map((k) => k ^ 1));
 }
 
 /** Of each run of `run` values the first half in low nibbles, the second half in high nibbles. */

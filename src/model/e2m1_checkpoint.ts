@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { byte, E4M3, U8 } from "../layouts/codecs.ts";
+import { E4M3, e4m3, U8 } from "../layouts/codecs.ts";
 import { fieldPart } from "../layouts/parts.ts";
-import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
+import { decodeE4M3 } from "../numeric/e4m3.ts";
 import { rowLength, withLastAxis } from "../numeric/shape.ts";
 import type { Candidate, Part, Recognized } from "../words/format.ts";
 import type { Codec, PartPlan, PartSpec } from "../words/layout.ts";
@@ -44,10 +44,7 @@ export function checkWholeGroups(
 }
 
 /** E4M3 whose NaN is 0xFF: what torch stores for 0 / 0 on x86-64. */
-export const NEGATIVE_NAN_E4M3: Codec = /* @__PURE__ */ byte(
-  decodeE4M3,
-  (x) => Number.isNaN(x) ? 0xff : encodeE4M3(x),
-);
+export const NEGATIVE_NAN_E4M3: Codec = /* @__PURE__ */ e4m3(0xff);
 
 /** A part with an exponent for each group. */
 export function exponentPart(

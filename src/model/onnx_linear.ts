@@ -10,6 +10,7 @@ import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { UINT4 } from "../schemes/grids.ts";
 import { linearScheme, wholeRange } from "../schemes/linear.ts";
+import type { RangeFit } from "../schemes/range_fit.ts";
 import {
   integerPlan,
   scalePlan,
@@ -240,6 +241,19 @@ function fitOf(
   };
 }
 
+/** The same for kernels, where they know it. */
+function ruleOf(
+  { symmetric, scaleDtype }: ResolvedOnnxLinearOptions,
+  zero: number,
+): RangeFit | undefined {
+  if (symmetric) {
+    const rule = { of: "magnitude", divisor: 7, ofZero: 1 } as const;
+    return zero === 8 ? { ...rule, dtype: scaleDtype } : undefined;
+  }
+  // In other types the scale is rounded, and the range is not.
+  return scaleDtype === "F32" ? { of: "widened", ofZero: 1 } : undefined;
+}
+
 function schemeOf(
   shape: readonly number[],
   options: ResolvedOnnxLinearOptions,
@@ -251,6 +265,7 @@ function schemeOf(
     offset: symmetric ? undefined : "zero",
     zero,
     fit: fitOf(options, zero),
+    rule: ruleOf(options, zero),
     rounding: "divide",
     inputDtype: scaleDtype,
     stored: scaleDtype,

@@ -109,7 +109,9 @@ export function encodeTensor(
 ): void {
   const { scheme, layout: { matrix } } = tensor;
   if (areaOf(whole(matrix)) === 0) return encodeEmpty(tensor, parts, context);
-  const known = { ...prepassOf(tensor, values, context), ...context };
+  const found = prepassOf(tensor, values, context);
+  const known = { ...found, ...context };
+  const isChecked = context.checked || found !== undefined;
   const cutting = cuttingOf(tensor),
     bytes = { bytes: parts, area: whole(matrix) };
   const { capacity, rows } = tilesOf(tensor, matrix.columns, cutting.columns);
@@ -125,7 +127,7 @@ export function encodeTensor(
         valuesOf(values, matrix, window, room.floats),
         tile,
       );
-      if (!context.checked && !areFinite(input)) rejectNonFinite(values);
+      if (!isChecked && !areFinite(input)) rejectNonFinite(values);
       scheme.encode(input, tile, { ...known, ranges });
       packTile(tensor, tile, bytes);
     }
@@ -251,14 +253,15 @@ export function unpackFields(
   }
 }
 
+/** What has to be known of all values, which are found to be finite; undefined where that is nothing, or given. */
 function prepassOf(
   { scheme, layout: { matrix } }: Tensor,
   values: Float32Array,
   given: EncodeContext,
-): Pick<EncodeContext, "ranges" | "known"> {
-  if (!scheme.prepass || given.ranges || given.known) return {};
-  measureMagnitude(values); // throws where one is not finite
+): Pick<EncodeContext, "ranges" | "known"> | undefined {
+  if (!scheme.prepass || given.ranges || given.known) return undefined;
   const prepass: Prepass = scheme.prepass();
+  if (!prepass.checks) measureMagnitude(values); // throws where one is not finite
   prepass.add(values.subarray(0, matrix.rows * matrix.columns));
   return prepass.result();
 }

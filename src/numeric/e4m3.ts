@@ -4,8 +4,6 @@
  *
  * @module
  */
-import { roundHalfToEven } from "./rounding.ts";
-
 /** The largest value. */
 export const LARGEST_E4M3 = 448;
 
@@ -26,23 +24,35 @@ export function decodeE4M3(byte: number): number {
   return VALUES[byte];
 }
 
-/** 2^-6: below it steps are 2^-9. */
-const SMALLEST_NORMAL = 2 ** -6;
+/** The bits of float32's 448, 2^-6 and infinity; below 2^-6 steps are 2^-9. */
+const LARGEST = 0x43e00000, SMALLEST_NORMAL = 0x3c800000, INFINITE = 0x7f800000;
 /** Difference of the exponent biases, 127 − 7, in front of three bits of mantissa. */
 const REBIAS = 120 << 3;
 
 /** Encodes a float32, half to even; magnitudes beyond 448 saturate, a NaN becomes 0x7F. */
 export function encodeE4M3(x: number): number {
-  if (Number.isNaN(x)) return 0x7f;
   scratch[0] = x;
-  const bits = scratchBits[0], sign = bits >>> 24 & 0x80;
-  const magnitude = Math.abs(x);
-  if (magnitude >= LARGEST_E4M3) return sign | 0x7e;
-  // A carry to the next power of two lands where it belongs: fields are adjacent.
-  if (magnitude < SMALLEST_NORMAL) {
-    return sign | roundHalfToEven(magnitude * 2 ** 9);
-  }
+  return encodeE4M3Bits(scratchBits[0], 0x7f);
+}
+
+/**
+ * The same by the bits of the float32, whole numbers all the way.
+ *
+ * @param bits The bits.
+ * @param nan What a NaN becomes.
+ */
+export function encodeE4M3Bits(bits: number, nan: number): number {
+  const sign = bits >>> 24 & 0x80, magnitude = bits & 0x7fffffff;
+  if (magnitude >= LARGEST) return magnitude > INFINITE ? nan : sign | 0x7e;
   // Half to even: just under half a step, plus one where the kept part is odd.
-  const rounded = (bits & 0x7fffffff) + 0x7ffff + (bits >>> 20 & 1);
-  return sign | (rounded >>> 20) - REBIAS;
+  if (magnitude >= SMALLEST_NORMAL) {
+    // A carry to the next power of two lands where it belongs: fields are adjacent.
+    const rounded = magnitude + 0x7ffff + (magnitude >>> 20 & 1);
+    return sign | (rounded >>> 20) - REBIAS;
+  }
+  const mantissa = magnitude & 0x7fffff | 0x800000;
+  const cut = 141 - (magnitude >>> 23);
+  if (cut > 24) return sign; // less than half a step
+  return sign |
+    mantissa + (1 << cut - 1) - 1 + (mantissa >>> cut & 1) >>> cut;
 }

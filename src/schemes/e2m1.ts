@@ -27,11 +27,13 @@ import {
   type Tile,
 } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
+import { type E4M3Fit, fitE4M3 } from "./e4m3_fit.ts";
 import {
   decodeGroups,
   type E2M1Steps,
   encodeE2M1,
   magnitudesOfGroups,
+  numbersOfGroups,
   roundedValues,
 } from "./tiles.ts";
 
@@ -60,8 +62,10 @@ export interface E2M1Plan {
   code(x: number, stored: number, tensorScale: number, absmax: number): number;
   /** The same for kernels, where a code is that of a quotient; what is not ordinary is left to `code`. */
   readonly steps?: E2M1Steps & {
-    /** What values are divided by, or multiplied with. */
-    factor(stored: number, tensorScale: number): number;
+    /** What values are divided by, or multiplied with; `absmax` is the largest magnitude of their group. */
+    factor(stored: number, tensorScale: number, absmax: number): number;
+    /** How a kernel finds scales and factors, where they are E4M3's: the same as `fit` and `factor`, which it leaves to them where they are not ordinary. */
+    e4m3?(tensorScale: number): E4M3Fit;
   };
   /** What the values of codes are multiplied by. */
   scale(stored: number, tensorScale: number): number;
@@ -113,13 +117,10 @@ function encode(
     tile.fields[role][0] = ofTensor = fround(find(Math.min(largest, most)));
   }
   const stored = tile.fields[plan.stored], span = spanOf(plan);
-  const absmax = tile.memory(stored.length);
+  const absmax = numbersOfGroups(tile, stored.length);
   magnitudesOfGroups(values, tile, span, absmax);
   if (overflow === "throw") rejectInfinite(absmax, tile, span, inputDtype);
-  for (let i = 0; i < stored.length; i++) {
-    stored[i] = plan.fit(absmax[i], ofTensor);
-  }
-  if (encodeBySteps(plan, values, tile, absmax, ofTensor)) return;
+  if (encodeByKernels(plan, values, tile, absmax, ofTensor)) return;
   for (const { first, count, area } of runs(tile, span)) {
     for (let i = first; i < first + count; i++) {
       tile.codes[i] = plan.code(
@@ -156,25 +157,35 @@ function rejectInfinite(
   }
 }
 
-/** Finds codes by a kernel; false where there is none, or a factor is not ordinary. */
-function encodeBySteps(
-  { stored, steps, group }: E2M1Plan,
+/** Finds scales, and codes by a kernel; false where there is none, or a factor is not ordinary: then scales only. */
+function encodeByKernels(
+  plan: E2M1Plan,
   values: Float32Array,
   tile: Tile,
   absmax: Float32Array,
   ofTensor: number,
 ): boolean {
+  const { steps } = plan, stored = tile.fields[plan.stored];
+  const factors = tile.memory(absmax.length), count = stored.length;
+  const most = steps?.rule === "toZero" ? MOST_STEPS : Infinity;
+  const fit = steps?.e4m3?.(ofTensor);
+  if (fit) {
+    // Those that fill up the last vector are like the last.
+    absmax.fill(absmax[count - 1], count);
+    if (fitE4M3(fit, absmax, stored, factors, most)) {
+      return encodeE2M1(values, tile, spanOf(plan), factors, steps!);
+    }
+  }
+  for (let i = 0; i < count; i++) stored[i] = plan.fit(absmax[i], ofTensor);
   if (!steps) return false;
-  const factors = tile.memory(absmax.length), field = tile.fields[stored];
-  for (let i = 0; i < factors.length; i++) {
-    const factor = factors[i] = steps.factor(field[i], ofTensor);
+  for (let i = 0; i < count; i++) {
+    const factor = steps.factor(stored[i], ofTensor, absmax[i]);
     // The tests stand for the float32 that it becomes, too.
     if (!(factor > LEAST_FACTOR && factor < Infinity)) return false;
-    const most = steps.rule === "toZero" ? MOST_STEPS : Infinity;
     if (!(absmax[i] / factor < most)) return false;
+    factors[i] = factor;
   }
-  const span = { rows: 1, columns: group };
-  return encodeE2M1(values, tile, span, factors, steps);
+  return encodeE2M1(values, tile, spanOf(plan), factors, steps);
 }
 
 /** Quotients beyond this are left to MLX's rule: float32 no longer tells their neighbours apart. */
@@ -207,6 +218,7 @@ function absmaxOf(values: Float32Array): number {
 export function wholeAbsmax(dtype: ComputeDtype = "F32"): Prepass {
   let absmax = 0;
   return {
+    checks: true,
     add(values): void {
       absmax = max(absmax, measureMagnitude(values));
     },

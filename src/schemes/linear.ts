@@ -29,6 +29,7 @@ import {
 import { UINT4 } from "./grids.ts";
 import type { LinearPlan } from "./linear_plan.ts";
 import { checkScales } from "./numbers.ts";
+import { fitRanges } from "./range_fit.ts";
 import {
   decodeGroups,
   decodeTables,
@@ -37,6 +38,7 @@ import {
   numbersOfGroups,
   rangesOfGroups,
   roundedValues,
+  roundInto,
   SURELY_HELD,
 } from "./tiles.ts";
 
@@ -99,11 +101,10 @@ function encode(
   const maxs = numbersOfGroups(tile, scales.length);
   if (ranges) takeRanges(ranges, tile, group, mins, maxs);
   else rangesOfGroups(values, tile, group, mins, maxs);
-  roundAll(mins, inputDtype);
-  roundAll(maxs, inputDtype);
+  roundInto(mins, inputDtype, Infinity, mins);
+  roundInto(maxs, inputDtype, Infinity, maxs);
   if (plan.padded) fillUp(tile, group, mins, maxs);
-  const { rule, stored = "F32" } = plan;
-  if (!rule || !fitGroups(rule, stored, mins, maxs, scales, offsets)) {
+  if (!fitByKernel(plan, mins, maxs, scales, offsets)) {
     for (let area = 0; area < scales.length; area++) {
       const [min, max] = [mins[area], maxs[area]];
       const found = fitGroup(plan, min, max, overflow, area, tile);
@@ -115,11 +116,20 @@ function encode(
   encodeCodes(plan, input, tile, scales, offsets);
 }
 
-/** Rounds numbers to a type, in place. */
-function roundAll(numbers: Float32Array, dtype: ComputeDtype): void {
-  if (dtype === "F32") return;
-  const round = roundTo(dtype);
-  for (let i = 0; i < numbers.length; i++) numbers[i] = round(numbers[i]);
+/** Whether a kernel has found scales and offsets. */
+function fitByKernel(
+  { rule, stored = "F32" }: LinearPlan,
+  ...arrays: [
+    mins: Float32Array,
+    maxs: Float32Array,
+    scales: Float32Array,
+    offsets: Float32Array,
+  ]
+): boolean {
+  if (!rule) return false;
+  return typeof rule === "string"
+    ? fitGroups(rule, stored, ...arrays)
+    : fitRanges(rule, stored, ...arrays);
 }
 
 /** Widens the ranges of groups that the end of the matrix cuts short by the zeros that fill them up. */
@@ -243,6 +253,7 @@ function inverses(divisors: Float32Array, tile: Tile): Float32Array {
 export function wholeRange(): Prepass {
   let min = Infinity, max = -Infinity;
   return {
+    checks: true,
     add(values): void {
       if (values.length === 0) return;
       const [low, high] = measureRange(values);

@@ -6,6 +6,7 @@
 import type { ComputeDtype, Grid, Prepass } from "../words/scheme.ts";
 import type { Span } from "../words/tile.ts";
 import type { ScaleCheck } from "./numbers.ts";
+import type { RangeFit } from "./range_fit.ts";
 import type { FitRule, Rounding } from "./tiles.ts";
 
 /** How a value becomes a code, given scale and offset of its group; clamped to 0 … 15 at the end. */
@@ -32,7 +33,7 @@ export interface LinearPlan {
   /** Scale and offset of a group, in float32. */
   fit(min: number, max: number): readonly [scale: number, offset: number];
   /** The same in the kernels, which leave to it what `stored` may not hold. */
-  readonly rule?: FitRule;
+  readonly rule?: FitRule | RangeFit;
   /** How a value becomes a code; a shift is by the bias where offsets are biases. */
   readonly rounding: LinearRounding;
   /** The type that steps are rounded to after the division and after the sum; F32 by default. */

@@ -90,7 +90,13 @@ export function nvfp4Rules(
     },
     // Otherwise there are more roundings than that of a quotient.
     ...(weights === "F32" && !globalScale &&
-      { steps: { factor: (scale: number) => scale, rule: "toZero" } as const }),
+      {
+        steps: {
+          factor: (scale: number) => scale,
+          rule: "toZero",
+          e4m3: () => ({ divisor: 6, factor: ["product", 1] }),
+        } as const,
+      }),
     scale: (scale, ofTensor) =>
       globalScale
         ? fround(scale * fround(ofTensor / (6 * LARGEST_E4M3)))

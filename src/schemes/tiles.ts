@@ -265,18 +265,29 @@ export function roundedValues(
 ): Float32Array {
   if (dtype === "F32") return values;
   const own = tile.memory(values.length);
-  const instance = sharedInstance(values, own);
+  roundInto(values, dtype, largest, own);
+  return own;
+}
+
+/** The same into an array, which may be that of the values. */
+export function roundInto(
+  values: Float32Array,
+  dtype: ComputeDtype,
+  largest: number,
+  out: Float32Array,
+): void {
+  if (dtype === "F32" && values === out) return;
+  const instance = sharedInstance(values, out);
   if (instance) {
     const { tile_round: kernel } = instance.kernels;
     const type = COMPUTE_DTYPES.indexOf(dtype);
-    kernel(values.length, values.byteOffset, own.byteOffset, type, largest);
-    return own;
+    kernel(values.length, values.byteOffset, out.byteOffset, type, largest);
+    return;
   }
   const round = roundTo(dtype);
   for (let i = 0; i < values.length; i++) {
-    own[i] = clamp(round(values[i]), -largest, largest);
+    out[i] = clamp(round(values[i]), -largest, largest);
   }
-  return own;
 }
 
 // ---- codes by thresholds ----

@@ -43,6 +43,8 @@ export interface EncodeContext {
 
 /** Collects what has to be known of a whole tensor before any of it is quantized. */
 export interface Prepass {
+  /** Whether `add` throws a RangeError where a value is a NaN or infinite, and names its index. */
+  readonly checks?: boolean;
   /** Takes the values of a window; windows come in order. */
   add(values: Float32Array): void;
   /** What it found. */

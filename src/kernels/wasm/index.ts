@@ -14,6 +14,8 @@ export { q4_k_dequantize, q4_k_quantize, q4_k_weigh } from "./q4_k";
 export { int4_dequantize, int4_dequantize_groups, int4_quantize, int4_quantize_groups } from "./int4";
 export { mxfp4_dequantize, mxfp4_quantize, nvfp4_dequantize, nvfp4_quantize } from "./e2m1";
 export { tile_check, tile_decode, tile_fit, tile_magnitudes, tile_ranges } from "./tile";
+export { tile_fit_e4m3 } from "./tile_e4m3";
+export { tile_fit_range } from "./tile_fit_range";
 export { tile_encode_e2m1, tile_encode_ranks, tile_encode_steps } from "./tile_encode";
 export { tile_pack, tile_pack_columns, tile_unpack, tile_unpack_columns } from "./tile_pack";
 export { tile_round } from "./tile_round";

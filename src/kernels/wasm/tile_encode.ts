@@ -297,11 +297,64 @@ const TO_ZERO: i32 = 3;
   return v128.or(magnitude, v128.and(negative, eight));
 }
 
+// The same to the even code, by one sum: with 1.5 * 2^22 times p there is room for steps of
+// p / 2, and for no less. Two more, and twice the exponent of p with its bias of 127, leave
+// a magnitude in the lowest three bits.
+@inline function evenE2M1(q: v128, k: v128, six: v128, one: v128, exponent: v128, up: v128, seven: v128): v128 {
+  const a = f32x4.pmin(v128.and(q, k), six), p = v128.and(i32x4.max_s(a, one), exponent);
+  return v128.and(i32x4.add(f32x4.add(a, i32x4.add(p, up)), i32x4.shr_u(p, 22)), seven);
+}
+
+@inline function quotient(src: usize, f: v128, noSign: v128, product: i32): v128 {
+  const x = v128.load(src);
+  return f32x4.add(product ? f32x4.mul(x, f) : f32x4.div(x, f), noSign);
+}
+
+@noinline function encodeEven(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  src: usize, codes: usize, factors: usize, rule: i32, product: i32,
+): void {
+  const six = pin(6), one = pin(1), exponent = v128.load(F16_CONSTANTS), k = magnitudeBits();
+  const up = pin(reinterpret<f32>(0x0b400002)), seven = pin(reinterpret<f32>(7)), signs = pin(reinterpret<f32>(0x80808080));
+  // Added to -0 it takes the sign away, or leaves it.
+  const noSign = pin(rule == SIGNED_E2M1 ? -0.0 : 0);
+  for (; rows > 0; rows--) {
+    let at: usize = 0;
+    for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
+      const f = v128.load32_splat(factors + at);
+      let n = min(size, rest);
+      for (; n > 0; n -= 16) {
+        const s = sixteen(src, n);
+        const a = quotient(s, f, noSign, product), b = quotient(s + 16, f, noSign, product);
+        const c = quotient(s + 32, f, noSign, product), d = quotient(s + 48, f, noSign, product);
+        const magnitudes = i8x16.narrow_i16x8_u(
+          i16x8.narrow_i32x4_s(evenE2M1(a, k, six, one, exponent, up, seven), evenE2M1(b, k, six, one, exponent, up, seven)),
+          i16x8.narrow_i32x4_s(evenE2M1(c, k, six, one, exponent, up, seven), evenE2M1(d, k, six, one, exponent, up, seven)),
+        );
+        // As words, negative ones are far below -128.
+        const negative = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
+        storeCodes(codes, v128.or(magnitudes, i16x8.shr_u(v128.and(negative, signs), 4)), n);
+        src += 64;
+        codes += 16;
+      }
+      // Where the last sixteen were not all of the group's.
+      src += <usize>n << 2;
+      codes += <usize>n;
+      at += 4;
+    }
+    factors += <usize>stride;
+  }
+}
+
 // Factors are finite and positive, and values finite: no quotient is a NaN.
 export function tile_encode_e2m1(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   src: usize, codes: usize, factors: usize, rule: i32, product: i32, dtype: i32,
 ): i32 {
+  if (!dtype && rule < LOW) {
+    encodeEven(rows, columns, first, group, stride, src, codes, factors, rule, product);
+    return 0;
+  }
   const six = pin(6), one = pin(1), exponent = v128.load(F16_CONSTANTS), magic = roundMagic(), k = magnitudeBits();
   const twice = pin(reinterpret<f32>(0x40000000 + 0x3f800000)), home = pin(reinterpret<f32>(0x4b400000 + 254)), half = pin(0.5);
   // What is below this has a sign; below the smallest number is what is not above 0.

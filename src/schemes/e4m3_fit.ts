@@ -1,0 +1,78 @@
+/**
+ * Scales in E4M3 that a kernel finds for all groups of a tile.
+ *
+ * @module
+ */
+import { sharedInstance } from "../kernels/room.ts";
+import type { ComputeDtype } from "../words/scheme.ts";
+import { COMPUTE_DTYPES } from "./tiles.ts";
+
+/**
+ * How a scale comes of the largest magnitude of its group: every number is a float32,
+ * every step is rounded to one.
+ *
+ * ```text
+ * x = dtype(absmax / divisor), times or by another number
+ * scale = E4M3(max(x, least)); `ofZero` where x is 0, `orElse` where the scale is
+ * ```
+ */
+export interface E4M3Fit {
+  /** What magnitudes are divided by first. */
+  readonly divisor: number;
+  /** The type that the quotient is rounded to; F32 by default. */
+  readonly dtype?: ComputeDtype;
+  /** What it is multiplied by then; 1 by default. */
+  readonly times?: number;
+  /** Or divided by. */
+  readonly over?: number;
+  /** The least number that is rounded to E4M3; 0 by default. */
+  readonly least?: number;
+  /** What is rounded in place of 0; `least` by default. */
+  readonly ofZero?: number;
+  /** The scale in place of 0; 0 by default. */
+  readonly orElse?: number;
+  /** What values are divided by or multiplied with: scale · number, scale / number or number / scale. */
+  readonly factor: readonly [FactorRule, number];
+}
+
+/** See {@linkcode E4M3Fit.factor}. */
+export type FactorRule = "product" | "quotient" | "inverse";
+
+/** The numbers by which kernels know them: src/kernels/wasm/tile_e4m3.ts. */
+const FACTOR_RULES: readonly FactorRule[] = ["product", "quotient", "inverse"];
+
+/**
+ * Fits scales to magnitudes, and finds factors; false where there is no kernel, or one
+ * of them is a NaN or not ordinary.
+ *
+ * @param fit How.
+ * @param magnitudes The largest of every group, and any that fill up the last vector.
+ * @param scales As many groups.
+ * @param factors Likewise.
+ * @param most What a magnitude by its factor has to be below.
+ */
+export function fitE4M3(
+  { factor: [rule, by], over, times = over ?? 1, least = 0, ...fit }: E4M3Fit,
+  magnitudes: Float32Array,
+  scales: Float32Array,
+  factors: Float32Array,
+  most: number,
+): boolean {
+  const arrays = [magnitudes, scales, factors];
+  const { dtype = "F32", ofZero = least, orElse = 0, divisor } = fit;
+  const instance = sharedInstance(...arrays);
+  return instance !== undefined && instance.kernels.tile_fit_e4m3(
+        scales.length,
+        ...arrays.map(({ byteOffset }) => byteOffset),
+        divisor,
+        COMPUTE_DTYPES.indexOf(dtype),
+        times,
+        Number(over !== undefined),
+        least,
+        ofZero,
+        orElse,
+        FACTOR_RULES.indexOf(rule),
+        by,
+        most,
+      ) === 0;
+}
