@@ -238,10 +238,13 @@ function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
     if (TENSOR_SCALES.includes(role) && holdsTensorScale(to)) continue;
     const { columns } = groupOf(from, read.matrix);
     const constant = constantOf(to, role);
+    const field = read.fields[role];
+    if (role === "order" && isNaturalOrder(field, read.column, columns)) {
+      continue;
+    }
     const expected = role === "order"
       ? (i: number) => Math.floor((read.column + i) / columns)
       : (i: number) => constantAt(constant, i);
-    const field = read.fields[role];
     let bad = 0;
     while (bad < field.length && field[bad] === expected(bad)) bad++;
     if (bad === field.length) continue;
@@ -254,6 +257,21 @@ function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
       bad,
     );
   }
+}
+
+/** Whether columns from `first` on are in the groups in which they lie; told without a division for each of them. */
+function isNaturalOrder(
+  order: Float32Array,
+  first: number,
+  columns: number,
+): boolean {
+  let group = Math.floor(first / columns);
+  for (let i = 0; i < order.length; group++) {
+    const end = Math.min(order.length, (group + 1) * columns - first);
+    while (i < end && order[i] === group) i++;
+    if (i < end) return false;
+  }
+  return true;
 }
 
 /** Whether a scheme has a field for the scale of the tensor, in whatever way it is told. */
