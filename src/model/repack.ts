@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { isInOrder, setOrder } from "../schemes/act_order.ts";
 import { groupOf, type Scheme } from "../words/scheme.ts";
 import { grainOf } from "../words/layout.ts";
 import {
@@ -212,9 +213,7 @@ function fieldFor(
   const field = read.memory(fieldLength(read, plan));
   if (role === "order") {
     const { columns } = groupOf(target, read.matrix);
-    for (let i = 0; i < field.length; i++) {
-      field[i] = Math.floor((read.column + i) / columns);
-    }
+    setOrder({ fields: { order: field }, column: read.column }, columns);
     return field;
   }
   if (TENSOR_SCALES.includes(role) && !(role in constants)) {
@@ -239,9 +238,7 @@ function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
     const { columns } = groupOf(from, read.matrix);
     const constant = constantOf(to, role);
     const field = read.fields[role];
-    if (role === "order" && isNaturalOrder(field, read.column, columns)) {
-      continue;
-    }
+    if (role === "order" && isInOrder(read, columns)) continue;
     const expected = role === "order"
       ? (i: number) => Math.floor((read.column + i) / columns)
       : (i: number) => constantAt(constant, i);
@@ -257,21 +254,6 @@ function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
       bad,
     );
   }
-}
-
-/** Whether columns from `first` on are in the groups in which they lie; told without a division for each of them. */
-function isNaturalOrder(
-  order: Float32Array,
-  first: number,
-  columns: number,
-): boolean {
-  let group = Math.floor(first / columns);
-  for (let i = 0; i < order.length; group++) {
-    const end = Math.min(order.length, (group + 1) * columns - first);
-    while (i < end && order[i] === group) i++;
-    if (i < end) return false;
-  }
-  return true;
 }
 
 /** Whether a scheme has a field for the scale of the tensor, in whatever way it is told. */
