@@ -1,11 +1,10 @@
 /**
- * The original module in a child process of python3, timed on request so that
- * its rounds take turns with everybody else's.
+ * The original module in a child process of Python, timed on request.
  *
  * @module
  */
 import { join } from "node:path";
-import { TextLineStream } from "./lines.ts";
+import { leftOut, python, startPython, succeeds } from "./child.ts";
 
 /** The scale methods that the original has. */
 export type OriginalMethod = "absmax" | "minmax";
@@ -23,57 +22,31 @@ export interface Original {
   close(): Promise<void>;
 }
 
-/** Starts the child and hands it the values. Undefined, with a note, where python3 has no numpy. */
+/** Starts the child and hands it the values. Undefined, with a note, where Python has no numpy. */
 export async function startOriginal(
   values: Float32Array,
 ): Promise<Original | undefined> {
-  if (!await hasNumpy()) {
-    console.error(
-      "note: the original module is left out, because python3 with numpy is not here",
-    );
+  if (!await succeeds(python, ["-c", "import numpy"])) {
+    leftOut("the original module", `${python} with numpy is not here`);
     return undefined;
   }
-  const child = new Deno.Command("python3", {
-    args: [join(import.meta.dirname!, "original.py")],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  const lines = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(
-    new TextLineStream(),
-  ).getReader();
-  const encoder = new TextEncoder();
-  const ask = async (request: Record<string, string>) => {
-    await writer.write(encoder.encode(JSON.stringify(request) + "\n"));
-    const { value, done } = await lines.read();
-    if (done) throw new Error("the original module's process has ended");
-    return JSON.parse(value);
-  };
+  const child = startPython(join(import.meta.dirname!, "original.py"));
   const path = await Deno.makeTempFile({ suffix: ".f32" });
   try {
     await Deno.writeFile(path, new Uint8Array(values.slice().buffer));
-    await ask({ command: "load", path });
+    await child.ask({ command: "load", path });
   } finally {
     await Deno.remove(path);
   }
   return {
-    time: async (command, method) =>
-      (await ask({ command, method })).nanoseconds,
-    checksum: (method) => ask({ command: "checksum", method }),
-    async close() {
-      await writer.close();
-      await child.status;
+    async time(command, method) {
+      const answer = await child.ask({ command, method });
+      return (answer as { nanoseconds: number }).nanoseconds;
     },
+    async checksum(method) {
+      const answer = await child.ask({ command: "checksum", method });
+      return answer as { packed: number; values: number };
+    },
+    close: () => child.close(),
   };
-}
-
-async function hasNumpy(): Promise<boolean> {
-  try {
-    return (await new Deno.Command("python3", {
-      args: ["-c", "import numpy"],
-      stderr: "null",
-    }).output()).success;
-  } catch {
-    return false;
-  }
 }

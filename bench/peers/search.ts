@@ -5,7 +5,14 @@
  */
 import { join } from "node:path";
 import type { Subject } from "../../src/cli/recall_measure.ts";
-import { TextLineStream } from "./lines.ts";
+import {
+  type Child,
+  leftOut,
+  python,
+  startChild,
+  startPython,
+  succeeds,
+} from "./child.ts";
 
 /** What a library found, and how long it took. */
 export interface PeerAnswer {
@@ -27,57 +34,6 @@ export interface SearchPeers {
   close(): Promise<void>;
 }
 
-/** A process that answers a line for a line. */
-interface Child {
-  ask(request: object): Promise<unknown>;
-  close(): Promise<void>;
-}
-
-function start(program: string, args: readonly string[], cwd?: string): Child {
-  const child = new Deno.Command(program, {
-    args: [...args],
-    cwd,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  const lines = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(
-    new TextLineStream(),
-  ).getReader();
-  const encoder = new TextEncoder();
-  return {
-    async ask(request) {
-      await writer.write(encoder.encode(JSON.stringify(request) + "\n"));
-      const { value, done } = await lines.read();
-      if (done) throw new Error(`${program} has ended`);
-      return JSON.parse(value);
-    },
-    async close() {
-      await writer.close().catch(() => {});
-      await child.status;
-    },
-  };
-}
-
-async function succeeds(
-  program: string,
-  args: readonly string[],
-  cwd?: string,
-): Promise<boolean> {
-  try {
-    const command = new Deno.Command(program, {
-      args: [...args],
-      cwd,
-      stdout: "null",
-      stderr: "null",
-    });
-    return (await command.output()).success;
-  } catch {
-    return false;
-  }
-}
-
 /** Starts what can be started; a note on stderr tells of the others. */
 export async function openSearchPeers(subject: Subject): Promise<SearchPeers> {
   const folder = await Deno.makeTempDir({ prefix: "nibblewise-search-" });
@@ -90,17 +46,16 @@ export async function openSearchPeers(subject: Subject): Promise<SearchPeers> {
   };
   await Deno.writeFile(load.rows, bytesOf(subject.rows));
   await Deno.writeFile(load.queries, bytesOf(subject.queries));
-  const python = Deno.env.get("PYTHON") ?? "python3";
   const here = import.meta.dirname!;
   if (await succeeds(python, ["-c", "import numpy"])) {
-    children.push(start(python, [join(here, "search.py")]));
-  } else note("faiss and usearch", "python3 has no numpy");
+    children.push(startPython(join(here, "search.py")));
+  } else leftOut("faiss and usearch", `${python} has no numpy`);
   await Deno.copyFile(join(here, "zvec.mjs"), join(folder, "zvec.mjs"));
   await Deno.writeTextFile(join(folder, "package.json"), "{}");
   const install = ["install", "--no-audit", "--no-fund", "@zvec/zvec@0.7.0"];
   if (await succeeds("npm", install, folder)) {
-    children.push(start("node", ["zvec.mjs", folder], folder));
-  } else note("zvec", "npm cannot install it");
+    children.push(startChild("node", ["zvec.mjs", folder], { cwd: folder }));
+  } else leftOut("zvec", "npm cannot install it");
   const peers: SearchPeer[] = [];
   for (const child of children) {
     try {
@@ -111,7 +66,7 @@ export async function openSearchPeers(subject: Subject): Promise<SearchPeers> {
         peers.push({ name, search } as SearchPeer);
       }
     } catch (error) {
-      note("a library", (error as Error).message);
+      leftOut("a library", (error as Error).message);
     }
   }
   return {
@@ -121,10 +76,6 @@ export async function openSearchPeers(subject: Subject): Promise<SearchPeers> {
       await Deno.remove(folder, { recursive: true });
     },
   };
-}
-
-function note(what: string, why: string): void {
-  console.error(`note: ${what} is left out: ${why}`);
 }
 
 function bytesOf(array: Float32Array): Uint8Array {

@@ -60,6 +60,12 @@ import { takesWeights } from "./weigh.ts";
 
 /** Values that a window holds at most, if nothing forces more: 16 MiB of float32. */
 const WINDOW_VALUES = 4 * 1024 * 1024;
+/**
+ * How many times as many values a window has whose codes only move. They take an
+ * eighth of the memory of floats, and where codes lie by columns, as in gptq, taller
+ * windows are read with less of what lies between their rows.
+ */
+const REPACK_TIMES = 4;
 /** Windows in memory: one is computed while the other is read. */
 const SLOTS = 2;
 /** Quantized windows in memory: one is filled while the other is written. */
@@ -207,7 +213,12 @@ export class Quantizer {
     const to = this.#tensorFor(task);
     const from = new StreamTensor(inFormat(task.tensor)!);
     const values = openValues(this.#run.file, task.tensor) as StoredValues;
-    const all = repackWindows(from.tensor, to.tensor, this.#capacity, to.tall);
+    const all = repackWindows(
+      from.tensor,
+      to.tensor,
+      REPACK_TIMES * this.#capacity,
+      to.tall,
+    );
     for (const window of all) {
       yield { kind: "repack", task, from, values, to, window };
     }

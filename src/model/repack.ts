@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { isInOrder, setOrder } from "../schemes/act_order.ts";
 import { groupOf, type Scheme } from "../words/scheme.ts";
 import { grainOf } from "../words/layout.ts";
 import {
@@ -212,9 +213,7 @@ function fieldFor(
   const field = read.memory(fieldLength(read, plan));
   if (role === "order") {
     const { columns } = groupOf(target, read.matrix);
-    for (let i = 0; i < field.length; i++) {
-      field[i] = Math.floor((read.column + i) / columns);
-    }
+    setOrder({ fields: { order: field }, column: read.column }, columns);
     return field;
   }
   if (TENSOR_SCALES.includes(role) && !(role in constants)) {
@@ -238,10 +237,11 @@ function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
     if (TENSOR_SCALES.includes(role) && holdsTensorScale(to)) continue;
     const { columns } = groupOf(from, read.matrix);
     const constant = constantOf(to, role);
+    const field = read.fields[role];
+    if (role === "order" && isInOrder(read, columns)) continue;
     const expected = role === "order"
       ? (i: number) => Math.floor((read.column + i) / columns)
       : (i: number) => constantAt(constant, i);
-    const field = read.fields[role];
     let bad = 0;
     while (bad < field.length && field[bad] === expected(bad)) bad++;
     if (bad === field.length) continue;

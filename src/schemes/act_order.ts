@@ -26,7 +26,7 @@ export function orderPlan({ rows }: Matrix): FieldPlan {
 
 /** Fills in the natural order, group by group: a division for each column took longer than all else of a tile. */
 export function setOrder(
-  { fields: { order }, column }: Tile,
+  { fields: { order }, column }: Pick<Tile, "fields" | "column">,
   size: number,
 ): void {
   for (let c = 0; c < order.length;) {
@@ -35,6 +35,20 @@ export function setOrder(
     order.fill(group, c, end);
     c = end;
   }
+}
+
+/** Whether columns are in the natural order. */
+export function isInOrder(
+  { fields: { order }, column }: Pick<Tile, "fields" | "column">,
+  size: number,
+): boolean {
+  for (let c = 0; c < order.length;) {
+    const group = floor((column + c) / size);
+    const end = Math.min((group + 1) * size - column, order.length);
+    while (c < end && order[c] === group) c++;
+    if (c < end) return false;
+  }
+  return true;
 }
 
 /**
