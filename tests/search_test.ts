@@ -201,8 +201,8 @@ Deno.test("a search that a format cannot do is refused, and those that it can ar
     'Cannot use search "optimal" with mode "affine": it can be "reference", "fast", "best"',
   );
   refused(
-    { format: "nf4", search: "optimal", nested: true },
-    'Cannot use search "optimal" with nested scales: it can be "reference"',
+    { format: "nf4", search: "best", nested: true },
+    'it must be "reference", "fast" or "optimal", not the string "best"',
   );
   refused(
     { format: "int4", search: "fast", range: [-1, 1] },
@@ -234,7 +234,8 @@ Deno.test("a search that a format cannot do is refused, and those that it can ar
     { format: "q4_1", search: "best" },
     { format: "mlx", search: "optimal", mode: "mxfp4" },
     { format: "nf4", search: "optimal" },
-    { format: "nf4", search: "reference", nested: true },
+    { format: "nf4", search: "optimal", nested: true },
+    { format: "hqq", search: "best" },
     { format: "int4", search: "fast" },
   ];
   for (const options of taken) {
