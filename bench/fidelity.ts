@@ -20,6 +20,7 @@ const OPTIONS: Readonly<Record<string, readonly object[]>> = {
   int4: [{ groupSize: 32 }, { groupSize: 32, scaleMethod: "affine" }],
   matmul_nbits: [{}, { symmetric: false }],
   gptq: [{}, { symmetric: false, version: 2 }],
+  nf4: [{}, { nested: true }],
   mlx: [{}, { mode: "mxfp4" }, { mode: "nvfp4" }],
 };
 

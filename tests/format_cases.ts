@@ -7,6 +7,11 @@
 import type { Format } from "../src/words/format.ts";
 import { isSearched } from "../src/words/search.ts";
 import type { Option } from "../src/words/schema.ts";
+import {
+  combinationsOf,
+  type GivenOptions,
+  takes,
+} from "../src/words/trials.ts";
 import { importanceData } from "./formats/ggml_data.ts";
 
 /** A tensor to try. */
@@ -14,7 +19,7 @@ export interface Case {
   /** Its shape. */
   readonly shape: number[];
   /** Options as a caller gives them. */
-  readonly options: Record<string, unknown>;
+  readonly options: GivenOptions;
 }
 
 /** Group sizes around what kernels treat apart: odd, short, whole rows, beyond a tile. */
@@ -64,16 +69,8 @@ function valuesOf(option: Option, columns: number): unknown[] {
 function combinations(
   format: Format,
   columns: number,
-): Record<string, unknown>[] {
-  let all: Record<string, unknown>[] = [{}];
-  for (const [name, option] of Object.entries(format.options)) {
-    const values = valuesOf(option as Option, columns);
-    all = all.flatMap((options) =>
-      values.map((value) =>
-        value === undefined ? options : { ...options, [name]: value }
-      )
-    );
-  }
+): GivenOptions[] {
+  const all = combinationsOf(format, (option) => valuesOf(option, columns));
   return evenly(all, MOST_COMBINATIONS, columns);
 }
 
@@ -121,7 +118,7 @@ export function casesOf(format: Format, most = MOST): Case[] {
         if (columns > MOST_COLUMNS && leading.length > 0) continue;
         const isSlow = isSearched(options) &&
           shape.reduce((a, b) => a * b) > MOST_SEARCHED;
-        if (!isSlow && takes(format, shape, options)) {
+        if (!isSlow && takes(format, options, shape)) {
           cases.push({ shape, options });
         }
       }
@@ -134,21 +131,7 @@ export function casesOf(format: Format, most = MOST): Case[] {
 /** The first shape of so many values that a format takes: in one row, or in several. */
 export function shapeFor(format: Format, values: number): number[] {
   const shapes = [[values], ...[2, 32, 16, 8].map((n) => [n, values / n])];
-  const shape = shapes.find((shape) => takes(format, shape, {}));
+  const shape = shapes.find((shape) => takes(format, {}, shape));
   if (shape) return shape;
   throw new Error(`No shape of ${values} values for ${format.name}`);
-}
-
-function takes(
-  format: Format,
-  shape: number[],
-  options: Record<string, unknown>,
-): boolean {
-  try {
-    format.resolve(options, shape);
-    return true;
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
-  }
 }

@@ -3,8 +3,11 @@ import "../src/kernels/install.ts";
 import "../src/kernels/install_scales.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { compare } from "../src/compare.ts";
+import { quantizeWith } from "../src/core.ts";
 import { formats } from "../src/formats.ts";
+import { writableTypes } from "../src/ggml/writable.ts";
 import { dequantize, quantize } from "../src/quantize.ts";
+import type { Format } from "../src/words/format.ts";
 import type { Option } from "../src/words/schema.ts";
 import type { ScaleSearch } from "../src/words/search.ts";
 import { random } from "./adversarial.ts";
@@ -201,8 +204,8 @@ Deno.test("a search that a format cannot do is refused, and those that it can ar
     'Cannot use search "optimal" with mode "affine": it can be "reference", "fast", "best"',
   );
   refused(
-    { format: "nf4", search: "optimal", nested: true },
-    'Cannot use search "optimal" with nested scales: it can be "reference"',
+    { format: "nf4", search: "best", nested: true },
+    'it must be "reference", "fast" or "optimal", not the string "best"',
   );
   refused(
     { format: "int4", search: "fast", range: [-1, 1] },
@@ -234,7 +237,8 @@ Deno.test("a search that a format cannot do is refused, and those that it can ar
     { format: "q4_1", search: "best" },
     { format: "mlx", search: "optimal", mode: "mxfp4" },
     { format: "nf4", search: "optimal" },
-    { format: "nf4", search: "reference", nested: true },
+    { format: "nf4", search: "optimal", nested: true },
+    { format: "hqq", search: "best" },
     { format: "int4", search: "fast" },
   ];
   for (const options of taken) {
@@ -243,6 +247,33 @@ Deno.test("a search that a format cannot do is refused, and those that it can ar
       COLUMNS,
     );
   }
+});
+
+Deno.test("a format without searches says why, and is quantized without one", () => {
+  const all: Format[] = [...formats.values(), ...writableTypes.values()];
+  const without = all.filter(({ options }) => !("search" in options));
+  for (const format of all) {
+    // Either it searches or it says why not.
+    assertEquals("search" in format.options, !format.lacks?.search);
+  }
+  const shape = [8, 256], values = madeUp[0].values.subarray(0, 8 * 256);
+  for (const format of without) {
+    const { name, lacks } = format, { search: why } = lacks!;
+    assertThrows(
+      () => quantizeWith(format, values, { shape, search: "optimal" } as never),
+      RangeError,
+      `Format ${name} has no option "search": ${why}`,
+    );
+    quantizeWith(format, values, { shape });
+  }
+  const names = without.map(({ name }) => name);
+  assert(names.includes("ml_dtypes") && names.includes("q8_0"), `${names}`);
+  // Other options that it lacks are told as everywhere.
+  assertThrows(
+    () => quantize(values, { format: "ml_dtypes", groupSize: 32 } as never),
+    RangeError,
+    'Format ml_dtypes has no option "groupSize": it has kind',
+  );
 });
 
 Deno.test("importance is refused where the reference weighs nothing, and taken where it does or a search weighs", () => {

@@ -117,13 +117,16 @@ function give(
   );
   if (having.length === 0) {
     const names = [...given.keys()].map((format) => format.name).join(", ");
+    const [why] = given.size === 1
+      ? [...given.keys()].map(({ lacks }) => lacks?.[name])
+      : [];
     const others = [...formats.values()].filter(({ options }) =>
       Object.hasOwn(options, name)
     ).map((format) => format.name);
     throw new UsageError(
-      `Cannot take ${flag}: ${names} has no such option; it is one of ${
-        others.join(", ")
-      }`,
+      `Cannot take ${flag}: ${names} has no such option${
+        why === undefined ? "" : `: ${why}`
+      }; it is one of ${others.join(", ")}`,
     );
   }
   const refusals: string[] = [];

@@ -5,6 +5,7 @@
  */
 import type { Format } from "../words/format.ts";
 import type { Option } from "../words/schema.ts";
+import { combinationsOf, type GivenOptions, takes } from "../words/trials.ts";
 import { flagName } from "./option_flags.ts";
 
 /** A format with options, and the flags that ask for them. */
@@ -12,7 +13,7 @@ export interface Variant {
   /** The format. */
   readonly format: Format;
   /** Options as a caller gives them. */
-  readonly options: Readonly<Record<string, unknown>>;
+  readonly options: GivenOptions;
   /** The flags of the options. */
   readonly flags: readonly string[];
 }
@@ -48,36 +49,32 @@ function alternatives(option: Option): unknown[] {
  */
 export function variantsOf(
   format: Format,
-  from: Readonly<Record<string, unknown>>,
+  from: GivenOptions,
   shape: readonly number[],
   most = MOST,
 ): Variant[] {
-  let all: Variant[] = [{ format, options: from, flags: [] }];
-  for (const [name, option] of Object.entries<Option>(format.options)) {
-    if (!option.kept) continue;
+  const valuesOf = (option: Option, name: string): unknown[] => {
+    if (!option.kept) return [undefined];
     const now = from[name] ?? option.default;
-    all = all.flatMap((variant) => [
-      variant,
-      ...alternatives(option).filter((value) => value !== now).map((value) => ({
-        format,
-        options: { ...variant.options, [name]: value },
-        flags: [...variant.flags, `--${flagName(name)} ${value}`],
-      })),
-    ]).slice(0, most);
-  }
-  return all.filter(({ options }) => takes(format, options, shape));
+    const others = alternatives(option).filter((value) => value !== now);
+    return [undefined, ...others];
+  };
+  return combinationsOf(format, valuesOf, from, most)
+    .filter((options) => takes(format, options, shape))
+    .map((options) => ({
+      format,
+      options,
+      flags: flagsOf(format, options, from),
+    }));
 }
 
-function takes(
+/** The flags by which options of a format differ from others. */
+function flagsOf(
   format: Format,
-  options: object,
-  shape: readonly number[],
-): boolean {
-  try {
-    format.resolve(options, shape);
-    return true;
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
-  }
+  options: GivenOptions,
+  from: GivenOptions,
+): string[] {
+  return Object.keys(format.options)
+    .filter((name) => options[name] !== from[name])
+    .map((name) => `--${flagName(name)} ${options[name]}`);
 }

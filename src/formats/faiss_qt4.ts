@@ -224,6 +224,10 @@ export const faiss_qt4: Format<
       help: "one range for all columns",
     },
   },
+  lacks: {
+    search:
+      "faiss trains its ranges, and codes whatever is added later by the same",
+  },
   check,
   checkNumbers,
   layout,

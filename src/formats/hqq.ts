@@ -42,6 +42,8 @@ import { badNumber } from "../model/numbers.ts";
 import { FROM_BITS } from "../numeric/compute.ts";
 import { rowLength, sizeOf } from "../numeric/shape.ts";
 import { hqqScheme } from "../schemes/hqq.ts";
+import { hqqSearch } from "../schemes/hqq_search.ts";
+import { BIAS_SEARCHES, searched } from "../schemes/searched.ts";
 import { bytesPerElement } from "../words/dtypes.ts";
 import type {
   Candidate,
@@ -53,13 +55,18 @@ import type {
 import type { Layout, PartPlan } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
+import {
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import type { Span } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
 
 const NAME = "hqq";
 
 /** Options of the format `hqq`. */
-export interface HqqOptions {
+export interface HqqOptions extends SearchOptions {
   /** How many values share a scale: a multiple of 8, 64 by default; or `"row"`: all of a row, with `axis` 0 of a column (`group_size=None`). */
   readonly groupSize?: number | "row";
   /** Whether a group is a row of the tensor as [values / groupSize, groupSize] (1, the default), or a column of it as [groupSize, values / groupSize] (0). */
@@ -73,7 +80,9 @@ export interface HqqOptions {
 }
 
 /** `hqq` options with everything filled in. */
-export type ResolvedHqqOptions = Required<HqqOptions>;
+export type ResolvedHqqOptions =
+  & Required<Omit<HqqOptions, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 /** The arrays of an `hqq` tensor. */
 export interface HqqParts {
@@ -149,6 +158,7 @@ const OPTIONS: Schema<HqqOptions> = {
     kept: true,
     help: "give the bytes of codes the type of values",
   },
+  ...searchSchema(BIAS_SEARCHES),
 };
 
 // ---- where bytes lie ----
@@ -322,7 +332,9 @@ function scheme(
 ): Scheme {
   const { computeDtype, roundZero } = options;
   const { group } = geometry(shape, options);
-  return hqqScheme({ group, roundZero, computeDtype });
+  const plan = { group, roundZero, computeDtype };
+  const columns = rowLength(shape);
+  return searched(hqqScheme(plan), hqqSearch(plan), options, columns);
 }
 
 function checkNumbers(

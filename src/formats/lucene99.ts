@@ -296,6 +296,10 @@ export const lucene99: Format<
       help: "two codes to a byte",
     },
   },
+  lacks: {
+    search:
+      "its quantiles are those of all values, and Lucene finds them anew where it merges segments",
+  },
   check,
   checkNumbers,
   layout,

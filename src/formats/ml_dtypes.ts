@@ -116,6 +116,7 @@ export const ml_dtypes: Format<
       help: "the type of the codes",
     },
   },
+  lacks: { search: "its codes stand for numbers as they are, without a scale" },
   like: ({ grid, constants }): MlDtypesOptions => ({
     kind: grid.name === E2M1.name
       ? "float4_e2m1fn"

@@ -34,7 +34,13 @@ import {
   codebookOf,
   codebookScheme,
 } from "../schemes/codebook.ts";
-import { SCALE_SEARCHES, scalePlan, searched } from "../schemes/searched.ts";
+import { nestedPlan } from "../schemes/nested_search.ts";
+import {
+  SCALE_SEARCHES,
+  scalePlan,
+  searched,
+  type SearchPlan,
+} from "../schemes/searched.ts";
 import { scalesIn } from "../schemes/stored_scale.ts";
 import { bytesPerElement } from "../words/dtypes.ts";
 import type {
@@ -48,7 +54,6 @@ import type { Layout, PartPlan } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Grid, Scheme } from "../words/scheme.ts";
 import {
-  checkSearch,
   type ResolvedSearchOptions,
   type SearchOptions,
   searchSchema,
@@ -82,7 +87,9 @@ export interface BitsandbytesOptions extends SearchOptions {
   /**
    * Whether scales are quantized to 8 bits in turn ("double quantization"), in
    * blocks of 256, after their mean was taken away: that of the float32 scales,
-   * added up in double precision from first to last. No by default.
+   * added up in double precision from first to last. No by default. A `search`
+   * keeps mean and nested scales, and finds the best of the 256 scales that these
+   * leave to each block: `"optimal"` is so given them.
    */
   readonly nested?: boolean;
   /** What values are rounded to when they are dequantized, and the `dtype` of the library's `quant_state`; F32 by default. */
@@ -137,9 +144,6 @@ export interface BitsandbytesSpec<Name extends string> {
   readonly errorBound: number;
 }
 
-/** Absmax is a magnitude: readers expect no sign. */
-const scales = scalesIn("F32");
-
 /** Every block size that the library takes. */
 const BLOCK_SIZES = [32, 64, 128, 256, 512, 1024, 2048, 4096];
 
@@ -157,7 +161,8 @@ const OPTIONS: Schema<BitsandbytesOptions> = {
     kind: "boolean",
     default: false,
     kept: true,
-    help: "quantize scales to 8 bits, in blocks of 256",
+    help:
+      "quantize scales to 8 bits, in blocks of 256: a search chooses among those for the reference's mean and nested scale",
   },
   computeDtype: {
     kind: "choice",
@@ -186,7 +191,11 @@ export function bitsandbytesFormat<Name extends string>(
   { name, summary, grid, errorBound, codebook = codebookOf(grid.values) }:
     BitsandbytesSpec<Name>,
 ): BitsandbytesFormat<Name> {
-  const search = scalePlan(grid.values, "scale", () => scales);
+  const search = (compute: ComputeDtype): SearchPlan => {
+    // Absmax is a magnitude: readers expect no sign.
+    const scales = scalesIn("F32", { compute });
+    return scalePlan(grid.values, "scale", () => scales);
+  };
   const nested = { codebook: codebookOf(dynamicMap()), blocks: NESTED_BLOCK };
   return defineFormat({
     name,
@@ -196,10 +205,7 @@ export function bitsandbytesFormat<Name extends string>(
     bitsPerValue: 4.5,
     errorBound,
     options: OPTIONS,
-    check(options, shape): void {
-      if (options.nested) checkSearch(options, [], "nested scales");
-      check(options, shape);
-    },
+    check,
     like: ({ fields, groupedBy, computeDtype }) => ({
       blockSize: fields[groupedBy]?.span.columns,
       nested: "scaleCode" in fields,
@@ -216,7 +222,10 @@ export function bitsandbytesFormat<Name extends string>(
         nested: options.nested ? nested : undefined,
         computeDtype: options.computeDtype,
       });
-      return searched(scheme, search, options, rowLength(shape));
+      const plan = options.nested
+        ? nestedPlan({ ...nested, ...options, levels: grid.values })
+        : search(options.computeDtype);
+      return searched(scheme, plan, options, rowLength(shape));
     },
     convention: conventionOf(name),
   });

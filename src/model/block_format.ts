@@ -162,6 +162,7 @@ export function blockFormat<Name extends string>(
     groupSize: fields[spec.groupedBy].span.columns,
     bitsPerValue: bytes * 8 / values,
     options: optionsOf(spec),
+    lacks: spec.search ? undefined : { search: whyNoSearch(spec) },
     check(_options, shape): void {
       const columns = rowLength(shape);
       if (columns % values === 0) return;
@@ -183,6 +184,11 @@ export function blockFormat<Name extends string>(
     },
     fast: (generic) => fastOf(spec, generic),
   });
+}
+
+function whyNoSearch({ grid }: BlockSpec<string>): string {
+  const bits = Math.log2(grid.values.length);
+  return `its codes have ${bits} bits, searches are for codes of 4`;
 }
 
 function optionsOf(

@@ -35,6 +35,8 @@ export interface FormatSpec<
   readonly errorBound: number;
   /** See {@linkcode Format.options}. */
   readonly options: Schema<O>;
+  /** See {@linkcode Format.lacks}. */
+  readonly lacks?: Readonly<Record<string, string>>;
   /** See {@linkcode Format.convention}. */
   readonly convention?: Convention;
   /** Fills in the options whose default depends on others, or on the shape. */
@@ -92,8 +94,7 @@ export function defineFormat<
     resolve(options, shape): R {
       const given = options as Record<string, unknown>;
       const checked = resolveOptions(
-        spec.name,
-        schema,
+        { name: spec.name, options: schema, lacks: spec.lacks },
         given,
         rowLength(shape),
       ) as R;

@@ -343,7 +343,17 @@ function scalesOf(
   const scales = memory(scaleCode.length), [mean] = offset;
   for (let i = 0; i < scales.length; i++) {
     const outer = nestedScale[Math.floor(i / blocks)];
-    scales[i] = fround(fround(nestedTable[scaleCode[i]] * outer) + mean);
+    scales[i] = scaleOfCode(nestedTable, scaleCode[i], outer, mean);
   }
   return scales;
+}
+
+/** The scale that a code stands for, by a nested scale and the mean of all scales. */
+export function scaleOfCode(
+  table: Float32Array,
+  code: number,
+  nestedScale: number,
+  mean: number,
+): number {
+  return fround(fround(table[code] * nestedScale) + mean);
 }

@@ -61,7 +61,9 @@ export function scalesIn(
   // A little less than what makes the largest value: neither rounding leads beyond.
   const largest = Math.min(
     LARGEST[dtype],
-    level > 1 ? round(LARGEST[compute] / level * (1 - 2 ** -8)) : Infinity,
+    level > 1 || compute !== "F32"
+      ? round(LARGEST[compute] / level * (1 - 2 ** -8))
+      : Infinity,
   );
   return {
     kind: "rounded",

@@ -147,6 +147,8 @@ export interface Format<
   readonly errorBound: number;
   /** The options as data. */
   readonly options: Schema<O>;
+  /** Options that a caller may expect of it and that it has not: why, to go after a colon. */
+  readonly lacks?: Readonly<Record<string, string>>;
   /** How checkpoints name the parts; absent where the format has a container of its own. */
   readonly convention?: Convention;
   /** Fills in and checks options for a shape. Throws a RangeError that names the option or the dimension. */

@@ -74,11 +74,20 @@ export type Schema<O extends object> = {
   readonly [K in keyof O]-?: Option<NonNullable<O[K]>>;
 };
 
+/** What options a format has. */
+export interface FormatOptions {
+  /** Its name, for messages. */
+  readonly name: string;
+  /** The options. */
+  readonly options: Schema<Record<string, unknown>>;
+  /** See `lacks` of a format. */
+  readonly lacks?: Readonly<Record<string, string>>;
+}
+
 /**
  * Fills in defaults and checks every option.
  *
- * @param format The name of the format, for messages.
- * @param schema Its options.
+ * @param format What options there are.
  * @param given What a caller passed.
  * @param columns Length of the last axis: how many weights there have to be.
  * @returns A new object with every option that has a value.
@@ -86,14 +95,13 @@ export type Schema<O extends object> = {
  * @throws {RangeError} When an option is unknown or its value is not allowed.
  */
 export function resolveOptions(
-  format: string,
-  schema: Schema<Record<string, unknown>>,
+  format: FormatOptions,
   given: Readonly<Record<string, unknown>>,
   columns: number,
 ): Record<string, unknown> {
-  rejectUnknown(format, schema, given);
+  rejectUnknown(format, given);
   const resolved: Record<string, unknown> = {};
-  for (const [name, option] of Object.entries(schema)) {
+  for (const [name, option] of Object.entries(format.options)) {
     const value = Object.hasOwn(given, name) ? given[name] : undefined;
     if (value !== undefined) {
       resolved[name] = checkOption(name, option, value, columns);
@@ -112,12 +120,16 @@ export function keptOptions(
   );
 }
 
-function rejectUnknown(format: string, schema: object, given: object): void {
-  const known = Object.keys(schema);
+function rejectUnknown(
+  { name: format, options, lacks = {} }: FormatOptions,
+  given: object,
+): void {
+  const known = Object.keys(options);
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
     const has = known.length > 0 ? `it has ${known.join(", ")}` : "it has none";
-    throw new RangeError(`Format ${format} has no option "${name}": ${has}`);
+    const why = Object.hasOwn(lacks, name) ? lacks[name] : has;
+    throw new RangeError(`Format ${format} has no option "${name}": ${why}`);
   }
 }
 

@@ -5,11 +5,10 @@
 import { assertEquals } from "@std/assert";
 import { run } from "../cli/support.ts";
 import { withFolder } from "../files/temporary_folder.ts";
+import { runPython } from "../peers/python.ts";
 import { LINEAR, writeLlama } from "./llama_folder.ts";
 
 const judge = new URL("judge.py", import.meta.url).pathname;
-/** A Python with the libraries, named by NIBBLEWISE_PYTHON where it is not the one of the system. */
-const python = Deno.env.get("NIBBLEWISE_PYTHON") ?? "python3";
 
 /** Python packages that load checkpoints, formats of them, and whether embeddings are quantized. */
 const LIBRARIES: readonly {
@@ -53,7 +52,9 @@ const LIBRARIES: readonly {
 for (const { name, packages, formats, embeddings } of LIBRARIES) {
   const missing = await missingOf(packages);
   if (missing === undefined) {
-    console.log(`${python} is not there: no library loads what is made`);
+    console.log(
+      "Python is not there: no library loads what is made (NIBBLEWISE_PYTHON)",
+    );
   } else if (missing.length > 0) {
     console.log(
       `${
@@ -97,9 +98,8 @@ async function missingOf(packages: string[]): Promise<string[] | undefined> {
   const find = `import importlib.util as u, sys
 print(*(p for p in sys.argv[1:] if u.find_spec(p) is None))`;
   try {
-    const args = ["-c", find, ...packages];
-    const { stdout } = await new Deno.Command(python, { args }).output();
-    return new TextDecoder().decode(stdout).split(/\s+/).filter(Boolean);
+    const { out } = await runPython(["-c", find, ...packages]);
+    return out.split(/\s+/).filter(Boolean);
   } catch {
     return undefined;
   }
@@ -117,11 +117,9 @@ interface Verdict {
 }
 
 async function judged(library: string, folders: string[]): Promise<Verdict[]> {
-  const { success, stdout, stderr } = await new Deno.Command(python, {
-    args: [judge, library, ...folders],
-  }).output();
-  assertEquals(success, true, new TextDecoder().decode(stderr).slice(-3000));
-  const lines = new TextDecoder().decode(stdout).split("\n");
+  const { success, out, err } = await runPython([judge, library, ...folders]);
+  assertEquals(success, true, err.slice(-3000));
+  const lines = out.split("\n");
   return lines.filter((line) => line.startsWith('{"quantized"')).map((line) =>
     JSON.parse(line)
   );

@@ -404,6 +404,10 @@ Deno.test("calls that are wrong end with 2 and say what would be right", async (
           [...call, "--format", "q4_0", "--group-size", "32"],
           "--group-size: q4_0 has no such option",
         ],
+        [
+          [...call, "--format", "ml_dtypes", "--search", "optimal"],
+          "--search: ml_dtypes has no such option: its codes stand for numbers as they are",
+        ],
         [[...call, "--tensors", "v"], 'No tensor matches --tensors "v"'],
         [
           [...call, "--skip", "layers.*"],

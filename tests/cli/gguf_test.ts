@@ -9,7 +9,13 @@ import { dequantize, quantize } from "../../src/quantize.ts";
 import { withFolder } from "../files/temporary_folder.ts";
 import { openLlama } from "../peers/llama.ts";
 import { writeTinyLlama } from "../peers/tiny_llama.ts";
-import { json, run, safetensorsBytes, weightLike } from "./support.ts";
+import {
+  json,
+  run,
+  safetensorsBytes,
+  tensorContents,
+  weightLike,
+} from "./support.ts";
 
 const shape = [64, 256];
 const weights = weightLike(64, 256);
@@ -43,19 +49,6 @@ async function open(path: string): Promise<GgufFile> {
   return file;
 }
 
-/** Names and types of the tensors of a file, and the bytes of each. */
-async function contents(path: string) {
-  const file = await open(path);
-  const tensors: Record<string, [string, Uint8Array]> = {};
-  for (const { name, dtype, offset, byteLength } of file.tensors) {
-    const bytes = new Uint8Array(byteLength);
-    await file.source.read(offset, bytes);
-    tensors[name] = [dtype, bytes];
-  }
-  await file.source.close();
-  return tensors;
-}
-
 function bytesOf(array: ArrayBufferView): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
@@ -84,7 +77,7 @@ Deno.test("safetensors become a GGUF that others read, formats by patterns, the 
     );
     assertStringIncludes(reasons["blk.0.norm"], "one axis");
     assertStringIncludes(reasons["even.weight"], "multiple of 256");
-    const tensors = await contents(path("m.gguf"));
+    const tensors = await tensorContents(path("m.gguf"));
     const blocks = (format: "q4_0" | "q4_k") =>
       bytesOf(quantize(weights, { format, shape }).parts.blocks.data);
     assertEquals(tensors, {
@@ -137,8 +130,8 @@ Deno.test("GGUF to GGUF keeps metadata and what has the format already", async (
     assertEquals(second.warnings.length, 1);
     assertStringIncludes(second.warnings[0], "quantized before (Q4_K)");
     const [a, b] = [
-      await contents(path("a.gguf")),
-      await contents(path("b.gguf")),
+      await tensorContents(path("a.gguf")),
+      await tensorContents(path("b.gguf")),
     ];
     for (const name of ["model.q.weight", "model.norm", "odd.weight"]) {
       assertEquals(b[name], a[name]);
@@ -183,8 +176,8 @@ Deno.test("GGUF comes back as floats, and goes to safetensors without a change",
       ...["--format", "iq4_nl"],
     );
     assertEquals(
-      await contents(path("d.gguf")),
-      await contents(path("m.gguf")),
+      await tensorContents(path("d.gguf")),
+      await tensorContents(path("m.gguf")),
     );
     const other = await run(
       ...call.slice(0, 2),
@@ -261,8 +254,8 @@ for (const format of ["q4_0", "q4_k", "iq4_xs", "mxfp4"]) {
         llama!.logits(path("theirs.gguf"), tokens),
       );
       assertEquals(
-        await contents(path("ours.gguf")),
-        await contents(path("theirs.gguf")),
+        await tensorContents(path("ours.gguf")),
+        await tensorContents(path("theirs.gguf")),
       );
     });
   });

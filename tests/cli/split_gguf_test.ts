@@ -14,11 +14,10 @@ import { splitGroups } from "../../src/files/gguf_split.ts";
 import { openGguf } from "../../src/files/gguf_read.ts";
 import { openFile } from "../../src/files/file_source.ts";
 import { commitAll } from "../../src/files/joined_sink.ts";
-import { openTensorFile } from "../../src/files/open.ts";
 import { withFolder } from "../files/temporary_folder.ts";
 import { openLlama } from "../peers/llama.ts";
 import { tinyMetadata, writeTinyLlama } from "../peers/tiny_llama.ts";
-import { json, run } from "./support.ts";
+import { json, run, tensorContents } from "./support.ts";
 
 const llama = await openLlama();
 const ignore = llama === undefined;
@@ -26,19 +25,6 @@ const ignore = llama === undefined;
 /** Path of a shard, counted from 1. */
 const shard = (stem: string, no: number, count: number) =>
   `${stem}-0000${no}-of-0000${count}.gguf`;
-
-/** The bytes of each tensor of a model, by name. */
-async function contents(path: string) {
-  const file = await openTensorFile(path);
-  const tensors: Record<string, [string, Uint8Array]> = {};
-  for (const { name, dtype, offset, byteLength } of file.tensors) {
-    const bytes = new Uint8Array(byteLength);
-    await file.source.read(offset, bytes);
-    tensors[name] = [dtype, bytes];
-  }
-  await file.source.close();
-  return tensors;
-}
 
 /** Metadata and names of one file of several. */
 async function alone(path: string) {
@@ -114,8 +100,8 @@ for (
             `${sizes.length} tensors of ${bytes} bytes`,
           );
         }
-        const whole = await contents(path(`${stem}.gguf`));
-        const parts = await contents(files.at(-1)!);
+        const whole = await tensorContents(path(`${stem}.gguf`));
+        const parts = await tensorContents(files.at(-1)!);
         assertEquals(parts, whole);
         const first = await alone(files[0]);
         assertEquals(

@@ -8,6 +8,7 @@ import { writeFile } from "node:fs/promises";
 import { main } from "../../src/cli/main.ts";
 import type { ByteSink } from "../../src/files/bytes.ts";
 import { npyHeader } from "../../src/files/npy.ts";
+import { openTensorFile } from "../../src/files/open.ts";
 import { planSafetensors } from "../../src/files/safetensors_write.ts";
 
 /** What a call printed, and its exit code. */
@@ -176,3 +177,16 @@ export class MemorySink implements ByteSink {
 
 /** Values that look like weights. */
 export { weightLike } from "../../src/cli/sample.ts";
+
+/** Names and types of the tensors of a model, and the bytes of each. */
+export async function tensorContents(path: string) {
+  const file = await openTensorFile(path);
+  const tensors: Record<string, [dtype: string, bytes: Uint8Array]> = {};
+  for (const { name, dtype, offset, byteLength } of file.tensors) {
+    const bytes = new Uint8Array(byteLength);
+    await file.source.read(offset, bytes);
+    tensors[name] = [dtype, bytes];
+  }
+  await file.source.close();
+  return tensors;
+}

@@ -9,28 +9,18 @@ import { memorySource } from "../../src/files/file_source.ts";
 import { adversarial } from "../adversarial.ts";
 import { json, run, safetensorsBytes, writeNpy } from "../cli/support.ts";
 import { goldenTensors } from "../formats/safetensors_vectors.ts";
+import { hasPython, runPython } from "../peers/python.ts";
 import { assertSameBytes } from "../same_bytes.ts";
 import { withFolder } from "./temporary_folder.ts";
 
 const folder = new URL("../vectors/faiss_qt4/", import.meta.url).pathname;
 const golden = (name: string) => readFile(`${folder}${name}/index.faiss`);
 const judge = new URL("faiss_judge.py", import.meta.url).pathname;
-/** A Python with faiss, named by NIBBLEWISE_PYTHON where it is not the one of the system. */
-const python = Deno.env.get("NIBBLEWISE_PYTHON") ?? "python3";
-const hasJudge = await succeeds(["-c", "import faiss, numpy"]);
-if (!hasJudge) {
-  console.log(
-    "faiss is not there: indexes are only read back (pip install faiss-cpu, NIBBLEWISE_PYTHON)",
-  );
-}
-
-async function succeeds(args: string[]): Promise<boolean> {
-  try {
-    return (await new Deno.Command(python, { args }).output()).success;
-  } catch {
-    return false;
-  }
-}
+const hasJudge = await hasPython(
+  ["faiss", "numpy"],
+  "indexes are only read back",
+  "faiss-cpu",
+);
 
 async function done(...args: string[]): Promise<void> {
   const { code, err } = await run(...args);
@@ -113,17 +103,14 @@ for (
         await done("quantize", path("x.npy"), ...args);
         await done("dequantize", path("x.faiss"), "-o", path("y.npy"));
         await Deno.writeFile(path("y.f32"), await numbers(path("y.npy")));
-        const { success, stdout, stderr } = await new Deno.Command(python, {
-          args: [
-            judge,
-            ...["x.faiss", "theirs.faiss", "x.f32", "y.f32"].map(path),
-            uniform ? "QT_4bit_uniform" : "QT_4bit",
-            metric,
-          ],
-          env: { FAISS_SIMD_LEVEL: "NONE" },
-        }).output();
-        assert(success, new TextDecoder().decode(stderr));
-        assertEquals(new TextDecoder().decode(stdout).trim(), "0");
+        const { success, out, err } = await runPython([
+          judge,
+          ...["x.faiss", "theirs.faiss", "x.f32", "y.f32"].map(path),
+          uniform ? "QT_4bit_uniform" : "QT_4bit",
+          metric,
+        ], { FAISS_SIMD_LEVEL: "NONE" });
+        assert(success, err);
+        assertEquals(out.trim(), "0");
         const theirs = await readFile(path("theirs.faiss"));
         assertSameBytes(await readFile(path("x.faiss")), theirs, "x");
       }),

@@ -16,27 +16,16 @@ import {
 } from "../../src/files/onnx_write.ts";
 import { PairSink } from "../../src/files/pair_sink.ts";
 import { MemorySink, run, safetensorsBytes, writeNpy } from "../cli/support.ts";
+import { hasPython, runPython } from "../peers/python.ts";
 import { readQuantized } from "./read_quantized.ts";
 import { assertSameBytes } from "../same_bytes.ts";
 import { withFolder } from "./temporary_folder.ts";
 
 const judge = new URL("onnx_judge.py", import.meta.url).pathname;
-/** A Python with onnxruntime, named by NIBBLEWISE_PYTHON where it is not the one of the system. */
-const python = Deno.env.get("NIBBLEWISE_PYTHON") ?? "python3";
-const hasJudge = await succeeds(["-c", "import onnxruntime, numpy"]);
-if (!hasJudge) {
-  console.log(
-    "onnxruntime is not there: models are only read back (pip install onnxruntime, NIBBLEWISE_PYTHON)",
-  );
-}
-
-async function succeeds(args: string[]): Promise<boolean> {
-  try {
-    return (await new Deno.Command(python, { args }).output()).success;
-  } catch {
-    return false;
-  }
-}
+const hasJudge = await hasPython(
+  ["onnxruntime", "numpy"],
+  "models are only read back",
+);
 
 const shape = [24, 97];
 const values = adversarial(shape[0] * shape[1]).gauss;
@@ -90,11 +79,9 @@ for (const [format, flags, tolerance] of CASES) {
           path("w.f32"),
           ...shape.map(String),
         ];
-        const { success, stdout, stderr } = await new Deno.Command(python, {
-          args,
-        }).output();
-        assert(success, new TextDecoder().decode(stderr));
-        const difference = Number(new TextDecoder().decode(stdout));
+        const { success, out, err } = await runPython(args);
+        assert(success, err);
+        const difference = Number(out);
         assert(difference <= tolerance, `${difference} > ${tolerance}`);
       }),
   });
@@ -268,10 +255,9 @@ Deno.test("what a model cannot hold lies beside it, and onnxruntime finds it the
     if (!hasJudge) return;
     await Deno.writeFile(path("w.f32"), new Uint8Array(values.buffer));
     const args = [judge, path("m.onnx"), path("w.f32"), ...shape.map(String)];
-    const { success, stdout, stderr } = await new Deno.Command(python, { args })
-      .output();
-    assert(success, new TextDecoder().decode(stderr));
-    assert(Number(new TextDecoder().decode(stdout)) <= 1e-5);
+    const { success, out, err } = await runPython(args);
+    assert(success, err);
+    assert(Number(out) <= 1e-5);
   });
 });
 

@@ -11,7 +11,7 @@
 import { adversarial, bits, unaligned } from "../adversarial.ts";
 import { optionSets, optionsText } from "../option_sets.ts";
 import { isSearched } from "../../src/words/search.ts";
-import type { Format } from "../../src/words/format.ts";
+import { takes } from "../../src/words/trials.ts";
 
 /** The module under test, however it was loaded. */
 export type Nibblewise = typeof import("../../mod.ts");
@@ -44,19 +44,6 @@ function variantsOf(
       takes(format, options, shape)
     )
     .map((options) => [optionsText(options), options]);
-}
-
-function takes(
-  format: Format,
-  options: object,
-  shape: readonly number[],
-): boolean {
-  try {
-    format.resolve(options, shape);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Two 32-bit multiplicative hashes over the bytes, as sixteen hexadecimal digits. */
