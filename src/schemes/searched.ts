@@ -20,12 +20,8 @@ import {
   type FoundScale,
   optimalStoredScale,
 } from "./scale_search.ts";
-import {
-  affineCodes,
-  type AffineStore,
-  fitAffineGroup,
-  HURRIED,
-} from "./affine_fit.ts";
+import { affineCodes, type AffineStore, fitAffineGroup } from "./affine_fit.ts";
+import { type Explored, exploredIn, exploreOne } from "./affine_tile.ts";
 import { areScattered, gathered, scatterCodes } from "./gathered.ts";
 import { UINT4 } from "./grids.ts";
 import {
@@ -64,6 +60,8 @@ export interface SearchPlan {
   readonly span?: Span;
   /** Searches one. */
   readonly refit: Refit;
+  /** The same for the groups of a tile, where it helps to look at all of them at once before. */
+  readonly refitIn?: (searched: SearchedTile, search: ScaleSearch) => Refit;
   /** Searches all of a tile at once, each value by its weight, to the same bits; where that is not always possible, it says so. */
   readonly refitTile?: (searched: SearchedTile, search: ScaleSearch) => Outcome;
 }
@@ -120,12 +118,14 @@ function togetherOf(
 
 /** Searches all groups: together where that is possible. */
 function refitAll(
-  { refit, refitTile }: SearchPlan,
+  { refit, refitIn, refitTile }: SearchPlan,
   searched: SearchedTile,
   search: ScaleSearch,
 ): void {
   const outcome = refitTile?.(searched, search) ?? "unable";
-  if (outcome === "unable") refitGroups(refit, searched, search);
+  if (outcome !== "unable") return;
+  const one = refitIn?.(searched, search) ?? refit;
+  refitGroups(one, searched, search);
 }
 
 /** Searches one group after the other. */
@@ -327,19 +327,21 @@ export const BIAS_SEARCHES: readonly ScaleSearch[] = ["fast", "best"];
  * @param store How they are stored.
  */
 export function biasPlan(store: AffineStore): SearchPlan {
+  const refitBy = (explored: Explored): Refit => (group, place, search) => {
+    const { tile, area, first } = place, { scale, bias } = tile.fields;
+    const start = { scale: scale[area], bias: bias[area] };
+    const starts = [start, explored(group, area, search)];
+    const found = fitAffineGroup(group, store, starts);
+    if (!found) return false;
+    scale[area] = found.scale;
+    bias[area] = found.bias;
+    affineCodes(group.values, found, tile.codes, first);
+    return true;
+  };
   return {
     able: BIAS_SEARCHES,
-    refit(group, { tile, area, first }, search): boolean {
-      const { scale, bias } = tile.fields;
-      const start = { scale: scale[area], bias: bias[area] };
-      const effort = search === "fast" ? HURRIED : undefined;
-      const found = fitAffineGroup(group, store, start, effort);
-      if (!found) return false;
-      scale[area] = found.scale;
-      bias[area] = found.bias;
-      affineCodes(group.values, found, tile.codes, first);
-      return true;
-    },
+    refit: refitBy(exploreOne),
+    refitIn: (searched, search) => refitBy(exploredIn(searched, search)),
   };
 }
 

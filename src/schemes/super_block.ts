@@ -13,10 +13,10 @@ import {
   affineCodes,
   type AffineStore,
   fitAffineGroup,
-  HURRIED,
   type Moments,
   momentsAt,
 } from "./affine_fit.ts";
+import { type Explored, exploredIn, exploreOne } from "./affine_tile.ts";
 import {
   codesAtScale,
   cornerAt,
@@ -26,7 +26,7 @@ import {
   mirrored,
 } from "./ladder.ts";
 import { fastStoredScale, optimalStoredScale } from "./scale_search.ts";
-import type { SearchPlan } from "./searched.ts";
+import type { Refit, SearchPlan } from "./searched.ts";
 import { scalesIn } from "./stored_scale.ts";
 
 const toF16 = roundTo("F16");
@@ -205,26 +205,32 @@ const OWN: AffineStore = {
  * @param size Values in a group.
  */
 export function pairsPlan(size: number): SearchPlan {
+  const refitBy = (explored: Explored): Refit => (block, place, search) => {
+    const { tile, area, first } = place;
+    const own = groupsOf(block, size).map((group, g): OwnPair => {
+      const index = first / size + g;
+      const fit = fitAffineGroup(group, OWN, [explored(group, index, search)]);
+      return { group, scale: fit?.scale ?? 0, offset: -(fit?.bias ?? 0) };
+    });
+    const found = searchUnits(own, search);
+    if (!found) return false;
+    const { unit, offsetUnit, steps, offsets } = found;
+    tile.fields.scale[area] = unit;
+    tile.fields.offset[area] = offsetUnit;
+    tile.fields.steps.set([...steps, ...offsets], area * 2 * own.length);
+    own.forEach(({ group }, g) => {
+      const scale = unit * steps[g] || unit, bias = -offsetUnit * offsets[g];
+      const at = first + g * size;
+      affineCodes(group.values, { scale, bias }, tile.codes, at);
+    });
+    return true;
+  };
   return {
     able: ["fast", "best"],
-    refit(block, { tile, area, first }, search): boolean {
-      const effort = search === "fast" ? HURRIED : undefined;
-      const own = groupsOf(block, size).map((group): OwnPair => {
-        const fit = fitAffineGroup(group, OWN, { scale: 0, bias: 0 }, effort);
-        return { group, scale: fit?.scale ?? 0, offset: -(fit?.bias ?? 0) };
-      });
-      const found = searchUnits(own, search);
-      if (!found) return false;
-      const { unit, offsetUnit, steps, offsets } = found;
-      tile.fields.scale[area] = unit;
-      tile.fields.offset[area] = offsetUnit;
-      tile.fields.steps.set([...steps, ...offsets], area * 2 * own.length);
-      own.forEach(({ group }, g) => {
-        const scale = unit * steps[g] || unit, bias = -offsetUnit * offsets[g];
-        const at = first + g * size;
-        affineCodes(group.values, { scale, bias }, tile.codes, at);
-      });
-      return true;
+    refit: refitBy(exploreOne),
+    refitIn(searched, search): Refit {
+      const span = { rows: 1, columns: size };
+      return refitBy(exploredIn({ ...searched, span }, search));
     },
   };
 }
