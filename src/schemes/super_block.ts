@@ -26,6 +26,11 @@ import {
   mirrored,
 } from "./ladder.ts";
 import { fastStoredScale, optimalStoredScale } from "./scale_search.ts";
+import {
+  type SearchedTile,
+  type SearchJob,
+  searchTile,
+} from "./search_kernel.ts";
 import type { Refit, SearchPlan } from "./searched.ts";
 import { scalesIn } from "./stored_scale.ts";
 
@@ -84,30 +89,71 @@ const FULLNESS = [0.8, 0.85, 0.9, 0.95, 1, 1.05, 1.1];
  */
 export function multiplesPlan(plan: MultiplesPlan): SearchPlan {
   const ladders = laddersOf(plan.levels);
-  const anything = scalesIn("F32", { signed: true, level: ladders.largest });
+  const stored = scalesIn("F32", { signed: true, level: ladders.largest });
+  const findOne: OwnScale = (group, _index, search) => {
+    const find = search === "fast" ? fastStoredScale : optimalStoredScale;
+    return find(group, ladders, stored).scale;
+  };
+  const refitBy = (find: OwnScale): Refit => (block, place, search) => {
+    const { tile, area, first } = place;
+    const own = groupsOf(block, plan.size).map((group, g): Own => ({
+      group,
+      turned: mirrored(group),
+      scale: find(group, first / plan.size + g, search),
+    }));
+    const found = searchUnit(plan, ladders, own, search);
+    if (!found) return false;
+    const { unit, steps } = found;
+    tile.fields.scale[area] = unit;
+    own.forEach(({ group }, g) => {
+      tile.fields.steps[area * own.length + g] = steps[g];
+      const at = first + g * plan.size;
+      // Any code will do where the scale is 0.
+      const scale = unit * steps[g] || unit;
+      codesAtScale(group.values, ladders, scale, tile.codes, at);
+    });
+    return true;
+  };
   return {
     able: ["fast", "best"],
-    refit(block, { tile, area, first }, search): boolean {
-      const find = search === "fast" ? fastStoredScale : optimalStoredScale;
-      const own = groupsOf(block, plan.size).map((group): Own => ({
-        group,
-        turned: mirrored(group),
-        scale: find(group, ladders, anything).scale,
-      }));
-      const found = searchUnit(plan, ladders, own, search);
-      if (!found) return false;
-      const { unit, steps } = found;
-      tile.fields.scale[area] = unit;
-      own.forEach(({ group }, g) => {
-        tile.fields.steps[area * own.length + g] = steps[g];
-        const at = first + g * plan.size;
-        // Any code will do where the scale is 0.
-        const scale = unit * steps[g] || unit;
-        codesAtScale(group.values, ladders, scale, tile.codes, at);
+    refit: refitBy(findOne),
+    refitIn(searched, search): Refit {
+      const way = search === "fast" ? search : "optimal";
+      const job = { ladders, stored, search: way } as const;
+      const scales = ownScales(searched, plan.size, job);
+      if (!scales) return refitBy(findOne);
+      return refitBy((group, index, search) => {
+        // A kernel searches as if there were no weights where all are 0.
+        const isOther = searched.weights &&
+          (group.weights?.every((weight) => weight === 0) ?? true);
+        return isOther ? findOne(group, index, search) : scales[index];
       });
-      return true;
     },
   };
+}
+
+/** Finds the scale of a group of a tile. */
+type OwnScale = (group: Group, index: number, search: ScaleSearch) => number;
+
+/** The scales of all groups of a tile, 0 where there is none; undefined where the kernel cannot find them. */
+function ownScales(
+  searched: SearchedTile,
+  size: number,
+  job: SearchJob,
+): Float32Array | undefined {
+  const { tile } = searched, kept = tile.codes.slice();
+  const scale = tile.memory(kept.length / size).fill(0);
+  const outcome = searchTile(
+    {
+      ...searched,
+      tile: { ...tile, fields: { scale } },
+      span: { rows: 1, columns: size },
+    },
+    "scale",
+    job,
+  );
+  tile.codes.set(kept);
+  return outcome === "unable" ? undefined : scale;
 }
 
 function searchUnit(
