@@ -116,6 +116,7 @@ export function multiplesPlan(plan: MultiplesPlan): SearchPlan {
   };
   return {
     able: ["fast", "best"],
+    isAlone: true,
     refit: refitBy(findOne),
     refitIn(searched, search): Refit {
       const way = search === "fast" ? search : "optimal";
@@ -273,6 +274,7 @@ export function pairsPlan(size: number): SearchPlan {
   };
   return {
     able: ["fast", "best"],
+    isAlone: true,
     refit: refitBy(exploreOne),
     refitIn(searched, search): Refit {
       const span = { rows: 1, columns: size };
