@@ -1,7 +1,12 @@
 /** Searched scales in every format that has them: never worse, as good as they have to be, refused where they cannot be. */
 import "../src/kernels/install.ts";
 import "../src/kernels/install_scales.ts";
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertThrows,
+} from "@std/assert";
 import { compare } from "../src/compare.ts";
 import { quantizeWith } from "../src/core.ts";
 import { formats } from "../src/formats.ts";
@@ -187,6 +192,29 @@ Deno.test("weights of 0 alone and zeros alone are searched without harm", () => 
     if (search === "reference") continue;
     const back = roundTrip(part, { format, search, importance });
     assert(compare(part, back).sqnr > 15, `${format} ${search}`);
+  }
+});
+
+Deno.test("a block that no search does better on stays the reference's, beside others", () => {
+  const { values } = madeUp[0], part = values.slice(0, ROWS * COLUMNS);
+  part.fill(0, 256, 512);
+  const shape = [ROWS, COLUMNS];
+  for (const [format, search] of searched()) {
+    if (!["q4_k", "iq4_xs"].includes(format) || search === "reference") {
+      continue;
+    }
+    const [kept, found] = ["reference", search].map((search) => {
+      const { parts } = quantize(part, { format, shape, search } as never);
+      const [{ data }] = Object.values(parts);
+      const blocks = ROWS * COLUMNS / 256, bytes = data.length / blocks;
+      return Array.from(
+        { length: blocks },
+        (_, block) => data.slice(block * bytes, (block + 1) * bytes),
+      );
+    });
+    assertEquals(found[1], kept[1], `${format} ${search}`);
+    assertNotEquals(found[0], kept[0], `${format} ${search}`);
+    assertNotEquals(found[2], kept[2], `${format} ${search}`);
   }
 });
 

@@ -21,7 +21,7 @@ import { halves } from "../layouts/orders.ts";
 import { type BlockFormat, blockFormat } from "../model/block_format.ts";
 import { SUPER_BLOCK, superBlocks } from "../schemes/ggml_super_blocks.ts";
 import { UINT4 } from "../schemes/grids.ts";
-import { pairsPlan } from "../schemes/super_block.ts";
+import { pairsPlan } from "../schemes/super_block_pairs.ts";
 
 const { fround } = Math;
 

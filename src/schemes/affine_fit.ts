@@ -1,10 +1,11 @@
 /**
  * Scale and bias of a group, `s·c + b`, with less squared error than one look at
- * smallest and largest value gives: from several starts, codes and numbers are
- * fitted to each other in turn until nothing changes. A strong search, no proof.
+ * smallest and largest value gives: from the numbers that there are, and from
+ * where exploring in float32 leads, codes and stored numbers are fitted to each
+ * other in turn until nothing changes. A strong search, no proof.
  *
  * To the bit: sums in float64 from the first value to the last; of equal errors
- * the one that was found first stays, starts being tried in a fixed order.
+ * the one that was found first stays.
  *
  * @module
  */
@@ -107,49 +108,21 @@ function fitted(
   return { scale, bias: store.bias((x - scale * c) / one) };
 }
 
-/**
- * Where the ends of the range are put at first: this part of it is cut off on
- * either side, or added.
- */
-const CUTS: readonly number[] = Array.from(
-  { length: 9 },
-  (_, k) => k * 0.03 - 0.04,
-);
-
-/** How many of the starts are followed to where they lead. */
-const FOLLOWED = 12;
-
 /** How often codes and numbers are fitted to each other; more change next to nothing. */
 const ROUNDS = 12;
-
-/** How much is looked at. */
-export interface AffineEffort {
-  /** Where starts lie: each of these is cut off below and above. */
-  readonly cuts: readonly number[];
-  /** How many of the starts are followed. */
-  readonly followed: number;
-}
-
-/** What `"best"` does. */
-const FULL: AffineEffort = { cuts: CUTS, followed: FOLLOWED };
-
-/** One start is as good as many to a hurried search. */
-export const HURRIED: AffineEffort = { cuts: [0.04], followed: 1 };
 
 /**
  * Finds scale and bias.
  *
  * @param group The values and their weights.
  * @param store How numbers are stored.
- * @param first Numbers to start from beside the usual ones: the fit is no worse.
- * @param effort How much is looked at.
+ * @param starts Numbers to start from: the fit is no worse than any of them, stored.
  * @returns The best fit that was found; undefined where every scale was 0.
  */
 export function fitAffineGroup(
   group: Group,
   store: AffineStore,
-  first: AffineNumbers,
-  effort: AffineEffort = FULL,
+  starts: readonly (AffineNumbers | undefined)[],
 ): AffineFit | undefined {
   let best: AffineFit | undefined;
   const follow = (start: AffineNumbers | undefined): void => {
@@ -164,46 +137,9 @@ export function fitAffineGroup(
       numbers = fitted(found, store);
     }
   };
-  follow({ scale: store.scale(first.scale), bias: store.bias(first.bias) });
-  for (const { moments } of bestStarts(group, effort)) {
-    follow(fitted(moments, store));
+  for (const start of starts) {
+    if (!start) continue;
+    follow({ scale: store.scale(start.scale), bias: store.bias(start.bias) });
   }
   return best;
-}
-
-/** The codes of a start, and how much of the squared error numbers fitted to them take away. */
-interface Start {
-  readonly gain: number;
-  readonly moments: Moments;
-}
-
-function bestStarts(group: Group, { cuts, followed }: AffineEffort): Start[] {
-  const { min, max } = rangeOf(group), width = max - min;
-  const starts: Start[] = [];
-  for (const low of cuts) {
-    for (const high of cuts) {
-      const bias = min + width * low;
-      const scale = (max - width * high - bias) / TOP;
-      if (!(scale > 0)) continue;
-      const moments = momentsAt(group, { scale, bias });
-      starts.push({ gain: gainOf(moments), moments });
-    }
-  }
-  return starts.sort((a, b) => b.gain - a.gain).slice(0, followed);
-}
-
-function gainOf({ one, c, cc, x, cx }: Moments): number {
-  const together = one * cx - c * x, spread = one * cc - c * c;
-  return spread > 0 ? together * together / spread : 0;
-}
-
-/** The range of the values that count. */
-function rangeOf({ values, weights }: Group): { min: number; max: number } {
-  let min = Infinity, max = -Infinity;
-  for (let i = 0; i < values.length; i++) {
-    if (weights && weights[i] === 0) continue;
-    min = Math.min(min, values[i]);
-    max = Math.max(max, values[i]);
-  }
-  return min <= max ? { min, max } : { min: 0, max: 0 };
 }

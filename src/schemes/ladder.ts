@@ -77,7 +77,9 @@ export interface Group {
 
 /** The same with the signs of the values turned: what a negative scale makes of them. */
 export function mirrored({ values, weights }: Group): Group {
-  return { values: values.map((x) => -x), weights };
+  const turned = new Float32Array(values.length);
+  for (let i = 0; i < values.length; i++) turned[i] = -values[i];
+  return { values: turned, weights };
 }
 
 const up = new Float64Array(16), down = new Float64Array(16);

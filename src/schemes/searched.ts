@@ -20,12 +20,8 @@ import {
   type FoundScale,
   optimalStoredScale,
 } from "./scale_search.ts";
-import {
-  affineCodes,
-  type AffineStore,
-  fitAffineGroup,
-  HURRIED,
-} from "./affine_fit.ts";
+import { affineCodes, type AffineStore, fitAffineGroup } from "./affine_fit.ts";
+import { type Explored, exploredIn, exploreOne } from "./affine_tile.ts";
 import { areScattered, gathered, scatterCodes } from "./gathered.ts";
 import { UINT4 } from "./grids.ts";
 import {
@@ -62,8 +58,12 @@ export interface SearchPlan {
   readonly able: readonly ScaleSearch[];
   /** The area that is searched together; that of the field by which the scheme groups, by default. */
   readonly span?: Span;
+  /** Whether it needs nothing of what the other scheme finds, which is asked where values may be refused or groups stay as they are. */
+  readonly isAlone?: boolean;
   /** Searches one. */
   readonly refit: Refit;
+  /** The same for the groups of a tile, where it helps to look at all of them at once before. */
+  readonly refitIn?: (searched: SearchedTile, search: ScaleSearch) => Refit;
   /** Searches all of a tile at once, each value by its weight, to the same bits; where that is not always possible, it says so. */
   readonly refitTile?: (searched: SearchedTile, search: ScaleSearch) => Outcome;
 }
@@ -101,6 +101,9 @@ export function searched(
         refitAll(plan, groups, search);
         return scatterCodes(groups.tile, tile, span);
       }
+      if (plan.isAlone && areSurelyHeld(values)) {
+        if (refitAll(plan, searched, search)) return;
+      }
       const outcome = alone ? plan.refitTile?.(searched, search) : undefined;
       if (outcome === "done") return;
       scheme.encode(values, tile, context);
@@ -118,34 +121,49 @@ function togetherOf(
   return { rows, columns: Math.max(columns, together?.columns ?? 1) };
 }
 
-/** Searches all groups: together where that is possible. */
-function refitAll(
-  { refit, refitTile }: SearchPlan,
-  searched: SearchedTile,
-  search: ScaleSearch,
-): void {
-  const outcome = refitTile?.(searched, search) ?? "unable";
-  if (outcome === "unable") refitGroups(refit, searched, search);
+/** A magnitude whose numbers every type holds: beyond it, the other scheme may have to refuse a value. */
+const SURELY_HELD = 32768;
+
+function areSurelyHeld(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i++) {
+    if (!(Math.abs(values[i]) <= SURELY_HELD)) return false;
+  }
+  return true;
 }
 
-/** Searches one group after the other. */
+/** Searches all groups, together where that is possible; says whether all have new numbers. */
+function refitAll(
+  { refit, refitIn, refitTile }: SearchPlan,
+  searched: SearchedTile,
+  search: ScaleSearch,
+): boolean {
+  const outcome = refitTile?.(searched, search) ?? "unable";
+  if (outcome !== "unable") return outcome === "done";
+  const one = refitIn?.(searched, search) ?? refit;
+  return refitGroups(one, searched, search);
+}
+
+/** The same for one group after the other. */
 function refitGroups(
   refit: Refit,
   { values, weights, tile, span }: SearchedTile,
   search: ScaleSearch,
-): void {
+): boolean {
+  let all = true;
   for (const { first, count, area } of groupsOf(tile, span)) {
     const group: Group = {
       values: values.subarray(first, first + count),
       weights: weights?.subarray(first, first + count),
     };
     const place = { tile, area, first };
-    if (refit(group, place, search) || !group.weights) continue;
+    let done = refit(group, place, search);
     // Weights of 0 alone: the columns count all the same.
-    if (group.weights.every((weight) => weight === 0)) {
-      refit({ values: group.values }, place, search);
+    if (!done && group.weights?.every((weight) => weight === 0)) {
+      done = refit({ values: group.values }, place, search);
     }
+    all &&= done;
   }
+  return all;
 }
 
 /** The groups of a tile: stretches of a row, or all of it. */
@@ -327,19 +345,21 @@ export const BIAS_SEARCHES: readonly ScaleSearch[] = ["fast", "best"];
  * @param store How they are stored.
  */
 export function biasPlan(store: AffineStore): SearchPlan {
+  const refitBy = (explored: Explored): Refit => (group, place, search) => {
+    const { tile, area, first } = place, { scale, bias } = tile.fields;
+    const start = { scale: scale[area], bias: bias[area] };
+    const starts = [start, explored(group, area, search)];
+    const found = fitAffineGroup(group, store, starts);
+    if (!found) return false;
+    scale[area] = found.scale;
+    bias[area] = found.bias;
+    affineCodes(group.values, found, tile.codes, first);
+    return true;
+  };
   return {
     able: BIAS_SEARCHES,
-    refit(group, { tile, area, first }, search): boolean {
-      const { scale, bias } = tile.fields;
-      const start = { scale: scale[area], bias: bias[area] };
-      const effort = search === "fast" ? HURRIED : undefined;
-      const found = fitAffineGroup(group, store, start, effort);
-      if (!found) return false;
-      scale[area] = found.scale;
-      bias[area] = found.bias;
-      affineCodes(group.values, found, tile.codes, first);
-      return true;
-    },
+    refit: refitBy(exploreOne),
+    refitIn: (searched, search) => refitBy(exploredIn(searched, search)),
   };
 }
 

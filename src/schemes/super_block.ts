@@ -10,14 +10,6 @@ import { roundTo } from "../numeric/compute.ts";
 import { clamp } from "../numeric/rounding.ts";
 import type { ScaleSearch } from "../words/search.ts";
 import {
-  affineCodes,
-  type AffineStore,
-  fitAffineGroup,
-  HURRIED,
-  type Moments,
-  momentsAt,
-} from "./affine_fit.ts";
-import {
   codesAtScale,
   cornerAt,
   type Group,
@@ -26,23 +18,27 @@ import {
   mirrored,
 } from "./ladder.ts";
 import { fastStoredScale, optimalStoredScale } from "./scale_search.ts";
-import type { SearchPlan } from "./searched.ts";
+import {
+  type SearchedTile,
+  type SearchJob,
+  searchTile,
+} from "./search_kernel.ts";
+import type { Refit, SearchPlan } from "./searched.ts";
 import { scalesIn } from "./stored_scale.ts";
 
-const toF16 = roundTo("F16");
+/** The nearest float16. */
+export const toF16: (x: number) => number = roundTo("F16");
 
 /** Refining the numbers of a block changes next to nothing after this many rounds. */
-const ROUNDS = 3;
+export const ROUNDS = 3;
 
 /** The groups of a block. */
-function groupsOf({ values, weights }: Group, size: number): Group[] {
+export function groupsOf({ values, weights }: Group, size: number): Group[] {
   return Array.from({ length: values.length / size }, (_, g) => ({
     values: values.subarray(g * size, (g + 1) * size),
     weights: weights?.subarray(g * size, (g + 1) * size),
   }));
 }
-
-// ---- a scale for each group ----
 
 /** How a format stores the scales of groups: multiples of a float16. */
 export interface MultiplesPlan {
@@ -73,6 +69,18 @@ interface Own {
   readonly group: Group;
   readonly turned: Group;
   readonly scale: number;
+  /** What others score at most, hardly ever more. */
+  readonly score: number;
+}
+
+/** What a scale, which may be negative, makes of a group. */
+function partAt(
+  { group, turned }: Pick<Own, "group" | "turned">,
+  ladders: Ladders,
+  t: number,
+): { p: number; q: number; score: number } {
+  const { p, q } = cornerAt(t < 0 ? turned : group, ladders, Math.abs(t));
+  return { p, q, score: Math.abs(t) * (2 * p - Math.abs(t) * q) };
 }
 
 /** What the largest multiple is taken to be, over the one there is, when units are tried. */
@@ -84,30 +92,73 @@ const FULLNESS = [0.8, 0.85, 0.9, 0.95, 1, 1.05, 1.1];
  */
 export function multiplesPlan(plan: MultiplesPlan): SearchPlan {
   const ladders = laddersOf(plan.levels);
-  const anything = scalesIn("F32", { signed: true, level: ladders.largest });
+  const stored = scalesIn("F32", { signed: true, level: ladders.largest });
+  const findOne: OwnScale = (group, _index, search) => {
+    const find = search === "fast" ? fastStoredScale : optimalStoredScale;
+    return find(group, ladders, stored).scale;
+  };
+  const refitBy = (find: OwnScale): Refit => (block, place, search) => {
+    const { tile, area, first } = place;
+    const own = groupsOf(block, plan.size).map((group, g): Own => {
+      const scale = find(group, first / plan.size + g, search);
+      const both = { group, turned: mirrored(group) };
+      const score = scale === 0 ? 0 : partAt(both, ladders, scale).score;
+      return { ...both, scale, score };
+    });
+    const found = searchUnit(plan, ladders, own, search);
+    if (!found) return false;
+    const { unit, steps } = found;
+    tile.fields.scale[area] = unit;
+    own.forEach(({ group }, g) => {
+      tile.fields.steps[area * own.length + g] = steps[g];
+      const at = first + g * plan.size;
+      // Any code will do where the scale is 0.
+      const scale = unit * steps[g] || unit;
+      codesAtScale(group.values, ladders, scale, tile.codes, at);
+    });
+    return true;
+  };
   return {
     able: ["fast", "best"],
-    refit(block, { tile, area, first }, search): boolean {
-      const find = search === "fast" ? fastStoredScale : optimalStoredScale;
-      const own = groupsOf(block, plan.size).map((group): Own => ({
-        group,
-        turned: mirrored(group),
-        scale: find(group, ladders, anything).scale,
-      }));
-      const found = searchUnit(plan, ladders, own, search);
-      if (!found) return false;
-      const { unit, steps } = found;
-      tile.fields.scale[area] = unit;
-      own.forEach(({ group }, g) => {
-        tile.fields.steps[area * own.length + g] = steps[g];
-        const at = first + g * plan.size;
-        // Any code will do where the scale is 0.
-        const scale = unit * steps[g] || unit;
-        codesAtScale(group.values, ladders, scale, tile.codes, at);
+    isAlone: true,
+    refit: refitBy(findOne),
+    refitIn(searched, search): Refit {
+      const way = search === "fast" ? search : "optimal";
+      const job = { ladders, stored, search: way } as const;
+      const scales = ownScales(searched, plan.size, job);
+      if (!scales) return refitBy(findOne);
+      return refitBy((group, index, search) => {
+        // A kernel searches as if there were no weights where all are 0.
+        const isOther = searched.weights &&
+          (group.weights?.every((weight) => weight === 0) ?? true);
+        return isOther ? findOne(group, index, search) : scales[index];
       });
-      return true;
     },
   };
+}
+
+/** Finds the scale of a group of a tile. */
+type OwnScale = (group: Group, index: number, search: ScaleSearch) => number;
+
+/** The scales of all groups of a tile, 0 where there is none; undefined where the kernel cannot find them. */
+function ownScales(
+  searched: SearchedTile,
+  size: number,
+  job: SearchJob,
+): Float32Array | undefined {
+  const { tile } = searched, kept = tile.codes.slice();
+  const scale = tile.memory(kept.length / size).fill(0);
+  const outcome = searchTile(
+    {
+      ...searched,
+      tile: { ...tile, fields: { scale } },
+      span: { rows: 1, columns: size },
+    },
+    "scale",
+    job,
+  );
+  tile.codes.set(kept);
+  return outcome === "unable" ? undefined : scale;
 }
 
 function searchUnit(
@@ -123,8 +174,11 @@ function searchUnit(
   let best: Multiples | undefined;
   const take = (unit: number): void => {
     for (let round = 0; round <= ROUNDS && isUnit(unit); round++) {
-      const found = multiplesOf(plan, ladders, own, unit);
-      if (!(found.score > (best?.score ?? 0))) return;
+      const least = best?.score ?? 0;
+      // Own scales of a hurried search say little of what others score.
+      const enough = search === "fast" ? 0 : least;
+      const found = multiplesOf(plan, ladders, own, unit, enough);
+      if (!(found && found.score > least)) return;
       best = found;
       unit = toF16(found.fitted);
     }
@@ -138,197 +192,37 @@ function searchUnit(
   return best;
 }
 
-function isUnit(unit: number): boolean {
+/** Whether a number of a block can be the unit of multiples. */
+export function isUnit(unit: number): boolean {
   return unit !== 0 && Number.isFinite(unit);
 }
 
-/** The best multiples of a unit, among those next to each group's own scale. */
+/** The best multiples of a unit, among those next to each group's own scale; undefined where it shows that they score no more than `least`. */
 function multiplesOf(
-  { least, most }: MultiplesPlan,
+  { least: low, most: high }: MultiplesPlan,
   ladders: Ladders,
   own: readonly Own[],
   unit: number,
-): Multiples {
+  least: number,
+): Multiples | undefined {
+  const steps: number[] = [];
   let total = 0, up = 0, down = 0;
-  const steps = own.map(({ group, turned, scale }) => {
-    const near = clamp(Math.round(scale / unit), least, most);
+  let rest = own.reduce((sum, { score }) => sum + score, 0);
+  for (const group of own) {
+    const near = clamp(Math.round(group.scale / unit), low, high);
     let best = 0, score = 0, p = 0, q = 0;
     for (let step = near - 1; step <= near + 1; step++) {
-      if (step < least || step > most || step === 0) continue;
-      const t = unit * step;
-      const corner = cornerAt(t < 0 ? turned : group, ladders, Math.abs(t));
-      const worth = Math.abs(t) * (2 * corner.p - Math.abs(t) * corner.q);
-      if (!(worth > score)) continue;
-      [best, score, p, q] = [step, worth, Math.sign(t) * corner.p, corner.q];
+      if (step < low || step > high || step === 0) continue;
+      const part = partAt(group, ladders, unit * step);
+      if (!(part.score > score)) continue;
+      [best, score, p, q] = [step, part.score, part.p, part.q];
     }
     total += score;
-    up += best * p;
+    rest -= group.score;
+    if (!(total + rest > least)) return undefined;
+    up += best * Math.sign(unit * best) * p;
     down += best * best * q;
-    return best;
-  });
+    steps.push(best);
+  }
   return { unit, steps, score: total, fitted: up / down };
-}
-
-// ---- a scale and an offset for each group ----
-
-/** The largest multiple of six bits. */
-const SIX_BITS = 63;
-
-/** Two numbers of the block, and two multiples for each group. */
-interface Pairs {
-  readonly unit: number;
-  readonly offsetUnit: number;
-  readonly steps: readonly number[];
-  readonly offsets: readonly number[];
-  readonly error: number;
-  /** The moments of each group. */
-  readonly moments: readonly Moments[];
-}
-
-/** What a group has by itself. */
-interface OwnPair {
-  readonly group: Group;
-  readonly scale: number;
-  readonly offset: number;
-}
-
-const OWN: AffineStore = {
-  scale: (exact) => Math.max(0, Math.fround(exact)),
-  bias: (exact) => Math.min(0, Math.fround(exact)),
-};
-
-/**
- * Searches blocks whose groups have a scale and an offset to take away, both
- * six-bit multiples. Fields: `scale` and `offset`, one each for the block, and
- * `steps`: first the multiples of the scale, then those of the offset.
- *
- * @param size Values in a group.
- */
-export function pairsPlan(size: number): SearchPlan {
-  return {
-    able: ["fast", "best"],
-    refit(block, { tile, area, first }, search): boolean {
-      const effort = search === "fast" ? HURRIED : undefined;
-      const own = groupsOf(block, size).map((group): OwnPair => {
-        const fit = fitAffineGroup(group, OWN, { scale: 0, bias: 0 }, effort);
-        return { group, scale: fit?.scale ?? 0, offset: -(fit?.bias ?? 0) };
-      });
-      const found = searchUnits(own, search);
-      if (!found) return false;
-      const { unit, offsetUnit, steps, offsets } = found;
-      tile.fields.scale[area] = unit;
-      tile.fields.offset[area] = offsetUnit;
-      tile.fields.steps.set([...steps, ...offsets], area * 2 * own.length);
-      own.forEach(({ group }, g) => {
-        const scale = unit * steps[g] || unit, bias = -offsetUnit * offsets[g];
-        const at = first + g * size;
-        affineCodes(group.values, { scale, bias }, tile.codes, at);
-      });
-      return true;
-    },
-  };
-}
-
-function searchUnits(
-  own: readonly OwnPair[],
-  search: ScaleSearch,
-): Pairs | undefined {
-  const most = (of: "scale" | "offset") =>
-    own.reduce((largest, group) => Math.max(largest, group[of]), 0) / SIX_BITS;
-  const scale = most("scale"), offset = most("offset");
-  let best: Pairs | undefined;
-  const take = (unit: number, offsetUnit: number): void => {
-    for (let round = 0; round <= ROUNDS; round++) {
-      if (!isUnit(unit) || !Number.isFinite(offsetUnit)) return;
-      const found = pairsOf(own, unit, offsetUnit);
-      if (best && !(found.error < best.error)) return;
-      best = found;
-      [unit, offsetUnit] = fittedUnits(found);
-    }
-  };
-  const tries = search === "fast" ? [1] : [0.94, 1, 1.06];
-  for (const full of tries) {
-    for (const offsetFull of tries) {
-      take(toF16(scale / full), toF16(offset / offsetFull));
-    }
-  }
-  return best;
-}
-
-/** The best multiples of two units, among those next to each group's own numbers. */
-function pairsOf(
-  own: readonly OwnPair[],
-  unit: number,
-  offsetUnit: number,
-): Pairs {
-  const steps: number[] = [], offsets: number[] = [], moments: Moments[] = [];
-  let error = 0;
-  for (const { group, scale, offset } of own) {
-    const near = sixBits(scale / unit);
-    let best: Moments | undefined, bestStep = 0, bestOffset = 0;
-    const take = (step: number, offset: number): Moments => {
-      const bias = -offsetUnit * offset;
-      const found = momentsAt(group, { scale: unit * step || unit, bias });
-      const seen = step === 0 ? zeroCodes(found, bias, group) : found;
-      if (!best || seen.error < best.error) {
-        [best, bestStep, bestOffset] = [seen, step, offset];
-      }
-      return seen;
-    };
-    const bound = offsetUnit === 0 ? 0 : sixBits(offset / offsetUnit);
-    for (let step = near - 1; step <= near + 1; step++) {
-      if (step < 0 || step > SIX_BITS) continue;
-      const { one, c, x } = take(step, bound);
-      if (offsetUnit === 0 || one === 0) continue;
-      const other = sixBits((unit * step * c - x) / one / offsetUnit);
-      if (other !== bound) take(step, other);
-    }
-    steps.push(bestStep);
-    offsets.push(bestOffset);
-    moments.push(best!);
-    error += best!.error;
-  }
-  return { unit, offsetUnit, steps, offsets, error, moments };
-}
-
-/** Where the scale is 0 codes mean nothing: the moments without them. */
-function zeroCodes(
-  { one, x }: Moments,
-  bias: number,
-  { values, weights }: Group,
-): Moments {
-  let error = 0;
-  for (let i = 0; i < values.length; i++) {
-    error += (weights?.[i] ?? 1) * (values[i] - bias) ** 2;
-  }
-  return { error, one, x, c: 0, cc: 0, cx: 0 };
-}
-
-function sixBits(x: number): number {
-  return clamp(Math.round(x), 0, SIX_BITS);
-}
-
-/** The two units that suit codes and multiples best: two equations. */
-function fittedUnits(
-  { unit, offsetUnit, steps, offsets, moments }: Pairs,
-): [unit: number, offsetUnit: number] {
-  let aa = 0, ab = 0, bb = 0, ax = 0, bx = 0;
-  moments.forEach(({ one, c, cc, x, cx }, g) => {
-    const step = steps[g], offset = offsets[g];
-    aa += step * step * cc;
-    ab -= step * offset * c;
-    bb += offset * offset * one;
-    ax += step * cx;
-    bx -= offset * x;
-  });
-  const determinant = aa * bb - ab * ab;
-  if (!(determinant > 0)) {
-    return aa > 0
-      ? [toF16((ax - offsetUnit * ab) / aa), offsetUnit]
-      : [unit, offsetUnit];
-  }
-  return [
-    toF16((ax * bb - bx * ab) / determinant),
-    toF16((aa * bx - ab * ax) / determinant),
-  ];
 }

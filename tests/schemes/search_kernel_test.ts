@@ -65,9 +65,19 @@ const WITH_ZEROS: readonly object[] = [
   { format: "gptq", symmetric: false, version: 1, groupSize: 4 },
 ];
 
+/** With a bias for each group, or numbers for blocks of groups. */
+const WITH_BIASES: readonly object[] = [
+  { format: "q4_1" },
+  { format: "mlx", groupSize: 32 },
+  { format: "mlx", groupSize: 128, scaleDtype: "BF16" },
+  { format: "q4_k" },
+  { format: "iq4_xs" },
+];
+
 const CASES: readonly (readonly [object, readonly string[]])[] = [
   ...FORMATS.map((format) => [format, ["fast", "optimal"]] as const),
   ...WITH_ZEROS.map((format) => [format, ["fast", "optimal", "best"]] as const),
+  ...WITH_BIASES.map((format) => [format, ["fast", "best"]] as const),
 ];
 
 for (const [format, searches] of CASES) {

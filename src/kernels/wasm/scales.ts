@@ -2,6 +2,7 @@
 
 import { workspaceEnd } from "./common";
 
+export { explore_affine } from "./affine_explore";
 export { search_scales } from "./scale_search";
 export { search_zeros } from "./zero_search";
 
