@@ -60,7 +60,7 @@ function placed(factor: number, shift: number): [number, number] {
 const CUTS = [-0.04, -0.01, 0.02, 0.05, 0.08, 0.11, 0.14, 0.17, 0.2];
 
 /** What `"best"` looks at. */
-export const STRONG: AffineEffort = /* @__PURE__ */ effortOf(CUTS, 16, 12);
+export const STRONG: AffineEffort = /* @__PURE__ */ effortOf(CUTS, 25, 12);
 
 /** What `"fast"` looks at. */
 export const HURRIED: AffineEffort = /* @__PURE__ */ effortOf([0.04], 1, 3);
