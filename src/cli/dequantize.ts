@@ -20,6 +20,7 @@ import { checkNoMeta, ggufOutput, META_FLAGS, metadataFor } from "./gguf.ts";
 import { asModel, TOKENIZER_FLAG } from "./hf_folder.ts";
 import { withFile } from "./input.ts";
 import { needsFloat32 } from "./kept.ts";
+import { floatsWarnings } from "./number_warnings.ts";
 import {
   leftoverWarnings,
   metadataOf,
@@ -138,7 +139,15 @@ async function run(call: Call, io: Io): Promise<number> {
         bytesAfter: output.size,
         seconds: progress.seconds,
       };
-      const warnings = [...leftoverWarnings(sink), ...told];
+      const warnings = [
+        ...leftoverWarnings(sink),
+        ...told,
+        ...floatsWarnings(
+          tasks.flatMap(({ tensor }) =>
+            tensor.quantized ? { tensor, format: tensor.quantized.format } : []
+          ),
+        ),
+      ];
       const cast = tasks.filter(isCast).length;
       const copied = tasks.length - cast;
       show(

@@ -5,6 +5,7 @@
  */
 import { quote } from "../files/errors.ts";
 import type { FormatTensor } from "../stream/tensor.ts";
+import type { Format } from "../words/format.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import { inFormat, isQuantized, type Tensor } from "./tensors.ts";
 
@@ -21,9 +22,36 @@ interface Task {
   readonly repacked: boolean;
 }
 
-/** Warnings of what is quantized again, and of values that the new format rounds otherwise. */
+/** Warnings of what is quantized again, of values that the new format rounds otherwise, and of floats that lie otherwise in its library. */
 export function numberWarnings(tasks: readonly Task[]): string[] {
-  return [...ofRequantized(tasks), ...ofRounding(tasks)];
+  const fromFloats = tasks.filter(({ tensor }) => !isQuantized(tensor));
+  return [
+    ...ofRequantized(tasks),
+    ...ofRounding(tasks),
+    ...floatsWarnings(
+      fromFloats.map(({ tensor, layout: { format } }) => ({ tensor, format })),
+    ),
+  ];
+}
+
+/**
+ * Warnings of tensors whose library keeps floats of them in another way than codes.
+ *
+ * @param tensors What goes from floats to a format or back.
+ */
+export function floatsWarnings(
+  tensors: readonly { readonly tensor: Tensor; readonly format: Format }[],
+): string[] {
+  const differing = new Map<string, Tensor[]>();
+  for (const { tensor, format } of tensors) {
+    const difference = format.convention?.floats;
+    if (difference === undefined) continue;
+    differing.set(difference, [...differing.get(difference) ?? [], tensor]);
+  }
+  return Array.from(differing, ([difference, [first, ...more]]) => {
+    const others = more.length === 0 ? "" : ` and ${more.length} more`;
+    return `tensor ${quote(first.name)}${others}: ${difference}`;
+  });
 }
 
 function ofRequantized(tasks: readonly Task[]): string[] {

@@ -143,6 +143,8 @@ export const mxfp4_hf: Format<
     needed: ["blocks", "scales"],
     recognize,
     layers: "experts",
+    floats:
+      "transformers keeps floats of it as [experts, in, out], codes as [experts, out, in]: swap the last two axes",
     config: (_options, floats = []) => ({
       quantization_config: {
         quant_method: "mxfp4",

@@ -103,6 +103,11 @@ export interface Convention {
    */
   readonly layers?: "linear" | "experts";
   /**
+   * What is different in the library's own floats of such a tensor, which are read
+   * and written as the codes lie here; absent where nothing is.
+   */
+  readonly floats?: string;
+  /**
    * What the checkpoint's config file has to say of tensors with these options, for
    * its readers to find. `floats` names the modules beside them whose weights are
    * not quantized.

@@ -10,7 +10,7 @@ import {
 import { readFile, writeFile } from "node:fs/promises";
 import { formats } from "../../mod.ts";
 import { withFolder } from "../files/temporary_folder.ts";
-import { run, safetensorsBytes } from "./support.ts";
+import { json, run, safetensorsBytes } from "./support.ts";
 
 /** Of which every format has whole groups, words and blocks. */
 const shape = [32, 256];
@@ -198,3 +198,22 @@ Deno.test("some of the parts alone are plain tensors", async () => {
     );
   });
 });
+
+Deno.test("where a library keeps floats in another way than codes, that is said both ways", () =>
+  withFolder(async (path) => {
+    const floats = path("floats.safetensors");
+    const given = { name: "down_proj", dtype: "F32", shape: [2, 16, 256] };
+    await writeFile(floats, safetensorsBytes([{ ...given, data: values }]));
+    for (const [format, count] of [["mxfp4_hf", 1], ["mxfp4_ct", 0]] as const) {
+      const codes = path(`${format}.safetensors`);
+      const back = path(`${format}-back.safetensors`);
+      const made = await json(
+        ...["quantize", floats, "-o", codes, "--format", format, "--all"],
+      );
+      const read = await json("dequantize", codes, "-o", back);
+      for (const { warnings } of [made, read] as { warnings: string[] }[]) {
+        const swaps = warnings.filter((text) => /swap the last two/.test(text));
+        assertEquals(swaps.length, count, format);
+      }
+    }
+  }));
