@@ -87,6 +87,18 @@ Deno.test("a tensor that has no name in llama.cpp is refused", async () => {
   assertMatch(await errorOf({ ...model, tensors }), /"model\.extra\.weight"/);
 });
 
+Deno.test("a pre-tokenizer is one that llama.cpp knows, of a folder of a model", async () => {
+  const named = (name: string, ...more: string[]) =>
+    errorOf(model, ["--format", "q4_0", "--tokenizer-pre", name, ...more]);
+  assertEquals(await named("qwen2"), "");
+  assertMatch(await named("qwen-2"), /cannot be qwen-2: did you mean qwen2\?/);
+  assertMatch(await named("?"), /cannot be \?: it is one of .*llama-bpe/);
+  assertMatch(
+    await named("qwen2", "--rename", "^model=own"),
+    /without --rename/,
+  );
+});
+
 Deno.test("a fault of the tokenizer is told with the folder", async () => {
   const error = await errorOf(model, undefined, {
     "vocab.txt": new Uint8Array(),

@@ -279,10 +279,8 @@ const NAMES: ReadonlyMap<string, string> = new Map(
   ),
 );
 
-/** Whether a name is one that the converter gives. */
-export function isPreName(name: string): boolean {
-  return HASHES.some(([known]) => known === name);
-}
+/** The names that the converter gives. */
+export const PRE_NAMES: readonly string[] = HASHES.map(([name]) => name);
 
 /**
  * The name of a tokenizer's way.
