@@ -29,8 +29,8 @@ export interface AffineFit extends AffineNumbers {
 export interface AffineStore {
   /** The nearest scale that can be stored; finite. */
   scale(exact: number): number;
-  /** The nearest bias that can be stored; finite. */
-  bias(exact: number): number;
+  /** The nearest bias that can be stored with a scale; finite. */
+  bias(exact: number, scale: number): number;
 }
 
 /** The largest code. */
@@ -105,7 +105,7 @@ function fitted(
   const spread = one * cc - c * c;
   if (!(spread > 0)) return undefined;
   const scale = store.scale((one * cx - c * x) / spread);
-  return { scale, bias: store.bias((x - scale * c) / one) };
+  return { scale, bias: store.bias((x - scale * c) / one, scale) };
 }
 
 /** How often codes and numbers are fitted to each other; more change next to nothing. */
@@ -139,7 +139,8 @@ export function fitAffineGroup(
   };
   for (const start of starts) {
     if (!start) continue;
-    follow({ scale: store.scale(start.scale), bias: store.bias(start.bias) });
+    const scale = store.scale(start.scale);
+    follow({ scale, bias: store.bias(start.bias, scale) });
   }
   return best;
 }

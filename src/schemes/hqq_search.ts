@@ -22,19 +22,16 @@ interface HqqNumbers {
   readonly zero: number;
 }
 
-/**
- * How scale and bias are stored: a bias as the zero point that is nearest. Which that
- * is depends on the scale; a fit asks for that before it asks for the bias.
- */
+/** How scale and bias are stored: a bias as the zero point that is nearest. */
 function storeOf({ computeDtype, roundZero }: HqqPlan): AffineStore {
-  const { scale: nearest, bias: nearestZero } = affineIn(computeDtype);
-  let scale = 1;
+  const nearest = affineIn(computeDtype);
   return {
-    scale: (exact) => scale = nearest(exact),
-    bias(exact) {
+    scale: nearest.scale,
+    bias(exact, scale) {
       if (scale === 0) return 0;
-      const zero = -exact / scale;
-      return -nearestZero(roundZero ? roundHalfToEven(zero) : zero) * scale;
+      const exactZero = -exact / scale;
+      const zero = roundZero ? roundHalfToEven(exactZero) : exactZero;
+      return -nearest.bias(zero, scale) * scale;
     },
   };
 }
