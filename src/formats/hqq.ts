@@ -34,10 +34,16 @@
  */
 import { constantPart, fieldPart } from "../layouts/parts.ts";
 import { TORCH_NAMES } from "../layouts/quant_state.ts";
-import { memberOf, shownValue } from "../model/config.ts";
+import { shownValue } from "../model/config.ts";
 import { defineFormat } from "../model/define.ts";
 import { dtypeOption } from "../model/e2m1_checkpoint.ts";
 import { FLOATS } from "../model/groups.ts";
+import {
+  checkSettings,
+  hqqConvention,
+  scalarOf,
+  shapeOf,
+} from "../model/hqq_checkpoint.ts";
 import { badNumber } from "../model/numbers.ts";
 import { FROM_BITS } from "../numeric/compute.ts";
 import { rowLength, sizeOf } from "../numeric/shape.ts";
@@ -45,13 +51,7 @@ import { hqqScheme } from "../schemes/hqq.ts";
 import { hqqSearch } from "../schemes/hqq_search.ts";
 import { BIAS_SEARCHES, searched } from "../schemes/searched.ts";
 import { bytesPerElement } from "../words/dtypes.ts";
-import type {
-  Candidate,
-  Convention,
-  Format,
-  Part,
-  Recognized,
-} from "../words/format.ts";
+import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
@@ -352,24 +352,21 @@ function checkNumbers(
 
 // ---- in checkpoints ----
 
-/** Axes that any tensor library has at most. */
-const MOST_AXES = 64;
-
 function recognize(candidate: Candidate): Recognized | undefined {
   const { parts, stem } = candidate;
   const fail = (fault: string): never => {
     const name = stem === undefined ? "" : ` ${stem}`;
     throw new RangeError(`Cannot read${name} as ${NAME}: ${fault}`);
   };
-  const bits = numberOf(candidate, "nbits", fail);
+  const bits = scalarOf(candidate, "nbits", fail);
   if (bits !== 4) return undefined;
   const packing = candidate.text("packing");
   if (packing !== "4bit_u8") {
     fail(`its packing is ${shownValue(packing)}, not "4bit_u8"`);
   }
-  const axis = numberOf(candidate, "axis", fail);
+  const axis = scalarOf(candidate, "axis", fail);
   if (axis !== 0 && axis !== 1) fail(`its axis is ${axis}, not 0 or 1`);
-  const size = numberOf(candidate, "group_size", fail);
+  const size = scalarOf(candidate, "group_size", fail);
   const { dtype } = parts.scale;
   if (!Object.hasOwn(FLOATS, dtype)) {
     fail(`its scales are ${dtype}, not F16, BF16 or F32`);
@@ -384,42 +381,9 @@ function recognize(candidate: Candidate): Recognized | undefined {
     viewAsFloat: parts.W_q.dtype !== "U8",
   }, shape);
   checkParts(candidate, layout(shape, options), fail);
-  checkConfig(candidate, { size, ...options }, fail);
+  checkSettings(candidate, { size, ...options }, fail);
   const { roundZero: _, ...kept } = options;
   return { shape, options: kept };
-}
-
-/** The value of a scalar. */
-function numberOf(
-  { parts, bytes }: Candidate,
-  name: string,
-  fail: (fault: string) => never,
-): number {
-  const { dtype, shape } = parts[name], data = bytes?.(name);
-  if (dtype !== "I32" || shape.length > 0 || data?.length !== 4) {
-    return fail(`its ${name} is ${dtype} [${shape}], not a number in I32`);
-  }
-  return data[0] | data[1] << 8 | data[2] << 16 | data[3] << 24;
-}
-
-function shapeOf(
-  { parts, bytes }: Candidate,
-  fail: (fault: string) => never,
-): number[] {
-  const { dtype, shape } = parts.shape, data = bytes?.("shape");
-  const axes = shape.length === 1 ? shape[0] : 0;
-  if (
-    dtype !== "I64" || axes < 1 || axes > MOST_AXES ||
-    data?.length !== 8 * axes
-  ) return fail(`its shape is ${dtype} [${shape}], not a list in I64`);
-  const words = new BigInt64Array(data.slice().buffer);
-  if (words.some((n) => n < 0 || n > Number.MAX_SAFE_INTEGER)) {
-    fail(`its shape is [${words}]`);
-  }
-  const found = Array.from(words, Number);
-  return Number.isSafeInteger(sizeOf(found))
-    ? found
-    : fail(`its shape is [${found}]`);
 }
 
 function checkParts(
@@ -436,80 +400,6 @@ function checkParts(
     fail(`its ${name} is ${seen}, not ${plan.dtype} [${plan.shape}]`);
   }
 }
-
-/** What the config says against the tensor. */
-function checkConfig(
-  { config }: Candidate,
-  { size, groupSize, axis }: ResolvedHqqOptions & { readonly size: number },
-  fail: (fault: string) => never,
-): void {
-  const all = memberOf(config, "quantization_config") ?? config;
-  const settings = memberOf(
-    memberOf(all, "quant_config"),
-    "weight_quant_params",
-  );
-  const expected = {
-    nbits: 4,
-    group_size: size,
-    axis,
-  };
-  for (const [name, value] of Object.entries(expected)) {
-    const said = memberOf(settings, name);
-    const row = name === "group_size" && said === null && groupSize === "row";
-    if (said === undefined || said === value || row) continue;
-    fail(
-      `the config says ${name} ${shownValue(said)}, its parts ${
-        shownValue(value)
-      }`,
-    );
-  }
-}
-
-const META = [
-  ...["shape", "nbits", "group_size", "axis", "packing", "compute_dtype"],
-  ...["unpack_view_dtype", "view_as_float", "round_zero", "optimize"],
-  ...["channel_wise", "offload_meta", "quant_scale", "quant_zero"],
-  ...["stores_quant_config", "encoded_state_dict"],
-];
-
-/** What transformers calls the modules of all layers that are like this one. */
-function tagOf(module: string): string {
-  return module.split(".").filter((name) =>
-    name !== "model" && name !== "layers" && !/^\d+$/.test(name)
-  ).join(".");
-}
-
-const CONVENTION: Convention = {
-  entries: Object.fromEntries(
-    ["W_q", "scale", "zero", ...META].map((name) => [name, `{stem}.${name}`]),
-  ),
-  needed: ["W_q", "scale", "zero", "shape", "nbits", "group_size", "axis"],
-  recognize,
-  layers: "linear",
-  config(options, floats = []): Readonly<Record<string, unknown>> {
-    const { groupSize, axis, viewAsFloat } = options as ResolvedHqqOptions;
-    return {
-      quantization_config: {
-        quant_method: "hqq",
-        quant_config: {
-          weight_quant_params: {
-            nbits: 4,
-            channel_wise: true,
-            group_size: groupSize === "row" ? null : groupSize,
-            optimize: false,
-            round_zero: false,
-            axis,
-            view_as_float: viewAsFloat,
-          },
-          scale_quant_params: null,
-          zero_quant_params: null,
-          offload_meta: false,
-        },
-        skip_modules: [...new Set(floats.map(tagOf))],
-      },
-    };
-  },
-};
 
 /**
  * HQQ's tensors; see the head of this file for layout and arithmetic.
@@ -538,5 +428,5 @@ export const hqq: Format<"hqq", HqqOptions, HqqParts, ResolvedHqqOptions> =
     checkNumbers,
     layout,
     scheme,
-    convention: CONVENTION,
+    convention: hqqConvention(recognize),
   });
