@@ -44,6 +44,7 @@ import {
   scalarOf,
   shapeOf,
 } from "../model/hqq_checkpoint.ts";
+import { firstMisfit } from "../model/misfit.ts";
 import { badNumber } from "../model/numbers.ts";
 import { FROM_BITS } from "../numeric/compute.ts";
 import { rowLength, sizeOf } from "../numeric/shape.ts";
@@ -380,25 +381,13 @@ function recognize(candidate: Candidate): Recognized | undefined {
     computeDtype: dtype as ComputeDtype,
     viewAsFloat: parts.W_q.dtype !== "U8",
   }, shape);
-  checkParts(candidate, layout(shape, options), fail);
+  const misfit = firstMisfit(candidate, layout(shape, options));
+  if (misfit) {
+    fail(`its ${misfit.name} is ${misfit.seen}, not ${misfit.wanted}`);
+  }
   checkSettings(candidate, { size, ...options }, fail);
   const { roundZero: _, ...kept } = options;
   return { shape, options: kept };
-}
-
-function checkParts(
-  { parts }: Candidate,
-  layout: Layout<HqqParts>,
-  fail: (fault: string) => never,
-): void {
-  for (const [name, plan] of Object.entries(layout.parts)) {
-    const part = Object.hasOwn(parts, name) ? parts[name] : undefined;
-    const fits = part && part.dtype === plan.dtype &&
-      String(part.shape) === String(plan.shape);
-    if (fits) continue;
-    const seen = part ? `${part.dtype} [${part.shape}]` : "missing";
-    fail(`its ${name} is ${seen}, not ${plan.dtype} [${plan.shape}]`);
-  }
 }
 
 /**

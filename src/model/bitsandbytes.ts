@@ -61,6 +61,7 @@ import {
 import { everywhere } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
 import { defineFormat } from "./define.ts";
+import { firstMisfit } from "./misfit.ts";
 
 /**
  * Options of bitsandbytes' formats.
@@ -374,21 +375,18 @@ function storageOf({ parts }: Candidate): PackedDtype {
 
 /** Throws unless there are just the parts of a layout, each as it has to be. */
 function checkCandidate(
-  { parts }: Candidate,
+  candidate: Candidate,
   layout: Layout<BitsandbytesParts>,
 ): void {
-  const plans = layout.parts as Layout["parts"];
-  for (const [name, { dtype, shape, anyLength }] of Object.entries(plans)) {
-    const part = Object.hasOwn(parts, name) ? parts[name] : undefined;
-    const fits = part && part.dtype === dtype &&
-      (anyLength || String(part.shape) === String(shape));
-    if (fits) continue;
-    const seen = part ? `${part.dtype} [${part.shape}]` : "missing";
+  const misfit = firstMisfit(candidate, layout);
+  if (misfit) {
     throw new RangeError(
-      `Cannot use part "${name}": it is ${seen}, by its quant_state it must be ${dtype} [${shape}]`,
+      `Cannot use part "${misfit.name}": it is ${misfit.seen}, by its quant_state it must be ${misfit.wanted}`,
     );
   }
-  const more = Object.keys(parts).find((name) => !Object.hasOwn(plans, name));
+  const more = Object.keys(candidate.parts).find((name) =>
+    !Object.hasOwn(layout.parts, name)
+  );
   if (more === undefined) return;
   throw new RangeError(
     `Cannot use part "${more}": by its quant_state the tensor has none`,
