@@ -3,13 +3,15 @@
  *
  * `deno run -A bench/recipe.ts [--recipe Q4_K_M] [--dtype F32] [--mib 256] [--rounds 3] [--minilm]`
  *
- * The model is made up, or the real MiniLM. The results are compared byte for byte.
+ * The model is made up, or the real MiniLM. The results are compared byte for byte. Then
+ * the way back to floats, beside reading and writing the bytes alone.
  *
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { recipeOf } from "../src/ggml/recipe_list.ts";
 import type { RecipeName } from "../src/ggml/recipe_list.ts";
+import { json } from "../tests/cli/support.ts";
 import { openLlama } from "../tests/peers/llama.ts";
 import { quantizeHere } from "../tests/recipes/judge.ts";
 import { findMiniLm, writeMiniLm } from "../tests/recipes/minilm.ts";
@@ -66,6 +68,24 @@ function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
 }
 
+const PIECE = 4 * 2 ** 20;
+
+/** What a command cannot do without: reads a file, and writes and syncs one of so many bytes. */
+async function moveBytes(
+  from: string,
+  to: string,
+  count: number,
+): Promise<void> {
+  const piece = new Uint8Array(PIECE).fill(85);
+  using source = await Deno.open(from);
+  using target = await Deno.create(to);
+  while (await source.read(piece) !== null);
+  for (let left = count; left > 0;) {
+    left -= await target.write(piece.subarray(0, Math.min(PIECE, left)));
+  }
+  await target.sync();
+}
+
 const llama = await openLlama();
 const miniLm = args.minilm ? await findMiniLm() : undefined;
 if (!llama || (args.minilm && !miniLm)) Deno.exit(1);
@@ -85,6 +105,16 @@ try {
       ),
     );
   }
+  const floats = `${folder}/floats.safetensors`, moved = `${folder}/moved`;
+  const flags = ["--to", "f16", "--force", "--quiet"];
+  const restoring: number[] = [], moving: number[] = [];
+  for (let round = 0; round < Number(args.rounds); round++) {
+    restoring.push(
+      await seconds(() => json("dequantize", here, "-o", floats, ...flags)),
+    );
+    const { size } = await Deno.stat(floats);
+    moving.push(await seconds(() => moveBytes(here, moved, size)));
+  }
   const [a, b] = [await Deno.readFile(here), await Deno.readFile(there)];
   const same = a.length === b.length && a.every((byte, i) => byte === b[i]);
   const size = (await Deno.stat(model)).size / 2 ** 20;
@@ -96,6 +126,11 @@ try {
       `${(their / our).toFixed(2)} times as fast; ${
         same ? "the same bytes" : "OTHER BYTES"
       }`,
+  );
+  const [restored, alone] = [median(restoring), median(moving)];
+  console.log(
+    `and back to float16 safetensors: ${restored.toFixed(2)} s, ` +
+      `${(restored / alone).toFixed(2)} times reading and writing alone`,
   );
 } finally {
   await Deno.remove(folder, { recursive: true });
