@@ -6,13 +6,22 @@
  */
 import type { ByteSource } from "../files/bytes.ts";
 import type { GgufPlan } from "../files/gguf_write.ts";
-import type { Contents } from "./contents.ts";
+import { joinSources } from "../files/joined_source.ts";
+import { type Contents, inMemory } from "./contents.ts";
+
+/** What lies between tensors. */
+const ZEROS: Contents = {
+  read(_from, into) {
+    into.fill(0);
+    return Promise.resolve();
+  },
+};
 
 /**
  * Makes the bytes of a plan readable.
  *
  * @param from What the tensors are read from; closed with the result, and named as it.
- * @param plan Header and places.
+ * @param plan Header and places, in the order of the file.
  * @param contents The bytes of each tensor of the plan.
  * @returns The bytes of the whole, zeros between tensors included.
  */
@@ -21,55 +30,29 @@ export function ggufSource(
   { header, tensors, size }: GgufPlan,
   contents: readonly Contents[],
 ): ByteSource {
-  const ends = [
-    header.length,
-    ...tensors.map(({ offset, byteLength }) => offset + byteLength),
-  ];
-  const pieces: readonly Contents[] = [
-    { read: (at, into) => copy(header, at, into) },
-    ...contents,
-  ];
-  const starts = [0, ...tensors.map(({ offset }) => offset)];
+  const pieces: ByteSource[] = [];
+  let end = 0;
+  const add = (until: number, piece: Contents) => {
+    if (until === end) return;
+    pieces.push({
+      name: from.name,
+      size: until - end,
+      read: (at, into) => piece.read(at, into),
+      close: () => Promise.resolve(),
+    });
+    end = until;
+  };
+  add(header.length, inMemory(header));
+  for (const [no, { offset, byteLength }] of tensors.entries()) {
+    add(offset, ZEROS);
+    add(offset + byteLength, contents[no]);
+  }
+  add(size, ZEROS);
+  const { source } = joinSources(from.name, pieces);
   return {
     name: from.name,
-    size,
+    size: source.size,
+    read: (offset, into) => source.read(offset, into),
     close: () => from.close(),
-    async read(offset, into) {
-      if (!(offset >= 0 && offset + into.length <= size)) {
-        throw new RangeError(
-          `Cannot read ${from.name} at byte ${offset}: ${into.length} bytes are not all there`,
-        );
-      }
-      let filled = 0;
-      while (filled < into.length) {
-        const at = offset + filled, no = lastAtOrBefore(starts, at);
-        const isPadding = at >= ends[no];
-        const end = isPadding ? starts[no + 1] ?? size : ends[no];
-        const part = into.subarray(filled, filled + end - at);
-        if (isPadding) part.fill(0);
-        else await pieces[no].read(at - starts[no], part);
-        filled += part.length;
-      }
-    },
   };
-}
-
-function copy(
-  bytes: Uint8Array,
-  at: number,
-  into: Uint8Array,
-): Promise<void> {
-  into.set(bytes.subarray(at, at + into.length));
-  return Promise.resolve();
-}
-
-/** The number of the last start that is not behind a place. */
-function lastAtOrBefore(starts: readonly number[], at: number): number {
-  let low = 0, high = starts.length;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (starts[middle] <= at) low = middle;
-    else high = middle;
-  }
-  return low;
 }
