@@ -5,7 +5,7 @@
  * @module
  */
 import { join } from "node:path";
-import { readSmallText } from "../files/checkpoint_config.ts";
+import { readSmallText } from "../files/small_files.ts";
 import {
   type FilesBeside,
   filesBeside,

@@ -4,7 +4,7 @@
  * @module
  */
 import { printable, quote } from "../files/errors.ts";
-import { openFile } from "../files/file_source.ts";
+import { readSmallText } from "../files/small_files.ts";
 import { type Json, parseJson } from "../files/json.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
 import { didYouMean } from "./suggest.ts";
@@ -54,7 +54,9 @@ async function renamerOf(
   names: readonly string[],
 ): Promise<(name: string) => string> {
   if (text.startsWith("{")) return byMap(text, text, names);
-  if (isFile(text)) return byMap(text, await readText(text), names);
+  if (isFile(text)) {
+    return byMap(text, await readSmallText(text, MAP_BYTES), names);
+  }
   // The last one: a pattern may look ahead by (?=…).
   const equals = text.lastIndexOf("=");
   if (equals < 1) {
@@ -69,22 +71,6 @@ async function renamerOf(
     throw new UsageError(
       `Cannot rename by ${quote(text)}: ${(error as Error).message}`,
     );
-  }
-}
-
-async function readText(path: string): Promise<string> {
-  const source = await openFile(path);
-  try {
-    if (source.size > MAP_BYTES) {
-      throw new RangeError(
-        `Cannot read ${source.name}: ${source.size} bytes are above the limit of ${MAP_BYTES}`,
-      );
-    }
-    const bytes = new Uint8Array(source.size);
-    await source.read(0, bytes);
-    return new TextDecoder().decode(bytes);
-  } finally {
-    await source.close();
   }
 }
 

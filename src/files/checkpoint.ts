@@ -10,7 +10,7 @@
  */
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { parseFile, readSmallText } from "./checkpoint_config.ts";
+import { parseFile, readSmallText } from "./small_files.ts";
 import { fileError, printable, quote } from "./errors.ts";
 import { joinSources } from "./joined_source.ts";
 import { INDEX_BYTES, SHARDS, TENSOR_COUNT } from "./limits.ts";

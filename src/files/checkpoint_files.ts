@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { copyFile, mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CONFIG_FILES } from "./checkpoint_config.ts";
+import { isFile } from "./small_files.ts";
 
 /** Weights: those of another kind would be what the model was before. */
 const WEIGHTS =
@@ -59,11 +60,6 @@ async function* filesUnder(
       if (depth > 0) yield* filesUnder(root, path, depth - 1);
     } else if (await isFile(join(root, path))) yield path;
   }
-}
-
-/** Whether there is a file, be it by a symbolic link as in Hugging Face's cache. */
-async function isFile(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
 }
 
 /**

@@ -5,8 +5,8 @@
  */
 import { join } from "node:path";
 import { printable } from "../files/errors.ts";
+import { readConfigJson } from "../files/small_files.ts";
 import { Config } from "./config.ts";
-import { readJson } from "./folder_files.ts";
 
 /** llama.cpp's numbers, and what sets them. */
 const POOLINGS: readonly (readonly [
@@ -27,7 +27,7 @@ const POOLINGS: readonly (readonly [
  * @throws {RangeError} If llama.cpp has no such pooling.
  */
 export async function poolingOf(folder: string): Promise<number | undefined> {
-  const modules = await readJson(join(folder, "modules.json"));
+  const modules = await readConfigJson(join(folder, "modules.json"));
   if (!Array.isArray(modules)) return undefined;
   const module = modules.find((module) =>
     module instanceof Map && String(module.get("type")).endsWith("Pooling")
@@ -36,7 +36,7 @@ export async function poolingOf(folder: string): Promise<number | undefined> {
   // A folder in the folder, and nothing else.
   if (typeof inside !== "string" || !/^\w+$/.test(inside)) return undefined;
   const path = join(folder, inside, "config.json");
-  const json = await readJson(path);
+  const json = await readConfigJson(path);
   if (!(json instanceof Map)) return undefined;
   const config = new Config(printable(path), json);
   const mode = json.get("pooling_mode");
