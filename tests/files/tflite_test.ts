@@ -1,13 +1,12 @@
 /** TensorFlow Lite models: those of ai-edge-quantizer read, and what is no model. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { readFile } from "node:fs/promises";
-import { dequantize } from "../../mod.ts";
 import { memorySource } from "../../src/files/file_source.ts";
 import { openTflite } from "../../src/files/tflite.ts";
 import { run } from "../cli/support.ts";
 import { floatsOf, goldenTensors } from "../formats/safetensors_vectors.ts";
 import { assertSameBytes } from "../same_bytes.ts";
-import { readQuantized } from "./read_quantized.ts";
+import { assertGolden } from "./read_quantized.ts";
 import { withFolder } from "./temporary_folder.ts";
 import {
   type Fields,
@@ -44,20 +43,12 @@ for (
   ]
 ) {
   Deno.test(`tflite: the model ${name} is read as LiteRT reads it`, async () => {
-    const golden = await goldenTensors(`tflite/${name}.safetensors`);
     const file = await open(
       new Uint8Array(await readFile(`${folder}${name}.tflite`)),
     );
     const [one, ...more] = file.quantized;
     assertEquals([one.name, more, file.bound!.size], ["weight", [], 0]);
-    assertEquals(one.shape, golden.get("input")!.shape);
-    const tensor = await readQuantized(file, one);
-    for (const [part, { data }] of Object.entries(tensor.parts)) {
-      assertSameBytes(data, golden.get(part)!.data, `${name} ${part}`);
-    }
-    const dequant = golden.get("dequant");
-    if (!dequant) return;
-    assertSameBytes(dequantize(tensor), floatsOf(dequant), name);
+    await assertGolden(file, one, `tflite/${name}`);
   });
 }
 
