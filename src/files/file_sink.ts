@@ -6,7 +6,6 @@
  */
 import { type BigIntStats, fstatSync } from "node:fs";
 import {
-  type FileHandle,
   link,
   lstat,
   open,
@@ -17,6 +16,7 @@ import {
 } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { ByteSink, Leftover } from "./bytes.ts";
+import type { RangedHandle } from "./handle.ts";
 import { type PagedHandle, PagedWriter } from "./paged_writer.ts";
 import { errorCode, fileError, printable } from "./errors.ts";
 import {
@@ -161,7 +161,7 @@ async function orUndefined<T>(result: Promise<T>): Promise<T | undefined> {
 }
 
 /** What a sink needs of a file handle. */
-export type WritableHandle = PagedHandle & Pick<FileHandle, "sync" | "close">;
+export type WritableHandle = PagedHandle & Pick<RangedHandle, "sync" | "close">;
 
 /** The sink over a temporary file beside its target. */
 export class FileSink implements ByteSink {

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import type { ByteSource } from "./bytes.ts";
 import { fileError, printable } from "./errors.ts";
+import { openHandle, type RangedHandle } from "./handle.ts";
 
 /** Node refuses to read 2 GiB at once. */
 const LARGEST_READ = 2 ** 30;
@@ -32,7 +33,7 @@ export async function openFile(path: string): Promise<ByteSource> {
     if (!found.isFile()) {
       throw new Error("it is no regular file; pipe it in and pass - instead");
     }
-    const handle = await open(path, "r");
+    const handle = await openHandle(path, "read");
     return new FileSource(name, (await handle.stat()).size, handle);
   } catch (error) {
     throw fileError(`Cannot read ${name}`, error);
@@ -40,7 +41,7 @@ export async function openFile(path: string): Promise<ByteSource> {
 }
 
 /** What a {@linkcode FileSource} needs of a file handle. */
-export type ReadableHandle = Pick<FileHandle, "read" | "close">;
+export type ReadableHandle = Pick<RangedHandle, "read" | "close">;
 
 /** A source over an open file handle, which it owns. */
 export class FileSource implements ByteSource {
