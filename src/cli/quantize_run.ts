@@ -58,14 +58,14 @@ import type { QuantizeTask, QuantizeTasks } from "./quantize_tasks.ts";
 import { inFormat, openValues, shareOf } from "./tensors.ts";
 import { takesWeights } from "./weigh.ts";
 
-/** Values that a window holds at most, if nothing forces more: 16 MiB of float32. */
-const WINDOW_VALUES = 4 * 1024 * 1024;
+/** Values that a window holds at most, if nothing forces more: 4 MiB of float32. */
+const WINDOW_VALUES = 1024 * 1024;
 /**
  * How many times as many values a window has whose codes only move. They take an
  * eighth of the memory of floats, and where codes lie by columns, as in gptq, taller
  * windows are read with less of what lies between their rows.
  */
-const REPACK_TIMES = 4;
+const REPACK_TIMES = 16;
 /** Windows in memory: one is computed while the other is read. */
 const SLOTS = 2;
 /** Quantized windows in memory: one is filled while the other is written. */
