@@ -23,6 +23,7 @@ import {
 import { readAhead } from "../stream/pipeline.ts";
 import { TensorQuantizer } from "../stream/quantizer.ts";
 import {
+  carve,
   type FormatTensor,
   StreamTensor,
   type WindowBytes,
@@ -231,11 +232,10 @@ export class Quantizer {
     sink: ByteSink,
   ): Promise<Finish> {
     await slot.busy;
-    const source = await values.readWindow(window, slot.parts);
-    return async () => {
-      const output = this.#outputs[this.#turn++ % OUTPUTS];
-      await output.busy;
-      const [target] = to.carve([window], output.parts);
+    const areas = [[from, from.around(window)], [to, window]] as const;
+    const [source, target] = carve(areas, slot.parts);
+    await values.readParts(source);
+    return () => {
       const { columns } = groupOf(to.scheme, to.matrix);
       const arrange = task.permuted
         ? (read: Tile) => sortColumns(read, columns)
@@ -245,8 +245,11 @@ export class Quantizer {
       } catch (error) {
         throw misfit(error, task);
       }
-      leaveBusy(output, this.#write({ tensor: to, task }, target, sink));
-      return [task.tensor.name, shareOf(task.tensor, window)];
+      leaveBusy(slot, this.#write({ tensor: to, task }, target, sink));
+      return Promise.resolve([
+        task.tensor.name,
+        shareOf(task.tensor, window),
+      ]);
     };
   }
 

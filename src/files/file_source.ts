@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import type { ByteSource } from "./bytes.ts";
 import { fileError, printable } from "./errors.ts";
-import { openHandle, type RangedHandle } from "./handle.ts";
+import type { OpenFile } from "./open_file.ts";
 
 /** Node refuses to read 2 GiB at once. */
 const LARGEST_READ = 2 ** 30;
@@ -33,7 +33,7 @@ export async function openFile(path: string): Promise<ByteSource> {
     if (!found.isFile()) {
       throw new Error("it is no regular file; pipe it in and pass - instead");
     }
-    const handle = await openHandle(path, "read");
+    const handle = await open(path, "r");
     return new FileSource(name, (await handle.stat()).size, handle);
   } catch (error) {
     throw fileError(`Cannot read ${name}`, error);
@@ -41,7 +41,7 @@ export async function openFile(path: string): Promise<ByteSource> {
 }
 
 /** What a {@linkcode FileSource} needs of a file handle. */
-export type ReadableHandle = Pick<RangedHandle, "read" | "close">;
+export type ReadableHandle = Pick<OpenFile, "read" | "close">;
 
 /** A source over an open file handle, which it owns. */
 export class FileSource implements ByteSource {

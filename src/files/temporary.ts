@@ -9,7 +9,7 @@ import { rm, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileError } from "./errors.ts";
-import { openHandle, type RangedHandle } from "./handle.ts";
+import { type OpenFile, openToWrite } from "./open_file.ts";
 
 const alive = new Set<string>();
 const folders = new Set<string>();
@@ -19,7 +19,7 @@ export interface TemporaryFile {
   /** Where it is. */
   readonly path: string;
   /** The open file. */
-  readonly handle: RangedHandle;
+  readonly handle: OpenFile;
 }
 
 /**
@@ -40,9 +40,9 @@ export async function createTemporary(
 }
 
 /** Opens a file that is there and known. */
-async function openAlive(path: string): Promise<RangedHandle> {
+async function openAlive(path: string): Promise<OpenFile> {
   try {
-    return await openHandle(path, "update");
+    return await openToWrite(path);
   } catch (error) {
     await removeTemporary(path);
     throw error;

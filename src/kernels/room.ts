@@ -87,3 +87,11 @@ export function sharedInstance(
   }
   return instanceOf(arrays[0]);
 }
+
+/** Whether kernels of an instance reach an array where it lies, and it lies where no tile does. */
+export function isBeside(
+  { buffer, byteOffset }: ArrayBufferView,
+  { memory, scratch }: Instance,
+): boolean {
+  return buffer === memory.buffer && byteOffset >= scratch;
+}
