@@ -30,6 +30,14 @@ export type MxRules = Pick<
   "stored" | "fit" | "code" | "steps" | "scale"
 >;
 
+/**
+ * What values are multiplied with in place of being divided by a scale: for powers of
+ * two that is the same, and faster.
+ */
+function inverseOf(exponent: number): number {
+  return 1 / decodeE8M0(exponent);
+}
+
 /** The smallest scale that torchao divides by, whatever the byte says. */
 const LEAST_DIVISOR = 2 ** -126;
 
@@ -58,11 +66,11 @@ export function torchaoRules(rule: ScaleRule, compute: ComputeDtype): MxRules {
         : exponentE8M0(absmax, rule),
     code: (x, exponent) => signedE2M1(fround(scaled(x, exponent))),
     steps: {
-      // Division by a power of two and multiplication with its inverse are the same.
       factor: (exponent) =>
-        rule === "rceil"
-          ? exponent === 0 ? 1 : decodeE8M0(exponent)
-          : max(decodeE8M0(exponent), LEAST_DIVISOR),
+        rule === "rceil" && exponent === 0
+          ? 1
+          : 1 / max(decodeE8M0(exponent), LEAST_DIVISOR),
+      product: true,
       rule: "signed",
     },
     scale: (exponent) => round(decodeE8M0(exponent)),
@@ -84,7 +92,7 @@ export function compressedTensorsRules(weights: ComputeDtype): MxRules {
       const scaled = round(fround(x / decodeE8M0(exponent)));
       return evenE2M1(abs(scaled)) | (scaled < 0 ? 8 : 0);
     },
-    steps: { factor: decodeE8M0, dtype: weights, rule: "even" },
+    steps: { factor: inverseOf, product: true, dtype: weights, rule: "even" },
     scale: decodeE8M0,
   };
 }
