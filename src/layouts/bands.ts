@@ -8,6 +8,7 @@
 import { sharedInstance } from "../kernels/room.ts";
 import type { CodesItem, Unit } from "../words/layout.ts";
 import type { Tile } from "../words/tile.ts";
+import { type Elements, scatterColumns } from "./scatter.ts";
 
 /** Units of neighbouring rows and columns. */
 export interface Band {
@@ -399,9 +400,7 @@ function gather(
   const { rows, count, at, rowStride, stride } = band;
   if (stride !== unit.bytes) {
     const from = elementsOf(bytes, band, unit);
-    if (from) {
-      copyUnits(from, elementsOf(to, NO_BAND, unit)!, band, unit, true);
-    }
+    if (from) copyUnits(from, elementsOf(to, NO_BAND, unit)!, band, unit);
     return from !== undefined;
   }
   const length = isTogether(band, unit) ? to.length : count * stride;
@@ -421,8 +420,15 @@ function scatter(
   const { rows, count, at, rowStride, stride } = band;
   if (stride !== unit.bytes) {
     const to = elementsOf(bytes, band, unit);
-    if (to) copyUnits(to, elementsOf(from, NO_BAND, unit)!, band, unit, false);
-    return to !== undefined;
+    if (!to) return false;
+    const width = unit.bytes, packed = elementsOf(from, NO_BAND, unit)!;
+    scatterColumns(packed, to, {
+      at: at / width,
+      rows,
+      count,
+      stride: stride / width,
+    });
+    return true;
   }
   const length = isTogether(band, unit) ? from.length : count * stride;
   for (let r = 0; r * length < from.length && r < rows; r++) {
@@ -431,26 +437,22 @@ function scatter(
   return true;
 }
 
-/** Copies units that lie anywhere to where they lie row by row, or from there. */
+/** Copies units that lie anywhere to where they lie row by row. */
 function copyUnits(
   units: Elements,
   packed: Elements,
   { rows, count, ...band }: Band,
   { bytes: width }: Unit,
-  packs: boolean,
 ): void {
   const rowStride = band.rowStride / width, stride = band.stride / width;
   for (let c = 0, first = band.at / width; c < count; c++, first += stride) {
     for (let r = 0, i = c, at = first; r < rows; r++) {
-      if (packs) packed[i] = units[at];
-      else units[at] = packed[i];
+      packed[i] = units[at];
       i += count;
       at += rowStride;
     }
   }
 }
-
-type Elements = Int32Array | Uint8Array;
 
 /** All bytes of an array. */
 const NO_BAND = { at: 0, rowStride: 0, stride: 0 };
