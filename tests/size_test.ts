@@ -31,7 +31,7 @@ const BUDGETS: readonly {
     what: "one format with WebAssembly",
     code: 'export { dequantize, quantize } from "./src/entries/core.ts";' +
       'export { q4_0 } from "./src/formats/q4_0.ts";',
-    bytes: 46 * 1024,
+    bytes: 48 * 1024,
   },
 ];
 
