@@ -72,6 +72,9 @@ export function torchaoRules(rule: ScaleRule, compute: ComputeDtype): MxRules {
           : 1 / max(decodeE8M0(exponent), LEAST_DIVISOR),
       product: true,
       rule: "signed",
+      e8m0: rule === "rceil"
+        ? { rule: "logarithm", divisor: 6, factorOfZero: 1 }
+        : { rule, less: 2, factorOfZero: 1 / LEAST_DIVISOR },
     },
     scale: (exponent) => round(decodeE8M0(exponent)),
   };
@@ -92,7 +95,15 @@ export function compressedTensorsRules(weights: ComputeDtype): MxRules {
       const scaled = round(fround(x / decodeE8M0(exponent)));
       return evenE2M1(abs(scaled)) | (scaled < 0 ? 8 : 0);
     },
-    steps: { factor: inverseOf, product: true, dtype: weights, rule: "even" },
+    steps: {
+      factor: inverseOf,
+      product: true,
+      dtype: weights,
+      rule: "even",
+      // In float16 exponents are rounded otherwise.
+      ...(weights !== "F16" &&
+        { e8m0: { rule: "even", less: 2, factorOfZero: inverseOf(0) } }),
+    },
     scale: decodeE8M0,
   };
 }
@@ -138,7 +149,11 @@ export const MODELOPT_RULES: MxRules = {
     const scaled = fround(x / decodeE8M0(exponent));
     return lowE2M1(abs(scaled)) | (scaled > 0 ? 0 : 8);
   },
-  steps: { factor: decodeE8M0, rule: "low" },
+  steps: {
+    factor: decodeE8M0,
+    rule: "low",
+    e8m0: { rule: "logarithm", divisor: 6, factorOfZero: decodeE8M0(0) },
+  },
   scale: decodeE8M0,
 };
 

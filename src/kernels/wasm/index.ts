@@ -16,6 +16,7 @@ export { mxfp4_dequantize, mxfp4_quantize, nvfp4_dequantize, nvfp4_quantize } fr
 export { tile_check, tile_decode, tile_fit } from "./tile";
 export { tile_magnitudes, tile_ranges } from "./tile_ranges";
 export { tile_fit_e4m3 } from "./tile_e4m3";
+export { tile_fit_e8m0 } from "./tile_e8m0";
 export { tile_fit_range } from "./tile_fit_range";
 export { tile_encode_e2m1, tile_encode_ranks, tile_encode_steps } from "./tile_encode";
 export { tile_pack, tile_pack_columns, tile_unpack, tile_unpack_columns } from "./tile_pack";
