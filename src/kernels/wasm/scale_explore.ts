@@ -8,12 +8,8 @@
 // not cancel go into it, and codes next to a threshold are as good as each other,
 // so that float32 is off by little more than its roundings.
 
-import { magnitudeBits, sumOfEachF32, workspace } from "./common";
-
-// What levels are: any, whole numbers one after the other, or those of E2M1.
-export const ANY: i32 = 0;
-export const UNIFORM: i32 = 1;
-export const E2M1: i32 = 2;
+import { magnitudeBits, pin, workspace, zero } from "./common";
+import { E2M1, levelsAt, ranksOf, UNIFORM, ANY, clamped, roundedBy, sizeOf } from "./scale_levels";
 
 // In the workspace, behind what scale_search.ts has there:
 export const MIDPOINTS: usize = 6144; // f32x4[15] thresholds of the grid
@@ -23,51 +19,16 @@ const HEIGHTS: usize = 6560; // f32[40] their G
 const SCORES: usize = 6720; //  f32[40] their P² / Q
 const SUMS: usize = 6880; //    f32x4[2] P and Q at four scales
 
-// Which bytes of a vector of ranks are those that every byte of a lane goes by.
-const SPREAD: usize = memory.data<u8>([0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12], 16);
-
-@inline export function spread(): v128 { return v128.load(SPREAD); }
-
-// How many thresholds each of four values is beyond.
-@inline export function ranksOf(x: v128, bounds: usize): v128 {
-  let a = f32x4.gt(x, v128.load(bounds)), b = f32x4.gt(x, v128.load(bounds, 16));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 32)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 48)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 64)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 80)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 96)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 112)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 128)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 144)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 160)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 176)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 192)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 208)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 224)));
-  return i32x4.neg(i32x4.add(a, b));
-}
-
-// Levels by rank, of the four bytes of each in planes.
-@inline export function levelsAt(ranks: v128, planes: usize): v128 {
-  const bytes = i8x16.swizzle(ranks, spread());
-  const a = i8x16.swizzle(v128.load(planes), bytes), b = i8x16.swizzle(v128.load(planes, 16), bytes);
-  const c = i8x16.swizzle(v128.load(planes, 32), bytes), d = i8x16.swizzle(v128.load(planes, 48), bytes);
-  return v128.bitselect(
-    v128.bitselect(a, b, i16x8.splat(0xff)), v128.bitselect(c, d, i16x8.splat(0xff)), i32x4.splat(0xffff),
-  );
-}
-
 // The group: values and their weights or 0, the last few with zeros behind them; the levels.
 let values: usize = 0, weights: usize = 0, tail: usize = 0, count: i32 = 0, kind: i32 = 0, planes: usize = 0;
-let lowest: f32 = 0, highest: f32 = 0, levelAtZero: f32 = 0;
+let lowest: f32 = 0, highest: f32 = 0;
 // What values are multiplied by to be in units of the largest level.
 let unit: f32 = 0;
 
-export function setLevels(style: i32, low: f32, high: f32, atZero: f32, bytes: usize): void {
+export function setLevels(style: i32, low: f32, high: f32, bytes: usize): void {
   kind = style;
   lowest = low;
   highest = high;
-  levelAtZero = atZero;
   planes = bytes;
 }
 
@@ -80,58 +41,49 @@ export function setGroup(x: usize, w: usize, rest: usize, n: i32): void {
 
 export function setUnit(inverse: f32): void { unit = inverse; }
 
-// Levels of values over a scale; of E2M1 by magnitude: adding 1.5 · 2^22 times the
-// power of two below a number rounds it to one bit behind the first.
-@inline function rounded(style: i32, x: v128, inverse: v128, low: v128, high: v128): v128 {
-  const y = f32x4.mul(x, inverse);
-  if (style === UNIFORM) return f32x4.pmin(f32x4.pmax(f32x4.nearest(y), low), high);
-  if (style === E2M1) {
-    const m = f32x4.pmin(y, high), power = v128.and(f32x4.pmax(m, low), i32x4.splat(0x7f800000));
-    const magic = i32x4.add(power, i32x4.splat(0x0b400000));
-    return f32x4.sub(f32x4.add(m, magic), magic);
-  }
-  return levelsAt(ranksOf(y, workspace() + MIDPOINTS), planes);
+// Levels of values over a scale.
+@inline function rounded(style: i32, y: v128, low: v128, high: v128, magnitude: v128): v128 {
+  if (style === ANY) return levelsAt(ranksOf(y, workspace() + MIDPOINTS), planes);
+  const m = clamped(style, y, low, high, magnitude);
+  return roundedBy(style, m, sizeOf(style, m, low));
 }
 
-// P and Q at four scales, one in each lane.
+// P and Q at four scales, one in each lane: values, by magnitude for E2M1, one after the other.
 @inline function sumsOf(style: i32, weighed: bool, inverses: v128, sums: usize): void {
-  const i0 = v128.shuffle<i32>(inverses, inverses, 0, 0, 0, 0), i1 = v128.shuffle<i32>(inverses, inverses, 1, 1, 1, 1);
-  const i2 = v128.shuffle<i32>(inverses, inverses, 2, 2, 2, 2), i3 = v128.shuffle<i32>(inverses, inverses, 3, 3, 3, 3);
-  const low = f32x4.splat(style === E2M1 ? 1 : lowest), high = f32x4.splat(highest);
-  let p0 = f32x4.splat(0), p1 = p0, p2 = p0, p3 = p0, q0 = p0, q1 = p0, q2 = p0, q3 = p0;
-  let x4 = values, w4 = weights;
-  for (let rest = count; rest > 0; rest -= 4, x4 += 16, w4 += 16) {
-    if (rest < 4) {
-      x4 = tail;
-      w4 = tail + 16;
+  const low = pin(style === E2M1 ? 1 : lowest), high = pin(highest), k = magnitudeBits();
+  let p = zero(), q = p, p1 = p, q1 = p;
+  let at = values;
+  const w = weights - values, end = at + (usize(count) << 2);
+  for (; at + 4 < end; at += 8) {
+    let x = v128.load32_splat(at), y = v128.load32_splat(at, 4);
+    if (style === E2M1) {
+      x = v128.and(x, k);
+      y = v128.and(y, k);
     }
-    let x = v128.load(x4);
-    if (style === E2M1) x = f32x4.abs(x);
-    const l0 = rounded(style, x, i0, low, high), l1 = rounded(style, x, i1, low, high);
-    const l2 = rounded(style, x, i2, low, high), l3 = rounded(style, x, i3, low, high);
+    const l = rounded(style, f32x4.mul(x, inverses), low, high, k), m = rounded(style, f32x4.mul(y, inverses), low, high, k);
     if (weighed) {
-      const w = v128.load(w4), wx = f32x4.mul(w, x);
-      p0 = f32x4.add(p0, f32x4.mul(wx, l0));
-      q0 = f32x4.add(q0, f32x4.mul(l0, f32x4.mul(w, l0)));
-      p1 = f32x4.add(p1, f32x4.mul(wx, l1));
-      q1 = f32x4.add(q1, f32x4.mul(l1, f32x4.mul(w, l1)));
-      p2 = f32x4.add(p2, f32x4.mul(wx, l2));
-      q2 = f32x4.add(q2, f32x4.mul(l2, f32x4.mul(w, l2)));
-      p3 = f32x4.add(p3, f32x4.mul(wx, l3));
-      q3 = f32x4.add(q3, f32x4.mul(l3, f32x4.mul(w, l3)));
+      const lw = f32x4.mul(v128.load32_splat(at + w), l), mw = f32x4.mul(v128.load32_splat(at + w, 4), m);
+      p = f32x4.add(p, f32x4.mul(x, lw));
+      q = f32x4.add(q, f32x4.mul(l, lw));
+      p1 = f32x4.add(p1, f32x4.mul(y, mw));
+      q1 = f32x4.add(q1, f32x4.mul(m, mw));
     } else {
-      p0 = f32x4.add(p0, f32x4.mul(x, l0));
-      q0 = f32x4.add(q0, f32x4.mul(l0, l0));
-      p1 = f32x4.add(p1, f32x4.mul(x, l1));
-      q1 = f32x4.add(q1, f32x4.mul(l1, l1));
-      p2 = f32x4.add(p2, f32x4.mul(x, l2));
-      q2 = f32x4.add(q2, f32x4.mul(l2, l2));
-      p3 = f32x4.add(p3, f32x4.mul(x, l3));
-      q3 = f32x4.add(q3, f32x4.mul(l3, l3));
+      p = f32x4.add(p, f32x4.mul(x, l));
+      q = f32x4.add(q, f32x4.mul(l, l));
+      p1 = f32x4.add(p1, f32x4.mul(y, m));
+      q1 = f32x4.add(q1, f32x4.mul(m, m));
     }
   }
-  v128.store(sums, sumOfEachF32(p0, p1, p2, p3));
-  v128.store(sums, sumOfEachF32(q0, q1, q2, q3), 16);
+  if (at < end) {
+    let x = v128.load32_splat(at);
+    if (style === E2M1) x = v128.and(x, k);
+    const l = rounded(style, f32x4.mul(x, inverses), low, high, k);
+    const lw = weighed ? f32x4.mul(v128.load32_splat(at + w), l) : l;
+    p = f32x4.add(p, f32x4.mul(x, lw));
+    q = f32x4.add(q, f32x4.mul(l, lw));
+  }
+  v128.store(sums, f32x4.add(p, p1));
+  v128.store(sums, f32x4.add(q, q1), 16);
 }
 
 @noinline function sumsOfAny(i: v128, to: usize): void { if (weights) sumsOf(ANY, true, i, to); else sumsOf(ANY, false, i, to); }
@@ -146,9 +98,7 @@ export function explore(at: usize): void {
   else if (kind === E2M1) sumsOfE2M1(inverses, sums);
   else sumsOfAny(inverses, sums);
   const p = f32x4.mul(v128.load(sums), f32x4.splat(unit));
-  let q = v128.load(sums, 16);
-  // The zeros behind the last value have a level, too.
-  if (!weights && (count & 3)) q = f32x4.sub(q, f32x4.splat(f32(<i32>4 - (count & 3)) * levelAtZero * levelAtZero));
+  const q = v128.load(sums, 16);
   const up = f32x4.mul(u, p);
   v128.store(point, f32x4.sub(f32x4.add(up, up), q), HEIGHTS);
   v128.store(point, v128.and(f32x4.gt(p, f32x4.splat(0)), f32x4.div(f32x4.mul(p, p), q)), SCORES);

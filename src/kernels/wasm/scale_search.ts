@@ -3,7 +3,7 @@
 import { workspace } from "./common";
 import {
   all, begin, bestScale, bestScore, corner, count, ENDS, forget, full, Job, job, listed, measure, nearestListed, none, pAt, POINT_BYTES, qAt,
-  scaleAt, setJob, sign, storeCodes, sumP, sumQ, TAIL, take, takeScale, turnTo, values, visit, visitStarts, weights,
+  scaleAt, setJob, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, takeScale, turnTo, values, visit, visitStarts, weights,
 } from "./scale_corner";
 import {
   bestOf, costBeyond, explore, heightAt, LIST, MIDPOINTS, open, pointAt, scoreAt, setGroup, setHeight, setLevels, setPoint, setUnit,
@@ -31,8 +31,6 @@ function boundOf(b: usize, a: usize): f64 {
   const rise = (pAt(a) - pAt(b) - ha * qAt(a) + hb * qAt(b)) / (hb - ha), p = pAt(b) + hb * (rise - qAt(b));
   return p * p / rise;
 }
-
-const SLACK: f64 = 1 - 1e-9;
 
 // A cell is two neighbouring points, the one with the larger scale first.
 function climb(end: usize): void {
@@ -328,8 +326,7 @@ function fieldOf(scale: f64): f32 {
 
 export function prepare(): void {
   setLevels(
-    load<i32>(job, Job.KIND), f32(-load<f64>(job, Job.LOW)), f32(load<f64>(job, Job.HIGH)),
-    f32(load<f64>(job, Job.AT_ZERO)), job + Job.PLANES,
+    load<i32>(job, Job.KIND), f32(-load<f64>(job, Job.LOW)), f32(load<f64>(job, Job.HIGH)), job + Job.PLANES,
   );
   const down = usize(load<u32>(job, Job.DOWN));
   for (let k: usize = 0; k < 15; k++) {
