@@ -1,11 +1,13 @@
 // A group at a scale, to the bit: its codes, P and Q, and the best stored scale so
 // far; see src/schemes/scale_search.ts. A group is rounded by comparing it with
 // thresholds that are rounded to float32: a float32 reaches a float64 where it
-// exceeds the largest float32 below it. Grids that need no table are rounded in
-// float32 where no value is so near to a threshold that it could be on its other side.
+// exceeds the largest float32 below it. That always works. Mostly there are quicker
+// ways: grids that need no table are rounded in float32, where no value is so near to a
+// threshold that it could be on its other side; others have one threshold looked up.
 
 import { magnitudeBits, maxLaneI32, pin, workspace } from "./common";
-import { ANY, clamped, E2M1, isUnsure, levelsAt, ranksOf, numberOf, roundedBy, sizeOf, UNIFORM } from "./scale_levels";
+import { ANY, clamped, E2M1, isUnsure, levelsAt, ranksOf, numberOf, roundedBy, sizeOf, TABLE, UNIFORM } from "./scale_levels";
+import { levelsOf, numberAt, placesOf, scaleThresholds, stepsAt } from "./scale_tables";
 
 // What is searched, and how: a record that src/schemes/search_kernel.ts writes.
 export namespace Job {
@@ -74,6 +76,8 @@ export function forget(): void { bestScale = bestScore = 0; }
 // Whether quotients by a scale are as exact as any in float32.
 @inline function isInFloats(scale: f64): bool { return scale > 1e-30 && scale < 1e30; }
 
+@inline function kindAt(scale: f64): i32 { return isInFloats(scale) ? load<i32>(job, Job.KIND) : ANY; }
+
 @inline function lowestOf(style: i32): v128 { return pin(style === E2M1 ? 1 : f32(-load<f64>(job, Job.LOW))); }
 @inline function highestOf(style: i32): v128 { return pin(f32(load<f64>(job, Job.HIGH))); }
 
@@ -98,7 +102,8 @@ function setBounds(scale: f64): void {
 @inline function sumsAt(style: i32, weighed: bool, scale: f64): bool {
   const bounds = workspace() + BOUNDS, flip = i32x4.splat(sign < 0 ? 0x80000000 : 0);
   if (style === ANY) setBounds(scale);
-  const inverse = pin(f32(1 / scale)), low = lowestOf(style), high = highestOf(style), k = magnitudeBits();
+  if (style === TABLE) scaleThresholds(scale);
+  const inverse = pin(style === TABLE ? stepsAt(scale) : f32(1 / scale)), low = lowestOf(style), high = highestOf(style), k = magnitudeBits();
   let p0 = f64x2.splat(0), p1 = p0, q0 = p0, q1 = p0, unsure = f32x4.splat(0);
   let x4 = values, w4 = weights;
   for (let rest = i32(count); rest > 0; rest -= 4, x4 += 16, w4 += 16) {
@@ -106,24 +111,32 @@ function setBounds(scale: f64): void {
       x4 = workspace() + TAIL;
       w4 = workspace() + TAIL_WEIGHTS;
     }
-    const x = v128.xor(v128.load(x4), flip);
-    let level: v128;
-    if (style === ANY) level = levelsAt(ranksOf(x, bounds), job + Job.PLANES);
-    else {
+    const x = v128.xor(v128.load(x4), flip), x0 = f64x2.promote_low_f32x4(x), x1 = high64(x);
+    let l0: v128, l1: v128;
+    if (style === TABLE) {
+      const places = placesOf(x, v128.and(x, k), inverse);
+      l0 = levelsOf(i64x2.extract_lane(places, 0), f64x2.abs(x0));
+      l1 = levelsOf(i64x2.extract_lane(places, 1), f64x2.abs(x1));
+    } else if (style === ANY) {
+      const level = levelsAt(ranksOf(x, bounds), job + Job.PLANES);
+      l0 = f64x2.promote_low_f32x4(level);
+      l1 = high64(level);
+    } else {
       const y = clamped(style, f32x4.mul(x, inverse), low, high, k), size = sizeOf(style, y, low);
       const near = roundedBy(style, y, size);
       unsure = v128.or(unsure, isUnsure(style, y, near, size, k));
-      level = style === E2M1 ? v128.or(near, v128.andnot(x, k)) : near;
+      const level = style === E2M1 ? v128.or(near, v128.andnot(x, k)) : near;
+      l0 = f64x2.promote_low_f32x4(level);
+      l1 = high64(level);
     }
-    const l0 = f64x2.promote_low_f32x4(level), l1 = high64(level);
     const v0 = weighed ? f64x2.mul(f64x2.promote_low_f32x4(v128.load(w4)), l0) : l0;
     const v1 = weighed ? f64x2.mul(high64(v128.load(w4)), l1) : l1;
-    p0 = f64x2.add(p0, f64x2.mul(f64x2.promote_low_f32x4(x), v0));
-    p1 = f64x2.add(p1, f64x2.mul(high64(x), v1));
+    p0 = f64x2.add(p0, f64x2.mul(x0, v0));
+    p1 = f64x2.add(p1, f64x2.mul(x1, v1));
     q0 = f64x2.add(q0, f64x2.mul(l0, v0));
     q1 = f64x2.add(q1, f64x2.mul(l1, v1));
   }
-  if (style !== ANY && v128.any_true(unsure)) return false;
+  if (v128.any_true(unsure)) return false;
   sumP = lanes(f64x2.add(p0, p1));
   sumQ = lanes(f64x2.add(q0, q1));
   return true;
@@ -133,14 +146,19 @@ function setBounds(scale: f64): void {
   if (weights) sumsAt(ANY, true, scale);
   else sumsAt(ANY, false, scale);
 }
+@noinline function sumsByTable(scale: f64): void {
+  if (weights) sumsAt(TABLE, true, scale);
+  else sumsAt(TABLE, false, scale);
+}
 @noinline function sumsOfUniform(scale: f64): bool { return weights ? sumsAt(UNIFORM, true, scale) : sumsAt(UNIFORM, false, scale); }
 @noinline function sumsOfE2M1(scale: f64): bool { return weights ? sumsAt(E2M1, true, scale) : sumsAt(E2M1, false, scale); }
 
 export function corner(scale: f64): void {
-  const kind = isInFloats(scale) ? load<i32>(job, Job.KIND) : ANY;
+  const kind = kindAt(scale);
   if (kind === UNIFORM && sumsOfUniform(scale)) return;
   if (kind === E2M1 && sumsOfE2M1(scale)) return;
-  sumsOfAny(scale);
+  if (kind === TABLE) sumsByTable(scale);
+  else sumsOfAny(scale);
   if (!weights && (count & 3)) {
     // The zeros behind the last value have a level, too; a whole number where it is not 0.
     const level = load<f64>(job, Job.AT_ZERO);
@@ -179,9 +197,20 @@ export function corner(scale: f64): void {
   return !v128.any_true(unsure);
 }
 
+function storeCodesByTable(codes: usize, scale: f64): void {
+  scaleThresholds(scale);
+  const stepsOf = f32x4.splat(stepsAt(scale)), flip = f32(sign), down = load<i32>(job, Job.DOWN);
+  for (let i: usize = 0; i < count; i++) {
+    const x = load<f32>(values + (i << 2)) * flip, v = f32x4.splat(x);
+    const place = i32x4.extract_lane(placesOf(v, f32x4.abs(v), stepsOf), 0);
+    store<u8>(codes + i, load<u8>(job + usize(down + numberAt(usize(place), f64(abs(x)))), Job.CODES));
+  }
+}
+
 export function storeCodes(scale: f64, codes: usize): void {
   sign = scale < 0 ? -1 : 1;
-  const magnitude = scale * sign, kind = isInFloats(magnitude) ? load<i32>(job, Job.KIND) : ANY;
+  const magnitude = scale * sign, kind = kindAt(magnitude);
+  if (kind === TABLE) return storeCodesByTable(codes, magnitude);
   if (kind === UNIFORM && storeCodesAt(UNIFORM, codes, magnitude)) return;
   if (kind === E2M1 && storeCodesAt(E2M1, codes, magnitude)) return;
   storeCodesAt(ANY, codes, magnitude);

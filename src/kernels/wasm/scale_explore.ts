@@ -9,10 +9,10 @@
 // so that float32 is off by little more than its roundings.
 
 import { magnitudeBits, pin, workspace, zero } from "./common";
-import { E2M1, levelsAt, ranksOf, UNIFORM, ANY, clamped, roundedBy, sizeOf } from "./scale_levels";
+import { clamped, E2M1, roundedBy, sizeOf, TABLE, UNIFORM } from "./scale_levels";
+import { levelsNear } from "./scale_tables";
 
 // In the workspace, behind what scale_search.ts has there:
-export const MIDPOINTS: usize = 6144; // f32x4[15] thresholds of the grid
 export const LIST: usize = 6912; //      f32[320] scores of the scales of a list, by their numbers
 const POINTS: usize = 6400; //  f32[40] u of points, in ascending order
 const HEIGHTS: usize = 6560; // f32[40] their G
@@ -20,16 +20,17 @@ const SCORES: usize = 6720; //  f32[40] their P² / Q
 const SUMS: usize = 6880; //    f32x4[2] P and Q at four scales
 
 // The group: values and their weights or 0, the last few with zeros behind them; the levels.
-let values: usize = 0, weights: usize = 0, tail: usize = 0, count: i32 = 0, kind: i32 = 0, planes: usize = 0;
+let values: usize = 0, weights: usize = 0, tail: usize = 0, count: i32 = 0, kind: i32 = 0;
 let lowest: f32 = 0, highest: f32 = 0;
 // What values are multiplied by to be in units of the largest level.
 let unit: f32 = 0;
+// Its sign bit.
+let turned: u32 = 0;
 
-export function setLevels(style: i32, low: f32, high: f32, bytes: usize): void {
+export function setLevels(style: i32, low: f32, high: f32): void {
   kind = style;
   lowest = low;
   highest = high;
-  planes = bytes;
 }
 
 export function setGroup(x: usize, w: usize, rest: usize, n: i32): void {
@@ -39,45 +40,42 @@ export function setGroup(x: usize, w: usize, rest: usize, n: i32): void {
   count = n;
 }
 
-export function setUnit(inverse: f32): void { unit = inverse; }
+export function setUnit(inverse: f32): void {
+  unit = inverse;
+  turned = reinterpret<u32>(inverse) & 0x80000000;
+}
 
-// Levels of values over a scale.
-@inline function rounded(style: i32, y: v128, low: v128, high: v128, magnitude: v128): v128 {
-  if (style === ANY) return levelsAt(ranksOf(y, workspace() + MIDPOINTS), planes);
-  const m = clamped(style, y, low, high, magnitude);
+// Levels of a value over four scales.
+@inline function rounded(style: i32, at: usize, x: v128, inverses: v128, low: v128, high: v128, k: v128): v128 {
+  if (style === TABLE) return levelsNear(f32x4.mul(v128.and(x, k), inverses), (load<u32>(at) ^ turned) >> 31);
+  const m = clamped(style, f32x4.mul(x, inverses), low, high, k);
   return roundedBy(style, m, sizeOf(style, m, low));
 }
 
+@inline function valueAt(style: i32, at: usize, k: v128): v128 {
+  const x = v128.load32_splat(at);
+  return style === E2M1 ? v128.and(x, k) : x;
+}
+
 // P and Q at four scales, one in each lane: values, by magnitude for E2M1, one after the other.
-@inline function sumsOf(style: i32, weighed: bool, inverses: v128, sums: usize): void {
+@inline function sumsOf(style: i32, weighed: bool, scales: v128, sums: usize): void {
   const low = pin(style === E2M1 ? 1 : lowest), high = pin(highest), k = magnitudeBits();
+  const inverses = style === TABLE ? v128.and(scales, k) : scales;
   let p = zero(), q = p, p1 = p, q1 = p;
   let at = values;
   const w = weights - values, end = at + (usize(count) << 2);
   for (; at + 4 < end; at += 8) {
-    let x = v128.load32_splat(at), y = v128.load32_splat(at, 4);
-    if (style === E2M1) {
-      x = v128.and(x, k);
-      y = v128.and(y, k);
-    }
-    const l = rounded(style, f32x4.mul(x, inverses), low, high, k), m = rounded(style, f32x4.mul(y, inverses), low, high, k);
-    if (weighed) {
-      const lw = f32x4.mul(v128.load32_splat(at + w), l), mw = f32x4.mul(v128.load32_splat(at + w, 4), m);
-      p = f32x4.add(p, f32x4.mul(x, lw));
-      q = f32x4.add(q, f32x4.mul(l, lw));
-      p1 = f32x4.add(p1, f32x4.mul(y, mw));
-      q1 = f32x4.add(q1, f32x4.mul(m, mw));
-    } else {
-      p = f32x4.add(p, f32x4.mul(x, l));
-      q = f32x4.add(q, f32x4.mul(l, l));
-      p1 = f32x4.add(p1, f32x4.mul(y, m));
-      q1 = f32x4.add(q1, f32x4.mul(m, m));
-    }
+    const x = valueAt(style, at, k), y = valueAt(style, at + 4, k);
+    const l = rounded(style, at, x, inverses, low, high, k), m = rounded(style, at + 4, y, inverses, low, high, k);
+    const lw = weighed ? f32x4.mul(v128.load32_splat(at + w), l) : l;
+    const mw = weighed ? f32x4.mul(v128.load32_splat(at + w, 4), m) : m;
+    p = f32x4.add(p, f32x4.mul(x, lw));
+    q = f32x4.add(q, f32x4.mul(l, lw));
+    p1 = f32x4.add(p1, f32x4.mul(y, mw));
+    q1 = f32x4.add(q1, f32x4.mul(m, mw));
   }
   if (at < end) {
-    let x = v128.load32_splat(at);
-    if (style === E2M1) x = v128.and(x, k);
-    const l = rounded(style, f32x4.mul(x, inverses), low, high, k);
+    const x = valueAt(style, at, k), l = rounded(style, at, x, inverses, low, high, k);
     const lw = weighed ? f32x4.mul(v128.load32_splat(at + w), l) : l;
     p = f32x4.add(p, f32x4.mul(x, lw));
     q = f32x4.add(q, f32x4.mul(l, lw));
@@ -86,7 +84,7 @@ export function setUnit(inverse: f32): void { unit = inverse; }
   v128.store(sums, f32x4.add(q, q1), 16);
 }
 
-@noinline function sumsOfAny(i: v128, to: usize): void { if (weights) sumsOf(ANY, true, i, to); else sumsOf(ANY, false, i, to); }
+@noinline function sumsByTable(i: v128, to: usize): void { if (weights) sumsOf(TABLE, true, i, to); else sumsOf(TABLE, false, i, to); }
 @noinline function sumsOfUniform(i: v128, to: usize): void { if (weights) sumsOf(UNIFORM, true, i, to); else sumsOf(UNIFORM, false, i, to); }
 @noinline function sumsOfE2M1(i: v128, to: usize): void { if (weights) sumsOf(E2M1, true, i, to); else sumsOf(E2M1, false, i, to); }
 
@@ -96,7 +94,7 @@ export function explore(at: usize): void {
   const sums = workspace() + SUMS;
   if (kind === UNIFORM) sumsOfUniform(inverses, sums);
   else if (kind === E2M1) sumsOfE2M1(inverses, sums);
-  else sumsOfAny(inverses, sums);
+  else sumsByTable(inverses, sums);
   const p = f32x4.mul(v128.load(sums), f32x4.splat(unit));
   const q = v128.load(sums, 16);
   const up = f32x4.mul(u, p);

@@ -1,10 +1,12 @@
 // The levels that are nearest to values over a scale: of any grid by comparing with all
 // thresholds; of even grids and of E2M1 by rounding, which needs no table.
 
-// What levels are: any, whole numbers one after the other, or those of E2M1.
+// What levels are: whole numbers one after the other, those of E2M1, or others that
+// scale_tables.ts knows. And what compares with all thresholds, whatever they are.
 export const ANY: i32 = 0;
 export const UNIFORM: i32 = 1;
 export const E2M1: i32 = 2;
+export const TABLE: i32 = 3;
 
 // Which bytes of a vector of ranks are those that every byte of a lane goes by.
 const SPREAD: usize = memory.data<u8>([0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12], 16);

@@ -6,8 +6,10 @@ import {
   scaleAt, setJob, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, takeScale, turnTo, values, visit, visitStarts, weights,
 } from "./scale_corner";
 import {
-  bestOf, costBeyond, explore, heightAt, LIST, MIDPOINTS, open, pointAt, scoreAt, setGroup, setHeight, setLevels, setPoint, setUnit,
+  bestOf, costBeyond, explore, heightAt, LIST, open, pointAt, scoreAt, setGroup, setHeight, setLevels, setPoint, setUnit,
 } from "./scale_explore";
+import { TABLE } from "./scale_levels";
+import { setTables } from "./scale_tables";
 
 // ---- the hull ----
 
@@ -325,14 +327,9 @@ function fieldOf(scale: f64): f32 {
 }
 
 export function prepare(): void {
-  setLevels(
-    load<i32>(job, Job.KIND), f32(-load<f64>(job, Job.LOW)), f32(load<f64>(job, Job.HIGH)), job + Job.PLANES,
-  );
-  const down = usize(load<u32>(job, Job.DOWN));
-  for (let k: usize = 0; k < 15; k++) {
-    const threshold = f32(load<f64>(job + (k << 3), Job.THRESHOLDS));
-    v128.store(workspace() + (k << 4), f32x4.splat(k < down ? -threshold : threshold), MIDPOINTS);
-  }
+  const kind = load<i32>(job, Job.KIND);
+  setLevels(kind, f32(-load<f64>(job, Job.LOW)), f32(load<f64>(job, Job.HIGH)));
+  if (kind === TABLE) setTables(job + Job.THRESHOLDS, job + Job.PLANES, load<u32>(job, Job.DOWN), load<f64>(job, Job.LAST));
 }
 
 // A magnitude whose scale every type holds: beyond it, the scheme may have to refuse a value.
