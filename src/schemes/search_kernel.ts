@@ -153,8 +153,17 @@ function isSpread({ up, down }: Ladders): boolean {
   });
 }
 
-/** Whether the kernel has the sums of a grid exactly: its levels are float32, and zeros that fill up a vector add whole numbers. */
+const known = new WeakMap<Ladders, boolean>();
+
+/** Whether the kernel can do a grid. */
 function isKnown(ladders: Ladders): boolean {
+  let is = known.get(ladders);
+  if (is === undefined) known.set(ladders, is = hasExactSums(ladders));
+  return is;
+}
+
+/** Whether the kernel has the sums of a grid exactly: its levels are float32, and zeros that fill up a vector add whole numbers. */
+function hasExactSums(ladders: Ladders): boolean {
   const { up, down } = ladders, levels = [...up.levels, ...down.levels];
   return levels.every((level) => fround(level) === level) &&
     (kindOf(ladders) !== 3 || isSpread(ladders)) &&

@@ -240,11 +240,29 @@ function nearestOfType(scale: f64): f64 {
 
 @inline export function listed(index: i32): f64 { return load<f64>(job + (usize(index) << 3), Job.SCALES); }
 
+// Halfway to the next one.
+@inline function betweenListed(index: i32): f64 { return (listed(index) + listed(index + 1)) / 2; }
+
+// Where scales double every few numbers, about the bits of a float32 tell which is near.
+function guessListed(scale: f64, most: i32): i32 {
+  const octave = load<i32>(job, Job.HALVING);
+  if (!octave || !isInFloats(scale)) return -1;
+  const below = reinterpret<i32>(f32(listed(most))) - reinterpret<i32>(f32(scale));
+  return max(0, min(most, most - ((below >> 15) * octave >> 8)));
+}
+
 export function nearestListed(scale: f64): i32 {
-  let low = 0, high = load<i32>(job, Job.COUNT) - 1;
+  const most = load<i32>(job, Job.COUNT) - 1, guess = guessListed(scale, most);
+  if (guess >= 0) {
+    let i = guess;
+    while (i < most && scale >= betweenListed(i)) i++;
+    while (i > 0 && scale < betweenListed(i - 1)) i--;
+    return i;
+  }
+  let low = 0, high = most;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (scale >= (listed(middle) + listed(middle + 1)) / 2) low = middle + 1;
+    if (scale >= betweenListed(middle)) low = middle + 1;
     else high = middle;
   }
   return low;

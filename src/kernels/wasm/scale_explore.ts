@@ -9,11 +9,11 @@
 // so that float32 is off by little more than its roundings.
 
 import { magnitudeBits, pin, workspace, zero } from "./common";
+import { full, Job, job } from "./scale_corner";
 import { clamped, E2M1, roundedBy, sizeOf, TABLE, UNIFORM } from "./scale_levels";
 import { levelsNear } from "./scale_tables";
 
-// In the workspace, behind what scale_search.ts has there:
-export const LIST: usize = 6912; //      f32[320] scores of the scales of a list, by their numbers
+// In the workspace, behind what scale_search.ts has there, before what scale_lists.ts has:
 const POINTS: usize = 6400; //  f32[40] u of points, in ascending order
 const HEIGHTS: usize = 6560; // f32[40] their G
 const SCORES: usize = 6720; //  f32[40] their P² / Q
@@ -88,17 +88,22 @@ export function setUnit(inverse: f32): void {
 @noinline function sumsOfUniform(i: v128, to: usize): void { if (weights) sumsOf(UNIFORM, true, i, to); else sumsOf(UNIFORM, false, i, to); }
 @noinline function sumsOfE2M1(i: v128, to: usize): void { if (weights) sumsOf(E2M1, true, i, to); else sumsOf(E2M1, false, i, to); }
 
-// Explores four points from number `at` on.
-export function explore(at: usize): void {
-  const point = workspace() + (at << 2), u = v128.load(point, POINTS), inverses = f32x4.mul(u, f32x4.splat(unit));
-  const sums = workspace() + SUMS;
+// G at four points; leaves P and Q there.
+export function heightsAt(u: v128): v128 {
+  const inverses = f32x4.mul(u, f32x4.splat(unit)), sums = workspace() + SUMS;
   if (kind === UNIFORM) sumsOfUniform(inverses, sums);
   else if (kind === E2M1) sumsOfE2M1(inverses, sums);
   else sumsByTable(inverses, sums);
-  const p = f32x4.mul(v128.load(sums), f32x4.splat(unit));
-  const q = v128.load(sums, 16);
-  const up = f32x4.mul(u, p);
-  v128.store(point, f32x4.sub(f32x4.add(up, up), q), HEIGHTS);
+  const p = f32x4.mul(v128.load(sums), f32x4.splat(unit)), up = f32x4.mul(u, p);
+  v128.store(sums, p);
+  return f32x4.sub(f32x4.add(up, up), v128.load(sums, 16));
+}
+
+// Explores four points from number `at` on.
+export function explore(at: usize): void {
+  const point = workspace() + (at << 2);
+  v128.store(point, heightsAt(v128.load(point, POINTS)), HEIGHTS);
+  const p = v128.load(workspace(), SUMS), q = v128.load(workspace(), SUMS + 16);
   v128.store(point, v128.and(f32x4.gt(p, f32x4.splat(0)), f32x4.div(f32x4.mul(p, p), q)), SCORES);
 }
 
@@ -142,6 +147,11 @@ export function open(at: usize, cells: i32, least: f32): i32 {
   return bits & ((1 << cells) - 1);
 }
 
+// Σ w·x², in units.
+export function energyOf(): f32 {
+  return costBeyond(0);
+}
+
 // What values beyond a level cost for sure; with 0 the energy. In the same units.
 export function costBeyond(level: f32): f32 {
   const k = magnitudeBits(), edge = f32x4.splat(level / abs(unit)), zero = f32x4.splat(0);
@@ -157,4 +167,14 @@ export function costBeyond(level: f32): f32 {
   }
   const half = f32x4.add(sum, v128.shuffle<i32>(sum, sum, 2, 3, 0, 1));
   return f32x4.extract_lane(half, 0) + f32x4.extract_lane(half, 1);
+}
+
+// What part of a score roundings to float32 and of the stored scale may come to; all
+// of it where float32 does not hold what comes up.
+export function partLost(): f32 {
+  const half = load<u32>(job, Job.DTYPE) === 1, low: f64 = half ? 1e-6 : 1e-15, high: f64 = half ? 1e3 : 1e15;
+  if (!(full > low && full < high)) return 1;
+  // Near the smallest numbers of float16 a step is a larger part of the scale.
+  const step = half ? f32(1 / f64(1 << 24) / full) : 0;
+  return load<f32>(job, Job.LOSS) + step * step + f32(count + 64) / <f32>8388608;
 }

@@ -2,13 +2,14 @@
 
 import { workspace } from "./common";
 import {
-  all, begin, bestScale, bestScore, corner, count, ENDS, forget, full, Job, job, listed, measure, nearestListed, none, pAt, POINT_BYTES, qAt,
-  scaleAt, setJob, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, takeScale, turnTo, values, visit, visitStarts, weights,
+  all, begin, bestScale, bestScore, corner, count, ENDS, forget, full, Job, job, measure, nearestListed, none, pAt, POINT_BYTES, qAt,
+  scaleAt, setJob, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, turnTo, values, visit, visitStarts, weights,
 } from "./scale_corner";
 import {
-  bestOf, costBeyond, explore, heightAt, LIST, open, pointAt, scoreAt, setGroup, setHeight, setLevels, setPoint, setUnit,
+  bestOf, costBeyond, energyOf, explore, heightAt, open, partLost, pointAt, scoreAt, setGroup, setHeight, setLevels, setPoint, setUnit,
 } from "./scale_explore";
 import { TABLE } from "./scale_levels";
+import { searchList } from "./scale_lists";
 import { setTables } from "./scale_tables";
 
 // ---- the hull ----
@@ -63,42 +64,6 @@ function climb(end: usize): void {
   }
 }
 
-// ---- lists ----
-
-function clippingCost(scale: f64): f64 {
-  const edge = load<f64>(job, Job.REACH) * scale;
-  let cost: f64 = 0;
-  for (let i: usize = 0; i < count; i++) {
-    const beyond = abs(f64(load<f32>(values + (i << 2)))) - edge;
-    if (beyond > 0) cost += beyond * beyond * (weights ? f64(load<f32>(weights + (i << 2))) : 1);
-  }
-  return cost;
-}
-
-function scan(): void {
-  const energy = clippingCost(0);
-  corner(none);
-  take();
-  let i = load<i32>(job, Job.COUNT) - 1;
-  while (i > 0 && !(listed(i) < none)) i--;
-  for (; i >= 0; i--) {
-    const scale = listed(i);
-    if (energy - clippingCost(scale) < bestScore * SLACK) return;
-    corner(scale);
-    takeScale(scale);
-  }
-}
-
-const LEAST_START: f64 = 0.7, MOST_START: f64 = 2;
-
-function scanWindow(): void {
-  const end = nearestListed(LEAST_START * full);
-  for (let i = nearestListed(MOST_START * full); i >= end; i--) {
-    corner(listed(i));
-    takeScale(listed(i));
-  }
-}
-
 // ---- exploring ----
 
 // Points to begin with on either side, and where finer ones go.
@@ -115,14 +80,6 @@ let energy: f32 = 0;
 let least: f32 = 0;
 // The part of it that roundings to float32 and of the stored scale do not reach.
 let surely: f32 = 0;
-
-// Whether float32 holds all that comes up. Near the smallest numbers of float16 a step is a larger part of the scale.
-function isTame(): bool {
-  const half = load<u32>(job, Job.DTYPE) === 1, low: f64 = half ? 1e-6 : 1e-15, high: f64 = half ? 1e3 : 1e15;
-  const step = half ? f32(1 / f64(1 << 24) / full) : 0;
-  surely = min(surely, 1 - step * step - f32(i32(count) + 32) / <f32>8388608);
-  return full > low && full < high;
-}
 
 function exploreSide(at: usize): void {
   setUnit(f32(sign / base));
@@ -196,14 +153,17 @@ export function setFloor(score: f64): void { floor = score; }
 function searchByExploring(): bool {
   const sides: usize = load<u32>(job, Job.SIGNED) ? 2 : 1;
   least = 0;
+  surely = 1;
   for (let side: usize = 0; side < sides; side++) {
     turnTo(side ? -1 : 1);
-    if (!(none > 0) || !isTame()) return false;
+    if (!(none > 0)) return false;
+    surely = min(surely, 1 - partLost());
+    if (!(surely > 0)) return false;
     if (!side) base = full;
     exploreSide(BEGIN * side);
   }
   least = max(least, f32(floor / (base * base)));
-  energy = costBeyond(0);
+  energy = energyOf();
   // Where most is lost whatever the scale, sums cancel.
   if (!(least > <f32>1e-20 && least < <f32>1e30 && least > <f32>0.5 * energy)) return false;
   for (let side: usize = 0; side < sides; side++) {
@@ -213,98 +173,20 @@ function searchByExploring(): bool {
   return true;
 }
 
-// ---- exploring lists ----
-
-// Explores the scale with a number in the list and the three below it.
-function exploreListed(i: i32): void {
-  for (let k = 0; k < 4; k++) setPoint(k, f32(base / listed(max(i - k, 0))));
-  explore(0);
-  for (let k = 0; k < 4 && k <= i; k++) store<f32>(listScore(i - k), heightAt(k) / (pointAt(k) * pointAt(k)));
-}
-
-@inline function listScore(i: i32): usize { return workspace() + LIST + (usize(i) << 2); }
-
-// The number below those that were explored.
-let explored: i32 = 0;
-
-// Explores from one number of the list down to another, or to where too much lies
-// beyond the last level; scores those that may be the best. False where float32 does
-// not do.
-function scoreListed(top: i32, end: i32): bool {
-  const reach = f32(load<f64>(job, Job.REACH));
-  base = full;
-  if (!isTame()) return false;
-  setUnit(f32(1 / base));
-  energy = costBeyond(0);
-  least = 0;
-  let i = top;
-  for (; i >= end; i -= 4) {
-    if (energy - costBeyond(reach * f32(listed(i) / base)) < least * surely) break;
-    exploreListed(i);
-    for (let k = i; k > i - 4 && k >= end; k--) least = max(least, load<f32>(listScore(k)));
-  }
-  if (!(least > <f32>1e-20 && least < <f32>1e30 && least > <f32>0.5 * energy)) return false;
-  explored = max(i, end - 1);
-  for (let k = top; k > explored; k--) {
-    if (load<f32>(listScore(k)) < least * surely) continue;
-    corner(listed(k));
-    takeScale(listed(k));
-  }
-  return true;
-}
-
-// In units of the scale that puts the largest value on the last level of E2M1: from
-// here on half of a scale, where it is listed, does as well: all levels up to that
-// value, doubled, are levels, too.
-const WIDEST: f64 = 2.4;
-
-// The same as scan(). Scales beyond the widest may be as good as their halves, but
-// not better.
-function scanByExploring(): bool {
-  const halving = load<i32>(job, Job.HALVING), most = load<i32>(job, Job.COUNT) - 1;
-  let top = nearestListed(WIDEST * full);
-  if (listed(top) > WIDEST * full) top--;
-  top = max(top, load<i32>(job, Job.HALVED));
-  if (!halving || !scoreListed(top, 0)) return false;
-  for (let i = top; i > max(top - halving, explored); i--) {
-    for (let k = i; k <= most && load<f32>(listScore(k)) >= least * surely; ) {
-      if (k > top) {
-        corner(listed(k));
-        takeScale(listed(k));
-      }
-      k += halving;
-      if (k <= most) exploreListed(k);
-    }
-  }
-  return true;
-}
-
-function windowByExploring(): bool {
-  return scoreListed(nearestListed(MOST_START * full), nearestListed(LEAST_START * full));
-}
-
 // ---- groups ----
 
 function searchOneSign(side: f64): void {
   turnTo(side);
   if (!(none > 0)) return;
-  const optimal = load<u32>(job, Job.OPTIMAL);
-  if (load<u32>(job, Job.LISTED)) {
-    if (optimal ? scanByExploring() : windowByExploring()) return;
-    forget();
-    if (optimal) scan();
-    else scanWindow();
-    return;
-  }
+  if (load<u32>(job, Job.LISTED)) return searchList();
   const end = visitStarts();
-  if (optimal) climb(end);
+  if (load<u32>(job, Job.OPTIMAL)) climb(end);
 }
 
 export function searchGroup(): void {
   forget();
   measure();
   setGroup(values, weights, workspace() + TAIL, i32(count));
-  surely = 1 - load<f32>(job, Job.LOSS);
   if (load<u32>(job, Job.OPTIMAL) && !load<u32>(job, Job.LISTED)) {
     if (searchByExploring()) return;
     forget();
