@@ -10,14 +10,14 @@
 
 import { magnitudeBits, pin, workspace, zero } from "./common";
 import { full, Job, job } from "./scale_corner";
-import { clamped, E2M1, roundedBy, sizeOf, TABLE, UNIFORM } from "./scale_levels";
+import { clamped, E2M1, isUnsure, roundedBy, sizeOf, TABLE, UNIFORM } from "./scale_levels";
 import { levelsNear } from "./scale_tables";
 
 // In the workspace, behind what scale_search.ts has there, before what scale_lists.ts has:
-const POINTS: usize = 6400; //  f32[40] u of points, in ascending order
-const HEIGHTS: usize = 6560; // f32[40] their G
-const SCORES: usize = 6720; //  f32[40] their P² / Q
-const SUMS: usize = 6880; //    f32x4[2] P and Q at four scales
+const POINTS: usize = 6384; //  f32[40] u of points, in ascending order
+const HEIGHTS: usize = 6544; // f32[40] their G
+const SCORES: usize = 6704; //  f32[40] their P² / Q
+const SUMS: usize = 6864; //    f32x4[3] P and Q at four scales, and whether levels are unsure
 
 // The group: values and their weights or 0, the last few with zeros behind them; the levels.
 let values: usize = 0, weights: usize = 0, tail: usize = 0, count: i32 = 0, kind: i32 = 0;
@@ -52,21 +52,30 @@ export function setUnit(inverse: f32): void {
   return roundedBy(style, m, sizeOf(style, m, low));
 }
 
+@inline function isUnsureAt(style: i32, level: v128, x: v128, inverses: v128, low: v128, high: v128, k: v128): v128 {
+  const m = clamped(style, f32x4.mul(x, inverses), low, high, k);
+  return isUnsure(style, m, level, sizeOf(style, m, low), k);
+}
+
 @inline function valueAt(style: i32, at: usize, k: v128): v128 {
   const x = v128.load32_splat(at);
   return style === E2M1 ? v128.and(x, k) : x;
 }
 
 // P and Q at four scales, one in each lane: values, by magnitude for E2M1, one after the other.
-@inline function sumsOf(style: i32, weighed: bool, scales: v128, sums: usize): void {
+@inline function sumsOf(style: i32, weighed: bool, checked: bool, scales: v128, sums: usize): void {
   const low = pin(style === E2M1 ? 1 : lowest), high = pin(highest), k = magnitudeBits();
   const inverses = style === TABLE ? v128.and(scales, k) : scales;
-  let p = zero(), q = p, p1 = p, q1 = p;
+  let p = zero(), q = p, p1 = p, q1 = p, unsure = p;
   let at = values;
   const w = weights - values, end = at + (usize(count) << 2);
   for (; at + 4 < end; at += 8) {
     const x = valueAt(style, at, k), y = valueAt(style, at + 4, k);
     const l = rounded(style, at, x, inverses, low, high, k), m = rounded(style, at + 4, y, inverses, low, high, k);
+    if (checked) {
+      unsure = v128.or(unsure, isUnsureAt(style, l, x, inverses, low, high, k));
+      unsure = v128.or(unsure, isUnsureAt(style, m, y, inverses, low, high, k));
+    }
     const lw = weighed ? f32x4.mul(v128.load32_splat(at + w), l) : l;
     const mw = weighed ? f32x4.mul(v128.load32_splat(at + w, 4), m) : m;
     p = f32x4.add(p, f32x4.mul(x, lw));
@@ -76,17 +85,36 @@ export function setUnit(inverse: f32): void {
   }
   if (at < end) {
     const x = valueAt(style, at, k), l = rounded(style, at, x, inverses, low, high, k);
+    if (checked) unsure = v128.or(unsure, isUnsureAt(style, l, x, inverses, low, high, k));
     const lw = weighed ? f32x4.mul(v128.load32_splat(at + w), l) : l;
     p = f32x4.add(p, f32x4.mul(x, lw));
     q = f32x4.add(q, f32x4.mul(l, lw));
   }
+  if (checked) v128.store(sums, unsure, 32);
   v128.store(sums, f32x4.add(p, p1));
   v128.store(sums, f32x4.add(q, q1), 16);
 }
 
-@noinline function sumsByTable(i: v128, to: usize): void { if (weights) sumsOf(TABLE, true, i, to); else sumsOf(TABLE, false, i, to); }
-@noinline function sumsOfUniform(i: v128, to: usize): void { if (weights) sumsOf(UNIFORM, true, i, to); else sumsOf(UNIFORM, false, i, to); }
-@noinline function sumsOfE2M1(i: v128, to: usize): void { if (weights) sumsOf(E2M1, true, i, to); else sumsOf(E2M1, false, i, to); }
+@noinline function sumsByTable(i: v128, to: usize): void { if (weights) sumsOf(TABLE, true, false, i, to); else sumsOf(TABLE, false, false, i, to); }
+@noinline function sumsOfUniform(i: v128, to: usize): void { if (weights) sumsOf(UNIFORM, true, false, i, to); else sumsOf(UNIFORM, false, false, i, to); }
+@noinline function sumsOfE2M1(i: v128, to: usize): void { if (weights) sumsOf(E2M1, true, false, i, to); else sumsOf(E2M1, false, false, i, to); }
+
+// The same, saying which scales float32 cannot tell the levels of.
+@noinline function checkedSumsOfUniform(i: v128, to: usize): void { if (weights) sumsOf(UNIFORM, true, true, i, to); else sumsOf(UNIFORM, false, true, i, to); }
+@noinline function checkedSumsOfE2M1(i: v128, to: usize): void { if (weights) sumsOf(E2M1, true, true, i, to); else sumsOf(E2M1, false, true, i, to); }
+
+// Scores at four points of a grid that needs no table; infinite where float32 cannot tell.
+export function scoresAt(u: v128): v128 {
+  const inverses = f32x4.mul(u, f32x4.splat(unit)), sums = workspace() + SUMS;
+  if (kind === UNIFORM) checkedSumsOfUniform(inverses, sums);
+  else checkedSumsOfE2M1(inverses, sums);
+  const found = scores(f32x4.mul(v128.load(sums), f32x4.splat(unit)), v128.load(sums, 16));
+  return v128.bitselect(f32x4.splat(Infinity), found, v128.load(sums, 32));
+}
+
+@inline function scores(p: v128, q: v128): v128 {
+  return v128.and(f32x4.gt(p, zero()), f32x4.div(f32x4.mul(p, p), q));
+}
 
 // G at four points; leaves P and Q there.
 export function heightsAt(u: v128): v128 {
@@ -103,8 +131,7 @@ export function heightsAt(u: v128): v128 {
 export function explore(at: usize): void {
   const point = workspace() + (at << 2);
   v128.store(point, heightsAt(v128.load(point, POINTS)), HEIGHTS);
-  const p = v128.load(workspace(), SUMS), q = v128.load(workspace(), SUMS + 16);
-  v128.store(point, v128.and(f32x4.gt(p, f32x4.splat(0)), f32x4.div(f32x4.mul(p, p), q)), SCORES);
+  v128.store(point, scores(v128.load(workspace(), SUMS), v128.load(workspace(), SUMS + 16)), SCORES);
 }
 
 @inline export function scoreAt(at: usize): f32 { return load<f32>(workspace() + (at << 2), SCORES); }

@@ -6,7 +6,7 @@ import {
   scaleAt, setJob, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, turnTo, values, visit, visitStarts, weights,
 } from "./scale_corner";
 import {
-  bestOf, costBeyond, energyOf, explore, heightAt, open, partLost, pointAt, scoreAt, setGroup, setHeight, setLevels, setPoint, setUnit,
+  bestOf, costBeyond, energyOf, explore, heightAt, largestLane, open, partLost, pointAt, scoreAt, scoresAt, setGroup, setHeight, setLevels, setPoint, setUnit,
 } from "./scale_explore";
 import { TABLE } from "./scale_levels";
 import { searchList } from "./scale_lists";
@@ -173,6 +173,60 @@ function searchByExploring(): bool {
   return true;
 }
 
+// ---- a few scales ----
+
+const STARTS: usize = 9;
+
+@inline function startAt(i: usize): f64 { return i < STARTS ? load<f64>(job + (i << 3), Job.STARTS) * full : all; }
+
+// Lanes of scores beside points.
+const STARTS_OF_SIDE: usize = 12;
+
+// Scores the starting scales and that at which all levels are the last, in float32.
+function scoreStarts(to: usize): v128 {
+  setUnit(f32(sign / base));
+  const own = f32(base / full);
+  for (let i: usize = 0; i < STARTS; i++) store<f32>(to + (i << 2), own / f32(load<f64>(job + (i << 3), Job.STARTS)));
+  // A little less, so that no value is next to its threshold.
+  for (let i = STARTS; i < STARTS_OF_SIDE; i++) store<f32>(to + (i << 2), f32(base / all) * <f32>1.01);
+  let most = f32x4.splat(0);
+  for (let i: usize = 0; i < STARTS_OF_SIDE; i += 4) {
+    const found = scoresAt(v128.load(to + (i << 2)));
+    v128.store(to + (i << 2), found);
+    most = f32x4.pmax(most, v128.andnot(found, f32x4.eq(found, f32x4.splat(Infinity))));
+  }
+  return most;
+}
+
+// The same as visitStarts() for both signs, scored to the bit where that may be the
+// best; false where float32 does not do.
+function startByExploring(): bool {
+  const sides: usize = load<u32>(job, Job.SIGNED) ? 2 : 1, room = workspace() + ENDS;
+  let most = f32x4.splat(0);
+  surely = 1;
+  for (let side: usize = 0; side < sides; side++) {
+    turnTo(side ? -1 : 1);
+    if (!(none > 0)) return false;
+    surely = min(surely, 1 - partLost());
+    if (!(surely > 0)) return false;
+    if (!side) base = full;
+    most = f32x4.pmax(most, scoreStarts(room + side * 4 * STARTS_OF_SIDE));
+  }
+  least = largestLane(most);
+  if (!(least > <f32>1e-20 && least < <f32>1e30 && least > <f32>0.5 * energyOf())) return false;
+  for (let side: usize = 0; side < sides; side++) {
+    turnTo(side ? -1 : 1);
+    for (let i: usize = 0; i <= STARTS; i++) {
+      if (load<f32>(room + ((i + side * STARTS_OF_SIDE) << 2)) < least * surely) continue;
+      const scale = startAt(i);
+      if (i < STARTS && !(scale > all && scale < none)) continue;
+      corner(scale);
+      take();
+    }
+  }
+  return true;
+}
+
 // ---- groups ----
 
 function searchOneSign(side: f64): void {
@@ -187,8 +241,8 @@ export function searchGroup(): void {
   forget();
   measure();
   setGroup(values, weights, workspace() + TAIL, i32(count));
-  if (load<u32>(job, Job.OPTIMAL) && !load<u32>(job, Job.LISTED)) {
-    if (searchByExploring()) return;
+  if (!load<u32>(job, Job.LISTED)) {
+    if (load<u32>(job, Job.OPTIMAL) ? searchByExploring() : load<i32>(job, Job.KIND) !== TABLE && startByExploring()) return;
     forget();
   }
   searchOneSign(1);
