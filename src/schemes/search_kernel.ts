@@ -7,9 +7,8 @@
 import { callScaleKernel } from "../kernels/arena.ts";
 import { sharedInstance } from "../kernels/room.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
-import { areasOf, type Span, type Tile } from "../words/tile.ts";
+import type { Span, Tile } from "../words/tile.ts";
 import type { ScaleSearch } from "../words/search.ts";
-import { type AffineEffort, MOST_VALUES } from "./affine_explore.ts";
 import type { Ladder, Ladders } from "./ladder.ts";
 import { STARTS } from "./scale_search.ts";
 import type { StoredScales } from "./stored_scale.ts";
@@ -159,7 +158,8 @@ function isKnownJob({ ladders, stored }: SearchJob): boolean {
  */
 export type Outcome = "done" | "left" | "unable";
 
-const OUTCOMES: readonly Outcome[] = ["done", "left", "unable"];
+/** By what kernels return. */
+export const OUTCOMES: readonly Outcome[] = ["done", "left", "unable"];
 
 /** Values of a tile and their weights; all the same where absent. */
 export interface SearchedTile {
@@ -239,35 +239,4 @@ export function searchZeros(
 ): Outcome {
   const roles = ["scale", "zero"];
   return call("search_zeros", searched, roles, jobs, [least, reach]);
-}
-
-/**
- * Explores all groups of a tile for a scale and a bias: the places of
- * affine_explore.ts.
- *
- * @param searched The tile.
- * @param effort How much is looked at.
- * @returns Factor and shift of every group; undefined where the kernel cannot.
- */
-export function exploreTile(
-  { values, weights, tile, span }: SearchedTile,
-  { starts, lanes, rounds }: AffineEffort,
-): Int16Array | undefined {
-  if (span.rows > 1 || span.columns > MOST_VALUES) return undefined;
-  if (!sharedInstance(values)) return undefined;
-  const areas = tile.rows * areasOf(tile, span).columns;
-  const count = starts.length / 2;
-  const memory = tile.memory(areas + count), { byteOffset } = memory;
-  const instance = sharedInstance(values, weights ?? values, memory);
-  const groups = groupsOf(tile, span);
-  if (!instance || !groups) return undefined;
-  const pairs = new Int16Array(memory.buffer, byteOffset, 2 * memory.length);
-  pairs.set(starts, 2 * areas);
-  const result = callScaleKernel(instance, "explore_affine", [
-    ...groups,
-    ...[values, weights ?? values].map(({ byteOffset }) => byteOffset),
-    ...[byteOffset, byteOffset + 4 * areas, weights ? 1 : 0],
-    ...[count, lanes, rounds],
-  ]);
-  return result === undefined ? undefined : pairs;
 }

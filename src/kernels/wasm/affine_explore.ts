@@ -13,6 +13,9 @@ let values: usize = 0, weights: usize = 0, count: i32 = 0, isWeighed: bool = fal
 // Sums of weights and of values by their weights.
 let one: i32 = 0, sum: i32 = 0;
 
+// The smallest value that counts, and what a step is.
+let lowest: f64 = 0, width: f64 = 0;
+
 // False where all values that count are the same.
 function takeSteps(): bool {
   let low: f64 = Infinity, high: f64 = -Infinity, most: f64 = 0;
@@ -27,7 +30,9 @@ function takeSteps(): bool {
     if (x > high) high = x;
   }
   if (!(high > low)) return false;
-  const inverse = STEP / ((high - low) / 15), ofMost = WEIGHT / most;
+  lowest = low;
+  width = (high - low) / 15;
+  const inverse = STEP / width, ofMost = WEIGHT / most;
   one = sum = 0;
   for (let i = 0; i < count; i++) {
     const step = floor((f64(load<f32>(values + (i << 2))) - low) * inverse + 0.5);
@@ -91,12 +96,34 @@ function setPlace(place: usize, gain: f64): void {
   store<i32>(place, i32(min(max(floor((shift + 0.5) * SHIFT + 0.5), -16384), 16383)), 12);
 }
 
-// Factor and shift of the best place, in the lower and the upper half; 0 where there is none.
-function exploreGroup(starts: usize, end: usize, lanes: i32, rounds: i32): i32 {
-  if (!takeSteps()) return 0;
-  const first = workspace() + PLACES, last = first + (usize(lanes) << 4);
+// What is looked at: starts, i16 each of factor and shift; how many lanes and rounds.
+let starts: usize = 0, startsEnd: usize = 0, lanes: usize = 0, rounds: i32 = 0;
+
+export function setEffort(from: usize, startCount: i32, laneCount: i32, roundCount: i32): void {
+  starts = from;
+  startsEnd = from + (usize(startCount) << 2);
+  lanes = usize(laneCount);
+  rounds = roundCount;
+}
+
+// The numbers that were found, as they are before they are stored.
+export let exploredScale: f64 = 0, exploredBias: f64 = 0;
+
+function setNumbers(factor: i32, shift: i32): void {
+  exploredScale = width * FACTOR / f64(factor);
+  const middle = f64(shift) / SHIFT - 0.5 + 8;
+  exploredBias = lowest + 8 * width - middle * exploredScale;
+}
+
+// Explores a group of 128 values at most; false where all values that count are the same.
+export function exploreGroup(x: usize, w: usize, n: i32): bool {
+  values = x;
+  weights = w;
+  count = n;
+  if (!takeSteps()) return false;
+  const first = workspace() + PLACES, last = first + (lanes << 4);
   memory.fill(first, 0, last - first);
-  for (let at = starts, place = first; at < end; at += 4) {
+  for (let at = starts, place = first; at < startsEnd; at += 4) {
     const gain = gainAt(load<i16>(at), load<i16>(at, 2));
     if (gain > load<f64>(place)) setPlace(place, gain);
     place += 16;
@@ -111,26 +138,8 @@ function exploreGroup(starts: usize, end: usize, lanes: i32, rounds: i32): i32 {
     }
     if (load<f64>(place) > load<f64>(best)) best = place;
   }
-  return load<i32>(best, 8) & 0xffff | load<i32>(best, 12) << 16;
-}
-
-// Factors and shifts of every group, i16 each, one group after the other; starts lie
-// in the same way. See tile.ts for the first operands.
-export function explore_affine(
-  rows: i32, columns: i32, first: i32, group: i32, _stride: i32,
-  src: usize, importance: usize, places: usize, starts: usize, weighed: i32, startCount: i32, lanes: i32, rounds: i32,
-): i32 {
-  const end = starts + (usize(startCount) << 2);
-  for (; rows > 0; rows--) {
-    for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
-      count = min(size, rest);
-      values = src;
-      weights = weighed ? importance : 0;
-      store<i32>(places, exploreGroup(starts, end, lanes, rounds));
-      places += 4;
-      src += usize(count) << 2;
-      importance += usize(count) << 2;
-    }
-  }
-  return 0;
+  const factor = load<i32>(best, 8);
+  if (factor === 0) return false;
+  setNumbers(factor, load<i32>(best, 12));
+  return true;
 }

@@ -2,8 +2,9 @@
 
 import { workspaceEnd } from "./common";
 
-export { explore_affine } from "./affine_explore";
+export { fit_affine } from "./affine_fit";
 export { search_scales } from "./scale_search";
+export { search_pairs } from "./super_pairs";
 export { search_zeros } from "./zero_search";
 
 export function scratch_start(): usize { return workspaceEnd(); }
