@@ -10,6 +10,7 @@ import type { ComputeDtype } from "../words/scheme.ts";
 import type { Span, Tile } from "../words/tile.ts";
 import type { ScaleSearch } from "../words/search.ts";
 import type { Ladder, Ladders } from "./ladder.ts";
+import type { MultiplesEffort, MultiplesRange } from "./multiples_explore.ts";
 import { STARTS } from "./scale_search.ts";
 import type { StoredScales } from "./stored_scale.ts";
 import { COMPUTE_DTYPES, groupsOf } from "./tiles.ts";
@@ -173,24 +174,24 @@ export interface SearchedTile {
   readonly span: Span;
 }
 
-/** Calls a kernel with records, the fields of some roles and numbers at the end; the scale's role is the first. */
+/** Calls a kernel with records and a list behind them, the fields of some roles and numbers at the end; the scale's role is the first. */
 function call(
   name: string,
   { values, weights, tile, span }: SearchedTile,
   [role, ...others]: readonly string[],
   jobs: readonly SearchJob[],
   numbers: readonly number[] = [],
+  list: readonly number[] = [],
 ): Outcome {
   if (span.rows > 1 || !sharedInstance(values, tile.codes)) return "unable";
   if (!jobs.every(isKnownJob)) return "unable";
   const records = jobs.map(recordFor), { length } = records[0];
-  const memory = tile.memory(records.length * length / 4);
-  const bytes = new Uint8Array(
-    memory.buffer,
-    memory.byteOffset,
-    records.length * length,
-  );
+  const size = records.length * length;
+  const memory = tile.memory(size / 4 + 2 * list.length);
+  const { buffer, byteOffset } = memory;
+  const bytes = new Uint8Array(buffer, byteOffset, size);
   records.forEach((record, k) => bytes.set(record, k * length));
+  new Float64Array(buffer, byteOffset + size, list.length).set(list);
   const { codes, fields } = tile;
   const arrays = [
     ...[values, weights ?? values, codes, fields[role], memory],
@@ -239,4 +240,34 @@ export function searchZeros(
 ): Outcome {
   const roles = ["scale", "zero"];
   return call("search_zeros", searched, roles, jobs, [least, reach]);
+}
+
+/** Values in a super-block at most, and groups. */
+const MOST_VALUES = 256, MOST_GROUPS = 8;
+
+/**
+ * Searches super-blocks of groups with a multiple each, in the fields `scale` and
+ * `steps`.
+ *
+ * @param searched The tile.
+ * @param job The grid: whole levels.
+ * @param range How large multiples may be, and how many values a group has.
+ * @param effort How much is looked at.
+ */
+export function searchMultiples(
+  searched: SearchedTile,
+  job: SearchJob,
+  { size, least, most }: MultiplesRange & { readonly size: number },
+  { starts, lanes, rounds, fullness, unitRounds }: MultiplesEffort,
+): Outcome {
+  const { columns } = searched.span;
+  if (columns > MOST_VALUES || columns > size * MOST_GROUPS || size % 16 > 0) {
+    return "unable";
+  }
+  const numbers = [
+    ...[size, least, most, starts.length, lanes, rounds],
+    ...[fullness.length, unitRounds],
+  ];
+  const list = [...starts, ...fullness], roles = ["scale", "steps"];
+  return call("search_multiples", searched, roles, [job], numbers, list);
 }

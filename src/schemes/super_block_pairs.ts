@@ -18,7 +18,11 @@ import { searchPairs } from "./affine_kernel.ts";
 import type { Group } from "./ladder.ts";
 import type { Outcome } from "./search_kernel.ts";
 import type { SearchPlan } from "./searched.ts";
-import { groupsOf, isUnit, ROUNDS, toF16 } from "./super_block.ts";
+import { isUnit, toF16 } from "./multiples_explore.ts";
+import { groupsOf } from "./super_block.ts";
+
+/** Refining the numbers of a block changes next to nothing after this many rounds. */
+const ROUNDS = 3;
 
 /** The largest multiple of six bits. */
 const SIX_BITS = 63;

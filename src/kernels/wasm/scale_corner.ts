@@ -67,6 +67,9 @@ export function begin(x: usize, w: usize, n: usize): void {
   }
 }
 
+// For corners alone, which need no extents.
+export function setSign(side: f64): void { sign = side; }
+
 export function forget(): void { bestScale = bestScore = 0; }
 
 // ---- rounding a group ----
