@@ -69,12 +69,43 @@ function call(
 export function fitTile(
   searched: SearchedTile,
   search: ScaleSearch,
-  { dtype, largest }: { dtype: ComputeDtype; largest: number },
+  stored: StoredNumbers,
 ): Outcome {
   if (searched.span.columns > MOST_VALUES) return "unable";
   const work = { searched, search, roles: ["scale", "bias"] };
-  const type = COMPUTE_DTYPES.indexOf(dtype);
-  return call("fit_affine", work, [], [type, largest]);
+  return call("fit_affine", work, [], numbersOf(stored));
+}
+
+/** How numbers are stored. */
+export interface StoredNumbers {
+  /** Their type. */
+  readonly dtype: ComputeDtype;
+  /** The largest. */
+  readonly largest: number;
+}
+
+function numbersOf({ dtype, largest }: StoredNumbers): readonly number[] {
+  return [COMPUTE_DTYPES.indexOf(dtype), largest];
+}
+
+/**
+ * Fits scale and zero point of every group, in the fields `scale` and `zero`.
+ *
+ * @param searched The tile.
+ * @param search How much is looked at.
+ * @param stored The type that both are stored in, and the largest number.
+ * @param roundZero Whether zero points are whole numbers.
+ */
+export function fitZeros(
+  searched: SearchedTile,
+  search: ScaleSearch,
+  stored: StoredNumbers,
+  roundZero: boolean,
+): Outcome {
+  if (searched.span.columns > MOST_VALUES) return "unable";
+  const work = { searched, search, roles: ["scale", "zero"] };
+  const after = [...numbersOf(stored), roundZero ? 1 : 0];
+  return call("fit_zeros", work, [], after);
 }
 
 /**

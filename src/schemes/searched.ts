@@ -22,7 +22,7 @@ import {
 } from "./scale_search.ts";
 import { affineCodes, type AffineStore, fitAffineGroup } from "./affine_fit.ts";
 import { exploreAffine } from "./affine_explore.ts";
-import { fitTile } from "./affine_kernel.ts";
+import { fitTile, type StoredNumbers } from "./affine_kernel.ts";
 import { areScattered, gathered, scatterCodes } from "./gathered.ts";
 import { UINT4 } from "./grids.ts";
 import {
@@ -345,7 +345,7 @@ export const BIAS_SEARCHES: readonly ScaleSearch[] = ["fast", "best"];
  *
  * @param store How they are stored.
  */
-export function biasPlan(store: BiasStore): SearchPlan {
+export function biasPlan(store: FloatStore): SearchPlan {
   return {
     able: BIAS_SEARCHES,
     refit(group, { tile, area, first }, search): boolean {
@@ -360,18 +360,18 @@ export function biasPlan(store: BiasStore): SearchPlan {
       return true;
     },
     refitTile: (searched, search): Outcome =>
-      store.both ? fitTile(searched, search, store.both) : "unable",
+      fitTile(searched, search, store.both),
   };
 }
 
-/** How scale and bias are stored: where that is as {@linkcode affineIn} has it, by what for both. */
-export interface BiasStore extends AffineStore {
-  /** The type and the largest number. */
-  readonly both?: { readonly dtype: ComputeDtype; readonly largest: number };
+/** Scale and bias that are stored in a type of their own. */
+export interface FloatStore extends AffineStore {
+  /** The type and the largest number of both. */
+  readonly both: StoredNumbers;
 }
 
 /** Scale and bias in a float type, no beyond the largest. */
-export function affineIn(dtype: ComputeDtype): BiasStore {
+export function affineIn(dtype: ComputeDtype): FloatStore {
   const { nearest, largest } = scalesIn(dtype, { level: 16 });
   const signed = (x: number) => x < 0 ? -nearest(-x) : nearest(x);
   return { scale: signed, bias: signed, both: { dtype, largest } };

@@ -5,23 +5,35 @@ import { c, cc, cx, error, measureGroup, momentsAt, one, storeCodes, sum } from 
 import { weighNothing } from "./scale_search";
 import { nearestOf } from "./stored";
 
-// How scale and bias are stored: the nearest numbers of a type, or, before they
+// How scale and bias are stored: the nearest numbers of a type; or, before they
 // become multiples of others, float32 scales that are not negative and biases that
-// are not positive.
-export const MULTIPLES: u32 = 3;
+// are not positive; or a bias as its zero point, −b / s, which may have to be whole.
+export const BIASES: u32 = 0;
+export const MULTIPLES: u32 = 1;
+export const ZEROS: u32 = 2;
+export const WHOLE_ZEROS: u32 = 3;
 
-let kind: u32 = 0, largest: f64 = 0;
+let rule: u32 = BIASES, dtype: u32 = 0, largest: f64 = 0;
 
-export function setStore(how: u32, most: f64): void {
-  kind = how;
+export function setStore(how: u32, type: u32, most: f64): void {
+  rule = how;
+  dtype = type;
   largest = most;
 }
 
-@inline function nearest(x: f64): f64 {
-  return x < 0 ? -nearestOf(kind, largest, -x) : nearestOf(kind, largest, x);
+@inline function nearestNumber(x: f64): f64 {
+  return x < 0 ? -nearestOf(dtype, largest, -x) : nearestOf(dtype, largest, x);
 }
-@inline function storedScale(x: f64): f64 { return kind === MULTIPLES ? max(0, f64(f32(x))) : nearest(x); }
-@inline function storedBias(x: f64): f64 { return kind === MULTIPLES ? min(0, f64(f32(x))) : nearest(x); }
+
+@inline function storedScale(x: f64): f64 { return rule === MULTIPLES ? max(0, f64(f32(x))) : nearestNumber(x); }
+
+@inline function storedBias(x: f64, scale: f64): f64 {
+  if (rule === BIASES) return nearestNumber(x);
+  if (rule === MULTIPLES) return min(0, f64(f32(x)));
+  if (scale == 0) return 0;
+  const zero = -x / scale;
+  return -nearestNumber(rule === WHOLE_ZEROS ? nearest(zero) : zero) * scale;
+}
 
 @inline function isScale(x: f64): bool { return x == x && x != 0; }
 
@@ -36,7 +48,7 @@ export function forgetFit(): void {
 
 // Fits codes and numbers of the group at hand to each other in turn.
 export function follow(exactScale: f64, exactBias: f64): void {
-  let scale = storedScale(exactScale), bias = storedBias(exactBias), before: f64 = Infinity;
+  let scale = storedScale(exactScale), bias = storedBias(exactBias, scale), before: f64 = Infinity;
   for (let round = 0; round < ROUNDS && isScale(scale); round++) {
     momentsAt(scale, bias);
     if (bestScale == 0 || error < bestError) {
@@ -49,12 +61,12 @@ export function follow(exactScale: f64, exactBias: f64): void {
     const spread = one * cc - c * c;
     if (!(spread > 0)) return;
     scale = storedScale((one * cx - c * sum) / spread);
-    bias = storedBias((sum - scale * c) / one);
+    bias = storedBias((sum - scale * c) / one, scale);
   }
 }
 
 // From the numbers that there are, and from where exploring leads.
-function fitGroup(scale: f64, bias: f64, x: usize, w: usize, n: i32): void {
+export function fitGroup(scale: f64, bias: f64, x: usize, w: usize, n: i32): void {
   measureGroup(x, w, n);
   forgetFit();
   follow(scale, bias);
@@ -66,11 +78,11 @@ function fitGroup(scale: f64, bias: f64, x: usize, w: usize, n: i32): void {
 export function fit_affine(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   src: usize, importance: usize, codes: usize, scales: usize, biases: usize, _list: usize, starts: usize,
-  weighed: i32, startCount: i32, lanes: i32, rounds: i32, dtype: u32, most: f64,
+  weighed: i32, startCount: i32, lanes: i32, rounds: i32, type: u32, most: f64,
 ): i32 {
   let result = 0;
   setEffort(starts, startCount, lanes, rounds);
-  setStore(dtype, most);
+  setStore(BIASES, type, most);
   for (; rows > 0; rows--) {
     let at: usize = 0;
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {

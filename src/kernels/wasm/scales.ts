@@ -6,6 +6,7 @@ export { fit_affine } from "./affine_fit";
 export { search_scales } from "./scale_search";
 export { search_multiples } from "./super_multiples";
 export { search_pairs } from "./super_pairs";
+export { fit_zeros } from "./zero_fit";
 export { search_zeros } from "./zero_search";
 
 export function scratch_start(): usize { return workspaceEnd(); }

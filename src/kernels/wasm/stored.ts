@@ -14,10 +14,10 @@
   return f64(reinterpret<f32>(((bits + (1 << (drop - 1)) - 1 + odd) >> drop) << drop));
 }
 
-// The nearest, of two the larger one; not beyond the largest. For positive numbers.
+// The nearest, of two the larger one; not beyond the largest. For numbers that are not negative.
 export function nearestOf(dtype: u32, most: f64, scale: f64): f64 {
   if (scale >= most) return most;
-  if (scale != scale) return scale;
+  if (!(scale > 0)) return scale;
   const near = roundedIn(dtype, scale), twin = 2 * scale - near;
   return twin > near && twin <= most && roundedIn(dtype, twin) === twin ? twin : near;
 }
@@ -30,4 +30,9 @@ export function halfOf(x: f64): f64 {
   // Halfway to the next one, which is not there.
   if (magnitude >= LARGEST_HALF + 16) return x * Infinity;
   return copysign(roundedIn(1, magnitude), x);
+}
+
+// Any number in a type.
+export function numberIn(dtype: u32, x: f64): f64 {
+  return dtype === 1 ? halfOf(x) : copysign(roundedIn(dtype, abs(x)), x);
 }

@@ -194,7 +194,7 @@ export function search_pairs(
 ): i32 {
   let result = 0;
   setEffort(starts, startCount, lanes, rounds);
-  setStore(MULTIPLES, 0);
+  setStore(MULTIPLES, 0, 0);
   size = ofGroup;
   groups = usize(group / ofGroup);
   isFast = fast != 0;
