@@ -221,7 +221,10 @@ export function searchTile(
   role: string,
   job: SearchJob,
 ): Outcome {
-  return call("search_scales", searched, [role], [job]);
+  // With E2M1, halves of scales are left out as well, which the one for lists knows nothing of.
+  const isLong = job.stored.kind === "listed" && kindOf(job.ladders) !== 2;
+  const name = isLong ? "search_listed" : "search_scales";
+  return call(name, searched, [role], [job]);
 }
 
 /**

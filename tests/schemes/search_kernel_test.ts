@@ -43,6 +43,9 @@ const FORMATS: readonly Options[] = [
   { format: "nvfp4" },
   { format: "nf4" },
   { format: "fp4" },
+  { format: "nf4", nested: true },
+  { format: "fp4", nested: true, blockSize: 32, computeDtype: "F16" },
+  { format: "openvino", mode: "cb4", groupSize: 32 },
   { format: "nvfp4_modelopt" },
   { format: "matmul_nbits" },
 ];

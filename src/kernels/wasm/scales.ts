@@ -3,6 +3,7 @@
 import { workspaceEnd } from "./common";
 
 export { fit_affine } from "./affine_fit";
+export { search_listed } from "./list_search";
 export { search_scales } from "./scale_search";
 export { search_multiples } from "./super_multiples";
 export { search_pairs } from "./super_pairs";
