@@ -3,8 +3,12 @@
 import { workspace } from "./common";
 import { TABLES_END } from "./scale_tables";
 
-export { explore_affine } from "./affine_explore";
+export { fit_affine } from "./affine_fit";
+export { search_listed } from "./list_search";
 export { search_scales } from "./scale_search";
+export { search_multiples } from "./super_multiples";
+export { search_pairs } from "./super_pairs";
+export { fit_zeros } from "./zero_fit";
 export { search_zeros } from "./zero_search";
 
 export function scratch_start(): usize { return workspace() + TABLES_END; }
