@@ -18,10 +18,10 @@ import { npyHeader } from "../files/npy.ts";
 import { partNames, planParts, type QuantizedPlan } from "../files/parts.ts";
 import { describeQuantized, QUANTIZED_KEY } from "../files/quantized.ts";
 import {
-  type MetadataText,
   planSafetensors,
   type TensorPlan,
 } from "../files/safetensors_write.ts";
+import { classesOf, withoutClasses } from "../files/tensor_classes.ts";
 import { spoolOutput } from "../files/stdio.ts";
 import { PairSink } from "../files/pair_sink.ts";
 import type { TensorFile } from "../files/tensors.ts";
@@ -295,15 +295,18 @@ export function metadataOf(
  *
  * @param tensors What it shall hold.
  * @param metadata Its `__metadata__`, to which what is quantized is added.
+ * @param classes What else is said of the tensors of the checkpoint.
  * @returns The plan.
  */
 export function safetensorsOutput(
   tensors: readonly OutputTensor[],
   metadata: ReadonlyMap<string, string> = new Map(),
+  classes = classesOf(tensors),
 ): OutputPlan {
   const plans = tensors.flatMap(({ quantized }) => quantized ?? []);
-  const described = new Map<string, MetadataText>(metadata);
+  const described = withoutClasses(metadata);
   described.delete(QUANTIZED_KEY);
+  for (const [name, text] of classes) described.set(name, text);
   if (plans.length > 0) {
     described.set(QUANTIZED_KEY, describeQuantized(plans));
   }

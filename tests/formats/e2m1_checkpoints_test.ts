@@ -108,6 +108,66 @@ testGolden(
   })),
 );
 
+// Scales in tiles, as the library's configs leave them.
+testGolden(mxfp4_torchao, [{
+  name: "mxfp4-tiles-bf16",
+  input: "mxfp4_torchao/input-tiles-bf16.safetensors",
+  options: { scaleRule: "rceil" },
+}]);
+
+testGolden(nvfp4_torchao, [{
+  name: "nvfp4-tiles-bf16",
+  input: "mxfp4_torchao/input-tiles-bf16.safetensors",
+}]);
+
+for (const format of [mxfp4_torchao, nvfp4_torchao] as const) {
+  const { name } = format;
+
+  Deno.test(`${name}: scales in tiles are those in rows, and are told apart by their shape`, () => {
+    for (const shape of [[300, 192], [2, 128, 64], [7, 32], [32, 128]]) {
+      const size = shape.reduce((a, b) => a * b);
+      const values = Float32Array.from(
+        { length: size },
+        (_, i) => Math.sin(i) * 2 ** (i % 37 >> 2),
+      );
+      const rows = quantize(values, { format: name, shape });
+      const tiles = quantize(values, { format: name, shape, swizzled: true });
+      assertEquals(dequantize(tiles), dequantize(rows));
+      const { recognize } = format.convention!;
+      const found = recognize(candidateOf(tiles.parts as unknown as Parts))!;
+      assertEquals(found.shape, shape);
+      assertEquals(found.options, {
+        ...(name === "nvfp4_torchao" && { perTensorScale: true }),
+        swizzled: true,
+      });
+      assertEquals(
+        repack(tiles, name, { swizzled: false }).parts._weight_scale,
+        rows.parts._weight_scale,
+      );
+    }
+  });
+
+  Deno.test(`${name}: matrices that share a tile are refused`, () => {
+    const given = { format: name, shape: [2, 64, 64], swizzled: true };
+    const values = new Float32Array(2 * 64 * 64).fill(1);
+    assertThrows(
+      () => quantize(values, given),
+      RangeError,
+      "its matrices have 64 rows, they must be a multiple of 128",
+    );
+    quantize(values, { ...given, shape: [1, 128, 64] });
+  });
+}
+
+Deno.test("nvfp4_torchao: a tensor of zeros keeps its NaN in tiles, beyond it lie zeros", () => {
+  const given = { format: "nvfp4_torchao", shape: [33, 48] } as const;
+  const zeros = new Float32Array(33 * 48);
+  const { parts } = quantize(zeros, { ...given, swizzled: true });
+  const { data } = parts._weight_scale;
+  assertEquals(data.filter((byte) => byte === 0xff).length, 33 * 3);
+  assertEquals(data.filter((byte) => byte === 0).length, data.length - 33 * 3);
+});
+
 // ---- rules at their edges ----
 
 const ofPowers = (...powers: number[]) => {
@@ -505,8 +565,9 @@ Deno.test("torchao: metadata tells the type of the values, and is refused where 
     { name: "mxfp4-floor-f32" },
   );
   const { recognize } = mxfp4_torchao.convention!;
-  assertEquals(recognize(candidate)!.options, { computeDtype: "F32" });
-  assertEquals(recognize(candidateOf(parts))!.options, {});
+  const options = { computeDtype: "F32", swizzled: false };
+  assertEquals(recognize(candidate)!.options, options);
+  assertEquals(recognize(candidateOf(parts))!.options, { swizzled: false });
   const text = candidate.metadata![name];
   const said = (from: string, to: string) => {
     assert(text.includes(from));
@@ -520,7 +581,12 @@ Deno.test("torchao: metadata tells the type of the values, and is refused where 
     [
       '"is_swizzled_scales": false',
       '"is_swizzled_scales": true',
-      "is_swizzled_scales true",
+      "make no groups of 32",
+    ],
+    [
+      '"is_swizzled_scales": false',
+      '"is_swizzled_scales": 1',
+      "is_swizzled_scales 1",
     ],
     ["{", "[", "its metadata says _type undefined"],
   ];
@@ -529,5 +595,6 @@ Deno.test("torchao: metadata tells the type of the values, and is refused where 
   }
   assertEquals(recognize(said('"float32"', '"float16"'))!.options, {
     computeDtype: "F16",
+    swizzled: false,
   });
 });
