@@ -18,6 +18,7 @@ import { npyHeader } from "../files/npy.ts";
 import { partNames, planParts, type QuantizedPlan } from "../files/parts.ts";
 import { describeQuantized, QUANTIZED_KEY } from "../files/quantized.ts";
 import {
+  type MetadataText,
   planSafetensors,
   type TensorPlan,
 } from "../files/safetensors_write.ts";
@@ -304,7 +305,7 @@ export function safetensorsOutput(
   classes = classesOf(tensors),
 ): OutputPlan {
   const plans = tensors.flatMap(({ quantized }) => quantized ?? []);
-  const described = withoutClasses(metadata);
+  const described = new Map<string, MetadataText>(withoutClasses(metadata));
   described.delete(QUANTIZED_KEY);
   for (const [name, text] of classes) described.set(name, text);
   if (plans.length > 0) {

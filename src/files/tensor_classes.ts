@@ -33,8 +33,8 @@ export interface Written {
  */
 export function withoutClasses(
   metadata: ReadonlyMap<string, string>,
-): Map<string, MetadataText> {
-  const left = new Map<string, MetadataText>(metadata);
+): Map<string, string> {
+  const left = new Map(metadata);
   const names = listedNames(metadata.get(NAMES));
   if (names === undefined) return left;
   left.delete(NAMES);
