@@ -1,6 +1,6 @@
 """Loads checkpoints with the library that they are for, and compares every weight.
 
-judge.py (torch | hqq | gptq | awq | torchao | modelopt | mlx) QUANTIZED DEQUANTIZED [QUANTIZED DEQUANTIZED ...]
+judge.py (torch | hqq | gptq | awq | autoawq | torchao | modelopt | mlx) QUANTIZED DEQUANTIZED [QUANTIZED DEQUANTIZED ...]
 
 DEQUANTIZED is a folder with the float32 values that the weights should have. Prints a
 line of JSON for each pair: which weights the library has quantized, and which of all
@@ -97,6 +97,10 @@ def gptq_weights(folder):
     for name, module in model.named_modules():
         if hasattr(module, "dequantize_weight"):
             quantized[name] = module.dequantize_weight().T.contiguous()
+        elif hasattr(module, "qweight"):
+            # AWQ: what an identity matrix is multiplied to.
+            rows = torch.eye(module.in_features, dtype=torch.float16)
+            quantized[name] = (module(rows) - (0 if module.bias is None else module.bias)).T
         elif hasattr(module, "weight"):
             plain[name] = module.weight
     # What is not quantized is rounded to float16 as it is loaded.
@@ -111,6 +115,21 @@ def load_torch(path):
     from safetensors.torch import load_file
 
     return load_file(path)
+
+
+def autoawq_weights(folder):
+    from awq.utils.packing_utils import dequantize_gemm
+
+    with open(folder + "/config.json") as file:
+        settings = json.load(file)["quantization_config"]
+    entries = load_all(folder, load_torch)
+    quantized = {}
+    for name in [n[: -len(".qweight")] for n in entries if n.endswith(".qweight")]:
+        parts = [entries[f"{name}.{part}"] for part in ("qweight", "qzeros", "scales")]
+        values = dequantize_gemm(*parts, settings["bits"], settings["group_size"])
+        quantized[name] = values.T
+    plain = {n[: -len(".weight")]: v for n, v in entries.items() if n.endswith(".weight")}
+    return quantized, plain, torch_same
 
 
 def awq_weights(folder):
@@ -258,6 +277,7 @@ WEIGHTS = {
     "hqq": hqq_weights,
     "gptq": gptq_weights,
     "awq": awq_weights,
+    "autoawq": autoawq_weights,
     "torchao": torchao_weights,
     "modelopt": modelopt_weights,
     "mlx": mlx_weights,

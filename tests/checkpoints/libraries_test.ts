@@ -35,12 +35,19 @@ const LIBRARIES: readonly {
   {
     name: "gptq",
     packages: ["gptqmodel", "transformers"],
-    formats: [["gptq"], ["gptq", "--symmetric", "false", "--version", "2"]],
+    formats: [["gptq"], ["gptq", "--symmetric", "false", "--version", "2"], [
+      "awq",
+    ]],
   },
   {
     name: "awq",
     packages: ["compressed_tensors", "transformers"],
     formats: [["awq"]],
+  },
+  {
+    name: "autoawq",
+    packages: ["awq", "datasets"],
+    formats: [["awq"], ["awq", "--group-size", "64"]],
   },
   { name: "hqq", packages: ["torch", "hqq"], formats: [["hqq"]] },
   {

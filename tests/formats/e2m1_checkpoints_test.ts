@@ -559,6 +559,28 @@ for (const { format, golden, numbers, parts: changes, configs } of BAD) {
   });
 }
 
+Deno.test("modelopt: the algorithm in letters of either size, and of each module where modules differ", async () => {
+  const [{ candidate, name }] = await goldenTensorsOf(
+    mxfp4_modelopt,
+    { name: "mxfp4-bf16" },
+  );
+  const stem = name.replace(".weight", "");
+  const { recognize } = mxfp4_modelopt.convention!;
+  const with_ = (quantization: object) =>
+    recognize({ ...candidate, stem, config: { quantization } });
+  const layers = (quant_algo: string) => ({
+    quant_algo: "MIXED_PRECISION",
+    quantized_layers: { [stem]: { quant_algo } },
+  });
+  for (const algorithm of ["mxfp4", "MXFP4", "W4A8_MXFP4_FP8"]) {
+    assert(with_({ quant_algo: algorithm }));
+    assert(with_(layers(algorithm)));
+  }
+  for (const told of [{ quant_algo: "NVFP4" }, layers("NVFP4")]) {
+    assertThrows(() => with_(told), RangeError, 'says quant_algo "NVFP4"');
+  }
+});
+
 Deno.test("torchao: metadata tells the type of the values, and is refused where it contradicts", async () => {
   const [{ parts, candidate, name }] = await goldenTensorsOf(
     mxfp4_torchao,
