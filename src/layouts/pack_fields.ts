@@ -103,7 +103,7 @@ export function packFields(
   makeRoom(item, plan);
   eachEntry(part, matrix, item, plan, tile, {
     visit(entry, index): void {
-      entries[entry] = index < 0 ? NaN : field[index];
+      entries[entry] = index < 0 ? codec.beyond ?? NaN : field[index];
     },
     after: (unitAt) => codec.store(entries, bytes, unitAt + at),
   });
