@@ -15,7 +15,6 @@
  * @module
  */
 import "./src/kernels/install.ts";
-import "./src/kernels/install_scales.ts";
 
 export {
   dequantizeFromInt4,

@@ -62,8 +62,13 @@ function* edges(
 Deno.test("the command line has the WebAssembly kernels", async () => {
   const modules = await reachable("cli.ts");
   assert(modules.has("src/kernels/install.ts"));
-  assert(modules.has("src/kernels/install_scales.ts"));
-  assert(modules.has("src/kernels/module.ts"));
+  const made = (await sourcesUnder("src/kernels")).filter((path) =>
+    /^src\/kernels\/\w*module\.ts$/.test(path)
+  );
+  assert(made.length > 5);
+  for (const path of made) {
+    assert(modules.has(path), `the command line lacks ${path}`);
+  }
 });
 
 Deno.test("tests that ask which backend is in force have the WebAssembly kernels", async () => {
@@ -117,6 +122,29 @@ Deno.test("formats never import each other; only the registry knows them", () =>
     from !== "src/formats/registry.ts"
   );
   assertEquals(between, []);
+});
+
+Deno.test("formats with kernels of their own bring them along from ./formats, and from nowhere in ./js", async () => {
+  const entry = await Deno.readTextFile(
+    new URL("src/entries/formats.ts", rootUrl),
+  );
+  const withKernels = [...all.values()].filter(({ path, imports }) =>
+    path.startsWith("src/formats/") &&
+    imports.includes("src/kernels/modules.ts")
+  ).map(({ path }) => path.slice("src/formats/".length, -".ts".length));
+  assertEquals(
+    [...entry.matchAll(/withKernels\(\s*plain\.(\w+)/g)].map(([, name]) => name)
+      .sort(),
+    withKernels.sort(),
+  );
+  assert(withKernels.includes("q4_0"));
+  for (const plain of ["js", "js_formats"]) {
+    const modules = await reachable(`src/entries/${plain}.ts`);
+    const brought = [...modules.keys()].filter((path) =>
+      /module\.ts$/.test(path)
+    );
+    assertEquals(brought, []);
+  }
 });
 
 Deno.test("the core imports nothing but its own files", () => {

@@ -5,7 +5,6 @@
  */
 import process from "node:process";
 import "../kernels/install.ts";
-import "../kernels/install_scales.ts";
 import { printable } from "../files/errors.ts";
 import { benchCommand } from "./bench.ts";
 import {

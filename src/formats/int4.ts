@@ -35,6 +35,7 @@ import {
   strides,
 } from "../kernels/grouped.ts";
 import { type Kernel, type Operand, run } from "../kernels/engine.ts";
+import { INT4_KERNELS } from "../kernels/modules.ts";
 import { Race } from "../kernels/race.ts";
 import {
   dequantizeInt4,
@@ -109,18 +110,25 @@ export interface ResolvedInt4Options extends ResolvedSearchOptions {
   readonly range?: readonly [min: number, max: number];
 }
 
-const QUANTIZE: Kernel = { name: "int4_quantize", js: quantizeInt4 };
+const QUANTIZE: Kernel = {
+  name: "int4_quantize",
+  module: INT4_KERNELS,
+  js: quantizeInt4,
+};
 const QUANTIZE_GROUPS: Kernel = {
   name: "int4_quantize_groups",
+  module: INT4_KERNELS,
   js: quantizeInt4Groups,
 };
 const DEQUANTIZE: Kernel = {
   name: "int4_dequantize",
+  module: INT4_KERNELS,
   js: dequantizeInt4,
   race: /* @__PURE__ */ new Race(),
 };
 const DEQUANTIZE_GROUPS: Kernel = {
   name: "int4_dequantize_groups",
+  module: INT4_KERNELS,
   js: dequantizeInt4Groups,
   race: /* @__PURE__ */ new Race(),
 };

@@ -17,6 +17,7 @@
  * @module
  */
 
+import { IQ4_KERNELS } from "../kernels/modules.ts";
 import { F16 } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
@@ -165,7 +166,7 @@ export const iq4_xs: BlockFormat<"iq4_xs"> = blockFormat({
     least: -32,
     most: 31,
   }),
-  quantizeKernel: { name: "iq4_xs_quantize" },
-  weightedKernel: { name: "iq4_xs_weigh" },
-  dequantizeKernel: { name: "iq4_xs_dequantize" },
+  quantizeKernel: { name: "iq4_xs_quantize", module: IQ4_KERNELS },
+  weightedKernel: { name: "iq4_xs_weigh", module: IQ4_KERNELS },
+  dequantizeKernel: { name: "iq4_xs_dequantize", module: IQ4_KERNELS },
 });

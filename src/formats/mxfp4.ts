@@ -14,6 +14,7 @@
  * @module
  */
 
+import { E2M1_KERNELS } from "../kernels/modules.ts";
 import { U8 } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
@@ -34,7 +35,11 @@ import {
 } from "../schemes/stored_scale.ts";
 
 const VALUES = 32;
-const SCALES = listedScales(E8M0_EXPONENTS, decodeE8M0, (x) => holdsE2M1(x));
+const SCALES = listedScales(
+  E8M0_EXPONENTS,
+  decodeE8M0,
+  (x) => holdsE2M1(x),
+);
 
 function encode(
   values: Float32Array,
@@ -74,6 +79,6 @@ export const mxfp4: BlockFormat<"mxfp4"> = blockFormat({
   encode,
   decode,
   search: scalePlan(E2M1_PLUS_ZERO.values, "exponent", () => SCALES),
-  quantizeKernel: { name: "mxfp4_quantize" },
-  dequantizeKernel: { name: "mxfp4_dequantize" },
+  quantizeKernel: { name: "mxfp4_quantize", module: E2M1_KERNELS },
+  dequantizeKernel: { name: "mxfp4_dequantize", module: E2M1_KERNELS },
 });

@@ -17,6 +17,7 @@
  * @module
  */
 
+import { E2M1_KERNELS } from "../kernels/modules.ts";
 import { repeated, UE4M3 } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
@@ -89,6 +90,6 @@ export const nvfp4: BlockFormat<"nvfp4"> = blockFormat({
   encode,
   decode,
   search: scalePlan(E2M1_PLUS_ZERO.values, "scale", () => SCALES),
-  quantizeKernel: { name: "nvfp4_quantize" },
-  dequantizeKernel: { name: "nvfp4_dequantize" },
+  quantizeKernel: { name: "nvfp4_quantize", module: E2M1_KERNELS },
+  dequantizeKernel: { name: "nvfp4_dequantize", module: E2M1_KERNELS },
 });

@@ -14,6 +14,7 @@
  * @module
  */
 
+import { Q4_0_KERNELS } from "../kernels/modules.ts";
 import { F16 } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
@@ -92,7 +93,7 @@ export const q4_0: BlockFormat<"q4_0"> = blockFormat({
   encodeWeighted,
   decode,
   search: scalePlan(LEVELS, "scale", () => SCALES),
-  quantizeKernel: { name: "q4_0_quantize" },
-  weightedKernel: { name: "q4_0_weigh" },
-  dequantizeKernel: { name: "q4_0_dequantize" },
+  quantizeKernel: { name: "q4_0_quantize", module: Q4_0_KERNELS },
+  weightedKernel: { name: "q4_0_weigh", module: Q4_0_KERNELS },
+  dequantizeKernel: { name: "q4_0_dequantize", module: Q4_0_KERNELS },
 });

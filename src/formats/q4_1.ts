@@ -14,6 +14,7 @@
  * @module
  */
 
+import { Q4_1_KERNELS } from "../kernels/modules.ts";
 import { F16 } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
@@ -127,7 +128,7 @@ export const q4_1: BlockFormat<"q4_1"> = blockFormat({
   encodeWeighted,
   decode,
   search: biasPlan(affineIn("F16")),
-  quantizeKernel: { name: "q4_1_quantize" },
-  weightedKernel: { name: "q4_1_weigh" },
-  dequantizeKernel: { name: "q4_1_dequantize" },
+  quantizeKernel: { name: "q4_1_quantize", module: Q4_1_KERNELS },
+  weightedKernel: { name: "q4_1_weigh", module: Q4_1_KERNELS },
+  dequantizeKernel: { name: "q4_1_dequantize", module: Q4_1_KERNELS },
 });

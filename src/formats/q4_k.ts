@@ -15,6 +15,7 @@
  * @module
  */
 
+import { Q4_K_KERNELS } from "../kernels/modules.ts";
 import { SUPER_BLOCK_FIELDS } from "../layouts/ggml_super_blocks.ts";
 import { codesAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
@@ -47,7 +48,7 @@ export const q4_k: BlockFormat<"q4_k"> = blockFormat({
       steps: 36,
     },
   }),
-  quantizeKernel: { name: "q4_k_quantize" },
-  weightedKernel: { name: "q4_k_weigh" },
-  dequantizeKernel: { name: "q4_k_dequantize" },
+  quantizeKernel: { name: "q4_k_quantize", module: Q4_K_KERNELS },
+  weightedKernel: { name: "q4_k_weigh", module: Q4_K_KERNELS },
+  dequantizeKernel: { name: "q4_k_dequantize", module: Q4_K_KERNELS },
 });
