@@ -15,6 +15,7 @@
  * @module
  */
 import "./src/kernels/install.ts";
+import "./src/schemes/install_searches.ts";
 
 export {
   dequantizeFromInt4,

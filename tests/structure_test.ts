@@ -59,9 +59,10 @@ function* edges(
   }
 }
 
-Deno.test("the command line has the WebAssembly kernels", async () => {
+Deno.test("the command line has the WebAssembly kernels and the searches", async () => {
   const modules = await reachable("cli.ts");
   assert(modules.has("src/kernels/install.ts"));
+  assert(modules.has("src/schemes/install_searches.ts"));
   const made = (await sourcesUnder("src/kernels")).filter((path) =>
     /^src\/kernels\/\w*module\.ts$/.test(path)
   );
@@ -75,7 +76,10 @@ Deno.test("tests that ask which backend is in force have the WebAssembly kernels
   // Without them the answer is "js", and all that such a test says of kernels is left out in silence.
   const asking: string[] = [];
   for (const path of await sourcesUnder("tests")) {
-    if (!path.endsWith("_test.ts")) continue;
+    // Those of entry points bring along what they ask for themselves.
+    if (!path.endsWith("_test.ts") || path.startsWith("tests/entries/")) {
+      continue;
+    }
     const text = await Deno.readTextFile(new URL(path, rootUrl));
     if (/\bbackend\(\)/.test(text)) asking.push(path);
   }
@@ -145,6 +149,17 @@ Deno.test("formats with kernels of their own bring them along from ./formats, an
     );
     assertEquals(brought, []);
   }
+});
+
+Deno.test("no format carries the searches for better bytes", async () => {
+  for (const entry of ["core", "formats", "js"]) {
+    const modules = await reachable(`src/entries/${entry}.ts`);
+    const searching = [...modules.keys()].filter((path) =>
+      /schemes\/(searche[ds]|search_kernel|scale_search)\.ts$/.test(path)
+    );
+    assertEquals(searching, [], entry);
+  }
+  assert(all.has("src/schemes/searched.ts"));
 });
 
 Deno.test("the core imports nothing but its own files", () => {

@@ -57,12 +57,12 @@ import { scaleOf } from "../schemes/int4_scale.ts";
 import { UINT4 } from "../schemes/grids.ts";
 import { linearScheme, wholeRange } from "../schemes/linear.ts";
 import {
-  scalePlan,
   searched,
-  type SearchPlan,
+  seekScale,
+  seekZero,
+  type Sought,
   ZERO_SEARCHES,
-  zeroPlan,
-} from "../schemes/searched.ts";
+} from "../schemes/sought.ts";
 import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Coder, Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
@@ -399,14 +399,14 @@ const OPTIONS: Schema<Int4Options> = {
 
 /** How groups are searched. Scales are positive, as everywhere in this format. */
 const SCALES = scalesIn("F32", { level: 15 });
-const SYMMETRIC = scalePlan(
+const SYMMETRIC = seekScale(
   UINT4.values.map((code) => code - 8),
   "scale",
   () => SCALES,
 );
-const AFFINE = zeroPlan(SCALES);
+const AFFINE = seekZero(SCALES);
 
-function searchOf({ scaleMethod }: ResolvedInt4Options): SearchPlan {
+function searchOf({ scaleMethod }: ResolvedInt4Options): Sought {
   return scaleMethod === "affine" ? AFFINE : SYMMETRIC;
 }
 

@@ -33,7 +33,7 @@ import {
   squares,
 } from "../schemes/ggml_iq4.ts";
 import { IQ4 } from "../schemes/grids.ts";
-import { scalePlan } from "../schemes/searched.ts";
+import { seekScale } from "../schemes/sought.ts";
 import { scalesIn } from "../schemes/stored_scale.ts";
 
 const { fround } = Math;
@@ -114,7 +114,7 @@ export const iq4_nl: BlockFormat<"iq4_nl"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
-  search: scalePlan(IQ4.values, "scale", () => SCALES),
+  search: seekScale(IQ4.values, "scale", () => SCALES),
   quantizeKernel: { name: "iq4_nl_quantize", module: IQ4_KERNELS },
   weightedKernel: { name: "iq4_nl_weigh", module: IQ4_KERNELS },
   dequantizeKernel: { name: "iq4_nl_dequantize", module: IQ4_KERNELS },

@@ -38,7 +38,7 @@ import {
 } from "../schemes/ggml_iq4.ts";
 import { signedMax } from "../schemes/ggml_scale_search.ts";
 import { IQ4 } from "../schemes/grids.ts";
-import { multiplesPlan } from "../schemes/super_block.ts";
+import { seekMultiples } from "../schemes/sought.ts";
 import type { Codec } from "../words/layout.ts";
 
 const { fround } = Math;
@@ -160,7 +160,7 @@ export const iq4_xs: BlockFormat<"iq4_xs"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
-  search: multiplesPlan({
+  search: seekMultiples({
     levels: IQ4.values,
     size: IQ4_GROUP,
     least: -32,

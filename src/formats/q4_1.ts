@@ -30,7 +30,7 @@ import {
 } from "../schemes/ggml_affine_search.ts";
 import { rowWeights } from "../schemes/ggml_importance.ts";
 import { UINT4 } from "../schemes/grids.ts";
-import { affineIn, biasPlan } from "../schemes/searched.ts";
+import { seekBias } from "../schemes/sought.ts";
 
 const { fround } = Math;
 
@@ -127,7 +127,7 @@ export const q4_1: BlockFormat<"q4_1"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
-  search: biasPlan(affineIn("F16")),
+  search: seekBias("F16"),
   quantizeKernel: { name: "q4_1_quantize", module: Q4_1_KERNELS },
   weightedKernel: { name: "q4_1_weigh", module: Q4_1_KERNELS },
   dequantizeKernel: { name: "q4_1_dequantize", module: Q4_1_KERNELS },

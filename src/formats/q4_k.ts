@@ -22,7 +22,7 @@ import { halves } from "../layouts/orders.ts";
 import { type BlockFormat, blockFormat } from "../model/block_format.ts";
 import { SUPER_BLOCK, superBlocks } from "../schemes/ggml_super_blocks.ts";
 import { UINT4 } from "../schemes/grids.ts";
-import { pairsPlan } from "../schemes/super_block_pairs.ts";
+import { seekPairs } from "../schemes/sought.ts";
 
 const { fround } = Math;
 
@@ -38,7 +38,7 @@ export const q4_k: BlockFormat<"q4_k"> = blockFormat({
   form: "other",
   groupedBy: "scale",
   errorBound: 0.12,
-  search: pairsPlan(32),
+  search: seekPairs(32),
   ...superBlocks({
     plain: { levels: 15, first: -1, step: fround(0.1), steps: 20 },
     weighted: {

@@ -1,6 +1,6 @@
 /**
  * Gives searches for scales their WebAssembly kernels. Imported for this effect by
- * the entry points that hold every format; others search in plain JS, to the same bytes.
+ * the entry points that have searches; others search in plain JS, to the same bytes.
  *
  * @module
  */
