@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { KernelModule } from "../kernels/arena.ts";
 import { type Kernel, run } from "../kernels/engine.ts";
 import { FREE_STEP } from "../kernels/grouped.ts";
 import { magnitude } from "../kernels/js/reduce.ts";
+import type { KernelModule } from "../kernels/modules.ts";
 import { encodeBf16 } from "../numeric/bf16.ts";
 import { encodeF16, F16_OVERFLOW } from "../numeric/f16.ts";
 import { KERNELS } from "./kernels_module.ts";

@@ -14,18 +14,7 @@
  */
 import type { OwnFloats } from "../numeric/floats.ts";
 import { bytesOfHex } from "./hex.ts";
-
-/** Kernels in hexadecimal, compiled from one entry of `build.ts`. */
-export interface KernelModule {
-  /** The WebAssembly; absent where no entry point brought it along. */
-  readonly hex?: string;
-}
-
-/** The kernels of the core; see {@linkcode useKernels}. */
-const CORE: { hex?: string } = {};
-
-/** The kernel of searches for scales; see {@linkcode useScaleKernels}. */
-const SCALES: { hex?: string } = {};
+import { CORE_KERNELS, type KernelModule, SCALES_KERNELS } from "./modules.ts";
 
 /** A compiled kernel: counts, pointers and numbers in, 0 or 1 out. */
 export type WasmKernel = (...operands: number[]) => number;
@@ -66,26 +55,7 @@ interface Compiled {
   constants?: Uint8Array;
 }
 
-const compiledModules = new Map<KernelModule, Compiled>();
-
-/**
- * Says what the core's kernels are. Entry points do, and not this module, so that
- * one which does without WebAssembly need not carry them.
- *
- * @param kernels The compiled module in hexadecimal.
- */
-export function useKernels(kernels: string): void {
-  CORE.hex = kernels;
-}
-
-/**
- * Says what the kernel of searches for scales is.
- *
- * @param kernels The compiled module in hexadecimal.
- */
-export function useScaleKernels(kernels: string): void {
-  SCALES.hex = kernels;
-}
+const compiledModules = /* @__PURE__ */ new Map<KernelModule, Compiled>();
 
 function compile(module: KernelModule): Compiled {
   let compiled = compiledModules.get(module);
@@ -146,12 +116,12 @@ export function scratchEnd(instance: Instance): number {
   return isArena(instance) ? SCRATCH_BYTES : instance.memory.buffer.byteLength;
 }
 
-const tileInstances = new Map<KernelModule, Instance>();
+const tileInstances = /* @__PURE__ */ new Map<KernelModule, Instance>();
 
 /** The instance for data that lives elsewhere, with room for `bytes` of tiles. Throws where WebAssembly is forbidden. */
 export function tileInstance(
   bytes: number,
-  module: KernelModule = CORE,
+  module: KernelModule = CORE_KERNELS,
 ): Instance {
   let tiles = tileInstances.get(module);
   if (!tiles) {
@@ -172,7 +142,7 @@ interface Arena {
 }
 
 /** The arena that a memory is. */
-const arenas = new WeakMap<ArrayBufferLike, Arena>();
+const arenas = /* @__PURE__ */ new WeakMap<ArrayBufferLike, Arena>();
 
 // An arena is kept alive by the arrays in it, and by being the newest shared one.
 let shared: Arena | undefined;
@@ -180,7 +150,7 @@ let shared: Arena | undefined;
 /** The instance whose memory this array lives in, if {@linkcode allocate} made it. */
 export function instanceOf(
   array: ArrayBufferView,
-  module: KernelModule = CORE,
+  module: KernelModule = CORE_KERNELS,
 ): Instance | undefined {
   const arena = arenas.get(array.buffer);
   return arena && instanceIn(arena, module);
@@ -213,8 +183,8 @@ export function callScaleKernel(
   operands: readonly number[],
 ): number | undefined {
   const arena = arenas.get(instance.memory.buffer);
-  if (SCALES.hex === undefined || !arena) return undefined;
-  const scales = instanceIn(arena, SCALES);
+  if (SCALES_KERNELS.hex === undefined || !arena) return undefined;
+  const scales = instanceIn(arena, SCALES_KERNELS);
   if (scales.room > instance.room) {
     throw new Error(
       "The kernel of scales needs more room than others leave it",
@@ -240,7 +210,7 @@ export function roomInstance(array: ArrayBufferView): Instance {
     ? undefined // where a caller made it from the buffer of another
     : instanceOf(array);
   generic ??= openArena(SCRATCH_BYTES);
-  const instance = arena ?? instanceIn(generic, CORE);
+  const instance = arena ?? instanceIn(generic, CORE_KERNELS);
   restore(instance, new Uint8Array(instance.memory.buffer));
   return instance;
 }

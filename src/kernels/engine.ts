@@ -12,11 +12,11 @@ import {
   allocateInArena,
   type Instance,
   instanceOf,
-  type KernelModule,
   restore,
   scratchEnd,
   tileInstance,
 } from "./arena.ts";
+import { CORE_KERNELS, type KernelModule } from "./modules.ts";
 import type { Race } from "./race.ts";
 
 /** Which implementation does the work. */
@@ -36,7 +36,7 @@ export type KernelArray =
 export interface Kernel {
   /** Name of the WebAssembly export: `(n, ...pointers, ...numbers) => 0 | 1`. */
   readonly name: string;
-  /** What exports it, where that is not the core's module. */
+  /** What exports it, where that is not the module that all share. */
   readonly module?: KernelModule;
   /** The plain-JS twin, where there is one; without it the scalar reference does the work: `(n, ...arrays, ...numbers) => 0 | 1`; arrays start at multiples of 8 bytes. */
   readonly js?: (n: number, ...operands: never[]) => number;
@@ -181,7 +181,7 @@ const FEW_VALUES = 16;
 export function run(work: Work): void {
   if (work.count === 0) return;
   const { kernel, operands, count } = work;
-  if (backend() !== "wasm") return runJs(work);
+  if (backend() !== "wasm" || !isHere(kernel)) return runJs(work);
   if (count <= FEW_VALUES && kernel.js && !forced) return runJs(work);
   if (
     forced || !kernel.race || operands.some(({ array }) => instanceOf(array))
@@ -189,6 +189,11 @@ export function run(work: Work): void {
     return runWasm(work);
   }
   kernel.race.run(count, () => runWasm(work), () => runJs(work));
+}
+
+/** Whether an entry point brought the kernel along. */
+function isHere({ module = CORE_KERNELS }: Kernel): boolean {
+  return module.hex !== undefined;
 }
 
 // ---- what both backends share ----
