@@ -21,7 +21,7 @@ const BUDGETS: readonly {
   {
     what: "mod.ts",
     code: 'export * from "./mod.ts";',
-    bytes: 103.5 * 1024,
+    bytes: 117 * 1024,
     modules: 8,
   },
   {
@@ -41,14 +41,14 @@ const BUDGETS: readonly {
     what: "q4_0 with WebAssembly",
     code: 'export { dequantize, quantize } from "./src/entries/core.ts";' +
       'export { q4_0 } from "./src/entries/formats.ts";',
-    bytes: 31 * 1024,
+    bytes: 32.5 * 1024,
     modules: 2,
   },
   {
     what: "nf4 with WebAssembly",
     code: 'export { dequantize, quantize } from "./src/entries/core.ts";' +
       'export { nf4 } from "./src/entries/formats.ts";',
-    bytes: 31 * 1024,
+    bytes: 32 * 1024,
     modules: 1,
   },
 ];

@@ -23,10 +23,6 @@ export type WasmKernel = (...operands: number[]) => number;
 export interface Instance {
   readonly memory: WebAssembly.Memory;
   readonly kernels: Readonly<Record<string, WasmKernel>>;
-  /** Where the room of the generic way starts, {@linkcode ROOM_BYTES} long; below it are the kernels' constants and their own scratch space. */
-  readonly room: number;
-  /** Where room for tiles starts. */
-  readonly scratch: number;
   /** The kernels' constants as the module sets them; what is between them is theirs to write before they read it. */
   readonly constants: Uint8Array;
 }
@@ -34,8 +30,14 @@ export interface Instance {
 const PAGE = 65536;
 const MEBIBYTE = 1024 * 1024;
 
+/** Where the room of the generic way starts, in every memory, since kernels of several modules work in it; below it are the constants of a module, and what its kernels write before they read it. */
+export const ROOM_START = PAGE / 4;
+
 /** What the generic way has for a tile: 65,536 values, the same rounded to another type, their codes, packed and not, and 8,000 numbers of their groups; or more numbers and fewer values. */
 export const ROOM_BYTES = 10 * PAGE;
+
+/** Where room for tiles starts. */
+export const TILES_START = ROOM_START + ROOM_BYTES;
 
 /** What is kept free at the bottom of every memory: the room of the generic way, a full tile, and weights for rows of 30,000 values. */
 const SCRATCH_BYTES = ROOM_BYTES + 4 * PAGE;
@@ -97,9 +99,11 @@ function instantiate(
     CONSTANTS_START,
     kernels.constants_end(),
   );
-  const room = Math.ceil(kernels.scratch_start() / 64) * 64;
+  if (kernels.scratch_start() > ROOM_START) {
+    throw new Error("A module of kernels needs more room than it has");
+  }
   const { constants } = compiled;
-  return { memory, kernels, room, scratch: room + ROOM_BYTES, constants };
+  return { memory, kernels, constants };
 }
 
 function isArena({ memory }: Instance): boolean {
@@ -128,7 +132,7 @@ export function tileInstance(
     tiles = instantiate(module, newMemory(SCRATCH_BYTES));
     tileInstances.set(module, tiles);
   }
-  const missing = tiles.scratch + bytes - scratchEnd(tiles);
+  const missing = TILES_START + bytes - scratchEnd(tiles);
   if (missing > 0) tiles.memory.grow(Math.ceil(missing / PAGE));
   return tiles;
 }
@@ -185,11 +189,6 @@ export function callScaleKernel(
   const arena = arenas.get(instance.memory.buffer);
   if (SCALES_KERNELS.hex === undefined || !arena) return undefined;
   const scales = instanceIn(arena, SCALES_KERNELS);
-  if (scales.room > instance.room) {
-    throw new Error(
-      "The kernel of scales needs more room than others leave it",
-    );
-  }
   const memory = new Uint8Array(instance.memory.buffer);
   // Constants of all modules lie in the same place.
   restore(scales, memory);
