@@ -28,7 +28,7 @@ import {
 /** Values in a tile: what is worked on stays in the second cache, and calls are rare. */
 const TILE_VALUES = 32768;
 
-/** Values in a tile of whole rows, which need no copying from and to rows: all that a room holds. */
+/** Values in a tile that is quantized, or of whole rows, which need no copying from and to rows: all that a room holds. */
 const WIDE_TILE_VALUES = 65536;
 
 /** Rows that such a tile has at least, where units of a column lie together. */
@@ -73,17 +73,18 @@ export function tallness(tensor: Tensor, columns: number): number {
   return Math.max(1, Math.floor(rows / step)) * step;
 }
 
-/** How many values tiles of rows of `columns` values have at most, and how many rows at least. */
+/** How many values tiles of rows of `columns` values have at most, and how many rows at least; `capacity` is that of tiles of pieces of rows. */
 function tilesOf(
   tensor: Tensor,
   columns: number,
   grain: number,
+  capacity: number,
 ): { capacity: number; rows: number } {
   const isWide = isInColumns(tensor) &&
     columns * WIDE_TILE_ROWS <= WIDE_TILE_VALUES;
   return isWide
     ? { capacity: WIDE_TILE_VALUES, rows: rowsOfUnits(tensor) }
-    : { capacity: TILE_VALUES, rows: tallness(tensor, grain) };
+    : { capacity, rows: tallness(tensor, grain) };
 }
 
 function codeParts({ layout: { parts } }: Tensor): PartPlan[] {
@@ -114,7 +115,12 @@ export function encodeTensor(
   const isChecked = context.checked || found !== undefined;
   const cutting = cuttingOf(tensor),
     bytes = { bytes: parts, area: whole(matrix) };
-  const { capacity, rows } = tilesOf(tensor, matrix.columns, cutting.columns);
+  const { capacity, rows } = tilesOf(
+    tensor,
+    matrix.columns,
+    cutting.columns,
+    WIDE_TILE_VALUES,
+  );
   for (const stage of stages(matrix, cutting, capacity, rows)) {
     const groups = stage.measured
       ? measureGroups(tensor, values, stage)
@@ -128,7 +134,8 @@ export function encodeTensor(
         tile,
       );
       if (!isChecked && !areFinite(input)) rejectNonFinite(values);
-      scheme.encode(input, tile, { ...known, ranges });
+      const own = input.buffer !== values.buffer;
+      scheme.encode(input, tile, { ...known, ranges, own });
       packTile(tensor, tile, bytes);
     }
   }
@@ -172,8 +179,9 @@ export function encodeWindow(
       row: part.row - window.row,
       column: part.column - window.column,
     };
-    const input = valuesOf(values, window, place, room.floats);
-    tensor.scheme.encode(inputOf(input, tile), tile, context);
+    const input = inputOf(valuesOf(values, window, place, room.floats), tile);
+    const own = input.buffer !== values.buffer;
+    tensor.scheme.encode(input, tile, { ...context, own });
     packTile(tensor, tile, parts);
   }
 }
@@ -184,13 +192,13 @@ function piecesOf(
   window: Window,
   { ranges }: EncodeContext,
 ): Iterable<Window> {
-  if (areaOf(window) <= TILE_VALUES || ranges && ranges.min.length > 1) {
+  if (areaOf(window) <= WIDE_TILE_VALUES || ranges && ranges.min.length > 1) {
     return [window];
   }
   const cutting = cuttingOf(tensor);
-  if (!fits(cutting, TILE_VALUES)) return [window];
+  if (!fits(cutting, WIDE_TILE_VALUES)) return [window];
   const tall = tallness(tensor, cutting.columns);
-  return windows(window, cutting, TILE_VALUES, tall);
+  return windows(window, cutting, WIDE_TILE_VALUES, tall);
 }
 
 /** A tensor without values still has the numbers that are there once: those of a single zero. */
@@ -297,7 +305,12 @@ export function decodeWindow(
   const { scheme, layout } = tensor;
   const grain = grainOf(layout, scheme.fields).columns;
   const unit = grainOf(layout, scheme.fields, true).columns;
-  const { rows, capacity } = tilesOf(tensor, window.columns, grain);
+  const { rows, capacity } = tilesOf(
+    tensor,
+    window.columns,
+    grain,
+    TILE_VALUES,
+  );
   room.open(out);
   for (const piece of cut(window, { rows, columns: grain }, capacity)) {
     const around = wholeUnits(piece, unit, layout.matrix.columns);

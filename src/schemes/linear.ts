@@ -92,7 +92,7 @@ function encode(
   plan: LinearPlan,
   values: Float32Array,
   tile: Tile,
-  { ranges, overflow = "throw" }: EncodeContext,
+  { ranges, own, overflow = "throw" }: EncodeContext,
 ): void {
   const { group, scale = "scale", offset, inputDtype = "F32" } = plan;
   const scales = tile.fields[scale];
@@ -112,7 +112,7 @@ function encode(
       offsets[area] = found[1];
     }
   }
-  const input = roundedValues(values, inputDtype, Infinity, tile);
+  const input = roundedValues(values, inputDtype, Infinity, tile, own);
   encodeCodes(plan, input, tile, scales, offsets);
 }
 

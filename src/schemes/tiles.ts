@@ -256,17 +256,18 @@ function codesBy(
   }
 }
 
-/** Values rounded to a type, and cut where they are beyond the largest: a copy of them but for float32. */
+/** Values rounded to a type, and cut where they are beyond the largest: a copy of them but for float32, and where they are one that may be overwritten. */
 export function roundedValues(
   values: Float32Array,
   dtype: ComputeDtype,
   largest: number,
   tile: Tile,
+  own = false,
 ): Float32Array {
   if (dtype === "F32") return values;
-  const own = tile.memory(values.length);
-  roundInto(values, dtype, largest, own);
-  return own;
+  const rounded = own ? values : tile.memory(values.length);
+  roundInto(values, dtype, largest, rounded);
+  return rounded;
 }
 
 /** The same into an array, which may be that of the values. */
