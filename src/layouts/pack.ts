@@ -21,6 +21,7 @@ import {
 } from "../words/tile.ts";
 import type { Matrix, Window } from "../words/window.ts";
 import { type Band, packBand, unpackBand } from "./bands.ts";
+import { packAreas } from "./pack_areas.ts";
 
 /** Bytes of one part, and the window that they were taken for. */
 export interface PartBytes {
@@ -408,6 +409,12 @@ function packFields(
       codec.storeRun(field, from, band.count, bytes, to, band.stride);
     }
     return;
+  }
+  if (!plan.length) {
+    const { unit } = part.plan, areas = fieldAreas(tile, plan);
+    const units = bandOf(part, matrix, unitsOf(part.plan, matrix, tile));
+    const numbers = { field, areas, span: plan.span };
+    return packAreas(bytes, units, unit, item, numbers);
   }
   makeRoom(item, plan);
   eachEntry(part, matrix, item, plan, tile, {

@@ -2,7 +2,7 @@
 // then plain numbers, and returns 0 when done or 1 when the scalar reference has
 // to look at this stretch (a value that is not finite, or that it cannot do exactly).
 
-import { workspaceEnd } from "./common";
+import { workspace, workspaceEnd } from "./common";
 
 export { magnitude, range } from "./reduce";
 export { compare_sums } from "./compare";
@@ -15,13 +15,16 @@ export { int4_dequantize, int4_dequantize_groups, int4_quantize, int4_quantize_g
 export { mxfp4_dequantize, mxfp4_quantize, nvfp4_dequantize, nvfp4_quantize } from "./e2m1";
 export { tile_check, tile_decode, tile_fit } from "./tile";
 export { tile_magnitudes, tile_ranges } from "./tile_ranges";
-export { tile_fit_e4m3 } from "./tile_e4m3";
+export { tile_fit_e4m3, tile_store_e4m3 } from "./tile_e4m3";
 export { tile_fit_e8m0 } from "./tile_e8m0";
 export { tile_fit_range } from "./tile_fit_range";
 export { tile_encode_e2m1, tile_encode_ranks, tile_encode_steps } from "./tile_encode";
 export { tile_pack, tile_pack_columns, tile_unpack, tile_unpack_columns } from "./tile_pack";
 export { tile_round } from "./tile_round";
 export { q4_0_dequantize, q4_0_quantize, q4_1_dequantize, q4_1_quantize } from "./q4";
+
+// Where some kernels leave what they find, WORKSPACE_BYTES at most.
+export function workspace_start(): usize { return workspace(); }
 
 // Where the constants and the kernels' own workspace end and the engine's scratch space begins.
 export function scratch_start(): usize { return workspaceEnd(); }
