@@ -7,7 +7,7 @@
 import { backend } from "../kernels/engine.ts";
 import { measureMagnitude } from "../kernels/grouped.ts";
 import { Room } from "../kernels/room.ts";
-import { packPart, type PartBytes, unpackPart } from "../layouts/pack.ts";
+import { type PartBytes, unpackPart } from "../layouts/pack.ts";
 import { firstOutside, rejectNonFinite } from "../numeric/finite.ts";
 import { settleNaNs } from "../numeric/nan.ts";
 import { areFinite } from "../schemes/tiles.ts";
@@ -15,6 +15,7 @@ import { grainOf, type PartPlan } from "../words/layout.ts";
 import { type EncodeContext, groupOf, type Prepass } from "../words/scheme.ts";
 import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
 import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
+import { packTile, type TensorBytes } from "./pack_tile.ts";
 import { GroupRanges } from "./ranges.ts";
 import {
   cuttingOf,
@@ -36,14 +37,6 @@ const WIDE_TILE_ROWS = 8;
 
 /** Rows of a tile where units of a column lie together, so that more than a few bytes are touched at a time. */
 const TILE_ROWS = 64;
-
-/** Bytes of the parts of a tensor, or of a window of it. */
-export interface TensorBytes {
-  /** The bytes by part. */
-  readonly bytes: Readonly<Record<string, Uint8Array>>;
-  /** What they were taken for. */
-  readonly area: Window;
-}
 
 /** Memory for tiles, used again and again. */
 const room = /* @__PURE__ */ new Room();
@@ -136,7 +129,7 @@ export function encodeTensor(
       if (!isChecked && !areFinite(input)) rejectNonFinite(values);
       const own = input.buffer !== values.buffer;
       scheme.encode(input, tile, { ...known, ranges, own });
-      packTile(tensor, tile, bytes);
+      packTile(tensor, tile, bytes, bytes.area);
     }
   }
 }
@@ -182,7 +175,7 @@ export function encodeWindow(
     const input = inputOf(valuesOf(values, window, place, room.floats), tile);
     const own = input.buffer !== values.buffer;
     tensor.scheme.encode(input, tile, { ...context, own });
-    packTile(tensor, tile, parts);
+    packTile(tensor, tile, parts, window);
   }
 }
 
@@ -221,17 +214,6 @@ function encodeEmpty(
   const nothing = scheme.prepass?.().result();
   scheme.encode(new Float32Array(columns), tile, { ...nothing, ...context });
   packTile(one, tile, { bytes, area: tile });
-}
-
-/** Puts a tile into the parts. */
-export function packTile(
-  { scheme, layout: { matrix, parts } }: Tensor,
-  tile: Tile,
-  { bytes, area }: TensorBytes,
-): void {
-  for (const [name, plan] of Object.entries(parts)) {
-    packPart({ plan, bytes: bytes[name], area }, matrix, scheme.fields, tile);
-  }
 }
 
 /** Takes a tile out of the parts. */

@@ -149,10 +149,7 @@ export type Arithmetic = "bitsandbytes" | "onnxruntime";
  */
 export function codebookScheme(plan: CodebookPlan): Scheme {
   const { grid, computeDtype, nested, codebook } = plan;
-  const thresholds: Thresholds = {
-    at: codebook.thresholds,
-    codes: codebook.ascending,
-  };
+  const thresholds = thresholdsOf(codebook);
   return {
     grid,
     form: "s·g",
@@ -166,6 +163,18 @@ export function codebookScheme(plan: CodebookPlan): Scheme {
       encode(plan, thresholds, values, tile, context),
     decode: (tile, out) => decode(plan, tile, out),
   };
+}
+
+const known = /* @__PURE__ */ new WeakMap<Codebook, Thresholds>();
+
+/** The thresholds of a codebook: the same ones each time, for what kernels know of them. */
+function thresholdsOf(codebook: Codebook): Thresholds {
+  let thresholds = known.get(codebook);
+  if (!thresholds) {
+    thresholds = { at: codebook.thresholds, codes: codebook.ascending };
+    known.set(codebook, thresholds);
+  }
+  return thresholds;
 }
 
 function fieldsOf(
