@@ -395,6 +395,29 @@ export function encodeRanks(
   }
 }
 
+/** The codes by thresholds of values over the scales of their groups, which are not 0. */
+export function encodeQuotientRanks(
+  values: Float32Array,
+  tile: Tile,
+  span: Span,
+  scales: Float32Array,
+  thresholds: Thresholds,
+): void {
+  const quotients = tile.memory(values.length);
+  // Cells are between -1 and 1, and so are all thresholds that have some.
+  const most = rankTableOf(thresholds).byCells ? 1 : Infinity;
+  const arrays = [values, quotients, scales];
+  if (!done("tile_divide", tile, span, arrays, [most])) {
+    for (const { first, count, area } of runs(tile, span)) {
+      for (let i = first; i < first + count; i++) {
+        quotients[i] = clamp(values[i] / scales[area], -most, most);
+      }
+    }
+  }
+  const ones = tile.memory(scales.length).fill(1);
+  encodeRanks(quotients, tile, span, ones, thresholds);
+}
+
 /** How many thresholds x exceeds. */
 function rankOf(x: number, asked: Float32Array): number {
   let rank = x > asked[0] ? 1 : 0;

@@ -7,6 +7,7 @@ import { F16_CONSTANTS, computed } from "./tile_round";
 // Ways to a factor, as src/schemes/e4m3_fit.ts numbers them.
 const PRODUCT: i32 = 0;
 const QUOTIENT: i32 = 1;
+const INVERSE: i32 = 2;
 
 // Half to even, magnitudes beyond 448 saturate: a sum with 1.5 * 2^20 times the power
 // of two below x has no room for more than three bits of fraction, nor for less than 2^-9.
@@ -28,11 +29,13 @@ export function tile_fit_e4m3(
   const normal = pin(0.015625), up = pin(reinterpret<f32>(0x0a400000)), tiny = pin(reinterpret<f32>(1)), infinity = exponent;
   let ordinary = i32x4.splat(-1);
   for (; n > 0; n -= 4) {
-    const m = v128.load(magnitudes), first = computed(f32x4.div(m, a), dtype);
+    const m = v128.load(magnitudes), quotient = computed(f32x4.div(m, a), dtype);
+    const first = way > INVERSE ? f32x4.pmax(c, quotient) : quotient;
     const x = divides ? f32x4.div(first, b) : f32x4.mul(first, b);
     const y = toE4M3(v128.bitselect(empty, f32x4.pmax(x, low), f32x4.eq(x, z)), exponent, normal, up, largest);
     const scale = v128.bitselect(other, y, f32x4.eq(y, z));
-    const factor = way == PRODUCT ? f32x4.mul(scale, c) : way == QUOTIENT ? f32x4.div(scale, c) : f32x4.div(c, scale);
+    const factor = way == PRODUCT ? f32x4.mul(scale, c) : way == QUOTIENT ? f32x4.div(scale, c)
+      : way == INVERSE ? f32x4.div(c, scale) : first;
     const usable = v128.and(f32x4.gt(factor, tiny), f32x4.lt(factor, infinity));
     ordinary = v128.and(ordinary, v128.and(v128.and(usable, f32x4.eq(x, x)), f32x4.lt(f32x4.div(m, factor), limit)));
     v128.store(scales, scale);
