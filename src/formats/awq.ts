@@ -128,10 +128,9 @@ const ZEROS: Codec = {
     });
   },
   store(from, bytes, at): void {
-    bytes.fill(0, at, at + 4);
-    AWQ_ORDER.forEach((nibble, k) => {
-      bytes[at + (nibble >> 1)] |= from[k] << 4 * (nibble & 1);
-    });
+    let word = 0;
+    for (let k = 0; k < 8; k++) word |= from[k] << 4 * AWQ_ORDER[k];
+    for (let k = 0; k < 4; k++) bytes[at + k] = word >> 8 * k;
   },
 };
 

@@ -135,7 +135,7 @@ function scheme(
     group: { rows: 1, columns: blockSize },
     offset: symmetric ? undefined : "zero",
     fit: fitOf(symmetric),
-    rule: symmetric ? "signed" : undefined,
+    rule: symmetric ? "signed" : { of: "widened", zero: 8 },
     // What is stored of symmetric codes is less by 8, and rounded as such.
     rounding: symmetric ? "divide" : "add",
     zeroScale: () => 8,

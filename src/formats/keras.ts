@@ -196,7 +196,7 @@ function byGroup(dtype: "F32" | "BF16"): Rule {
       return [scale, zero + 8];
     },
     // In bfloat16 the range is rounded, and the scale is not.
-    rule: dtype === "F32" ? { of: "range", plus: EPSILON } : undefined,
+    rule: { of: "range", rangeDtype: dtype, plus: EPSILON },
     rounding: "divide",
     limit: LARGEST[dtype] / 2,
     padded: true,

@@ -40,9 +40,9 @@ import {
   LARGEST,
   rowGroups,
 } from "../model/groups.ts";
-import { midpoints, nearest, NF4_VALUES } from "../numeric/codebooks.ts";
+import { midpoints, NF4_VALUES } from "../numeric/codebooks.ts";
 import { roundTo } from "../numeric/compute.ts";
-import { evenE2M1 } from "../numeric/e2m1.ts";
+import { signedE2M1 } from "../numeric/e2m1.ts";
 import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
 import { ceilLog2f, decodeE8M0 } from "../numeric/e8m0.ts";
 import { firstOutside, ScaleOverflow } from "../numeric/finite.ts";
@@ -51,7 +51,7 @@ import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { CB4, E2M1, NF4 } from "../schemes/grids.ts";
 import { type LinearPlan, linearScheme } from "../schemes/linear.ts";
-import { MX_SEARCH } from "../schemes/mx.ts";
+import { decodeByHalves, MX_SEARCH } from "../schemes/mx.ts";
 import {
   ofTensor,
   searched,
@@ -66,6 +66,7 @@ import {
   listedScales,
   scalesIn,
 } from "../schemes/stored_scale.ts";
+import type { Thresholds } from "../schemes/tiles.ts";
 import type { Dtype } from "../words/dtypes.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Codec, Layout } from "../words/layout.ts";
@@ -225,11 +226,6 @@ function absmaxOf(min: number, max: number): number {
   return larger(abs(min), abs(max));
 }
 
-/** E2M1 with the sign kept, of zeros, too. */
-function signedE2M1(x: number): number {
-  return evenE2M1(abs(x)) + (x < 0 || Object.is(x, -0) ? 8 : 0);
-}
-
 type Rule = Omit<LinearPlan, "group">;
 
 const FLOAT16 = { stored: "F16", scales: { part: "scale" } } as const;
@@ -259,19 +255,26 @@ const ASYMMETRIC: Rule = {
   limit: LARGEST.F16 * 7.5,
 };
 
-const NF4_THRESHOLDS = midpoints(NF4_VALUES);
+/** The nearest of ascending entries; ties go to the lower. */
+function nearestOf(ascending: Float32Array): Thresholds {
+  return {
+    at: midpoints(ascending),
+    codes: Array.from(ascending, (_, code) => code),
+  };
+}
+
 const NF4_FLOAT16 = NF4_VALUES.map(toFloat16);
 
 const NORMAL_FLOAT: Rule = {
   ...FLOAT16,
   grid: NF4,
   fit: (min, max) => [larger(absmaxOf(min, max), LEAST), 0],
-  rounding: (x, scale) => nearest(NF4_THRESHOLDS, fround(x / scale)),
+  rule: { of: "magnitude", divisor: 1, least: LEAST },
+  rounding: nearestOf(NF4_VALUES),
   value: (code, scale) => NF4_FLOAT16[code] * scale,
   limit: LARGEST.F16,
 };
 
-const CB4_THRESHOLDS = midpoints(Float32Array.from(CB4.values));
 /** The largest magnitude of the codebook. */
 const CB4_LARGEST = 3.5;
 
@@ -282,7 +285,8 @@ const CODEBOOK: Rule = {
     larger(fround(absmaxOf(min, max) / CB4_LARGEST), LEAST),
     0,
   ],
-  rounding: (x, scale) => nearest(CB4_THRESHOLDS, fround(x / scale)),
+  rule: { of: "magnitude", divisor: CB4_LARGEST, least: LEAST },
+  rounding: nearestOf(Float32Array.from(CB4.values)),
   value: (code, scale) => CB4.values[code] * scale,
   limit: LARGEST.F16 * CB4_LARGEST,
 };
@@ -296,30 +300,47 @@ const FLOAT: Rule = {
   ...FLOAT16,
   grid: E2M1,
   fit: (min, max) => [sixth(absmaxOf(min, max)), 0],
-  rounding: (x, scale) => signedE2M1(fround(x / scale)),
+  rule: { of: "magnitude", divisor: 6, least: LEAST },
+  rounding: "e2m1",
   value: (code, scale) => E2M1.values[code] * scale,
   limit: LARGEST.F16 * 6,
 };
 
-const MICROSCALED: Rule = {
-  scale: "exponent",
-  grid: E2M1,
-  fit(min, max): [number, number] {
-    const largest = absmaxOf(min, max);
-    return [clamp(ceilLog2f(sixth(largest)), -127, 127) + 127, 0];
-  },
-  rounding: (x, byte) => signedE2M1(fround(x / decodeE8M0(byte))),
-  value: (code, byte) => E2M1.values[code] * decodeE8M0(byte),
-  limit: LARGEST.F32,
-};
+/** The scheme of mode mxfp4. */
+function microscaled(matrix: Matrix, { columns: group }: Span): Scheme {
+  const inverseOf = (exponent: number) => 1 / decodeE8M0(exponent);
+  const scheme = e2m1Scheme({
+    matrix,
+    group,
+    stored: "exponent",
+    fit: (absmax) => clamp(ceilLog2f(sixth(absmax)), -127, 127) + 127,
+    code: (x, exponent) => signedE2M1(fround(x / decodeE8M0(exponent))),
+    steps: {
+      factor: inverseOf,
+      product: true,
+      rule: "signed",
+      e8m0: {
+        rule: "logarithm",
+        divisor: 6,
+        least: LEAST,
+        factorOfZero: inverseOf(0),
+      },
+    },
+    scale: decodeE8M0,
+    grid: E2M1,
+    computeDtype: "F32",
+  });
+  return { ...scheme, decode: decodeByHalves(group, "F32") };
+}
 
-const RULES: Readonly<Record<Exclude<OpenvinoMode, "nvfp4">, Rule>> = {
+const RULES: Readonly<
+  Record<Exclude<OpenvinoMode, "mxfp4" | "nvfp4">, Rule>
+> = {
   int4_sym: SYMMETRIC,
   int4_asym: ASYMMETRIC,
   nf4: NORMAL_FLOAT,
   cb4: CODEBOOK,
   fp4: FLOAT,
-  mxfp4: MICROSCALED,
 };
 
 const FLOAT16_SCALES = scalesIn("F16");
@@ -358,6 +379,8 @@ function scheme(
   const { groups: _, ...group } = rowGroups(shape, groupSize);
   const scheme = mode === "nvfp4"
     ? twoScales(matrixOf(shape), group)
+    : mode === "mxfp4"
+    ? microscaled(matrixOf(shape), group)
     : linearScheme({ ...RULES[mode], group });
   return searched(scheme, SEARCHES[mode], options, rowLength(shape));
 }
@@ -383,6 +406,11 @@ function twoScales(matrix: Matrix, group: Span): Scheme {
     steps: {
       factor: (_stored, _second, absmax) => sixth(absmax),
       rule: "signed",
+      e4m3: (second) => ({
+        divisor: 6,
+        over: second,
+        factor: ["unscaled", LEAST],
+      }),
     },
     scale: productOf,
     grid: E2M1,

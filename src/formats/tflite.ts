@@ -29,6 +29,7 @@ import { roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { linearScheme, wholeRange } from "../schemes/linear.ts";
 import { checkZeros } from "../schemes/numbers.ts";
+import type { RangeFit } from "../schemes/range_fit.ts";
 import {
   searched,
   seekIntegers,
@@ -179,6 +180,21 @@ function fitOf(
   };
 }
 
+/** The same for kernels, but for zero points that are too far from the range. */
+function ruleOf(
+  { granularity, symmetric }: ResolvedTfliteOptions,
+): RangeFit | undefined {
+  if (!symmetric) return undefined;
+  const rule = {
+    of: "magnitude",
+    divisor: 7,
+    least: fround(LEAST / 7),
+  } as const;
+  return typeof granularity === "number"
+    ? { ...rule, scaleDtype: "BF16", again: "F16" }
+    : rule;
+}
+
 function scheme(
   shape: readonly number[],
   options: ResolvedTfliteOptions,
@@ -189,6 +205,7 @@ function scheme(
     group: groupOf(shape, options).span,
     offset: symmetric ? undefined : "zero",
     fit: fitOf(options),
+    rule: ruleOf(options),
     rounding: "addSigned",
     // Nothing divided by nothing is nothing; only scales of blocks, which have no zero points, can be 0.
     zeroScale: (code, x) => x === 0 ? 8 : code,

@@ -11,6 +11,7 @@ import {
 } from "../numeric/bf16.ts";
 import { decodeE4M3, encodeE4M3, encodeE4M3Bits } from "../numeric/e4m3.ts";
 import { decodeF16, encodeF16, f16ToF32, f32ToF16 } from "../numeric/f16.ts";
+import { sharedInstance } from "../kernels/room.ts";
 import { decodeUE4M3Half } from "../numeric/ue4m3.ts";
 import type { Codec } from "../words/layout.ts";
 
@@ -162,6 +163,7 @@ export function e4m3(nan: number): Codec {
       (x) => Number.isNaN(x) ? nan : encodeE4M3(x),
     ),
     storeRun(from, first, count, bytes, at, stride): void {
+      if (stride === 1 && storeE4M3(from, first, count, bytes, at)) return;
       const { buffer, byteOffset, length } = from;
       const bits = new Int32Array(buffer, byteOffset, length);
       for (let i = first; i < first + count; i++, at += stride) {
@@ -169,6 +171,29 @@ export function e4m3(nan: number): Codec {
       }
     },
   };
+}
+
+/** Numbers that the kernel stores at a time: bytes of a workspace. */
+const MOST_STORED = 8192;
+
+/** Stores numbers by a kernel; false where there is none, or one of them has a sign or is no E4M3. */
+function storeE4M3(
+  from: Float32Array,
+  first: number,
+  count: number,
+  bytes: Uint8Array,
+  at: number,
+): boolean {
+  const instance = sharedInstance(from);
+  if (!instance || count > MOST_STORED) return false;
+  const { kernels, memory } = instance;
+  const source = from.byteOffset + 4 * first;
+  if (kernels.tile_store_e4m3(count, source) !== 0) return false;
+  bytes.set(
+    new Uint8Array(memory.buffer, kernels.workspace_start(), count),
+    at,
+  );
+  return true;
 }
 
 /** That of most libraries. */
@@ -242,11 +267,12 @@ export function nibbles(
       }
     },
     store(from, bytes, at): void {
-      const nibble = (k: number) =>
-        k >= count || Number.isNaN(from[k]) ? padding : from[k] ^ flip;
+      const low = 4 * swap, high = 4 - low;
       for (let k = 0; k < count; k += 2) {
-        bytes[at + (k >> 1)] = nibble(k) << 4 * swap |
-          nibble(k + 1) << 4 * (1 - swap);
+        const first = from[k], second = k + 1 < count ? from[k + 1] : NaN;
+        bytes[at + (k >> 1)] =
+          (Number.isNaN(first) ? padding : first ^ flip) << low |
+          (Number.isNaN(second) ? padding : second ^ flip) << high;
       }
     },
   };

@@ -6,6 +6,7 @@
 import { type FieldItem, unitsOf } from "../words/layout.ts";
 import { fieldAreas, type FieldPlan, type Tile } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
+import { packAreas } from "./pack_areas.ts";
 import { bandOf, type PartBytes } from "./units.ts";
 
 /** Numbers of one unit. */
@@ -99,6 +100,12 @@ export function packFields(
       codec.storeRun(field, from, band.count, bytes, to, band.stride);
     }
     return;
+  }
+  if (!plan.length) {
+    const { unit } = part.plan, areas = fieldAreas(tile, plan);
+    const units = bandOf(part, matrix, unitsOf(part.plan, matrix, tile));
+    const numbers = { field, areas, span: plan.span };
+    return packAreas(bytes, units, unit, item, numbers);
   }
   makeRoom(item, plan);
   eachEntry(part, matrix, item, plan, tile, {

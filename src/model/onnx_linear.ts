@@ -241,17 +241,16 @@ function fitOf(
   };
 }
 
-/** The same for kernels, where they know it. */
+/** The same for kernels. */
 function ruleOf(
   { symmetric, scaleDtype }: ResolvedOnnxLinearOptions,
   zero: number,
-): RangeFit | undefined {
-  if (symmetric) {
-    const rule = { of: "magnitude", divisor: 7, ofZero: 1 } as const;
-    return zero === 8 ? { ...rule, dtype: scaleDtype } : undefined;
-  }
-  // In other types the scale is rounded, and the range is not.
-  return scaleDtype === "F32" ? { of: "widened", ofZero: 1 } : undefined;
+): RangeFit {
+  const rule = { scaleDtype, ofZero: 1 };
+  if (!symmetric) return { ...rule, of: "widened" };
+  return zero === 0
+    ? { ...rule, of: "top", zero }
+    : { ...rule, of: "magnitude", divisor: 7 };
 }
 
 function schemeOf(

@@ -18,15 +18,14 @@ import {
   tileOf,
 } from "../words/tile.ts";
 import { cut, type Matrix, whole, type Window } from "../words/window.ts";
+import { packTile, type TensorBytes } from "./pack_tile.ts";
 import { asTensorScale, TENSOR_SCALES } from "./tensor_scale.ts";
 import { cuttingOf, type Tensor, windows } from "./stages.ts";
 import {
   checkFields,
   newTile,
   openRoom,
-  packTile,
   tallness,
-  type TensorBytes,
   unpackFields,
   unpackTile,
 } from "./tensor.ts";

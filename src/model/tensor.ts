@@ -7,7 +7,7 @@
 import { backend } from "../kernels/engine.ts";
 import { measureMagnitude } from "../kernels/grouped.ts";
 import { Room } from "../kernels/room.ts";
-import { packPart, unpackPart } from "../layouts/pack.ts";
+import { unpackPart } from "../layouts/pack.ts";
 import type { PartBytes } from "../layouts/units.ts";
 import { firstOutside, rejectNonFinite } from "../numeric/finite.ts";
 import { settleNaNs } from "../numeric/nan.ts";
@@ -16,6 +16,7 @@ import { grainOf, type PartPlan } from "../words/layout.ts";
 import { type EncodeContext, groupOf, type Prepass } from "../words/scheme.ts";
 import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
 import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
+import { packTile, type TensorBytes } from "./pack_tile.ts";
 import { GroupRanges } from "./ranges.ts";
 import {
   cuttingOf,
@@ -29,7 +30,7 @@ import {
 /** Values in a tile: what is worked on stays in the second cache, and calls are rare. */
 const TILE_VALUES = 32768;
 
-/** Values in a tile of whole rows, which need no copying from and to rows: all that a room holds. */
+/** Values in a tile that is quantized, or of whole rows, which need no copying from and to rows: all that a room holds. */
 const WIDE_TILE_VALUES = 65536;
 
 /** Rows that such a tile has at least, where units of a column lie together. */
@@ -37,14 +38,6 @@ const WIDE_TILE_ROWS = 8;
 
 /** Rows of a tile where units of a column lie together, so that more than a few bytes are touched at a time. */
 const TILE_ROWS = 64;
-
-/** Bytes of the parts of a tensor, or of a window of it. */
-export interface TensorBytes {
-  /** The bytes by part. */
-  readonly bytes: Readonly<Record<string, Uint8Array>>;
-  /** What they were taken for. */
-  readonly area: Window;
-}
 
 /** Memory for tiles, used again and again. */
 const room = /* @__PURE__ */ new Room();
@@ -74,17 +67,18 @@ export function tallness(tensor: Tensor, columns: number): number {
   return Math.max(1, Math.floor(rows / step)) * step;
 }
 
-/** How many values tiles of rows of `columns` values have at most, and how many rows at least. */
+/** How many values tiles of rows of `columns` values have at most, and how many rows at least; `capacity` is that of tiles of pieces of rows. */
 function tilesOf(
   tensor: Tensor,
   columns: number,
   grain: number,
+  capacity: number,
 ): { capacity: number; rows: number } {
   const isWide = isInColumns(tensor) &&
     columns * WIDE_TILE_ROWS <= WIDE_TILE_VALUES;
   return isWide
     ? { capacity: WIDE_TILE_VALUES, rows: rowsOfUnits(tensor) }
-    : { capacity: TILE_VALUES, rows: tallness(tensor, grain) };
+    : { capacity, rows: tallness(tensor, grain) };
 }
 
 function codeParts({ layout: { parts } }: Tensor): PartPlan[] {
@@ -115,7 +109,12 @@ export function encodeTensor(
   const isChecked = context.checked || found !== undefined;
   const cutting = cuttingOf(tensor),
     bytes = { bytes: parts, area: whole(matrix) };
-  const { capacity, rows } = tilesOf(tensor, matrix.columns, cutting.columns);
+  const { capacity, rows } = tilesOf(
+    tensor,
+    matrix.columns,
+    cutting.columns,
+    WIDE_TILE_VALUES,
+  );
   for (const stage of stages(matrix, cutting, capacity, rows)) {
     const groups = stage.measured
       ? measureGroups(tensor, values, stage)
@@ -129,8 +128,9 @@ export function encodeTensor(
         tile,
       );
       if (!isChecked && !areFinite(input)) rejectNonFinite(values);
-      scheme.encode(input, tile, { ...known, ranges });
-      packTile(tensor, tile, bytes);
+      const own = input.buffer !== values.buffer;
+      scheme.encode(input, tile, { ...known, ranges, own });
+      packTile(tensor, tile, bytes, bytes.area);
     }
   }
 }
@@ -173,9 +173,10 @@ export function encodeWindow(
       row: part.row - window.row,
       column: part.column - window.column,
     };
-    const input = valuesOf(values, window, place, room.floats);
-    tensor.scheme.encode(inputOf(input, tile), tile, context);
-    packTile(tensor, tile, parts);
+    const input = inputOf(valuesOf(values, window, place, room.floats), tile);
+    const own = input.buffer !== values.buffer;
+    tensor.scheme.encode(input, tile, { ...context, own });
+    packTile(tensor, tile, parts, window);
   }
 }
 
@@ -185,13 +186,13 @@ function piecesOf(
   window: Window,
   { ranges }: EncodeContext,
 ): Iterable<Window> {
-  if (areaOf(window) <= TILE_VALUES || ranges && ranges.min.length > 1) {
+  if (areaOf(window) <= WIDE_TILE_VALUES || ranges && ranges.min.length > 1) {
     return [window];
   }
   const cutting = cuttingOf(tensor);
-  if (!fits(cutting, TILE_VALUES)) return [window];
+  if (!fits(cutting, WIDE_TILE_VALUES)) return [window];
   const tall = tallness(tensor, cutting.columns);
-  return windows(window, cutting, TILE_VALUES, tall);
+  return windows(window, cutting, WIDE_TILE_VALUES, tall);
 }
 
 /** A tensor without values still has the numbers that are there once: those of a single zero. */
@@ -214,17 +215,6 @@ function encodeEmpty(
   const nothing = scheme.prepass?.().result();
   scheme.encode(new Float32Array(columns), tile, { ...nothing, ...context });
   packTile(one, tile, { bytes, area: tile });
-}
-
-/** Puts a tile into the parts. */
-export function packTile(
-  { scheme, layout: { matrix, parts } }: Tensor,
-  tile: Tile,
-  { bytes, area }: TensorBytes,
-): void {
-  for (const [name, plan] of Object.entries(parts)) {
-    packPart({ plan, bytes: bytes[name], area }, matrix, scheme.fields, tile);
-  }
 }
 
 /** Takes a tile out of the parts. */
@@ -298,7 +288,12 @@ export function decodeWindow(
   const { scheme, layout } = tensor;
   const grain = grainOf(layout, scheme.fields).columns;
   const unit = grainOf(layout, scheme.fields, true).columns;
-  const { rows, capacity } = tilesOf(tensor, window.columns, grain);
+  const { rows, capacity } = tilesOf(
+    tensor,
+    window.columns,
+    grain,
+    TILE_VALUES,
+  );
   room.open(out);
   for (const piece of cut(window, { rows, columns: grain }, capacity)) {
     const around = wholeUnits(piece, unit, layout.matrix.columns);

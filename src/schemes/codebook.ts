@@ -149,10 +149,7 @@ export type Arithmetic = "bitsandbytes" | "onnxruntime";
  */
 export function codebookScheme(plan: CodebookPlan): Scheme {
   const { grid, computeDtype, nested, codebook } = plan;
-  const thresholds: Thresholds = {
-    at: codebook.thresholds,
-    codes: codebook.ascending,
-  };
+  const thresholds = thresholdsOf(codebook);
   return {
     grid,
     form: "s·g",
@@ -166,6 +163,18 @@ export function codebookScheme(plan: CodebookPlan): Scheme {
       encode(plan, thresholds, values, tile, context),
     decode: (tile, out) => decode(plan, tile, out),
   };
+}
+
+const known = /* @__PURE__ */ new WeakMap<Codebook, Thresholds>();
+
+/** The thresholds of a codebook: the same ones each time, for what kernels know of them. */
+function thresholdsOf(codebook: Codebook): Thresholds {
+  let thresholds = known.get(codebook);
+  if (!thresholds) {
+    thresholds = { at: codebook.thresholds, codes: codebook.ascending };
+    known.set(codebook, thresholds);
+  }
+  return thresholds;
 }
 
 function fieldsOf(
@@ -222,7 +231,7 @@ function encode(
   const short = values.length % blockSize;
   if (short > 0) {
     const at = values.length - short, block = values.subarray(at);
-    const scale = scaleOf(block, blockSize);
+    const scale = scaleOf(values, at, blockSize);
     scales[scales.length - 1] = scale;
     encodeBlock(codebook, block, scale, blockSize, tile.codes, at);
   }
@@ -252,10 +261,14 @@ function multiply(
   }
 }
 
-/** The scale of a block; that of a short one, the last, is never 0. */
-function scaleOf(block: Float32Array, blockSize: number): number {
-  let scale = block.length < blockSize ? LEAST_SCALE : 0;
-  for (const x of block) scale = Math.max(scale, Math.abs(x));
+/** The scale of the block that starts at an index; that of a short one, the last, is never 0. */
+function scaleOf(values: Float32Array, at: number, blockSize: number): number {
+  const end = Math.min(at + blockSize, values.length);
+  let scale = end - at < blockSize ? LEAST_SCALE : 0;
+  for (let i = at; i < end; i++) {
+    const magnitude = Math.abs(values[i]);
+    if (magnitude > scale) scale = magnitude;
+  }
   return scale;
 }
 
@@ -293,7 +306,7 @@ function encodeScales(
   for (let at = 0; at < scaleCode.length; at += blocks) {
     const block = scaleCode.subarray(at, at + blocks);
     for (let i = 0; i < block.length; i++) block[i] -= mean;
-    const scale = scaleOf(block, blocks);
+    const scale = scaleOf(block, 0, blocks);
     nestedScale[at / blocks] = scale;
     encodeBlock(codebook, block, scale, blocks, codes, 0);
     block.set(codes.subarray(0, block.length));
@@ -310,7 +323,7 @@ function meanScale(blockSize: number): Prepass {
   return {
     add(values): void {
       for (let at = 0; at < values.length; at += blockSize) {
-        sum += scaleOf(values.subarray(at, at + blockSize), blockSize);
+        sum += scaleOf(values, at, blockSize);
         count++;
       }
     },

@@ -108,11 +108,11 @@ function encode(
   plan: E2M1Plan,
   given: Float32Array,
   tile: Tile,
-  { known, overflow = "throw" }: EncodeContext,
+  { known, own, overflow = "throw" }: EncodeContext,
 ): void {
   const { inputDtype = "F32" } = plan;
   const largest = overflow === "clamp" ? LARGEST[inputDtype] : Infinity;
-  const values = roundedValues(given, inputDtype, largest, tile);
+  const values = roundedValues(given, inputDtype, largest, tile, own);
   let ofTensor = 1;
   if (plan.ofTensor) {
     const { role, find } = plan.ofTensor;

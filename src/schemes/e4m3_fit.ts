@@ -31,15 +31,23 @@ export interface E4M3Fit {
   readonly ofZero?: number;
   /** The scale in place of 0; 0 by default. */
   readonly orElse?: number;
-  /** What values are divided by or multiplied with: scale · number, scale / number or number / scale. */
+  /**
+   * What values are divided by or multiplied with: scale · number, scale / number,
+   * number / scale, or the quotient without any scale; the number is the least that it is.
+   */
   readonly factor: readonly [FactorRule, number];
 }
 
 /** See {@linkcode E4M3Fit.factor}. */
-export type FactorRule = "product" | "quotient" | "inverse";
+export type FactorRule = "product" | "quotient" | "inverse" | "unscaled";
 
 /** The numbers by which kernels know them: src/kernels/wasm/tile_e4m3.ts. */
-const FACTOR_RULES: readonly FactorRule[] = ["product", "quotient", "inverse"];
+const FACTOR_RULES: readonly FactorRule[] = [
+  "product",
+  "quotient",
+  "inverse",
+  "unscaled",
+];
 
 /**
  * Fits scales to magnitudes, and finds factors; false where there is no kernel, or one

@@ -10,13 +10,15 @@ import { COMPUTE_DTYPES } from "./tiles.ts";
 
 /**
  * How an exponent comes of the largest magnitude of its group: the bits of
- * `dtype(absmax / divisor)`, rounded to a power of two by the rule.
+ * `dtype(max(absmax / divisor, least))`, rounded to a power of two by the rule.
  */
 export interface E8M0Fit {
   /** How; of logarithms only where they are not near a whole number. */
   readonly rule: ExponentRule | "logarithm";
   /** What magnitudes are divided by first; 1 by default. */
   readonly divisor?: number;
+  /** The least quotient, in place of smaller ones; 0 by default. */
+  readonly least?: number;
   /** The type that the quotient is rounded to; F32 by default. */
   readonly dtype?: ComputeDtype;
   /** What is taken from the exponent; 0 by default. */
@@ -51,6 +53,7 @@ export function fitE8M0(
         exponents.length,
         ...arrays.map(({ byteOffset }) => byteOffset),
         divisor,
+        fit.least ?? 0,
         COMPUTE_DTYPES.indexOf(dtype),
         CARRY[isLogarithm ? "ceil" : rule],
         less,

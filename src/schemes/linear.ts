@@ -6,6 +6,7 @@
  */
 import { measureRange } from "../kernels/grouped.ts";
 import { DTYPE_NAMES, roundTo } from "../numeric/compute.ts";
+import { signedE2M1 } from "../numeric/e2m1.ts";
 import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
 import { clamp } from "../numeric/rounding.ts";
 import type {
@@ -33,6 +34,8 @@ import { fitRanges } from "./range_fit.ts";
 import {
   decodeGroups,
   decodeTables,
+  encodeE2M1,
+  encodeQuotientRanks,
   encodeSteps,
   fitGroups,
   numbersOfGroups,
@@ -41,6 +44,8 @@ import {
   roundInto,
   SURELY_HELD,
 } from "./tiles.ts";
+
+const { fround } = Math;
 
 export type { LinearPlan, LinearRounding } from "./linear_plan.ts";
 
@@ -92,7 +97,7 @@ function encode(
   plan: LinearPlan,
   values: Float32Array,
   tile: Tile,
-  { ranges, overflow = "throw" }: EncodeContext,
+  { ranges, own, overflow = "throw" }: EncodeContext,
 ): void {
   const { group, scale = "scale", offset, inputDtype = "F32" } = plan;
   const scales = tile.fields[scale];
@@ -112,7 +117,7 @@ function encode(
       offsets[area] = found[1];
     }
   }
-  const input = roundedValues(values, inputDtype, Infinity, tile);
+  const input = roundedValues(values, inputDtype, Infinity, tile, own);
   encodeCodes(plan, input, tile, scales, offsets);
 }
 
@@ -156,21 +161,24 @@ function encodeCodes(
   offsets: Float32Array,
 ): void {
   const { group, rounding, stepDtype, zeroScale } = plan, { codes } = tile;
-  if (typeof rounding === "string") {
-    const way = rounding === "shift" && plan.offset === "bias"
-      ? "shiftByBias"
-      : rounding;
-    encodeSteps(values, tile, group, scales, offsets, way, stepDtype);
-    if (zeroScale && scales.includes(0)) {
-      eachValue(tile, group, (i, area) => {
-        if (scales[area] === 0) codes[i] = zeroScale(codes[i], values[i]);
-      });
-    }
-    return;
+  if (typeof rounding !== "string") {
+    return encodeQuotientRanks(values, tile, group, scales, rounding);
   }
-  eachValue(tile, group, (i, area) => {
-    codes[i] = clamp(rounding(values[i], scales[area], offsets[area]), 0, 15);
-  });
+  if (rounding === "e2m1") {
+    if (encodeE2M1(values, tile, group, scales, { rule: "signed" })) return;
+    return eachValue(tile, group, (i, area) => {
+      codes[i] = signedE2M1(fround(values[i] / scales[area]));
+    });
+  }
+  const way = rounding === "shift" && plan.offset === "bias"
+    ? "shiftByBias"
+    : rounding;
+  encodeSteps(values, tile, group, scales, offsets, way, stepDtype);
+  if (zeroScale && scales.includes(0)) {
+    eachValue(tile, group, (i, area) => {
+      if (scales[area] === 0) codes[i] = zeroScale(codes[i], values[i]);
+    });
+  }
 }
 
 function eachValue(

@@ -7,13 +7,15 @@ import type { ComputeDtype, Grid, Prepass } from "../words/scheme.ts";
 import type { Span } from "../words/tile.ts";
 import type { ScaleCheck } from "./numbers.ts";
 import type { RangeFit } from "./range_fit.ts";
-import type { FitRule, Rounding } from "./tiles.ts";
+import type { FitRule, Rounding, Thresholds } from "./tiles.ts";
 
 /** How a value becomes a code, given scale and offset of its group; clamped to 0 … 15 at the end. */
 export type LinearRounding =
   | Exclude<Rounding, "shiftByBias">
-  /** A rule of its own; what is no number becomes 0. */
-  | ((x: number, scale: number, offset: number) => number);
+  /** By thresholds of x over the scale. */
+  | Thresholds
+  /** To E2M1: x over the scale, to the even code, with the sign of zeros. */
+  | "e2m1";
 
 /** What makes one linear scheme different from another. */
 export interface LinearPlan {
@@ -21,9 +23,9 @@ export interface LinearPlan {
   readonly group: Span;
   /**
    * What is stored for a group: what codes are multiplied by (`"scale"`, the
-   * default), what they are divided by, or the E8M0 byte of a power of two.
+   * default), or what they are divided by.
    */
-  readonly scale?: "scale" | "divisor" | "exponent";
+  readonly scale?: "scale" | "divisor";
   /** What codes stand for, where it is not 0 … 15: values are grid times scale, by {@linkcode LinearPlan.value}. */
   readonly grid?: Grid;
   /** The role of the offset: a zero point in codes, or a bias in values. Absent where it is always the same zero point. */

@@ -93,7 +93,9 @@ export function searchedBy(
     ...scheme,
     byRange: undefined,
     together: field.shared ? togetherOf(span, scheme) : scheme.together,
-    encode(values, tile, context): void {
+    encode(values, tile, given): void {
+      // What is searched are the values as they are.
+      const context = { ...given, own: false };
       const weights = options.importance &&
         weightsOf(options.importance, columns, tile);
       const searched = { values, weights, tile, span };

@@ -256,17 +256,18 @@ function codesBy(
   }
 }
 
-/** Values rounded to a type, and cut where they are beyond the largest: a copy of them but for float32. */
+/** Values rounded to a type, and cut where they are beyond the largest: a copy of them but for float32, and where they are one that may be overwritten. */
 export function roundedValues(
   values: Float32Array,
   dtype: ComputeDtype,
   largest: number,
   tile: Tile,
+  own = false,
 ): Float32Array {
   if (dtype === "F32") return values;
-  const own = tile.memory(values.length);
-  roundInto(values, dtype, largest, own);
-  return own;
+  const rounded = own ? values : tile.memory(values.length);
+  roundInto(values, dtype, largest, rounded);
+  return rounded;
 }
 
 /** The same into an array, which may be that of the values. */
@@ -392,6 +393,29 @@ export function encodeRanks(
       codes[i] = codesOf[rankOf(fround(values[i] * factor), asked)];
     }
   }
+}
+
+/** The codes by thresholds of values over the scales of their groups, which are not 0. */
+export function encodeQuotientRanks(
+  values: Float32Array,
+  tile: Tile,
+  span: Span,
+  scales: Float32Array,
+  thresholds: Thresholds,
+): void {
+  const quotients = tile.memory(values.length);
+  // Cells are between -1 and 1, and so are all thresholds that have some.
+  const most = rankTableOf(thresholds).byCells ? 1 : Infinity;
+  const arrays = [values, quotients, scales];
+  if (!done("tile_divide", tile, span, arrays, [most])) {
+    for (const { first, count, area } of runs(tile, span)) {
+      for (let i = first; i < first + count; i++) {
+        quotients[i] = clamp(values[i] / scales[area], -most, most);
+      }
+    }
+  }
+  const ones = tile.memory(scales.length).fill(1);
+  encodeRanks(quotients, tile, span, ones, thresholds);
 }
 
 /** How many thresholds x exceeds. */

@@ -37,6 +37,8 @@ export interface EncodeContext {
   readonly known?: Readonly<Record<string, number>>;
   /** The values are known to be finite. */
   readonly checked?: boolean;
+  /** The values are a copy, which may be overwritten. */
+  readonly own?: boolean;
   /** What to do where finite values have a scale that cannot be stored; `"throw"` by default. */
   readonly overflow?: Overflow;
 }

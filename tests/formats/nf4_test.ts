@@ -7,7 +7,7 @@ import { type BitsandbytesParts, dequantize, quantize } from "../../mod.ts";
 import { allocateParts, repackWith } from "../../src/core.ts";
 import { nf4 } from "../../src/formats/nf4.ts";
 import { bytesOf } from "../../src/model/define.ts";
-import { packTile } from "../../src/model/tensor.ts";
+import { packTile } from "../../src/model/pack_tile.ts";
 import { dynamicMap } from "../../src/numeric/codebooks.ts";
 import type { Part, Parts } from "../../src/words/format.ts";
 import { grainOf } from "../../src/words/layout.ts";

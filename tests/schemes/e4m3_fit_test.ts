@@ -34,12 +34,19 @@ function scaleByRule(
   magnitude: number,
 ): number {
   const { least = 0, ofZero = least, orElse = 0 } = fit;
-  const quotient = roundTo(dtype)(fround(magnitude / divisor));
+  const [rule, by] = fit.factor;
+  const first = roundTo(dtype)(fround(magnitude / divisor));
+  const quotient = rule === "unscaled" ? max(first, by) : first;
   const x = fround(fround(quotient * times) / over);
   return decodeE4M3(encodeE4M3(x === 0 ? ofZero : max(x, least))) || orElse;
 }
 
-function factorByRule({ factor: [rule, by] }: E4M3Fit, scale: number): number {
+function factorByRule(
+  { factor: [rule, by], divisor }: E4M3Fit,
+  scale: number,
+  magnitude: number,
+): number {
+  if (rule === "unscaled") return max(fround(magnitude / divisor), by);
   if (rule === "product") return fround(scale * by);
   return fround(rule === "quotient" ? scale / by : by / scale);
 }
@@ -54,6 +61,7 @@ const FITS: Readonly<Record<string, E4M3Fit>> = {
     factor: ["quotient", 3],
   },
   inverse: { divisor: 6, over: 3, least: 2 ** -6, factor: ["inverse", 7] },
+  unscaled: { divisor: 6, over: 3, factor: ["unscaled", 2 ** -5] },
   halves: {
     divisor: 2,
     dtype: "F16",
@@ -86,7 +94,9 @@ Deno.test("scales of E4M3 and factors by the kernel are those of the rule, at an
     assertEquals(given.length % 4, 0);
     const found = byKernel(fit, given);
     const scales = given.map((x) => scaleByRule(fit, x));
-    const factors = scales.map((scale) => factorByRule(fit, scale));
+    const factors = scales.map((scale, i) =>
+      factorByRule(fit, scale, given[i])
+    );
     assertSameBytes(found!.scales, scales, name);
     assertSameBytes(found!.factors, factors, name);
   }

@@ -28,6 +28,10 @@ const CASES: readonly (readonly [E8M0Fit, (magnitude: number) => number])[] = [
     (x) => ceilLogE8M0(fround(x / 6)),
   ],
   [
+    { rule: "logarithm", divisor: 6, least: 2 ** -9, factorOfZero: 3 },
+    (x) => ceilLogE8M0(fround(Math.max(x / 6, 2 ** -9))),
+  ],
+  [
     { rule: "ceil", divisor: 6, ofZero: 127, factorOfZero: 3 },
     (x) => x === 0 ? 127 : ceilE8M0(fround(x / 6)),
   ],

@@ -38,21 +38,29 @@ function byKernel(
 
 function byRule(fit: RangeFit, [least, largest]: Range): Range {
   const { of, dtype = "F32", divisor = 15, home = 0 } = fit;
-  const round = roundTo(dtype), isWide = of === "widened";
+  const { rangeDtype = dtype, scaleDtype = dtype, stepDtype = dtype } = fit;
+  const round = roundTo(stepDtype), isWide = of === "widened";
   const low = isWide ? min(least, 0) : least;
   const high = isWide ? max(largest, 0) : largest;
   const { leastRange = 0, plus = 0 } = fit;
-  const range = fround(max(round(fround(high - low)), leastRange) + plus);
+  const range = fround(
+    max(roundTo(rangeDtype)(fround(high - low)), leastRange) + plus,
+  );
   const magnitude = of === "magnitude"
     ? max(abs(low), abs(high))
+    : of === "top"
+    ? max(high, 0)
     : abs(low) >= high
     ? abs(low)
     : -high;
   const hasRange = of === "range" || isWide;
   const quotient = fround((hasRange ? range : magnitude) / divisor);
-  const x = round(abs(quotient) < (fit.least ?? 0) ? fit.least! : quotient);
-  const scale = x || (fit.ofZero ?? 0);
-  if (!hasRange) return [scale, 8];
+  const x = roundTo(scaleDtype)(
+    abs(quotient) < (fit.least ?? 0) ? fit.least! : quotient,
+  );
+  const scale = roundTo(fit.again ?? "F32")(x || (fit.ofZero ?? 0));
+  if (!hasRange) return [scale, fit.zero ?? 8];
+  if (x === 0) return [scale, fit.zero ?? home];
   const steps = round(fround(-home - round(fround(low / x))));
   const zero = roundHalfToEven(clamp(steps, -home, 15 - home));
   return [scale, (zero || 0) + home];
@@ -75,6 +83,16 @@ const FITS: Readonly<Record<string, RangeFit>> = {
   magnitude: { of: "magnitude", divisor: 7.5, dtype: "F16", ofZero: 2 ** -10 },
   "least magnitude": { of: "magnitude", divisor: 7, least: fround(1e-8) },
   signed: { of: "signed", divisor: 8, least: 2 ** -23 },
+  top: { of: "top", scaleDtype: "BF16", ofZero: 1, zero: 0 },
+  "scale of halves": { of: "widened", scaleDtype: "F16", ofZero: 1, zero: 3 },
+  "range of bfloat16": { of: "range", rangeDtype: "BF16", plus: fround(1e-7) },
+  "steps of halves": { of: "widened", stepDtype: "F16", least: 2 ** -14 },
+  "bfloat16 in halves": {
+    of: "magnitude",
+    divisor: 7,
+    scaleDtype: "BF16",
+    again: "F16",
+  },
 };
 
 /** Ranges of every kind: about 0, beside it, points, half steps, tiny ones. */
@@ -100,7 +118,7 @@ function rangesOf(seed: number, round: (x: number) => number): Range[] {
 
 Deno.test("scales and zero points by the kernel are those of the rule", () => {
   for (const [name, fit] of Object.entries(FITS)) {
-    const ranges = rangesOf(5, roundTo(fit.dtype ?? "F32"));
+    const ranges = rangesOf(5, roundTo(fit.dtype ?? fit.scaleDtype ?? "F32"));
     assertEquals(ranges.length % 4, 0);
     const found = byKernel(fit, ranges),
       wanted = ranges.map((range) => byRule(fit, range));

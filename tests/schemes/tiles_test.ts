@@ -12,6 +12,7 @@ import {
   decodeGroups,
   type E2M1Steps,
   encodeE2M1,
+  encodeQuotientRanks,
   encodeRanks,
   encodeSteps,
   fitGroups,
@@ -32,6 +33,7 @@ import {
 import type { ComputeDtype } from "../../src/words/scheme.ts";
 import {
   fieldLength,
+  runs,
   type Span,
   type Tile,
   tileOf,
@@ -238,6 +240,34 @@ Deno.test("codes by thresholds are the same by kernels, at and next to every thr
         const used = copied(place, factors.map((x) => 1 / x));
         encodeRanks(input, tile, span, used, thresholds);
         return { codes: tile.codes };
+      }, `${name} ${set}`);
+    }
+  }
+});
+
+Deno.test("codes by thresholds of quotients are the same by kernels, beyond the thresholds too", () => {
+  for (const [name, thresholds] of Object.entries(THRESHOLDS)) {
+    for (const [set, values] of Object.entries(SETS)) {
+      onBoth((place) => {
+        const { tile, span } = place;
+        const input = copied(place, values.subarray(0, tile.codes.length));
+        const scales = numbers(place);
+        magnitudesOfGroups(input, tile, span, scales);
+        scales.forEach((x, i) => scales[i] = Math.max(x, 1e-30) / (i % 3 + 1));
+        encodeQuotientRanks(input, tile, span, scales, thresholds);
+        const codes = tile.codes.slice();
+        const quotients = Array.from(runs(tile, span)).flatMap(
+          ({ first, count, area }) =>
+            Array.from(
+              input.subarray(first, first + count),
+              (x) => Math.fround(x / scales[area]),
+            ),
+        );
+        const ranks = quotients.map((x) =>
+          Array.from(thresholds.at).filter((at) => x > at).length
+        );
+        assertEquals([...codes], ranks.map((rank) => thresholds.codes[rank]));
+        return { codes };
       }, `${name} ${set}`);
     }
   }

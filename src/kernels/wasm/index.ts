@@ -4,17 +4,23 @@
 // then plain numbers, and returns 0 when done or 1 when the scalar reference has
 // to look at this stretch (a value that is not finite, or that it cannot do exactly).
 
+import { workspace } from "./common";
+
 export { magnitude, range } from "./reduce";
 export { compare_sums } from "./compare";
 export { noise_sums } from "./noise";
 export { int8_dequantize, int8_quantize, nibbles_pack, nibbles_unpack } from "./nibbles";
 export { tile_check, tile_decode, tile_fit } from "./tile";
 export { tile_magnitudes, tile_ranges } from "./tile_ranges";
-export { tile_fit_e4m3 } from "./tile_e4m3";
+export { tile_fit_e4m3, tile_store_e4m3 } from "./tile_e4m3";
 export { tile_fit_e8m0 } from "./tile_e8m0";
 export { tile_fit_range } from "./tile_fit_range";
 export { tile_encode_e2m1, tile_encode_ranks, tile_encode_steps } from "./tile_encode";
+export { tile_divide } from "./tile_ranks";
 export { tile_pack, tile_pack_columns, tile_unpack, tile_unpack_columns } from "./tile_pack";
 export { tile_turn_bytes, tile_turn_words } from "./tile_turn";
 export { tile_round } from "./tile_round";
 export { constants_end, scratch_start } from "./ends";
+
+// Where some kernels leave what they find, WORKSPACE_BYTES at most.
+export function workspace_start(): usize { return workspace(); }

@@ -5,7 +5,7 @@
 // beyond those of the row before (0 where all rows share them).
 
 import { bytesHigh, bytesLow, isFinite32, magnitudeBits, settleNaNs, wordsHigh, wordsLow, zero } from "./common";
-import { BF16, F16, computed, tile_round } from "./tile_round";
+import { BF16, F16, computed, roundAny } from "./tile_round";
 import { maxMagnitude } from "./reduce";
 
 const INFINITY_BITS: i32 = 0x7f800000;
@@ -260,5 +260,6 @@ export function tile_decode(
   if (way) decodeBiased(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
   else if (isFull(grid)) decodeFull(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
   else decodeShort(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
-  return dtype ? tile_round(rows * columns, out, out, dtype, Infinity) : 0;
+  if (dtype) roundAny(rows * columns, out, out, dtype);
+  return 0;
 }

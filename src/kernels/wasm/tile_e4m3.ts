@@ -1,12 +1,13 @@
 // Scales of groups in E4M3, by the largest magnitudes of the groups, and what values
 // are divided by or multiplied with.
 
-import { pin, zero } from "./common";
+import { pin, workspace, zero } from "./common";
 import { F16_CONSTANTS, computed } from "./tile_round";
 
 // Ways to a factor, as src/schemes/e4m3_fit.ts numbers them.
 const PRODUCT: i32 = 0;
 const QUOTIENT: i32 = 1;
+const INVERSE: i32 = 2;
 
 // Half to even, magnitudes beyond 448 saturate: a sum with 1.5 * 2^20 times the power
 // of two below x has no room for more than three bits of fraction, nor for less than 2^-9.
@@ -28,11 +29,13 @@ export function tile_fit_e4m3(
   const normal = pin(0.015625), up = pin(reinterpret<f32>(0x0a400000)), tiny = pin(reinterpret<f32>(1)), infinity = exponent;
   let ordinary = i32x4.splat(-1);
   for (; n > 0; n -= 4) {
-    const m = v128.load(magnitudes), first = computed(f32x4.div(m, a), dtype);
+    const m = v128.load(magnitudes), quotient = computed(f32x4.div(m, a), dtype);
+    const first = way > INVERSE ? f32x4.pmax(c, quotient) : quotient;
     const x = divides ? f32x4.div(first, b) : f32x4.mul(first, b);
     const y = toE4M3(v128.bitselect(empty, f32x4.pmax(x, low), f32x4.eq(x, z)), exponent, normal, up, largest);
     const scale = v128.bitselect(other, y, f32x4.eq(y, z));
-    const factor = way == PRODUCT ? f32x4.mul(scale, c) : way == QUOTIENT ? f32x4.div(scale, c) : f32x4.div(c, scale);
+    const factor = way == PRODUCT ? f32x4.mul(scale, c) : way == QUOTIENT ? f32x4.div(scale, c)
+      : way == INVERSE ? f32x4.div(c, scale) : first;
     const usable = v128.and(f32x4.gt(factor, tiny), f32x4.lt(factor, infinity));
     ordinary = v128.and(ordinary, v128.and(v128.and(usable, f32x4.eq(x, x)), f32x4.lt(f32x4.div(m, factor), limit)));
     v128.store(scales, scale);
@@ -42,4 +45,37 @@ export function tile_fit_e4m3(
     factors += 16;
   }
   return i32x4.all_true(ordinary) ? 0 : 1;
+}
+
+// ---- bytes ----
+
+// Four numbers from 0 to 448 that are E4M3s already, as their bytes in words.
+@inline function bytesOf(x: v128): v128 {
+  const normal = i32x4.sub(i32x4.shr_u(x, 20), i32x4.splat(120 << 3));
+  const subnormal = i32x4.trunc_sat_f32x4_s(f32x4.mul(x, f32x4.splat(512)));
+  return v128.bitselect(subnormal, normal, f32x4.lt(x, f32x4.splat(0.015625)));
+}
+
+// What such bytes stand for.
+@inline function valuesOf(bytes: v128): v128 {
+  const normal = i32x4.shl(i32x4.add(bytes, i32x4.splat(120 << 3)), 20);
+  const subnormal = f32x4.mul(f32x4.convert_i32x4_s(bytes), f32x4.splat(1.0 / 512));
+  return v128.bitselect(subnormal, normal, i32x4.lt_s(bytes, i32x4.splat(8)));
+}
+
+// The bytes of as many numbers as the workspace holds, in the workspace. 1 where one is no E4M3, or has a sign.
+export function tile_store_e4m3(n: i32, src: usize): i32 {
+  const most = i32x4.splat(0x7e);
+  let known = i32x4.splat(-1), dst = workspace();
+  for (; n > 0; n -= 4) {
+    const x = n >= 4 ? v128.load(src) : v128.load32_splat(src), bytes = bytesOf(x);
+    known = v128.and(known, v128.and(i32x4.eq(valuesOf(bytes), x), i32x4.le_u(bytes, most)));
+    const halves = i16x8.narrow_i32x4_s(bytes, bytes);
+    v128.store32_lane(dst, i8x16.narrow_i16x8_u(halves, halves), 0);
+    const step: i32 = n >= 4 ? 4 : 1;
+    n += 4 - step;
+    src += <usize>step << 2;
+    dst += <usize>step;
+  }
+  return i32x4.all_true(known) ? 0 : 1;
 }

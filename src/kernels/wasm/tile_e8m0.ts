@@ -11,14 +11,14 @@ const NEAR: i32 = 64;
 // number is not ordinary: no normal float, or too near to a power of two to be told from it.
 export function tile_fit_e8m0(
   n: i32, magnitudes: usize, exponents: usize, factors: usize,
-  divisor: f32, dtype: i32, carry: i32, less: i32, byLogarithm: i32, ofZero: i32, product: i32, factorOfZero: f32,
+  divisor: f32, lowest: f32, dtype: i32, carry: i32, less: i32, byLogarithm: i32, ofZero: i32, product: i32, factorOfZero: f32,
 ): i32 {
-  const z = zero(), d = pin(divisor), infinity = v128.load(F16_CONSTANTS), least = pin(reinterpret<f32>(0x00800000));
+  const z = zero(), d = pin(divisor), low = pin(lowest), infinity = v128.load(F16_CONSTANTS), least = pin(reinterpret<f32>(0x00800000));
   const carried = i32x4.splat(carry), taken = i32x4.splat(less), empty = i32x4.splat(ofZero), most = i32x4.splat(254);
   const first = pin(factorOfZero), mantissa = i32x4.splat(0x7fffff), near = i32x4.splat(byLogarithm ? NEAR : 0), one = i32x4.splat(1);
   let ordinary = i32x4.splat(-1);
   for (; n > 0; n -= 4) {
-    const x = computed(f32x4.div(v128.load(magnitudes), d), dtype), isZero = f32x4.eq(x, z);
+    const x = computed(f32x4.pmax(low, f32x4.div(v128.load(magnitudes), d)), dtype), isZero = f32x4.eq(x, z);
     const normal = v128.and(f32x4.ge(x, least), f32x4.lt(x, infinity));
     const isNear = i32x4.lt_u(i32x4.sub(v128.and(x, mantissa), one), near);
     ordinary = v128.and(ordinary, v128.or(isZero, v128.andnot(normal, isNear)));

@@ -2,6 +2,32 @@
 
 import { bytesHigh, bytesLow, pin, wordsHigh, wordsLow } from "./common";
 
+// ---- what is ranked ----
+
+// Values over the scales of their groups, cut to plus and minus `most`.
+export function tile_divide(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, dst: usize, scales: usize, most: f32,
+): i32 {
+  const high = pin(most), low = pin(-most);
+  for (; rows > 0; rows--) {
+    let at: usize = 0;
+    for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
+      const s = v128.load32_splat(scales + at), end = src + (<usize>min(size, rest) << 2);
+      for (; src + 16 <= end; src += 16) {
+        v128.store(dst, f32x4.pmin(f32x4.pmax(f32x4.div(v128.load(src), s), low), high));
+        dst += 16;
+      }
+      for (; src < end; src += 4) {
+        v128.store32_lane(dst, f32x4.pmin(f32x4.pmax(f32x4.div(v128.load32_splat(src), s), low), high), 0);
+        dst += 4;
+      }
+      at += 4;
+    }
+    scales += <usize>stride;
+  }
+  return 0;
+}
+
 // ---- by halving ----
 
 // How many of fifteen ascending thresholds x exceeds; `table` holds them in the

@@ -34,19 +34,63 @@ export const F16_CONSTANTS: usize = memory.data<u32>([
   return dtype == F16 ? toF16(x) : dtype == BF16 ? toBF16(x) : x;
 }
 
-// Values rounded to a type, and cut to plus and minus `largest`; a NaN stays one.
-export function tile_round(n: i32, src: usize, dst: usize, dtype: i32, largest: f32): i32 {
-  const high = pin(largest), low = pin(-largest);
+// Values rounded to a type; a NaN stays one.
+export function roundAny(n: i32, src: usize, dst: usize, dtype: i32): void {
   for (const body = src + (<usize>(n & ~3) << 2); src < body; src += 16) {
-    const x = v128.load(src), y = dtype == F16 ? toF16(x) : toBF16(x);
-    v128.store(dst, f32x4.pmin(f32x4.pmax(y, low), high));
+    const x = v128.load(src);
+    v128.store(dst, dtype == F16 ? toF16(x) : toBF16(x));
     dst += 16;
   }
   for (n &= 3; n > 0; n--) {
-    const y = computed(v128.load32_splat(src), dtype);
-    v128.store32_lane(dst, f32x4.pmin(f32x4.pmax(y, low), high), 0);
+    v128.store32_lane(dst, computed(v128.load32_splat(src), dtype), 0);
     src += 4;
     dst += 4;
   }
+}
+
+// ---- finite values, with constants in registers ----
+
+// As toF16, of either sign; a product that overflows makes what is too large infinite.
+@noinline function roundToF16(src: usize, end: usize, dst: usize): void {
+  const exponent = v128.load(F16_CONSTANTS), least = v128.load(F16_CONSTANTS, 16), most = v128.load(F16_CONSTANTS, 32);
+  const up = v128.load(F16_CONSTANTS, 48), signs = pin(-0.0), far = pin(reinterpret<f32>(0x77800000)), near = pin(reinterpret<f32>(0x07800000));
+  for (; src < end; src += 16) {
+    const x = v128.load(src);
+    const magic = i32x4.add(i32x4.min_s(i32x4.max_s(v128.and(x, exponent), least), most), up);
+    const y = f32x4.sub(f32x4.add(x, magic), magic);
+    v128.store(dst, v128.or(f32x4.mul(f32x4.mul(y, far), near), v128.and(x, signs)));
+    dst += 16;
+  }
+}
+
+@noinline function roundToBF16(src: usize, end: usize, dst: usize): void {
+  const below = pin(reinterpret<f32>(0x7fff)), one = pin(reinterpret<f32>(1)), keep = pin(reinterpret<f32>(0xffff0000));
+  for (; src < end; src += 16) {
+    const x = v128.load(src);
+    v128.store(dst, v128.and(i32x4.add(i32x4.add(x, below), v128.and(i32x4.shr_u(x, 16), one)), keep));
+    dst += 16;
+  }
+}
+
+// Values cut to plus and minus `largest`.
+function cut(n: i32, dst: usize, largest: f32): void {
+  const high = f32x4.splat(largest), low = f32x4.neg(high);
+  for (; n >= 4; n -= 4) {
+    v128.store(dst, f32x4.pmin(f32x4.pmax(v128.load(dst), low), high));
+    dst += 16;
+  }
+  for (; n > 0; n--) {
+    store<f32>(dst, min(max(load<f32>(dst), -largest), largest));
+    dst += 4;
+  }
+}
+
+// Finite values rounded to a type, and cut to plus and minus `largest`.
+export function tile_round(n: i32, src: usize, dst: usize, dtype: i32, largest: f32): i32 {
+  const whole = <usize>(n & ~3) << 2;
+  if (dtype == F16) roundToF16(src, src + whole, dst);
+  else roundToBF16(src, src + whole, dst);
+  roundAny(n & 3, src + whole, dst + whole, dtype);
+  if (largest < Infinity) cut(n, dst, largest);
   return 0;
 }

@@ -17,6 +17,7 @@ const QUOTIENT: i32 = 0;
 const PRODUCT: i32 = 1;
 const SHIFTED: i32 = 2;
 const HALF_AWAY: i32 = 3;
+const NO_SUM: i32 = 4;
 
 // Steps are rounded to a type of 16 bits as if it had the exponents of float32: what is
 // too small or too large for it is clamped or a code's zero either way. `bits` are cut off.
@@ -35,8 +36,9 @@ const HALF_AWAY: i32 = 3;
   let t: v128;
   if (kind == SHIFTED) t = f32x4.div(f32x4.add(x, shift), s);
   else {
-    const steps = kind == QUOTIENT ? f32x4.div(x, s) : f32x4.mul(x, s);
-    t = cutBits(f32x4.add(cutBits(steps, below, keep, unit, bits), before), below, keep, unit, bits);
+    const steps = kind == QUOTIENT || kind == NO_SUM ? f32x4.div(x, s) : f32x4.mul(x, s);
+    t = cutBits(steps, below, keep, unit, bits);
+    if (kind != NO_SUM) t = cutBits(f32x4.add(t, before), below, keep, unit, bits);
   }
   t = f32x4.pmin(f32x4.pmax(low, t), high);
   // Half away from zero: what is added is the float32 below 1/2, so that nothing below a half is rounded up.
@@ -101,6 +103,12 @@ const BELOW_HALF: f32 = reinterpret<f32>(0x3effffff);
 ): void {
   encodeGroups(rows, columns, first, group, stride, src, codes, scales, offsets, way, QUOTIENT, 13);
 }
+@noinline function byQuotientsAloneInF16(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  src: usize, codes: usize, scales: usize, offsets: usize,
+): void {
+  encodeGroups(rows, columns, first, group, stride, src, codes, scales, offsets, DIVIDE, NO_SUM, 13);
+}
 @noinline function byQuotientsInBF16(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   src: usize, codes: usize, scales: usize, offsets: usize, way: i32,
@@ -133,6 +141,7 @@ export function encodeSteps(
   if (way == SHIFT || way == SHIFT_BY_BIAS) byShifts(rows, columns, first, group, stride, src, codes, scales, offsets, way);
   else if (way == RECIPROCAL) byReciprocals(rows, columns, first, group, stride, src, codes, scales, offsets);
   else if (way >= MULTIPLY) byProducts(rows, columns, first, group, stride, src, codes, scales, offsets, way);
+  else if (dtype == F16 && way == DIVIDE) byQuotientsAloneInF16(rows, columns, first, group, stride, src, codes, scales, offsets);
   else if (dtype == F16) byQuotientsInF16(rows, columns, first, group, stride, src, codes, scales, offsets, way);
   else if (dtype == BF16) byQuotientsInBF16(rows, columns, first, group, stride, src, codes, scales, offsets, way);
   else byQuotients(rows, columns, first, group, stride, src, codes, scales, offsets, way);

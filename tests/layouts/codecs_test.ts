@@ -1,0 +1,48 @@
+// Runs of numbers become the bytes that they become one by one, on every backend.
+
+import "../../src/kernels/install.ts";
+import { assertEquals } from "@std/assert";
+import { backend, useBackend } from "../../src/kernels/engine.ts";
+import { Room } from "../../src/kernels/room.ts";
+import { E4M3, nibbles } from "../../src/layouts/codecs.ts";
+import { decodeE4M3, encodeE4M3 } from "../../src/numeric/e4m3.ts";
+
+/** All numbers of E4M3 without a sign, then some that have one or are between them. */
+const EXACT = Array.from({ length: 127 }, (_, byte) => decodeE4M3(byte));
+const OTHERS = [-0, -1, 449, Infinity, NaN, 1.03, 2 ** -10, 3e-3];
+
+Deno.test("runs of E4M3 are stored as single numbers are, whatever is among them", () => {
+  const before = backend();
+  for (const name of ["wasm", "js"] as const) {
+    useBackend(name);
+    for (const other of [undefined, ...OTHERS]) {
+      const room = new Room();
+      room.open(new Uint8Array(0));
+      const numbers = other === undefined ? EXACT : [...EXACT, other];
+      const field = room.floats(numbers.length + 1);
+      field.set(numbers, 1);
+      for (const count of [1, 3, 4, numbers.length]) {
+        for (const stride of [1, 3]) {
+          const first = numbers.length + 1 - count;
+          const bytes = new Uint8Array(2 + stride * count).fill(0xaa);
+          E4M3.storeRun!(field, first, count, bytes, 2, stride);
+          const expected = bytes.slice().fill(0xaa);
+          numbers.slice(first - 1).forEach((x, i) =>
+            expected[2 + stride * i] = encodeE4M3(x)
+          );
+          assertEquals(bytes, expected, `${name} ${other} ${count} ${stride}`);
+        }
+      }
+    }
+  }
+  useBackend(before);
+});
+
+Deno.test("half bytes are stored in either order, padding where there is no number", () => {
+  const bytes = new Uint8Array(2);
+  nibbles(1, 3, 8).store(Float32Array.of(1, NaN, 3), bytes, 0);
+  assertEquals([...bytes], [0x81, 0x83]);
+  nibbles(1, 3, 8, { first: "high", flip: 8 })
+    .store(Float32Array.of(1, NaN, 3), bytes, 0);
+  assertEquals([...bytes], [0x98, 0xb8]);
+});
