@@ -15,7 +15,7 @@ const BUDGETS: readonly {
   readonly code: string;
   readonly bytes: number;
 }[] = [
-  { what: "mod.ts", code: 'export * from "./mod.ts";', bytes: 102 * 1024 },
+  { what: "mod.ts", code: 'export * from "./mod.ts";', bytes: 104 * 1024 },
   {
     what: "packInt4ToInt8 in plain JS",
     code: 'export { packInt4ToInt8 } from "./src/entries/js.ts";',
@@ -31,7 +31,7 @@ const BUDGETS: readonly {
     what: "one format with WebAssembly",
     code: 'export { dequantize, quantize } from "./src/entries/core.ts";' +
       'export { q4_0 } from "./src/formats/q4_0.ts";',
-    bytes: 46 * 1024,
+    bytes: 47 * 1024,
   },
 ];
 

@@ -267,7 +267,7 @@ const NORMAL_FLOAT: Rule = {
   grid: NF4,
   fit: (min, max) => [larger(absmaxOf(min, max), LEAST), 0],
   rounding: (x, scale) => nearest(NF4_THRESHOLDS, fround(x / scale)),
-  value: (code, scale) => NF4_FLOAT16[code] * scale,
+  levels: NF4_FLOAT16,
   limit: LARGEST.F16,
 };
 
@@ -283,7 +283,6 @@ const CODEBOOK: Rule = {
     0,
   ],
   rounding: (x, scale) => nearest(CB4_THRESHOLDS, fround(x / scale)),
-  value: (code, scale) => CB4.values[code] * scale,
   limit: LARGEST.F16 * CB4_LARGEST,
 };
 
@@ -297,7 +296,6 @@ const FLOAT: Rule = {
   grid: E2M1,
   fit: (min, max) => [sixth(absmaxOf(min, max)), 0],
   rounding: (x, scale) => signedE2M1(fround(x / scale)),
-  value: (code, scale) => E2M1.values[code] * scale,
   limit: LARGEST.F16 * 6,
 };
 
@@ -309,7 +307,6 @@ const MICROSCALED: Rule = {
     return [clamp(ceilLog2f(sixth(largest)), -127, 127) + 127, 0];
   },
   rounding: (x, byte) => signedE2M1(fround(x / decodeE8M0(byte))),
-  value: (code, byte) => E2M1.values[code] * decodeE8M0(byte),
   limit: LARGEST.F32,
 };
 

@@ -54,11 +54,15 @@ export function openRoom(array: ArrayBufferView): void {
   room.open(array);
 }
 
-/** A tile for a window, in place of the one before. */
-export function newTile(window: Window, { scheme, layout }: Tensor): Tile {
+/** A tile for a window, in place of the one before; with these codes, where it is not for any. */
+export function newTile(
+  window: Window,
+  { scheme, layout }: Tensor,
+  codes?: Uint8Array,
+): Tile {
   room.clear();
-  const codes = room.bytes(areaOf(window));
-  return tileOf(layout.matrix, window, scheme.fields, codes, room.floats);
+  const own = codes ?? room.bytes(areaOf(window));
+  return tileOf(layout.matrix, window, scheme.fields, own, room.floats);
 }
 
 /**
@@ -239,21 +243,6 @@ export function unpackTile(
   }
 }
 
-/** Takes the fields of a tile out of the parts, and not its codes. */
-export function unpackFields(
-  { scheme, layout: { matrix, parts } }: Tensor,
-  tile: Tile,
-  { bytes, area }: TensorBytes,
-): void {
-  for (const [name, plan] of Object.entries(parts)) {
-    const holds = plan.holds.filter(({ kind }) =>
-      kind === "field" || kind === "text"
-    );
-    const part = { plan: { ...plan, holds }, bytes: bytes[name], area };
-    unpackPart(part, matrix, scheme.fields, tile);
-  }
-}
-
 /** What has to be known of all values, which are found to be finite; undefined where that is nothing, or given. */
 function prepassOf(
   { scheme, layout: { matrix } }: Tensor,
@@ -340,7 +329,8 @@ const SURELY_FINITE = 2 ** 60;
 
 /** Whether a value can be a NaN: it takes numbers that are not finite, or products that overflow. */
 function mayBeNaN({ fields }: Tile): boolean {
-  for (const field of Object.values(fields)) {
+  for (const [role, field] of Object.entries(fields)) {
+    if (role === "order") continue; // those are multiplied with nothing
     for (let i = 0; i < field.length; i++) {
       if (!(Math.abs(field[i]) < SURELY_FINITE)) return true;
     }

@@ -30,15 +30,16 @@ export const F16_CONSTANTS: usize = memory.data<u32>([
   return v128.bitselect(x, rounded, f32x4.ne(x, x));
 }
 
-@noinline export function computed(x: v128, dtype: i32): v128 {
+@inline export function rounded(x: v128, dtype: i32): v128 {
   return dtype == F16 ? toF16(x) : dtype == BF16 ? toBF16(x) : x;
 }
+@noinline export function computed(x: v128, dtype: i32): v128 { return rounded(x, dtype); }
 
 // Values rounded to a type, and cut to plus and minus `largest`; a NaN stays one.
 export function tile_round(n: i32, src: usize, dst: usize, dtype: i32, largest: f32): i32 {
   const high = pin(largest), low = pin(-largest);
   for (const body = src + (<usize>(n & ~3) << 2); src < body; src += 16) {
-    const x = v128.load(src), y = dtype == F16 ? toF16(x) : toBF16(x);
+    const y = rounded(v128.load(src), dtype);
     v128.store(dst, f32x4.pmin(f32x4.pmax(y, low), high));
     dst += 16;
   }
