@@ -29,7 +29,7 @@ import {
 /** Values in a tile: what is worked on stays in the second cache, and calls are rare. */
 const TILE_VALUES = 32768;
 
-/** Values in a tile of whole rows, which need no copying from and to rows: all that a room holds. */
+/** Values in a tile of whole rows, which need no copying from and to rows, and in one that is decoded: all that a room holds. */
 const WIDE_TILE_VALUES = 65536;
 
 /** Rows that such a tile has at least, where units of a column lie together. */
@@ -287,9 +287,10 @@ export function decodeWindow(
   const { scheme, layout } = tensor;
   const grain = grainOf(layout, scheme.fields).columns;
   const unit = grainOf(layout, scheme.fields, true).columns;
-  const { rows, capacity } = tilesOf(tensor, window.columns, grain);
+  const { rows } = tilesOf(tensor, window.columns, grain);
+  const tiles = { rows, columns: grain };
   room.open(out);
-  for (const piece of cut(window, { rows, columns: grain }, capacity)) {
+  for (const piece of cut(window, tiles, WIDE_TILE_VALUES)) {
     const around = wholeUnits(piece, unit, layout.matrix.columns);
     const tile = newTile(around, tensor);
     unpackTile(tensor, tile, parts);
