@@ -30,10 +30,7 @@ import {
 } from "../stream/tensor.ts";
 import type { StoredValues } from "../stream/values.ts";
 import { repackWindow, repackWindows } from "../model/repack.ts";
-import { sortColumns } from "../schemes/act_order.ts";
-import { groupOf } from "../words/scheme.ts";
 import { isSearched } from "../words/search.ts";
-import type { Tile } from "../words/tile.ts";
 import { areaOf, valuesOf, whole, type Window } from "../words/window.ts";
 import {
   BATCH_BYTES,
@@ -236,12 +233,9 @@ export class Quantizer {
     const [source, target] = carve(areas, slot.parts);
     await values.readParts(source);
     return () => {
-      const { columns } = groupOf(to.scheme, to.matrix);
-      const arrange = task.permuted
-        ? (read: Tile) => sortColumns(read, columns)
-        : undefined;
+      const { permuted } = task;
       try {
-        repackWindow(from.tensor, source, to.tensor, target, window, arrange);
+        repackWindow(from.tensor, source, to.tensor, target, window, permuted);
       } catch (error) {
         throw misfit(error, task);
       }

@@ -138,8 +138,10 @@ function partOf(code: number): number {
   return fround((code + 0.5) / 15);
 }
 
+const PARTS = Float32Array.from({ length: 16 }, (_, code) => partOf(code));
+
 /** The largest of these. */
-const LAST = partOf(15);
+const LAST = PARTS[15];
 
 /** Ranges between these have values that are float32: the last is half a step beyond the width. */
 const LIMIT = 1.6e38;
@@ -162,10 +164,11 @@ function decode(
   { columns, codes, fields: { smallest, width } }: Tile,
   out: Float32Array,
 ): void {
-  for (let i = 0; i < out.length; i++) {
-    const k = uniform ? 0 : i % columns;
-    const part = partOf(codes[i]);
-    out[i] = fround(smallest[k] + fround(part * width[k]));
+  for (let first = 0; first < out.length; first += columns) {
+    for (let c = 0; c < columns; c++) {
+      const k = uniform ? 0 : c, part = PARTS[codes[first + c]];
+      out[first + c] = smallest[k] + fround(part * width[k]);
+    }
   }
 }
 

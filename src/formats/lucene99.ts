@@ -36,6 +36,7 @@ import { ScaleOverflow } from "../numeric/finite.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { columnRanges } from "../schemes/extremes.ts";
 import { UINT4 } from "../schemes/grids.ts";
+import { decodeGroups } from "../schemes/tiles.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { CodesItem, Layout, PartPlan } from "../words/layout.ts";
 import type { EncodeContext, Scheme } from "../words/scheme.ts";
@@ -75,6 +76,9 @@ export interface Lucene99Parts {
   readonly upper_quantile: Part<"F32">;
 }
 
+/** The order of the last vectors' codes: it is as long as they are. */
+let halves: readonly number[] = [];
+
 function codesPart(shape: readonly number[], compress: boolean): PartPlan {
   const columns = rowLength(shape), half = columns / 2;
   const codes: Omit<CodesItem, "nibbles"> = { kind: "codes", at: 0 };
@@ -87,16 +91,18 @@ function codesPart(shape: readonly number[], compress: boolean): PartPlan {
       holds: [{ ...codes, nibbles: [0], spare: [1] }],
     };
   }
-  const nibbles = Array.from(
-    { length: columns },
-    (_, i) => i < half ? 2 * i + 1 : 2 * (i - half),
-  );
+  if (halves.length !== columns) {
+    halves = Array.from(
+      { length: columns },
+      (_, i) => i < half ? 2 * i + 1 : 2 * (i - half),
+    );
+  }
   return {
     dtype: "U8",
     shape: withLastAxis(shape, half),
     unit: { rows: 1, columns, bytes: half },
     order: "rows",
-    holds: [{ ...codes, nibbles }],
+    holds: [{ ...codes, nibbles: halves }],
   };
 }
 
@@ -214,14 +220,14 @@ function encode(
   }
 }
 
-function decode(
-  { codes, fields: { lower: [lower], upper: [upper] } }: Tile,
-  out: Float32Array,
-): void {
-  const step = stepOf(lower, upper);
-  for (let i = 0; i < out.length; i++) {
-    out[i] = fround(fround(codes[i] * step) + lower);
-  }
+function decode(tile: Tile, out: Float32Array): void {
+  const { lower, upper: [upper] } = tile.fields;
+  const step = tile.memory(1).fill(stepOf(lower[0], upper));
+  decodeGroups(tile, everywhere(tile.matrix), step, lower, {
+    values: UINT4.values,
+    offset: "bias",
+    computeDtype: "F32",
+  }, out);
 }
 
 function check(

@@ -23,8 +23,10 @@ import { defineFormat } from "../model/define.ts";
 import { signedE2M1 } from "../numeric/e2m1.ts";
 import { matrixOf } from "../numeric/shape.ts";
 import { E2M1, UINT4 } from "../schemes/grids.ts";
+import { decodeGroups } from "../schemes/tiles.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Scheme } from "../words/scheme.ts";
+import { everywhere } from "../words/tile.ts";
 
 /** A 4-bit type of ml_dtypes. */
 export type MlDtypesKind = "int4" | "uint4" | "float4_e2m1fn";
@@ -142,9 +144,10 @@ export const ml_dtypes: Format<
       },
     },
   }),
-  scheme(_shape, { kind }) {
+  scheme(shape, { kind }) {
     const { grid, form, constants, code, value } = KINDS[kind];
     const values = Float32Array.from({ length: 16 }, (_, code) => value(code));
+    const span = everywhere(matrixOf(shape));
     return {
       grid,
       form,
@@ -155,8 +158,10 @@ export const ml_dtypes: Format<
       encode(given, { codes }): void {
         for (let i = 0; i < given.length; i++) codes[i] = code(given[i]);
       },
-      decode({ codes }, out): void {
-        for (let i = 0; i < out.length; i++) out[i] = values[codes[i]];
+      decode(tile, out): void {
+        const one = tile.memory(1).fill(1), none = tile.memory(1).fill(0);
+        const lookup = { values, computeDtype: "F32" } as const;
+        decodeGroups(tile, span, one, none, lookup, out);
       },
     };
   },

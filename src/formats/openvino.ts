@@ -271,7 +271,7 @@ const NORMAL_FLOAT: Rule = {
   fit: (min, max) => [larger(absmaxOf(min, max), LEAST), 0],
   rule: { of: "magnitude", divisor: 1, least: LEAST },
   rounding: nearestOf(NF4_VALUES),
-  value: (code, scale) => NF4_FLOAT16[code] * scale,
+  levels: NF4_FLOAT16,
   limit: LARGEST.F16,
 };
 
@@ -287,7 +287,6 @@ const CODEBOOK: Rule = {
   ],
   rule: { of: "magnitude", divisor: CB4_LARGEST, least: LEAST },
   rounding: nearestOf(Float32Array.from(CB4.values)),
-  value: (code, scale) => CB4.values[code] * scale,
   limit: LARGEST.F16 * CB4_LARGEST,
 };
 
@@ -302,7 +301,6 @@ const FLOAT: Rule = {
   fit: (min, max) => [sixth(absmaxOf(min, max)), 0],
   rule: { of: "magnitude", divisor: 6, least: LEAST },
   rounding: "e2m1",
-  value: (code, scale) => E2M1.values[code] * scale,
   limit: LARGEST.F16 * 6,
 };
 

@@ -1,7 +1,8 @@
 /**
- * Codes of bands by kernels: those of units whose neighbours share a byte, in a row,
- * or are eight or two rows of a column. Kernels work on a part where it lies, if
- * that is beside the tile in WebAssembly memory, and otherwise on a copy.
+ * Codes of bands by kernels: of units whose neighbours in a row share a byte, are
+ * alone in one or lie in halves of runs of bytes, or that are eight or two rows of a
+ * column. Kernels work on a part where it lies, if that is beside the tile in
+ * WebAssembly memory, and otherwise on a copy.
  *
  * @module
  */
@@ -31,15 +32,10 @@ export function unpackByKernel(
 ): boolean {
   const place = placeOf(bytes, band, unit, item, tile);
   if (!place) return false;
-  const { instance: { kernels }, order, flip } = place;
   const lines = inPlace(bytes, band, unit, place) ??
     gather(bytes, band, unit, place);
-  if (!lines) return false;
-  eachLine(lines, band, unit, tile, (n, at, codes) => {
-    if (unit.rows === 1) kernels.tile_unpack(n, at, codes, order, flip);
-    else kernels.tile_unpack_columns(n, at, codes, unit.bytes, order, flip);
-  });
-  return true;
+  if (lines) eachLine(lines, band, unit, tile, place.moves.unpack);
+  return lines !== undefined;
 }
 
 /** Puts the codes of a band into a part; false where no kernel does. */
@@ -52,24 +48,30 @@ export function packByKernel(
 ): boolean {
   const place = placeOf(bytes, band, unit, item, tile);
   if (!place) return false;
-  const { instance: { kernels }, order, flip } = place;
   const target = inPlace(bytes, band, unit, place);
   const lines = target ?? linesOf(place.packed, band, unit);
-  eachLine(lines, band, unit, tile, (n, at, codes) => {
-    if (unit.rows === 1) kernels.tile_pack(n, codes, at, order, flip);
-    else kernels.tile_pack_columns(n, at, codes, unit.bytes, order, flip);
-  });
+  // What else is in units stays as it is.
+  const isAll = isWholeUnit(unit, item);
+  if (!target && !isAll && !gather(bytes, band, unit, place)) return false;
+  eachLine(lines, band, unit, tile, place.moves.pack);
   return target !== undefined || scatter(bytes, band, unit, place);
 }
 
-/** Where kernels work on a band, and what they have to know. */
+/** Moves `n` codes between units at an address and a tile's codes at another. */
+type Move = (n: number, at: number, codes: number) => void;
+
+/** The kernels for an order of codes. */
+interface Moves {
+  readonly unpack: Move;
+  readonly pack: Move;
+}
+
+/** Where kernels work on a band, and which. */
 interface Place {
   readonly instance: Instance;
+  readonly moves: Moves;
   /** Room for its units beside the tile, row by row. */
   readonly packed: Uint8Array;
-  /** Which value has which half: of two in a row 1 where the first is in the high one, of a column the rows as a word of four bits each. */
-  readonly order: number;
-  readonly flip: number;
   /** Whether the part is beside the tile. */
   readonly isBeside: boolean;
 }
@@ -81,22 +83,70 @@ function placeOf(
   item: CodesItem,
   tile: Tile,
 ): Place | undefined {
-  if (item.spare || !isWholeUnit(unit, item)) return undefined;
-  const { first, low, high } = halvesOf(item.nibbles), { flip = 0 } = item;
-  const isColumn = unit.rows > 1;
-  if (isColumn ? unit.bytes !== 1 && unit.bytes !== 4 : !first) {
-    return undefined;
-  }
+  if (!sharedInstance(tile.codes)) return undefined;
   const length = rows * count * unit.bytes;
   const room = tile.memory(Math.ceil(length / 4));
   const instance = sharedInstance(tile.codes, room);
-  if (!instance) return undefined;
-  return {
+  const moves = instance && movesOf(instance, unit, item);
+  return moves && {
     instance,
+    moves,
     packed: new Uint8Array(room.buffer, room.byteOffset, length),
-    order: isColumn ? orderOfRows(low, high) : first === "low" ? 0 : 1,
-    flip,
     isBeside: isBeside(bytes, instance),
+  };
+}
+
+/** The kernels for the codes of a unit; undefined where there are none. */
+function movesOf(
+  { kernels }: Instance,
+  unit: Unit,
+  item: CodesItem,
+): Moves | undefined {
+  const { nibbles, spare, at: start, flip = 0 } = item, { bytes } = unit;
+  if (spare) {
+    return bytes !== 1 ? undefined : {
+      unpack: (n, at, codes) => void kernels.tile_singles(n, at, codes, flip),
+      pack: (n, at, codes) => void kernels.tile_singles(n, codes, at, flip),
+    };
+  }
+  const { first, low, high, run } = halvesOf(nibbles);
+  const isWhole = isWholeUnit(unit, item);
+  if (unit.rows > 1) {
+    const order = orderOfRows(low, high);
+    return !isWhole || bytes !== 1 && bytes !== 4 ? undefined : {
+      unpack: (n, at, codes) =>
+        void kernels.tile_unpack_columns(n, at, codes, bytes, order, flip),
+      pack: (n, at, codes) =>
+        void kernels.tile_pack_columns(n, at, codes, bytes, order, flip),
+    };
+  }
+  if (first && isWhole) {
+    const order = first === "low" ? 0 : 1;
+    return {
+      unpack: (n, at, codes) =>
+        void kernels.tile_unpack(n, at, codes, order, flip),
+      pack: (n, at, codes) => void kernels.tile_pack(n, codes, at, order, flip),
+    };
+  }
+  if (run === 0 || run % 8 !== 0) return undefined;
+  const ofUnit = [nibbles.length / (2 * run), run, Number(low[0] > 0), flip];
+  return {
+    unpack: (n, at, codes) =>
+      void kernels.tile_unpack_halves(
+        n / (2 * run),
+        at + start,
+        bytes,
+        codes,
+        ...ofUnit,
+      ),
+    pack: (n, at, codes) =>
+      void kernels.tile_pack_halves(
+        n / (2 * run),
+        at + start,
+        bytes,
+        codes,
+        ...ofUnit,
+      ),
   };
 }
 
@@ -113,7 +163,7 @@ function eachLine(
   band: Band,
   unit: Unit,
   tile: Tile,
-  work: (n: number, at: number, codes: number) => void,
+  move: Move,
 ): void {
   const { rows, count } = band, n = count * unit.columns;
   const together = unit.rows === 1 && stride === count * unit.bytes &&
@@ -121,7 +171,7 @@ function eachLine(
   const times = together ? 1 : rows;
   for (let r = 0; r < times; r++) {
     const codes = tile.codes.byteOffset + firstCode(band, unit, tile, r);
-    work(together ? rows * n : n, at + r * stride, codes);
+    move(together ? rows * n : n, at + r * stride, codes);
   }
 }
 
@@ -156,7 +206,7 @@ function gather(
     eachRow(band, unit, (part, line, n) => {
       packed.set(bytes.subarray(part, part + n), line);
     });
-  } else if (isBeside && rowStride === unit.bytes) {
+  } else if (isBeside && rowStride === unit.bytes && canTurn(unit)) {
     const from = bytes.byteOffset + at;
     kernels[turnOf(unit)](count, rows, from, stride, lines.at, lines.stride);
   } else {
@@ -180,7 +230,7 @@ function scatter(
     eachRow(band, unit, (part, line, n) => {
       bytes.set(packed.subarray(line, line + n), part);
     });
-  } else if (isBeside && rowStride === unit.bytes) {
+  } else if (isBeside && rowStride === unit.bytes && canTurn(unit)) {
     const to = bytes.byteOffset + at;
     kernels[turnOf(unit)](rows, count, lines.at, lines.stride, to, stride);
   } else {
@@ -194,6 +244,10 @@ function scatter(
     }
   }
   return true;
+}
+
+function canTurn({ bytes }: Unit): boolean {
+  return bytes === 1 || bytes === 4;
 }
 
 function turnOf({ bytes }: Unit): string {

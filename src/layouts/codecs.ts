@@ -29,17 +29,28 @@ function single(
     areas: { rows: 1, columns: 1 },
     load: (bytes, at, to) => void (to[0] = load(bytes, at)),
     store: (from, bytes, at) => store(from[0], bytes, at),
-    loadRun(bytes, at, stride, to, first, count): void {
-      for (let i = first; i < first + count; i++, at += stride) {
+    loadRun(bytes, at, stride, to, first, count, step): void {
+      for (let i = first; count > 0; count--, i += step, at += stride) {
         to[i] = load(bytes, at);
       }
     },
-    storeRun(from, first, count, bytes, at, stride): void {
-      for (let i = first; i < first + count; i++, at += stride) {
+    storeRun(from, first, count, bytes, at, stride, step): void {
+      for (let i = first; count > 0; count--, i += step, at += stride) {
         store(from[i], bytes, at);
       }
     },
   };
+}
+
+/** Numbers that are worth a view of an array, where they have to be spread afterwards. */
+const LONG_RUN = 64;
+
+let numbers = /* @__PURE__ */ new Float32Array(256);
+
+/** Room for numbers of a run. */
+function numbersFor(count: number): Float32Array {
+  if (numbers.length < count) numbers = new Float32Array(count);
+  return numbers.subarray(0, count);
 }
 
 /** Numbers of neighbours, where they lie together at whole elements of a type: all at once. */
@@ -50,21 +61,38 @@ function inRuns<A extends Uint16Array | Int32Array | Float32Array>(
   store: (from: Float32Array, to: A) => void,
 ): Codec {
   const { bytes: width, loadRun, storeRun } = codec;
-  const viewOf = (bytes: Uint8Array, at: number, stride: number, n: number) =>
-    stride === width && (bytes.byteOffset + at) % width === 0
-      ? new view(bytes.buffer, bytes.byteOffset + at, n)
+  const viewOf = (
+    { buffer, byteOffset }: Uint8Array,
+    at: number,
+    stride: number,
+    count: number,
+    step: number,
+  ) =>
+    stride === width && (byteOffset + at) % width === 0 &&
+      (step === 1 || count >= LONG_RUN)
+      ? new view(buffer, byteOffset + at, count)
       : undefined;
   return {
     ...codec,
-    loadRun(bytes, at, stride, to, first, count): void {
-      const from = viewOf(bytes, at, stride, count);
-      if (from) load(from, to.subarray(first, first + count));
-      else loadRun!(bytes, at, stride, to, first, count);
+    loadRun(bytes, at, stride, to, first, count, step): void {
+      const from = viewOf(bytes, at, stride, count, step);
+      if (!from) loadRun!(bytes, at, stride, to, first, count, step);
+      else if (step === 1) load(from, to.subarray(first, first + count));
+      else {
+        const together = numbersFor(count);
+        load(from, together);
+        for (let i = 0; i < count; i++) to[first + i * step] = together[i];
+      }
     },
-    storeRun(from, first, count, bytes, at, stride): void {
-      const to = viewOf(bytes, at, stride, count);
-      if (to) store(from.subarray(first, first + count), to);
-      else storeRun!(from, first, count, bytes, at, stride);
+    storeRun(from, first, count, bytes, at, stride, step): void {
+      const to = viewOf(bytes, at, stride, count, step);
+      if (!to) storeRun!(from, first, count, bytes, at, stride, step);
+      else if (step === 1) store(from.subarray(first, first + count), to);
+      else {
+        const together = numbersFor(count);
+        for (let i = 0; i < count; i++) together[i] = from[first + i * step];
+        store(together, to);
+      }
     },
   };
 }
@@ -127,16 +155,16 @@ export function byte(
   decode: (byte: number) => number,
   encode: (x: number) => number,
 ): Codec {
-  const numbers = Float32Array.from({ length: 256 }, (_, byte) => decode(byte));
+  const known = Float32Array.from({ length: 256 }, (_, byte) => decode(byte));
   return {
     ...single(
       1,
-      (bytes, at) => numbers[bytes[at]],
+      (bytes, at) => known[bytes[at]],
       (x, bytes, at) => void (bytes[at] = encode(x)),
     ),
-    loadRun(bytes, at, stride, to, first, count): void {
-      for (let i = first; i < first + count; i++, at += stride) {
-        to[i] = numbers[bytes[at]];
+    loadRun(bytes, at, stride, to, first, count, step): void {
+      for (let i = first; count > 0; count--, i += step, at += stride) {
+        to[i] = known[bytes[at]];
       }
     },
   };
@@ -162,11 +190,12 @@ export function e4m3(nan: number): Codec {
       decodeE4M3,
       (x) => Number.isNaN(x) ? nan : encodeE4M3(x),
     ),
-    storeRun(from, first, count, bytes, at, stride): void {
-      if (stride === 1 && storeE4M3(from, first, count, bytes, at)) return;
+    storeRun(from, first, count, bytes, at, stride, step): void {
+      const together = stride === 1 && step === 1;
+      if (together && storeE4M3(from, first, count, bytes, at)) return;
       const { buffer, byteOffset, length } = from;
       const bits = new Int32Array(buffer, byteOffset, length);
-      for (let i = first; i < first + count; i++, at += stride) {
+      for (let i = first; count > 0; count--, i += step, at += stride) {
         bytes[at] = encodeE4M3Bits(bits[i], nan);
       }
     },
@@ -207,8 +236,8 @@ export const E4M3: Codec = /* @__PURE__ */ e4m3(0x7f);
 export function signedByte(offset = 0): Codec {
   return {
     ...byte((x) => (x << 24 >> 24) + offset, (x) => x - offset),
-    storeRun(from, first, count, bytes, at, stride): void {
-      for (let i = first; i < first + count; i++, at += stride) {
+    storeRun(from, first, count, bytes, at, stride, step): void {
+      for (let i = first; count > 0; count--, i += step, at += stride) {
         bytes[at] = from[i] - offset;
       }
     },
@@ -311,7 +340,7 @@ export function repeated(codec: Codec, count: number): Codec {
     areas: { rows: 1, columns: count },
     load(bytes, at, to): void {
       if (codec.loadRun) {
-        return codec.loadRun(bytes, at, codec.bytes, to, 0, count);
+        return codec.loadRun(bytes, at, codec.bytes, to, 0, count, 1);
       }
       for (let k = 0; k < count; k++) {
         codec.load(bytes, at + k * codec.bytes, to.subarray(k));
@@ -319,7 +348,7 @@ export function repeated(codec: Codec, count: number): Codec {
     },
     store(from, bytes, at): void {
       if (codec.storeRun) {
-        return codec.storeRun(from, 0, count, bytes, at, codec.bytes);
+        return codec.storeRun(from, 0, count, bytes, at, codec.bytes, 1);
       }
       for (let k = 0; k < count; k++) {
         codec.store(from.subarray(k), bytes, at + k * codec.bytes);

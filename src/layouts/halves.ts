@@ -12,6 +12,8 @@ export interface Halves {
   readonly high: Uint16Array;
   /** Which of two neighbours is in the low half, where that says it all. */
   readonly first?: "low" | "high";
+  /** How many bytes have as many neighbours in their low halves and the next ones in their high halves, or the other way round; 0 where it is not so. */
+  readonly run: number;
   /** Whether values lie in fours: those of four bytes follow each other, in the low halves and in the high ones. */
   readonly inFours: boolean;
 }
@@ -38,5 +40,14 @@ function invert(nibbles: readonly number[]): Halves {
       half.every((k, byte) => k === half[byte & ~3] + (byte & 3)) &&
       half.every((k, byte) => byte % 4 !== 0 || k % 4 === 0)
     );
-  return { low, high, first, inFours };
+  return { low, high, first, run: runOf(low, high), inFours };
+}
+
+function runOf(low: Uint16Array, high: Uint16Array): number {
+  const run = Math.abs(high[0] - low[0]),
+    [one, two] = low[0] < high[0] ? [low, high] : [high, low];
+  const inRuns = one.every((k, byte) =>
+    k === byte + run * Math.floor(byte / run) && two[byte] === k + run
+  );
+  return inRuns && low.length % run === 0 ? run : 0;
 }

@@ -12,6 +12,8 @@ import { packFields, unpackFields } from "./pack_fields.ts";
 import { packBits, packCodes, unpackBits, unpackCodes } from "./pack_units.ts";
 import { atEdges, type PartBytes, wholeUnits } from "./units.ts";
 
+const decoder = /* @__PURE__ */ new TextDecoder();
+
 /** Takes codes and fields of a tile out of a part. */
 export function unpackPart(
   part: PartBytes,
@@ -22,7 +24,7 @@ export function unpackPart(
   const { unit, holds } = part.plan;
   for (const item of holds) {
     if (item.kind === "text") {
-      item.read(new TextDecoder().decode(part.bytes), tile.fields);
+      item.read(decoder.decode(part.bytes), tile.fields);
     } else if (item.kind === "constant") {
       checkConstant(part.bytes, item);
     } else if (item.kind === "field") {

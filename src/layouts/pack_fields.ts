@@ -3,20 +3,97 @@
  *
  * @module
  */
-import { type FieldItem, unitsOf } from "../words/layout.ts";
-import { fieldAreas, type FieldPlan, type Tile } from "../words/tile.ts";
+import { type FieldItem, type Unit, unitsOf } from "../words/layout.ts";
+import {
+  fieldAreas,
+  type FieldPlan,
+  type Span,
+  type Tile,
+} from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
-import { packAreas } from "./pack_areas.ts";
+import type { Band } from "./band.ts";
 import { bandOf, type PartBytes } from "./units.ts";
 
-/** Numbers of one unit. */
-let entries = /* @__PURE__ */ new Float32Array(256);
-
-/** Makes room for the numbers of a unit. */
-function makeRoom({ codec }: FieldItem, { length = 1 }: FieldPlan): void {
-  const count = codec.areas.rows * codec.areas.columns * length;
-  if (entries.length < count) entries = new Float32Array(count);
+/** Takes the numbers of a tile's field out of a part. */
+export function unpackFields(
+  part: PartBytes,
+  matrix: Matrix,
+  item: FieldItem,
+  plan: FieldPlan,
+  tile: Tile,
+): void {
+  const { role, codec } = item, { bytes } = part, field = tile.fields[role];
+  if (codec.loadRun && isUnitArea(part, item, plan)) {
+    eachRun(
+      part,
+      matrix,
+      item,
+      plan,
+      tile,
+      (at, stride, first, count, step) =>
+        codec.loadRun!(bytes, at, stride, field, first, count, step),
+    );
+    return;
+  }
+  makeRoom(item, plan);
+  const units = unitsIn(part, matrix, item, plan, tile), { length = 1 } = plan;
+  for (let r = 0; r < units.band.rows; r++) {
+    const row = rowOf(units, r),
+      endRow = Math.min(units.rows, row + units.tall);
+    for (let c = 0; c < units.band.count; c++) {
+      codec.load(bytes, offsetOf(units, r, c), entries);
+      const column = columnOf(units, c), from = Math.max(0, column) * length;
+      const end = Math.min(units.columns, column + units.wide) * length;
+      for (let i = Math.max(0, row); i < endRow; i++) {
+        const own = i * units.columns * length;
+        const unit = ((i - row) * units.wide - column) * length;
+        for (let e = from; e < end; e++) field[own + e] = entries[unit + e];
+      }
+    }
+  }
 }
+
+/** Puts the numbers of a tile's field into a part. */
+export function packFields(
+  part: PartBytes,
+  matrix: Matrix,
+  item: FieldItem,
+  plan: FieldPlan,
+  tile: Tile,
+): void {
+  const { role, codec } = item, { bytes } = part, field = tile.fields[role];
+  if (codec.storeRun && isUnitArea(part, item, plan)) {
+    eachRun(
+      part,
+      matrix,
+      item,
+      plan,
+      tile,
+      (at, stride, first, count, step) =>
+        codec.storeRun!(field, first, count, bytes, at, stride, step),
+    );
+    return;
+  }
+  const all = makeRoom(item, plan);
+  const units = unitsIn(part, matrix, item, plan, tile), { length = 1 } = plan;
+  for (let r = 0; r < units.band.rows; r++) {
+    const row = rowOf(units, r),
+      endRow = Math.min(units.rows, row + units.tall);
+    for (let c = 0; c < units.band.count; c++) {
+      const column = columnOf(units, c), from = Math.max(0, column) * length;
+      const end = Math.min(units.columns, column + units.wide) * length;
+      entries.fill(codec.beyond ?? NaN, 0, all);
+      for (let i = Math.max(0, row); i < endRow; i++) {
+        const own = i * units.columns * length;
+        const unit = ((i - row) * units.wide - column) * length;
+        for (let e = from; e < end; e++) entries[unit + e] = field[own + e];
+      }
+      codec.store(entries, bytes, offsetOf(units, r, c));
+    }
+  }
+}
+
+// ---- units of one number ----
 
 /** Whether a unit is an area of the field with one number: then units and areas lie alike. */
 function isUnitArea(
@@ -28,132 +105,99 @@ function isUnitArea(
     unit.rows === span.rows && unit.columns === span.columns;
 }
 
-export function unpackFields(
+/** Calls `move` for runs of numbers as they lie in the part: with offset and stride there; first index, count and step in the field. */
+function eachRun(
   part: PartBytes,
   matrix: Matrix,
   item: FieldItem,
   plan: FieldPlan,
   tile: Tile,
+  move: (
+    at: number,
+    stride: number,
+    first: number,
+    count: number,
+    step: number,
+  ) => void,
 ): void {
-  const { role, at, codec } = item, { bytes } = part;
-  const field = tile.fields[role];
-  if (codec.loadRun && isUnitArea(part, item, plan)) {
-    const band = bandOf(part, matrix, fieldAreas(tile, plan));
-    for (let r = 0; r < band.rows; r++) {
-      const from = band.at + at + r * band.rowStride, to = r * band.count;
-      codec.loadRun(bytes, from, band.stride, field, to, band.count);
+  const band = bandOf(part, matrix, fieldAreas(tile, plan));
+  const { rows, rowStride, count, stride } = band, at = band.at + item.at;
+  if (part.plan.order === "columns") {
+    for (let c = 0; c < count; c++) {
+      move(at + c * stride, rowStride, c, rows, count);
     }
-    return;
+  } else if (rowStride === count * stride) {
+    move(at, stride, 0, rows * count, 1);
+  } else {
+    for (let r = 0; r < rows; r++) {
+      move(at + r * rowStride, stride, r * count, count, 1);
+    }
   }
-  makeRoom(item, plan);
-  if (codec.areas.rows === 1 && !plan.length && tile.rows > 0) {
-    return unpackRows(part, matrix, item, plan, tile);
-  }
-  eachEntry(part, matrix, item, plan, tile, {
-    before: (unitAt) => codec.load(bytes, unitAt + at, entries),
-    visit(entry, index): void {
-      if (index >= 0) field[index] = entries[entry];
-    },
-  });
 }
 
-/** Numbers of units that are one row of areas high, unit after unit. */
-function unpackRows(
+// ---- units of several ----
+
+/** Numbers of one unit. */
+let entries = /* @__PURE__ */ new Float32Array(256);
+
+/** Makes room for the numbers of a unit; tells how many they are. */
+function makeRoom({ codec }: FieldItem, { length = 1 }: FieldPlan): number {
+  const count = codec.areas.rows * codec.areas.columns * length;
+  if (entries.length < count) entries = new Float32Array(count);
+  return count;
+}
+
+/** Units that a tile touches, and how their areas lie in its field. */
+interface Units {
+  readonly band: Band;
+  readonly unit: Unit;
+  readonly span: Span;
+  /** Offset of the numbers in a unit. */
+  readonly at: number;
+  /** Rows of areas in a unit … */
+  readonly tall: number;
+  /** … and columns of them. */
+  readonly wide: number;
+  /** Number of the tile's first row of areas, and how many it has. */
+  readonly row: number;
+  readonly rows: number;
+  /** The same of columns. */
+  readonly column: number;
+  readonly columns: number;
+}
+
+function unitsIn(
   part: PartBytes,
   matrix: Matrix,
-  { role, at, codec }: FieldItem,
+  { at, codec: { areas } }: FieldItem,
   plan: FieldPlan,
   tile: Tile,
-): void {
-  const { unit } = part.plan, { span } = plan, field = tile.fields[role];
-  const units = bandOf(part, matrix, unitsOf(part.plan, matrix, tile));
-  const areas = fieldAreas(tile, plan), perUnit = codec.areas.columns;
-  for (let r = 0; r < units.rows; r++) {
-    const row = Math.floor((units.row + r) * unit.rows / span.rows) - areas.row;
-    if (row < 0 || row >= areas.rows) continue;
-    const first = row * areas.columns, end = first + areas.columns;
-    for (let c = 0; c < units.count; c++) {
-      const column = (units.column + c) * unit.columns / span.columns;
-      const from = units.at + r * units.rowStride + c * units.stride;
-      codec.load(part.bytes, from + at, entries);
-      let to = first + Math.floor(column) - areas.column;
-      for (let k = 0; k < perUnit; k++, to++) {
-        if (to >= first && to < end) field[to] = entries[k];
-      }
-    }
-  }
+): Units {
+  const { row, rows, column, columns } = fieldAreas(tile, plan);
+  return {
+    band: bandOf(part, matrix, unitsOf(part.plan, matrix, tile)),
+    unit: part.plan.unit,
+    span: plan.span,
+    at,
+    tall: areas.rows,
+    wide: areas.columns,
+    row,
+    rows,
+    column,
+    columns,
+  };
 }
 
-export function packFields(
-  part: PartBytes,
-  matrix: Matrix,
-  item: FieldItem,
-  plan: FieldPlan,
-  tile: Tile,
-): void {
-  const { role, at, codec } = item, { bytes } = part;
-  const field = tile.fields[role];
-  if (codec.storeRun && isUnitArea(part, item, plan)) {
-    const band = bandOf(part, matrix, fieldAreas(tile, plan));
-    for (let r = 0; r < band.rows; r++) {
-      const to = band.at + at + r * band.rowStride, from = r * band.count;
-      codec.storeRun(field, from, band.count, bytes, to, band.stride);
-    }
-    return;
-  }
-  if (!plan.length) {
-    const { unit } = part.plan, areas = fieldAreas(tile, plan);
-    const units = bandOf(part, matrix, unitsOf(part.plan, matrix, tile));
-    const numbers = { field, areas, span: plan.span };
-    return packAreas(bytes, units, unit, item, numbers);
-  }
-  makeRoom(item, plan);
-  eachEntry(part, matrix, item, plan, tile, {
-    visit(entry, index): void {
-      entries[entry] = index < 0 ? codec.beyond ?? NaN : field[index];
-    },
-    after: (unitAt) => codec.store(entries, bytes, unitAt + at),
-  });
+/** Where the first row of areas of the units in row `r` is in the tile; below 0 where it lies before it. */
+function rowOf({ band, unit, span, row }: Units, r: number): number {
+  return Math.floor((band.row + r) * unit.rows / span.rows) - row;
 }
 
-/** What is done with the numbers of units. */
-interface EntryVisitor {
-  /** With the offset of a unit, before its numbers. */
-  before?(at: number): void;
-  /** With every number of a unit, and its index in the tile's field, or −1 where the tile does not have it. */
-  visit(entry: number, index: number): void;
-  /** With the offset of the unit, after them. */
-  after?(at: number): void;
+/** The same of the first column of areas. */
+function columnOf({ band, unit, span, column }: Units, c: number): number {
+  return Math.floor((band.column + c) * unit.columns / span.columns) - column;
 }
 
-function eachEntry(
-  part: PartBytes,
-  matrix: Matrix,
-  { codec }: FieldItem,
-  plan: FieldPlan,
-  tile: Tile,
-  visitor: EntryVisitor,
-): void {
-  const { span, length = 1 } = plan, areas = fieldAreas(tile, plan);
-  const { unit } = part.plan, { rows, columns } = codec.areas;
-  const units = bandOf(part, matrix, unitsOf(part.plan, matrix, tile));
-  for (let r = 0; r < units.rows; r++) {
-    const row = Math.floor((units.row + r) * unit.rows / span.rows) - areas.row;
-    for (let c = 0; c < units.count; c++) {
-      const at = units.at + r * units.rowStride + c * units.stride;
-      const column =
-        Math.floor((units.column + c) * unit.columns / span.columns) -
-        areas.column;
-      visitor.before?.(at);
-      for (let k = 0; k < rows * columns; k++) {
-        const i = row + Math.floor(k / columns), j = column + k % columns;
-        const inside = i >= 0 && i < areas.rows && j >= 0 && j < areas.columns;
-        for (let e = 0; e < length; e++) {
-          const index = inside ? (i * areas.columns + j) * length + e : -1;
-          visitor.visit(k * length + e, index);
-        }
-      }
-      visitor.after?.(at);
-    }
-  }
+function offsetOf({ band, at }: Units, r: number, c: number): number {
+  return band.at + at + r * band.rowStride + c * band.stride;
 }

@@ -185,22 +185,33 @@ function readOffset(value: unknown): number {
  */
 export function quantStateText(known: QuantState): TextItem {
   const nested = known.offset !== undefined;
+  // Every tile reads the same text.
+  let last: { text: string; offset: number | undefined } | undefined;
   return {
     kind: "text",
     write: ({ offset }) =>
       writeQuantState(nested ? { ...known, offset: offset[0] } : known),
     read(text, fields): void {
-      const { quantType, blockSize, shape } = known;
-      const state = readQuantState(text, quantType, [blockSize]);
-      if (String(state.shape) !== String(shape)) {
-        throw wrong(`its shape is [${state.shape}], not [${shape}]`);
-      }
-      if ((state.offset !== undefined) !== nested) {
-        throw wrong(
-          nested ? "it has no nested_offset" : "it says that scales are nested",
-        );
-      }
-      if (nested) fields.offset[0] = state.offset!;
+      if (last?.text !== text) last = { text, offset: offsetIn(text, known) };
+      if (nested) fields.offset[0] = last.offset!;
     },
   };
+}
+
+/** The offset in a text, which has to say what is known. */
+function offsetIn(
+  text: string,
+  { quantType, blockSize, shape, offset }: QuantState,
+): number | undefined {
+  const nested = offset !== undefined;
+  const state = readQuantState(text, quantType, [blockSize]);
+  if (String(state.shape) !== String(shape)) {
+    throw wrong(`its shape is [${state.shape}], not [${shape}]`);
+  }
+  if ((state.offset !== undefined) !== nested) {
+    throw wrong(
+      nested ? "it has no nested_offset" : "it says that scales are nested",
+    );
+  }
+  return state.offset;
 }

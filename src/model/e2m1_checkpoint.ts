@@ -94,9 +94,14 @@ export function checkScales(
   { data }: Part<"F8_E4M3">,
   taken: readonly number[] = [],
 ): void {
+  const { length } = data;
   let index = 0;
-  while (data[index] < 0x7f || taken.includes(data[index])) index++;
-  if (index >= data.length) return;
+  while (
+    index < length && (data[index] < 0x7f || taken.includes(data[index]))
+  ) {
+    index++;
+  }
+  if (index === length) return;
   const wanted = "a number and not negative";
   throw badNumber(format, name, index, decodeE4M3(data[index]), wanted);
 }

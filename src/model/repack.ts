@@ -4,9 +4,14 @@
  *
  * @module
  */
-import { isInOrder, setOrder } from "../schemes/act_order.ts";
+import {
+  columnsByGroup,
+  isInOrder,
+  setOrder,
+  takeColumns,
+} from "../schemes/act_order.ts";
 import { groupOf, type Scheme } from "../words/scheme.ts";
-import { grainOf } from "../words/layout.ts";
+import { grainOf, type PartPlan } from "../words/layout.ts";
 import {
   areaNumber,
   fieldLength,
@@ -26,12 +31,14 @@ import {
   newTile,
   openRoom,
   tallness,
-  unpackFields,
   unpackTile,
 } from "./tensor.ts";
 
 /** Codes in a window: with what is written of them they stay in the second cache. */
 const WINDOW_VALUES = 131072;
+
+/** Values whose numbers beside the codes are moved at once: these stay in the second cache, and lie together. */
+const BAND_VALUES = 1024 * 1024;
 
 /**
  * Why a tensor cannot be repacked whatever its numbers are; undefined where it can be tried.
@@ -134,7 +141,7 @@ export function repackWindows(
  * @param to What it becomes: {@linkcode whyNotRepack} had nothing against it.
  * @param target Where it goes.
  * @param window One of {@linkcode repackWindows}, or another that starts at the grain of `to`.
- * @param arrange Changes what was read before it is written.
+ * @param sorted Whether columns are put in the order of their groups.
  * @throws {RangeError} Names the first group and field that does not fit.
  */
 export function repackWindow(
@@ -143,7 +150,7 @@ export function repackWindow(
   to: Tensor,
   target: TensorBytes,
   window: Window,
-  arrange?: (read: Tile) => void,
+  sorted = false,
 ): void {
   const grain = grainOf(
     to.layout,
@@ -151,35 +158,85 @@ export function repackWindow(
     false,
     from.scheme.together,
   );
-  openRoom(lowestBeside(source, target));
   const rows = Math.max(
     grain.rows,
     tallness(from, grain.columns),
     tallness(to, grain.columns),
   );
   const tall = { ...grain, rows: Math.ceil(rows / grain.rows) * grain.rows };
-  for (const part of cut(window, tall, WINDOW_VALUES)) {
-    const read = newTile(part, from);
-    unpackTile(from, read, source);
-    arrange?.(read);
-    const fields: Record<string, Float32Array> = {};
-    for (const [role, plan] of Object.entries(to.scheme.fields)) {
-      fields[role] = fieldFor(role, plan, from.scheme, to.scheme, read);
-    }
-    checkDropped(from.scheme, to.scheme, read);
-    checkCodes(from.scheme, to.scheme, read);
-    packTile(to, { ...read, fields }, target);
-    const back = tileOf(
-      read.matrix,
-      part,
-      to.scheme.fields,
-      read.codes,
-      read.memory,
+  const [fieldsFrom, codesFrom] = apart(from), [fieldsTo, codesTo] = apart(to);
+  openRoom(lowestBeside(source, target));
+  for (const band of cut(window, tall, BAND_VALUES)) {
+    const columns = repackFields(
+      fieldsFrom,
+      source,
+      fieldsTo,
+      target,
+      band,
+      sorted,
     );
-    unpackFields(to, back, target);
-    checkSame(fields, back, to.scheme);
-    checkTaken(to, back);
+    for (const part of cut(band, tall, WINDOW_VALUES)) {
+      const read = newTile(part, codesFrom);
+      unpackTile(codesFrom, read, source);
+      if (columns) takeColumns(read, columns);
+      checkCodes(from.scheme, to.scheme, read);
+      packTile(codesTo, read, target);
+    }
   }
+}
+
+/** Moves the numbers beside the codes; gives the order in which columns are taken, where they are sorted. */
+function repackFields(
+  from: Tensor,
+  source: TensorBytes,
+  to: Tensor,
+  target: TensorBytes,
+  band: Window,
+  sorted: boolean,
+): Int32Array | undefined {
+  const read = newTile(band, from, NO_CODES);
+  unpackTile(from, read, source);
+  const { columns } = groupOf(to.scheme, read.matrix);
+  const order = sorted ? columnsByGroup(read.fields.order, columns) : undefined;
+  if (order) setOrder(read, columns);
+  const fields: Record<string, Float32Array> = {};
+  for (const [role, plan] of Object.entries(to.scheme.fields)) {
+    fields[role] = fieldFor(role, plan, from.scheme, to.scheme, read);
+  }
+  checkDropped(from.scheme, to.scheme, read);
+  packTile(to, { ...read, fields }, target);
+  const back = tileOf(
+    read.matrix,
+    band,
+    to.scheme.fields,
+    NO_CODES,
+    read.memory,
+  );
+  unpackTile(to, back, target);
+  checkSame(fields, back, to.scheme);
+  checkTaken(to, back);
+  return order;
+}
+
+const NO_CODES = /* @__PURE__ */ new Uint8Array(0);
+
+/** A tensor as its numbers beside the codes, and as codes without any: numbers are moved for many more values at a time. */
+function apart({ scheme, layout }: Tensor): [fields: Tensor, codes: Tensor] {
+  const isCode = ({ kind }: PartPlan["holds"][number]) =>
+    kind === "codes" || kind === "bits";
+  const only = (wanted: boolean): Tensor["layout"] => ({
+    ...layout,
+    parts: Object.fromEntries(
+      Object.entries(layout.parts).map(([name, plan]) => {
+        const holds = plan.holds.filter((item) => isCode(item) === wanted);
+        return [name, { ...plan, holds }] as const;
+      }).filter(([, { holds }]) => holds.length > 0),
+    ),
+  });
+  return [
+    { scheme, layout: only(false) },
+    { scheme: { ...scheme, fields: {} }, layout: only(true) },
+  ];
 }
 
 /** The array by which tiles are made in the memory of the largest part, if no part lies there where tiles do. */
@@ -226,7 +283,10 @@ function fieldFor(
   if (TENSOR_SCALES.includes(role) && !(role in constants)) {
     return field.fill(asTensorScale(role, { ...constants, ...read.fields }));
   }
-  return field.map((_, i) => constantAt(constants[role], i)!);
+  const constant = constants[role];
+  return typeof constant === "number"
+    ? field.fill(constant)
+    : field.map((_, i) => constant[i]);
 }
 
 /** A number of a constant: of a table where it is one. */
@@ -285,7 +345,7 @@ function constantOf(
  */
 function checkCodes(from: Scheme, to: Scheme, read: Tile): void {
   const a = from.grid.values, b = to.grid.values;
-  if (a === b) return;
+  if (a.every((value, code) => value === b[code])) return;
   const { codes } = read;
   let bad = 0;
   while (bad < codes.length && a[codes[bad]] === b[codes[bad]]) bad++;

@@ -27,16 +27,13 @@ import {
   windows,
 } from "./stages.ts";
 
-/** Values in a tile: what is worked on stays in the second cache, and calls are rare. */
-const TILE_VALUES = 32768;
+/** Values in a tile: all that a room holds, so that calls are rare. */
+const TILE_VALUES = 65536;
 
-/** Values in a tile that is quantized, or of whole rows, which need no copying from and to rows: all that a room holds. */
-const WIDE_TILE_VALUES = 65536;
-
-/** Rows that such a tile has at least, where units of a column lie together. */
+/** Rows that a tile of whole rows has at least, where units of a column lie together. */
 const WIDE_TILE_ROWS = 8;
 
-/** Rows of a tile where units of a column lie together, so that more than a few bytes are touched at a time. */
+/** Rows of a tile of pieces of them, where units of a column lie together, so that more than a few bytes are touched at a time. */
 const TILE_ROWS = 64;
 
 /** Memory for tiles, used again and again. */
@@ -47,11 +44,15 @@ export function openRoom(array: ArrayBufferView): void {
   room.open(array);
 }
 
-/** A tile for a window, in place of the one before. */
-export function newTile(window: Window, { scheme, layout }: Tensor): Tile {
+/** A tile for a window, in place of the one before; with these codes, where it is not for any. */
+export function newTile(
+  window: Window,
+  { scheme, layout }: Tensor,
+  codes?: Uint8Array,
+): Tile {
   room.clear();
-  const codes = room.bytes(areaOf(window));
-  return tileOf(layout.matrix, window, scheme.fields, codes, room.floats);
+  const own = codes ?? room.bytes(areaOf(window));
+  return tileOf(layout.matrix, window, scheme.fields, own, room.floats);
 }
 
 /**
@@ -63,22 +64,15 @@ export function newTile(window: Window, { scheme, layout }: Tensor): Tile {
  */
 export function tallness(tensor: Tensor, columns: number): number {
   const step = rowsOfUnits(tensor), most = isInColumns(tensor) ? TILE_ROWS : 1;
-  const rows = Math.min(most, TILE_VALUES / columns);
+  const rows = Math.min(most, TILE_VALUES / 2 / columns);
   return Math.max(1, Math.floor(rows / step)) * step;
 }
 
-/** How many values tiles of rows of `columns` values have at most, and how many rows at least; `capacity` is that of tiles of pieces of rows. */
-function tilesOf(
-  tensor: Tensor,
-  columns: number,
-  grain: number,
-  capacity: number,
-): { capacity: number; rows: number } {
+/** How many rows tiles of rows of `columns` values have at least. */
+function leastRows(tensor: Tensor, columns: number, grain: number): number {
   const isWide = isInColumns(tensor) &&
-    columns * WIDE_TILE_ROWS <= WIDE_TILE_VALUES;
-  return isWide
-    ? { capacity: WIDE_TILE_VALUES, rows: rowsOfUnits(tensor) }
-    : { capacity, rows: tallness(tensor, grain) };
+    columns * WIDE_TILE_ROWS <= TILE_VALUES;
+  return isWide ? rowsOfUnits(tensor) : tallness(tensor, grain);
 }
 
 function codeParts({ layout: { parts } }: Tensor): PartPlan[] {
@@ -109,13 +103,8 @@ export function encodeTensor(
   const isChecked = context.checked || found !== undefined;
   const cutting = cuttingOf(tensor),
     bytes = { bytes: parts, area: whole(matrix) };
-  const { capacity, rows } = tilesOf(
-    tensor,
-    matrix.columns,
-    cutting.columns,
-    WIDE_TILE_VALUES,
-  );
-  for (const stage of stages(matrix, cutting, capacity, rows)) {
+  const rows = leastRows(tensor, matrix.columns, cutting.columns);
+  for (const stage of stages(matrix, cutting, TILE_VALUES, rows)) {
     const groups = stage.measured
       ? measureGroups(tensor, values, stage)
       : undefined;
@@ -186,13 +175,13 @@ function piecesOf(
   window: Window,
   { ranges }: EncodeContext,
 ): Iterable<Window> {
-  if (areaOf(window) <= WIDE_TILE_VALUES || ranges && ranges.min.length > 1) {
+  if (areaOf(window) <= TILE_VALUES || ranges && ranges.min.length > 1) {
     return [window];
   }
   const cutting = cuttingOf(tensor);
-  if (!fits(cutting, WIDE_TILE_VALUES)) return [window];
+  if (!fits(cutting, TILE_VALUES)) return [window];
   const tall = tallness(tensor, cutting.columns);
-  return windows(window, cutting, WIDE_TILE_VALUES, tall);
+  return windows(window, cutting, TILE_VALUES, tall);
 }
 
 /** A tensor without values still has the numbers that are there once: those of a single zero. */
@@ -225,21 +214,6 @@ export function unpackTile(
 ): void {
   for (const [name, plan] of Object.entries(parts)) {
     const part: PartBytes = { plan, bytes: bytes[name], area };
-    unpackPart(part, matrix, scheme.fields, tile);
-  }
-}
-
-/** Takes the fields of a tile out of the parts, and not its codes. */
-export function unpackFields(
-  { scheme, layout: { matrix, parts } }: Tensor,
-  tile: Tile,
-  { bytes, area }: TensorBytes,
-): void {
-  for (const [name, plan] of Object.entries(parts)) {
-    const holds = plan.holds.filter(({ kind }) =>
-      kind === "field" || kind === "text"
-    );
-    const part = { plan: { ...plan, holds }, bytes: bytes[name], area };
     unpackPart(part, matrix, scheme.fields, tile);
   }
 }
@@ -288,14 +262,10 @@ export function decodeWindow(
   const { scheme, layout } = tensor;
   const grain = grainOf(layout, scheme.fields).columns;
   const unit = grainOf(layout, scheme.fields, true).columns;
-  const { rows, capacity } = tilesOf(
-    tensor,
-    window.columns,
-    grain,
-    TILE_VALUES,
-  );
+  const rows = leastRows(tensor, window.columns, grain);
+  const tiles = { rows, columns: grain };
   room.open(out);
-  for (const piece of cut(window, { rows, columns: grain }, capacity)) {
+  for (const piece of cut(window, tiles, TILE_VALUES)) {
     const around = wholeUnits(piece, unit, layout.matrix.columns);
     const tile = newTile(around, tensor);
     unpackTile(tensor, tile, parts);
@@ -335,7 +305,8 @@ const SURELY_FINITE = 2 ** 60;
 
 /** Whether a value can be a NaN: it takes numbers that are not finite, or products that overflow. */
 function mayBeNaN({ fields }: Tile): boolean {
-  for (const field of Object.values(fields)) {
+  for (const [role, field] of Object.entries(fields)) {
+    if (role === "order") continue; // those are multiplied with nothing
     for (let i = 0; i < field.length; i++) {
       if (!(Math.abs(field[i]) < SURELY_FINITE)) return true;
     }

@@ -170,23 +170,18 @@ export function columnsByGroup(
 }
 
 /**
- * Puts the columns of a tile of whole rows in the order of their groups.
+ * Puts the codes of a tile of whole rows in another order.
  *
  * @param tile The tile.
- * @param size How many columns a group has.
- * @throws {RangeError} See {@linkcode columnsByGroup}.
+ * @param sorted Which column goes to each place.
  */
-export function sortColumns(
-  { codes, columns, fields: { order } }: Tile,
-  size: number,
+export function takeColumns(
+  { codes, columns }: Pick<Tile, "codes" | "columns">,
+  sorted: Int32Array,
 ): void {
-  const sorted = columnsByGroup(order, size);
   const row = new Uint8Array(columns);
   for (let at = 0; at < codes.length; at += columns) {
     row.set(codes.subarray(at, at + columns));
     for (let i = 0; i < columns; i++) codes[at + i] = row[sorted[i]];
   }
-  order.forEach((_, i) => {
-    order[i] = floor(i / size);
-  });
 }

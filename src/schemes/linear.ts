@@ -236,24 +236,29 @@ function isHeld(x: number, dtype: ComputeDtype): boolean {
 // ---- dequantizing ----
 
 function decode(plan: LinearPlan, tile: Tile, out: Float32Array): void {
-  const { group, scale = "scale", offset, zero = 8, computeDtype = "F32" } =
-    plan;
-  const field = tile.fields[scale], { value } = plan;
+  const { group, scale = "scale", offset, grid = UINT4 } = plan;
+  const { zero = grid === UINT4 ? 8 : 0, computeDtype = "F32", value } = plan;
+  const field = tile.fields[scale];
   const offsets = offset
     ? tile.fields[offset]
     : tile.memory(field.length).fill(zero);
   if (value) return decodeTables(tile, group, field, offsets, value, out);
-  const scales = scale === "divisor" ? inverses(field, tile) : field;
-  decodeGroups(tile, group, scales, offsets, {
-    values: UINT4.values,
+  decodeGroups(tile, group, scalesOf(scale, field, tile), offsets, {
+    values: plan.levels ?? grid.values,
     offset,
     computeDtype,
   }, out);
 }
 
-function inverses(divisors: Float32Array, tile: Tile): Float32Array {
-  const scales = tile.memory(divisors.length);
-  for (let i = 0; i < scales.length; i++) scales[i] = 1 / divisors[i];
+/** What codes are multiplied by. */
+function scalesOf(
+  stored: LinearPlan["scale"],
+  field: Float32Array,
+  tile: Tile,
+): Float32Array {
+  if (stored === "scale") return field;
+  const scales = tile.memory(field.length);
+  for (let i = 0; i < scales.length; i++) scales[i] = 1 / field[i];
   return scales;
 }
 

@@ -26,8 +26,10 @@ export interface LinearPlan {
    * default), or what they are divided by.
    */
   readonly scale?: "scale" | "divisor";
-  /** What codes stand for, where it is not 0 … 15: values are grid times scale, by {@linkcode LinearPlan.value}. */
+  /** What codes stand for, where it is not 0 … 15: values are grid times scale. */
   readonly grid?: Grid;
+  /** The same as it is multiplied, where the library rounds it first. */
+  readonly levels?: ArrayLike<number>;
   /** The role of the offset: a zero point in codes, or a bias in values. Absent where it is always the same zero point. */
   readonly offset?: "zero" | "bias";
   /** The zero point where there is no field for it; 8 by default. */
@@ -52,7 +54,7 @@ export interface LinearPlan {
   readonly padded?: boolean;
   /** In which dtype values are computed; F32 by default. */
   readonly computeDtype?: ComputeDtype;
-  /** The value of a code, where it is not (c − z)·s, rounded once, or c·s + b. */
+  /** The value of a code, where it is not (c − z)·s, rounded once, c·s + b, or of a grid. */
   value?(code: number, scale: number, offset: number): number;
   /** What scales a reader takes, and the name of their part; not looked at by default. */
   readonly scales?: ScaleCheck;

@@ -98,7 +98,7 @@ export interface Codec {
   load(bytes: Uint8Array, at: number, to: Float32Array): void;
   /** Writes all entries from `from`, from index 0 on. Entries beyond the end of the matrix are {@linkcode beyond}, or `NaN`. */
   store(from: Float32Array, bytes: Uint8Array, at: number): void;
-  /** Reads `count` numbers, each `stride` bytes after the one before, into `to` from index `first` on; for codecs of one number. */
+  /** Reads `count` numbers, each `stride` bytes after the one before, into `to` from index `first` on, to every `step`th; for codecs of one number. */
   loadRun?(
     bytes: Uint8Array,
     at: number,
@@ -106,6 +106,7 @@ export interface Codec {
     to: Float32Array,
     first: number,
     count: number,
+    step: number,
   ): void;
   /** Writes as many. */
   storeRun?(
@@ -115,6 +116,7 @@ export interface Codec {
     bytes: Uint8Array,
     at: number,
     stride: number,
+    step: number,
   ): void;
 }
 

@@ -25,7 +25,7 @@ Deno.test("runs of E4M3 are stored as single numbers are, whatever is among them
         for (const stride of [1, 3]) {
           const first = numbers.length + 1 - count;
           const bytes = new Uint8Array(2 + stride * count).fill(0xaa);
-          E4M3.storeRun!(field, first, count, bytes, 2, stride);
+          E4M3.storeRun!(field, first, count, bytes, 2, stride, 1);
           const expected = bytes.slice().fill(0xaa);
           numbers.slice(first - 1).forEach((x, i) =>
             expected[2 + stride * i] = encodeE4M3(x)

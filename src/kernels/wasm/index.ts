@@ -17,7 +17,9 @@ export { tile_fit_e8m0 } from "./tile_e8m0";
 export { tile_fit_range } from "./tile_fit_range";
 export { tile_encode_e2m1, tile_encode_ranks, tile_encode_steps } from "./tile_encode";
 export { tile_divide } from "./tile_ranks";
-export { tile_pack, tile_pack_columns, tile_unpack, tile_unpack_columns } from "./tile_pack";
+export {
+  tile_pack, tile_pack_columns, tile_pack_halves, tile_singles, tile_unpack, tile_unpack_columns, tile_unpack_halves,
+} from "./tile_pack";
 export { tile_turn_bytes, tile_turn_words } from "./tile_turn";
 export { tile_round } from "./tile_round";
 export { constants_end, scratch_start } from "./ends";

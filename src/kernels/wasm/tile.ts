@@ -4,8 +4,8 @@
 // off at the end of the row; the numbers of a row's groups lie `stride` bytes
 // beyond those of the row before (0 where all rows share them).
 
-import { bytesHigh, bytesLow, isFinite32, magnitudeBits, settleNaNs, wordsHigh, wordsLow, zero } from "./common";
-import { BF16, F16, computed, roundAny } from "./tile_round";
+import { bytesHigh, bytesLow, isFinite32, magnitudeBits, maxLaneI32, settleNaNs, wordsHigh, wordsLow, zero } from "./common";
+import { BF16, F16, computed, roundAny, rounded } from "./tile_round";
 import { maxMagnitude } from "./reduce";
 
 const INFINITY_BITS: i32 = 0x7f800000;
@@ -90,18 +90,29 @@ export function tile_fit(
 const BIAS: i32 = 1;
 const STEP: i32 = 2;
 
-// Four entries of a group's table: (g - offset) * scale, or g * scale + offset.
-@noinline function entries(grid: usize, s: v128, o: v128, way: i32, dtype: i32): v128 {
-  const g = v128.load(grid);
-  let x: v128;
-  if (way == BIAS) x = f32x4.add(computed(f32x4.mul(g, s), dtype), o);
-  else {
-    const d = f32x4.sub(g, o);
-    x = f32x4.mul(way == STEP ? computed(d, dtype) : d, s);
+// The table of a group: (g - offset) * scale, or g * scale + offset, of every entry of a grid.
+@inline function makeTable(grid: usize, sc: f32, shift: f32, way: i32, dtype: i32): void {
+  const s = f32x4.splat(sc), o = f32x4.splat(shift);
+  if (way == BIAS) {
+    for (let k: usize = 0; k < 64; k += 16) {
+      storeEntries(k, f32x4.add(rounded(f32x4.mul(v128.load(grid + k), s), dtype), o), dtype);
+    }
+  } else if (way == STEP) {
+    for (let k: usize = 0; k < 64; k += 16) {
+      storeEntries(k, f32x4.mul(rounded(f32x4.sub(v128.load(grid + k), o), dtype), s), dtype);
+    }
+  } else {
+    for (let k: usize = 0; k < 64; k += 16) storeEntries(k, f32x4.mul(f32x4.sub(v128.load(grid + k), o), s), dtype);
   }
-  const y = computed(x, dtype);
-  return v128.bitselect(i32x4.splat(0x7fc00000), y, f32x4.ne(y, y));
 }
+@inline function storeEntries(k: usize, x: v128, dtype: i32): void {
+  const y = rounded(x, dtype);
+  v128.store(TABLE + k, v128.bitselect(i32x4.splat(0x7fc00000), y, f32x4.ne(y, y)));
+}
+
+// One for each type, so that rounding is no call.
+@noinline function makeTableF16(grid: usize, sc: f32, shift: f32, way: i32): void { makeTable(grid, sc, shift, way, F16); }
+@noinline function makeTableBF16(grid: usize, sc: f32, shift: f32, way: i32): void { makeTable(grid, sc, shift, way, BF16); }
 
 // The planes of bytes of a table of sixteen floats: byte k of each in plane k.
 @inline function planesBelow(a: v128, b: v128): v128 {
@@ -153,9 +164,10 @@ const STEP: i32 = 2;
 @inline function decodeRounded(
   codes: usize, n: i32, out: usize, grid: usize, sc: f32, shift: f32, way: i32, dtype: i32, z: v128,
 ): void {
-  const s = f32x4.splat(sc), o = f32x4.splat(shift), end = out + (<usize>n << 2);
-  const t0 = entries(grid, s, o, way, dtype), t1 = entries(grid + 16, s, o, way, dtype);
-  const t2 = entries(grid + 32, s, o, way, dtype), t3 = entries(grid + 48, s, o, way, dtype);
+  const end = out + (<usize>n << 2);
+  if (dtype == F16) makeTableF16(grid, sc, shift, way);
+  else makeTableBF16(grid, sc, shift, way);
+  const t0 = v128.load(TABLE), t1 = v128.load(TABLE, 16), t2 = v128.load(TABLE, 32), t3 = v128.load(TABLE, 48);
   const c = planesAbove(t0, t1), d = planesAbove(t2, t3), p2 = evenPlane(c, d), p3 = oddPlane(c, d);
   const p1 = dtype == F16 ? oddPlane(planesBelow(t0, t1), planesBelow(t2, t3)) : z;
   for (const body = out + (<usize>(n & ~15) << 2); out < body; out += 64) {
@@ -170,11 +182,6 @@ const STEP: i32 = 2;
     v128.store(out, wordsHigh(low2, high2), 48);
     codes += 16;
   }
-  if (out == end) return;
-  v128.store(TABLE, t0);
-  v128.store(TABLE, t1, 16);
-  v128.store(TABLE, t2, 32);
-  v128.store(TABLE, t3, 48);
   for (; out < end; out += 4) {
     store<u32>(out, load<u32>(TABLE + (<usize>load<u8>(codes) << 2)));
     codes++;
@@ -246,12 +253,31 @@ function isFull(grid: usize): bool {
 }
 
 // Groups of which a table for each is worth its making.
-const LONG: i32 = 64;
+const LONG: i32 = 16;
+
+// Bits of a float32 that are 0 where it has six significant ones.
+const BEYOND_SIX: i32 = 0x0003ffff;
+
+// Whether products of scales and a grid of up to two significant bits, as E2M1 is, which
+// has no offsets, are numbers of a type of 16 bits: nothing is left to round.
+function areExact(n: i32, scales: usize, grid: usize, dtype: i32): bool {
+  for (let k: usize = 0; k < 64; k += 4) {
+    if (load<u32>(grid + k) & 0x003fffff) return false;
+  }
+  // Products of magnitudes from 2^-1 to 6 are normal numbers.
+  const least = dtype == F16 ? 0x39000000 : 0x01000000, most = dtype == F16 ? 0x46000000 : 0x7d000000;
+  for (const end = scales + (<usize>n << 2); scales < end; scales += 4) {
+    const bits = load<i32>(scales), m = bits & 0x7fffffff;
+    if (bits & BEYOND_SIX || m < least || m > most) return false;
+  }
+  return true;
+}
 
 export function tile_decode(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, way: i32, dtype: i32,
 ): i32 {
+  if (dtype && !way && areExact(stride ? rows * (stride >> 2) : (columns - first + 2 * group - 1) / group, scales, grid, dtype)) dtype = 0;
   if (dtype && (way || group >= LONG)) {
     if (dtype == F16) decodeF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out, way);
     else decodeBF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out, way);

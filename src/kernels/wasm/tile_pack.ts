@@ -44,6 +44,66 @@ export function tile_unpack(n: i32, src: usize, codes: usize, highFirst: i32, fl
   return 0;
 }
 
+// ---- one to a byte ----
+
+// n codes, each in the low half of a byte, exclusive-ored with `flip`.
+export function tile_singles(n: i32, src: usize, dst: usize, flip: i32): i32 {
+  const end = src + <usize>n, mask = lowNibbles(), f = i8x16.splat(<i8>flip);
+  for (const body = src + <usize>(n & ~15); src < body; src += 16) {
+    v128.store(dst, v128.xor(v128.and(v128.load(src), mask), f));
+    dst += 16;
+  }
+  for (; src < end; src++) {
+    store<u8>(dst, <u8>((<i32>load<u8>(src) & 15) ^ flip));
+    dst++;
+  }
+  return 0;
+}
+
+// ---- records: runs of `half` bytes (a multiple of eight), whose low halves and then high halves follow each other ----
+
+// n runs; those of a record without gaps, `perUnit` of them, records `stride` bytes apart.
+export function tile_unpack_halves(
+  n: i32, src: usize, stride: i32, codes: usize, perUnit: i32, half: i32, highFirst: i32, flip: i32,
+): i32 {
+  const mask = lowNibbles(), f = i8x16.splat(<i8>(flip * 17)), h = <usize>half;
+  const low = highFirst ? h : 0, high = highFirst ? 0 : h;
+  for (; n > 0; n -= perUnit) {
+    let p = src;
+    for (let k = perUnit; k > 0; k--) {
+      for (const end = p + h; p < end; p += 8) {
+        const v = v128.xor(v128.load64_zero(p), f);
+        v128.store64_lane(codes + low, v128.and(v, mask), 0);
+        v128.store64_lane(codes + high, v128.and(i16x8.shr_u(v, 4), mask), 0);
+        codes += 8;
+      }
+      codes += h;
+    }
+    src += <usize>stride;
+  }
+  return 0;
+}
+
+export function tile_pack_halves(
+  n: i32, dst: usize, stride: i32, codes: usize, perUnit: i32, half: i32, highFirst: i32, flip: i32,
+): i32 {
+  const f = i8x16.splat(<i8>(flip * 17)), h = <usize>half;
+  const low = highFirst ? h : 0, high = highFirst ? 0 : h;
+  for (; n > 0; n -= perUnit) {
+    let p = dst;
+    for (let k = perUnit; k > 0; k--) {
+      for (const end = p + h; p < end; p += 8) {
+        const v = v128.or(v128.load64_zero(codes + low), i16x8.shl(v128.load64_zero(codes + high), 4));
+        v128.store64_lane(p, v128.xor(v, f), 0);
+        codes += 8;
+      }
+      codes += h;
+    }
+    dst += <usize>stride;
+  }
+  return 0;
+}
+
 // ---- units one column wide: a byte or a word of codes from rows `n` apart ----
 
 // Four bits of `order` for each nibble of a unit: the row of its code.

@@ -30,15 +30,15 @@ export const F16_CONSTANTS: usize = memory.data<u32>([
   return v128.bitselect(x, rounded, f32x4.ne(x, x));
 }
 
-@noinline export function computed(x: v128, dtype: i32): v128 {
+@inline export function rounded(x: v128, dtype: i32): v128 {
   return dtype == F16 ? toF16(x) : dtype == BF16 ? toBF16(x) : x;
 }
+@noinline export function computed(x: v128, dtype: i32): v128 { return rounded(x, dtype); }
 
 // Values rounded to a type; a NaN stays one.
 export function roundAny(n: i32, src: usize, dst: usize, dtype: i32): void {
   for (const body = src + (<usize>(n & ~3) << 2); src < body; src += 16) {
-    const x = v128.load(src);
-    v128.store(dst, dtype == F16 ? toF16(x) : toBF16(x));
+    v128.store(dst, rounded(v128.load(src), dtype));
     dst += 16;
   }
   for (n &= 3; n > 0; n--) {
