@@ -140,6 +140,7 @@ export const mxfp4_hf: Format<
   },
   convention: {
     entries: { blocks: "{name}_blocks", scales: "{name}_scales" },
+    library: "transformers",
     needed: ["blocks", "scales"],
     recognize,
     layers: "experts",

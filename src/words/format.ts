@@ -91,6 +91,8 @@ export interface Convention {
   readonly entries: Readonly<Record<string, string>>;
   /** Parts without which a candidate is not this format. */
   readonly needed: readonly string[];
+  /** The library whose checkpoints these are. */
+  readonly library: string;
   /**
    * Tells shape and options of a candidate that has the needed parts; undefined
    * where it is another format. Throws a RangeError where it is this one, but its
