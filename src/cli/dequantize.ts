@@ -18,7 +18,7 @@ import { choice } from "./flags.ts";
 import { folderOutput } from "./folder_output.ts";
 import { checkNoMeta, ggufOutput, META_FLAGS, metadataFor } from "./gguf.ts";
 import { asModel, TOKENIZER_FLAG } from "./hf_folder.ts";
-import { withFile } from "./input.ts";
+import { DTYPE_FLAG, withFile } from "./input.ts";
 import { needsFloat32 } from "./kept.ts";
 import { layerWarnings } from "./layer_warnings.ts";
 import { floatsWarnings } from "./number_warnings.ts";
@@ -67,6 +67,7 @@ export const dequantizeCommand: Command = {
     ...META_FLAGS,
     ...SPLIT_FLAGS,
     TOKENIZER_FLAG,
+    DTYPE_FLAG,
   ],
   examples: [
     [
@@ -247,7 +248,11 @@ async function planDequantize(
     throw new RangeError(
       `Nothing to dequantize in ${file.source.name}: none of its ${
         countOf(tensors.length, "tensor")
-      } is quantized in a format of this program or of eight-bit floats`,
+      } is quantized in a format of this program or of eight-bit floats${
+        tensors.some(({ dtype }) => /^V\d/.test(dtype))
+          ? "; --dtype says what opaque bytes are"
+          : ""
+      }`,
     );
   }
   if (wanted.length === 0) {
