@@ -92,7 +92,7 @@ async function run(call: Call, io: Io): Promise<number> {
       () => ({
         file: call.operands[0],
         ...fileJson(file, tensors),
-        ...(libraries.length > 0 && { quantizedBy: libraries }),
+        quantizedBy: libraries,
         warnings,
       }),
       (columns) => fileText(file, tensors, libraries, columns),

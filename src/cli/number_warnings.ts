@@ -23,36 +23,9 @@ interface Task {
   readonly repacked: boolean;
 }
 
-/** Warnings of what is quantized again, of values that the new format rounds otherwise, and of floats that lie otherwise in its library. */
+/** Warnings of what is quantized again, and of values that the new format rounds otherwise. */
 export function numberWarnings(tasks: readonly Task[]): string[] {
-  const fromFloats = tasks.filter(({ tensor }) => !isQuantized(tensor));
-  return [
-    ...ofRequantized(tasks),
-    ...ofRounding(tasks),
-    ...floatsWarnings(
-      fromFloats.map(({ tensor, layout: { format } }) => ({ tensor, format })),
-    ),
-  ];
-}
-
-/**
- * Warnings of tensors whose library keeps floats of them in another way than codes.
- *
- * @param tensors What goes from floats to a format or back.
- */
-export function floatsWarnings(
-  tensors: readonly { readonly tensor: Tensor; readonly format: Format }[],
-): string[] {
-  const differing = new Map<string, Tensor[]>();
-  for (const { tensor, format } of tensors) {
-    const difference = format.convention?.floats;
-    if (difference === undefined) continue;
-    differing.set(difference, [...differing.get(difference) ?? [], tensor]);
-  }
-  return Array.from(differing, ([difference, [first, ...more]]) => {
-    const others = more.length === 0 ? "" : ` and ${more.length} more`;
-    return `tensor ${quote(first.name)}${others}: ${difference}`;
-  });
+  return [...ofRequantized(tasks), ...ofRounding(tasks)];
 }
 
 function ofRequantized(tasks: readonly Task[]): string[] {

@@ -105,10 +105,10 @@ export interface Convention {
    */
   readonly layers?: "linear" | "experts";
   /**
-   * What is different in the library's own floats of such a tensor, which are read
-   * and written as the codes lie here; absent where nothing is.
+   * Whether the library's own floats of a stack of matrices have the last two axes
+   * in the other order than the codes: [experts, in, out] and [experts, out, in].
    */
-  readonly floats?: string;
+  readonly swapped?: boolean;
   /**
    * What the checkpoint's config file has to say of tensors with these options, for
    * its readers to find. `floats` names the modules beside them whose weights are

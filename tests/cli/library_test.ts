@@ -34,7 +34,7 @@ for (const [path, by] of MADE) {
 Deno.test("inspect: what nothing has quantized was so by nobody, and what this program has by it", async () => {
   assertEquals(
     (await json("inspect", vectorPath("mixed.safetensors"))).quantizedBy,
-    undefined,
+    [],
   );
   await withFolder(async (path) => {
     await writeNpy(path("w.npy"), weightLike(32, 64), [32, 64]);
