@@ -5,7 +5,6 @@
  */
 import { quote } from "../files/errors.ts";
 import type { FormatTensor } from "../stream/tensor.ts";
-import type { Format } from "../words/format.ts";
 import { TENSOR_SCALES } from "../model/tensor_scale.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import { inFormat, isQuantized, type Tensor } from "./tensors.ts";

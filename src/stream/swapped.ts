@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Matrix, type Window } from "../words/window.ts";
+import type { Matrix, Window } from "../words/window.ts";
 import { allocateSlots, type Slot } from "./memory.ts";
 import type { Values } from "./values.ts";
 
