@@ -121,6 +121,36 @@ const bytes = (parts: object): [string, Uint8Array][] =>
     new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
   ]);
 
+Deno.test("keras: multipliers become the scales that values have, and scales the multipliers of just them", () => {
+  const q = quantizeAs("keras", { groupSize: "row" });
+  for (
+    const [format, options] of [
+      ["int4", { groupSize: "row" }],
+      ["tflite", {}],
+      ["onnx_int4", { blockSize: 256 }],
+    ] as const
+  ) {
+    const r = repackAs(q, format, options);
+    assertSameBytes(dequantize(r), dequantize(q), format);
+    // Several multipliers may have one inverse: the values are the same, whichever it is.
+    const back = repackAs(r, "keras", { groupSize: "row" });
+    assertSameBytes(dequantize(back), dequantize(q), `${format} and back`);
+  }
+  // Float32 numbers near 1 are closer to each other than the inverses of numbers near it.
+  const values = new Float32Array(32 * 256);
+  const scaled = (largest: number) => {
+    values[5 * 256] = largest;
+    return quantize(values, { format: "tflite", shape: [32, 256] });
+  };
+  const none = Math.fround(7 * (1 - 3 * 2 ** -24));
+  assertThrows(
+    () => repackAs(scaled(none), "keras", { groupSize: "row" }),
+    RangeError,
+    "of group 5 does not fit: no float32 is the divisor that stands for the same",
+  );
+  repackAs(scaled(7 * (1 - 2 ** -23)), "keras", { groupSize: "row" });
+});
+
 for (const { from, to } of EXACT) {
   const label = `${from[0]} ${JSON.stringify(from[1])} and ${to[0]}`;
   Deno.test(`${label} are the same numbers, there and back`, () => {
@@ -207,7 +237,7 @@ Deno.test("a group for each output, and one for the tensor", () => {
   assertThrows(
     () => repackAs(q, "keras", { groupSize: "row" }),
     RangeError,
-    "it has no divisor",
+    "no float32 is the divisor that stands for the same",
   );
   repackAs(quantizeAs("keras", { groupSize: "row" }), "keras", { axis: 0 });
 });

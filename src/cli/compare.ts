@@ -19,7 +19,9 @@ import { table } from "./table.ts";
 import type { Io } from "./terminal.ts";
 import { decibels, shapeText } from "./text.ts";
 import {
+  asFloatsOf,
   hasValues,
+  isQuantized,
   largestRead,
   openValues,
   shareOf,
@@ -127,10 +129,13 @@ async function pairUp(
   const chosen = selected(call, [...new Set(names)]);
   const byName = new Map(expected.map((tensor) => [tensor.name, tensor]));
   for (const name of chosen) {
-    const problem = problemOf(name, byName.get(name), others.get(name), a, b);
+    const [own, other] = [byName.get(name), others.get(name)];
+    const seen = own && besideOf(own, a, other);
+    const also = other && besideOf(other, b, own);
+    const problem = problemOf(name, seen, also, a, b);
     if (problem !== undefined) problems.push(problem);
     else {
-      const pair = pairOf(a, byName.get(name)!, b, others.get(name)!);
+      const pair = pairOf(a, seen!, b, also!);
       if (pair) pairs.push(pair);
     }
   }
@@ -140,6 +145,17 @@ async function pairUp(
     );
   }
   return { pairs, problems };
+}
+
+/** A tensor in the order of axes that another one has it in: floats beside codes of their library. */
+function besideOf(
+  tensor: Tensor,
+  { container }: TensorFile,
+  other: Tensor | undefined,
+): Tensor {
+  return other?.quantized && !isQuantized(tensor)
+    ? asFloatsOf(tensor, other.quantized.format, container)
+    : tensor;
 }
 
 /** Scales are in the values of their weights. */

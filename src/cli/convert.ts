@@ -5,6 +5,7 @@
  */
 import { type Call, type Command, UsageError } from "./command.ts";
 import { TOKENIZER_FLAG } from "./hf_folder.ts";
+import { DTYPE_FLAG } from "./input.ts";
 import { QUANTIZE_FLAGS, quantizeFile } from "./quantize.ts";
 import type { Io } from "./terminal.ts";
 import { isQuantized } from "./tensors.ts";
@@ -15,7 +16,7 @@ export const convertCommand: Command = {
   summary: "Bring quantized tensors to another format; floats stay as they are",
   operands: "IN -o OUT --format FORMAT",
   count: 1,
-  flags: [...QUANTIZE_FLAGS, TOKENIZER_FLAG],
+  flags: [...QUANTIZE_FLAGS, TOKENIZER_FLAG, DTYPE_FLAG],
   examples: [
     [
       "convert gptq.safetensors -o model.safetensors --format matmul_nbits",

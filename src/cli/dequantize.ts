@@ -18,10 +18,9 @@ import { choice } from "./flags.ts";
 import { folderOutput } from "./folder_output.ts";
 import { checkNoMeta, ggufOutput, META_FLAGS, metadataFor } from "./gguf.ts";
 import { asModel, TOKENIZER_FLAG } from "./hf_folder.ts";
-import { withFile } from "./input.ts";
+import { DTYPE_FLAG, withFile } from "./input.ts";
 import { needsFloat32 } from "./kept.ts";
 import { layerWarnings } from "./layer_warnings.ts";
-import { floatsWarnings } from "./number_warnings.ts";
 import {
   leftoverWarnings,
   metadataOf,
@@ -45,7 +44,13 @@ import { pathsJson, pathsText, SPLIT_FLAGS, splitLimitOf } from "./split.ts";
 import { table } from "./table.ts";
 import type { Io } from "./terminal.ts";
 import { bytes, countOf, seconds, shapeText } from "./text.ts";
-import { isQuantized, type Tensor, tensorsOf, whyNoValues } from "./tensors.ts";
+import {
+  asFloatsOf,
+  isQuantized,
+  type Tensor,
+  tensorsOf,
+  whyNoValues,
+} from "./tensors.ts";
 
 const TO_FLAG: Flag = {
   name: "to",
@@ -67,6 +72,7 @@ export const dequantizeCommand: Command = {
     ...META_FLAGS,
     ...SPLIT_FLAGS,
     TOKENIZER_FLAG,
+    DTYPE_FLAG,
   ],
   examples: [
     [
@@ -146,11 +152,6 @@ async function run(call: Call, io: Io): Promise<number> {
         ...layerWarnings(
           tasks.filter(isCast).map(({ tensor }) => tensor),
           tasks.filter((task) => !isCast(task)).map(({ tensor }) => tensor),
-        ),
-        ...floatsWarnings(
-          tasks.flatMap(({ tensor }) =>
-            tensor.quantized ? { tensor, format: tensor.quantized.format } : []
-          ),
         ),
       ];
       const cast = tasks.filter(isCast).length;
@@ -247,7 +248,11 @@ async function planDequantize(
     throw new RangeError(
       `Nothing to dequantize in ${file.source.name}: none of its ${
         countOf(tensors.length, "tensor")
-      } is quantized in a format of this program or of eight-bit floats`,
+      } is quantized in a format of this program or of eight-bit floats${
+        tensors.some(({ dtype }) => /^V\d/.test(dtype))
+          ? "; --dtype says what opaque bytes are"
+          : ""
+      }`,
     );
   }
   if (wanted.length === 0) {
@@ -258,7 +263,12 @@ async function planDequantize(
   const scaled = new Set(
     wanted.flatMap(({ name }, i) => casts[i] ? name : []),
   );
-  const tasks = wanted.map((tensor, i) => ({ tensor, cast: casts[i] }))
+  const tasks = wanted.map((tensor, i) => ({
+    tensor: casts[i] && tensor.quantized
+      ? asFloatsOf(tensor, tensor.quantized.format, container)
+      : tensor,
+    cast: casts[i],
+  }))
     // Scales are in the values of their weights.
     .filter(({ tensor: { scalesOf } }) =>
       scalesOf === undefined || !scaled.has(scalesOf)

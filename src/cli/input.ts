@@ -9,14 +9,17 @@ import type { Call, Flag } from "./command.ts";
 import { choice } from "./flags.ts";
 
 /** What a `.npy` or `.npz` may not say of its elements. */
-const DTYPES = ["bf16", "f8_e4m3", "f8_e5m2", "f8_e8m0", "i8", "u8"] as const;
+const DTYPES = [
+  ...["bf16", "f8_e4m3", "f8_e5m2", "f8_e8m0"] as const,
+  ...["int4", "uint4", "float4_e2m1fn", "i8", "u8"] as const,
+];
 
 /** The flag that says it. */
 export const DTYPE_FLAG: Flag = {
   name: "dtype",
   takes: "DTYPE",
   help:
-    "what the bytes of a .npy or .npz are: bf16, f8_e4m3, f8_e5m2 or f8_e8m0 where it does not say; i8 or u8 as values",
+    "what the bytes of a .npy or .npz are: bf16, f8_e4m3, f8_e5m2, f8_e8m0, int4, uint4 or float4_e2m1fn where it does not say; i8 or u8 as values",
 };
 
 /**

@@ -26,6 +26,7 @@ import { FORMAT_FLAGS, FormatChooser } from "./formats_flag.ts";
 import { ggmlTypeOf, valueJson, valueText } from "./gguf.ts";
 import { DTYPE_FLAG, withFile } from "./input.ts";
 import { ALL_FLAG } from "./kept.ts";
+import { librariesOf } from "./library.ts";
 import { planFile } from "./quantize_plan.ts";
 import { copiedJson, copiedText, taskJson, tasksTable } from "./report.ts";
 import { SELECTION_FLAGS } from "./select.ts";
@@ -84,11 +85,17 @@ async function run(call: Call, io: Io): Promise<number> {
     const warnings = [doubts, foreignReasons(tensors), boundReasons(file)]
       .flatMap(shortened);
     warn(call, io, warnings);
+    const libraries = await librariesOf(file, tensors);
     show(
       call,
       io.out,
-      () => ({ file: call.operands[0], ...fileJson(file, tensors), warnings }),
-      (columns) => fileText(file, tensors, columns),
+      () => ({
+        file: call.operands[0],
+        ...fileJson(file, tensors),
+        quantizedBy: libraries,
+        warnings,
+      }),
+      (columns) => fileText(file, tensors, libraries, columns),
     );
   });
   return DONE;
@@ -186,6 +193,7 @@ function bitsOf({ byteLength, shape }: Tensor): number {
 function fileText(
   file: TensorFile,
   tensors: readonly Tensor[],
+  libraries: readonly string[],
   columns?: number,
 ): string[] {
   const { container, source } = file;
@@ -202,6 +210,9 @@ function fileText(
     ],
     ["size", bytes(source.size)],
     ["tensors", `${tensors.length} of ${countOf(values, "value")}`],
+    ...(libraries.length > 0
+      ? [["quantized by", printable(libraries.join(", "))]]
+      : []),
     ...metadataOf(file).map(([key, value]) => [
       printable(key, 40),
       printable(value),

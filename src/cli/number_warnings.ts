@@ -5,8 +5,8 @@
  */
 import { quote } from "../files/errors.ts";
 import type { FormatTensor } from "../stream/tensor.ts";
-import type { Format } from "../words/format.ts";
-import type { ComputeDtype } from "../words/scheme.ts";
+import { TENSOR_SCALES } from "../model/tensor_scale.ts";
+import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import { inFormat, isQuantized, type Tensor } from "./tensors.ts";
 
 const NAMES: Readonly<Record<ComputeDtype, string>> = {
@@ -22,36 +22,9 @@ interface Task {
   readonly repacked: boolean;
 }
 
-/** Warnings of what is quantized again, of values that the new format rounds otherwise, and of floats that lie otherwise in its library. */
+/** Warnings of what is quantized again, and of values that the new format rounds otherwise. */
 export function numberWarnings(tasks: readonly Task[]): string[] {
-  const fromFloats = tasks.filter(({ tensor }) => !isQuantized(tensor));
-  return [
-    ...ofRequantized(tasks),
-    ...ofRounding(tasks),
-    ...floatsWarnings(
-      fromFloats.map(({ tensor, layout: { format } }) => ({ tensor, format })),
-    ),
-  ];
-}
-
-/**
- * Warnings of tensors whose library keeps floats of them in another way than codes.
- *
- * @param tensors What goes from floats to a format or back.
- */
-export function floatsWarnings(
-  tensors: readonly { readonly tensor: Tensor; readonly format: Format }[],
-): string[] {
-  const differing = new Map<string, Tensor[]>();
-  for (const { tensor, format } of tensors) {
-    const difference = format.convention?.floats;
-    if (difference === undefined) continue;
-    differing.set(difference, [...differing.get(difference) ?? [], tensor]);
-  }
-  return Array.from(differing, ([difference, [first, ...more]]) => {
-    const others = more.length === 0 ? "" : ` and ${more.length} more`;
-    return `tensor ${quote(first.name)}${others}: ${difference}`;
-  });
+  return [...ofRequantized(tasks), ...ofRounding(tasks)];
 }
 
 function ofRequantized(tasks: readonly Task[]): string[] {
@@ -77,12 +50,14 @@ function ofRounding(tasks: readonly Task[]): string[] {
   for (const task of tasks) {
     const from = task.repacked ? inFormat(task.tensor) : undefined;
     if (!from) continue;
-    const [before, after] = [roundedTo(from), roundedTo(task.layout)];
-    if (before === after) continue;
-    const change = `${from.format.name} rounds values to ${
-      NAMES[before]
-    }, ${task.layout.format.name} to ${NAMES[after]}`;
-    changes.set(change, [...changes.get(change) ?? [], task]);
+    for (const rounded of ROUNDED) {
+      const [before, after] = [rounded.to(from), rounded.to(task.layout)];
+      if (before === after || !rounded.matters(from)) continue;
+      const change = `${from.format.name} rounds ${rounded.what} to ${
+        NAMES[before]
+      }, ${task.layout.format.name} to ${NAMES[after]}`;
+      changes.set(change, [...changes.get(change) ?? [], task]);
+    }
   }
   return Array.from(
     changes,
@@ -95,6 +70,29 @@ function ofRounding(tasks: readonly Task[]): string[] {
   );
 }
 
-function roundedTo({ format, shape, options }: FormatTensor): ComputeDtype {
-  return format.scheme(shape, options).computeDtype;
+/** What libraries round on the way to values. */
+const ROUNDED: readonly {
+  readonly what: string;
+  /** The type that it is rounded to. */
+  to(tensor: FormatTensor): ComputeDtype;
+  /** Whether there is such a thing. */
+  matters(tensor: FormatTensor): boolean;
+}[] = [
+  {
+    what: "values",
+    to: (tensor) => schemeOf(tensor).computeDtype,
+    matters: () => true,
+  },
+  {
+    what: "the product of two scales",
+    to: (tensor) => schemeOf(tensor).productDtype ?? "F32",
+    matters: (tensor) => {
+      const { fields } = schemeOf(tensor);
+      return TENSOR_SCALES.some((role) => role in fields);
+    },
+  },
+];
+
+function schemeOf({ format, shape, options }: FormatTensor): Scheme {
+  return format.scheme(shape, options);
 }

@@ -33,7 +33,7 @@ export function isSmall(
   capacity: number,
 ): boolean {
   return tensor.byteLength <= SMALL_BYTES && !repacked && !matrices &&
-    !isQuantized(tensor) && !tensor.scales &&
+    !isQuantized(tensor) && !tensor.scales && !tensor.swapped &&
     isDecodable(tensor.entries[0]) &&
     sizeOf(layout.shape) <= capacity;
 }

@@ -29,6 +29,7 @@ import type {
 import { newNames } from "./rename.ts";
 import { selected } from "./select.ts";
 import {
+  asFloatsOf,
   bytesInFormat,
   hasValues,
   inFormat,
@@ -270,13 +271,16 @@ function leftAlone(
 /** What to do with a tensor, or why it cannot be quantized. */
 function taskFor(
   planner: Planner,
-  tensor: Tensor,
+  given: Tensor,
   index: number,
   name: string,
 ): QuantizeTask | string {
+  if (!hasValues(given)) return whyNoValues(given);
+  const choice = planner.chooser.of(given.name)!;
+  const tensor = isQuantized(given)
+    ? given
+    : asFloatsOf(given, choice.format, planner.file.container);
   const { shape } = tensor;
-  if (!hasValues(tensor)) return whyNoValues(tensor);
-  const choice = planner.chooser.of(tensor.name)!;
   try {
     const repacked = isQuantized(tensor) && repackable(planner, tensor, choice);
     const found = repacked

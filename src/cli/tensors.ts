@@ -13,7 +13,9 @@ import { type GgmlLayout, ggmlLayouts, strangerId } from "../ggml/table.ts";
 import { sizeOf } from "../numeric/shape.ts";
 import { findFormat } from "../quantize.ts";
 import { type FormatTensor, StreamTensor } from "../stream/tensor.ts";
+import { swapAxes, SwappedValues } from "../stream/swapped.ts";
 import { PlainValues, StoredValues, type Values } from "../stream/values.ts";
+import type { Format } from "../words/format.ts";
 import { GgmlBlocks } from "./ggml_blocks.ts";
 import { partBytes, type PartPlan } from "../words/layout.ts";
 import { areaOf, type Window } from "../words/window.ts";
@@ -38,6 +40,8 @@ export interface Tensor {
   readonly scales?: Scales;
   /** The tensor whose scales these are. */
   readonly scalesOf?: string;
+  /** Whether it is seen with its last two axes swapped; its shape is what is seen. */
+  readonly swapped?: boolean;
   /** Why its values are not known, where another program has quantized it. */
   readonly foreign?: string;
 }
@@ -162,8 +166,35 @@ export function bytesInFormat(
   return plans.reduce((sum, plan) => sum + partBytes(plan), 0);
 }
 
+/**
+ * A tensor as floats of a format's library lie: stacks of matrices are the transposes
+ * of the codes there. ggml's files have both alike.
+ *
+ * @param tensor Floats that the format is made of, or codes of it.
+ * @param format The format.
+ * @param container What the floats are in.
+ */
+export function asFloatsOf(
+  tensor: Tensor,
+  { convention }: Format,
+  container: string,
+): Tensor {
+  const { shape, blocks } = tensor;
+  const isSwapped = convention?.swapped && shape.length === 3 && !blocks &&
+    container !== "gguf";
+  return isSwapped
+    ? { ...tensor, shape: swapAxes(shape), swapped: true }
+    : tensor;
+}
+
 /** Makes the values of a tensor readable in windows. */
 export function openValues(file: TensorFile, tensor: Tensor): Values {
+  if (!tensor.swapped) return valuesOf(file, tensor);
+  const shape = swapAxes(tensor.shape);
+  return new SwappedValues(valuesOf(file, { ...tensor, shape }), shape);
+}
+
+function valuesOf(file: TensorFile, tensor: Tensor): Values {
   const { quantized, blocks, entries, shape } = tensor;
   if (blocks) {
     const row = new GgmlBlocks(file.source, entries[0].offset, blocks);

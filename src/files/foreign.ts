@@ -30,9 +30,10 @@ const PACKED =
 /** Parts that a message names. */
 const SHOWN_PARTS = 3;
 
-/** Whether a tensor may hold codes. */
-export function mayBeCodes({ dtype, shape }: TensorEntry): boolean {
-  return shape.length >= 2 && PACKED.test(dtype);
+/** Whether a tensor may hold codes: a weight may have lost its axes when it was packed. */
+export function mayBeCodes({ name, dtype, shape }: TensorEntry): boolean {
+  return PACKED.test(dtype) &&
+    (shape.length >= 2 || shape.length === 1 && name.endsWith(".weight"));
 }
 
 /**

@@ -19,9 +19,15 @@ import type { ByteSource } from "./bytes.ts";
 import { quote } from "./errors.ts";
 import { NPY_HEADER_BYTES } from "./limits.ts";
 import { NPY_MAGIC } from "./magic.ts";
-import { DESCR_BY_DTYPE, type NpyOptions, readDescr } from "./npy_dtype.ts";
+import {
+  asQuantized,
+  DESCR_BY_DTYPE,
+  type NpyOptions,
+  readDescr,
+} from "./npy_dtype.ts";
+import type { SortedFile } from "./parts.ts";
 import { countElements } from "./shapes.ts";
-import type { TensorEntry, TensorFile } from "./tensors.ts";
+import type { TensorEntry } from "./tensors.ts";
 
 /**
  * Reads and checks the header of a `.npy` file.
@@ -36,7 +42,7 @@ export async function openNpy(
   source: ByteSource,
   name: string,
   options: NpyOptions = {},
-): Promise<TensorFile> {
+): Promise<SortedFile> {
   try {
     const { header, dataStart } = await readHeader(source);
     const tensor = readTensor(
@@ -47,7 +53,13 @@ export async function openNpy(
       options,
     );
     checkSize(tensor, source.size);
-    return { container: "npy", source, tensors: [tensor], metadata: new Map() };
+    return {
+      container: "npy",
+      source,
+      tensors: [tensor],
+      metadata: new Map(),
+      quantized: [asQuantized(tensor) ?? []].flat(),
+    };
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof RangeError)) {
       throw error;

@@ -4,6 +4,9 @@
  * @module
  */
 import { quote } from "./errors.ts";
+import type { QuantizedEntry } from "./parts.ts";
+import { readingOf } from "./readings.ts";
+import type { TensorEntry } from "./tensors.ts";
 
 /** numpy's letters with the bytes behind them. */
 const DTYPE_BY_KIND: ReadonlyMap<string, string> = new Map([
@@ -34,7 +37,15 @@ const DTYPE_BY_NAME: ReadonlyMap<
   ["float8_e8m0fnu", ["F8_E8M0", 1]],
   ["float8_e4m3fnuz", ["F8_E4M3FNUZ", 1]],
   ["float8_e5m2fnuz", ["F8_E5M2FNUZ", 1]],
+  ["int4", ["INT4", 1]],
+  ["uint4", ["UINT4", 1]],
+  ["float4_e2m1fn", ["FLOAT4_E2M1FN", 1]],
 ]);
+
+/** Types of four bits, of which each element has a byte, and their kinds in the format `ml_dtypes`. */
+const NIBBLES: ReadonlyMap<string, string> = new Map(
+  ["int4", "uint4", "float4_e2m1fn"].map((kind) => [kind.toUpperCase(), kind]),
+);
 
 /** ml_dtypes' letter for its only float of eight bits that follows IEEE 754. */
 const FLOAT8_KIND = "f1";
@@ -44,7 +55,7 @@ const OPAQUE = /^V[1-9][0-9]{0,4}$/;
 
 /** What opaque bytes can be taken for. */
 const OPAQUE_AS: ReadonlyMap<string, readonly string[]> = new Map([
-  ["V1", ["F8_E4M3", "F8_E5M2", "F8_E8M0"]],
+  ["V1", ["F8_E4M3", "F8_E5M2", "F8_E8M0", ...NIBBLES.keys()]],
   ["V2", ["BF16"]],
 ]);
 
@@ -57,8 +68,9 @@ const BESIDE = /^([SUmM])([0-9]{1,5})(?:\[.*\])?$/;
 /** What a caller knows about a `.npy` file that its header does not say. */
 export interface NpyOptions {
   /**
-   * What opaque bytes are: `BF16` of two (`<V2`), `F8_E4M3`, `F8_E5M2` or
-   * `F8_E8M0` of one (`|V1`). `I8` or `U8` takes such integers as values.
+   * What opaque bytes are: `BF16` of two (`<V2`), `F8_E4M3`, `F8_E5M2`,
+   * `F8_E8M0`, `INT4`, `UINT4` or `FLOAT4_E2M1FN` of one (`|V1`). `I8` or `U8`
+   * takes such integers as values.
    */
   readonly dtype?: string;
   /** Whether `dtype` is for some files only, and those that are otherwise keep what they say. */
@@ -153,3 +165,29 @@ export const DESCR_BY_DTYPE: ReadonlyMap<string, string> = new Map([
   }),
   ["BF16", "<V2"],
 ]);
+
+/**
+ * An array of a type of four bits as a tensor of the format `ml_dtypes`.
+ *
+ * @param tensor The array.
+ * @returns The tensor; undefined where the array is of another type.
+ * @throws {SyntaxError} If it lies column by column.
+ */
+export function asQuantized(tensor: TensorEntry): QuantizedEntry | undefined {
+  const kind = NIBBLES.get(tensor.dtype);
+  if (kind === undefined) return undefined;
+  if (tensor.fortranOrder) {
+    throw new SyntaxError(
+      `its ${kind} lies column by column, which is read of wider types only; save numpy.ascontiguousarray of it`,
+    );
+  }
+  const { name, shape } = tensor;
+  const codes = { ...tensor, dtype: "U8" };
+  const reading = {
+    format: "ml_dtypes",
+    shape,
+    options: { kind },
+    parts: { codes },
+  };
+  return readingOf(name, reading, "its dtype says");
+}

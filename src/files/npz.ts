@@ -8,8 +8,9 @@ import { printable, quote } from "./errors.ts";
 import { joinSources } from "./joined_source.ts";
 import { ZIP_INFLATED_BYTES } from "./limits.ts";
 import { openNpy } from "./npy.ts";
-import type { NpyOptions } from "./npy_dtype.ts";
-import type { TensorEntry, TensorFile } from "./tensors.ts";
+import { asQuantized, type NpyOptions } from "./npy_dtype.ts";
+import type { SortedFile } from "./parts.ts";
+import type { TensorEntry } from "./tensors.ts";
 import { readZip, type ZipEntry, zipMember } from "./zip.ts";
 
 const ENDING = ".npy";
@@ -26,7 +27,7 @@ const ENDING = ".npy";
 export async function openNpz(
   source: ByteSource,
   options: NpyOptions = {},
-): Promise<TensorFile> {
+): Promise<SortedFile> {
   const entries = await arraysOf(source);
   const members = entries.map((entry) => zipMember(source, entry));
   const whole = joinSources(source.name, members);
@@ -55,6 +56,7 @@ export async function openNpz(
   return {
     container: "npz",
     tensors,
+    quantized: tensors.flatMap((tensor) => asQuantized(tensor) ?? []),
     metadata: new Map(),
     source: {
       name: source.name,

@@ -297,7 +297,7 @@ class ModelReader {
     const { count } = scales;
     const isOne = count === 1;
     const axis = await quantization.number(6, "i32", 0);
-    if (!isOne && (axis !== 0 || count !== shape[0])) {
+    if (!isOne && count !== shape[axis]) {
       throw new Unread(
         `it has ${count} scales along axis ${axis} of [${shape}]`,
       );
@@ -316,9 +316,11 @@ class ModelReader {
       offset: at.start,
       byteLength: count * size,
     });
-    const options = { granularity: isOne ? "tensor" : "channel", symmetric };
+    const options = isOne
+      ? { granularity: "tensor" }
+      : { granularity: "channel", axis };
     return {
-      options,
+      options: { ...options, symmetric },
       parts: {
         scale: part("F32", scales, 4),
         zero_point: symmetric ? undefined : part("I64", zeros, 8),

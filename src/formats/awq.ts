@@ -246,6 +246,7 @@ const convention: Convention = {
     qzeros: "{stem}.qzeros",
     scales: "{stem}.scales",
   },
+  library: "AutoAWQ",
   needed: ["qweight", "qzeros", "scales"],
   recognize,
   layers: "linear",

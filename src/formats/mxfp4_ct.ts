@@ -159,6 +159,7 @@ export const mxfp4_ct: Format<
       weight_packed: "{stem}.weight_packed",
       weight_scale: "{stem}.weight_scale",
     },
+    library: "compressed-tensors",
     needed: ["weight_packed", "weight_scale"],
     recognize,
     layers: "linear",

@@ -11,8 +11,8 @@
  * - code = E2M1(x / 2^(byte − 127)), ties to even, with the sign of x
  * - value = E2M1[code] · 2^(byte − 127), rounded once; code 8 is −0, byte 255 is 2^128
  *
- * The logical shape is that of the file, [experts, out, in]; transformers transposes
- * the last two axes when it dequantizes. It writes no such checkpoints on a CPU: the
+ * The logical shape is that of the file, [experts, out, in]; floats of the model are
+ * [experts, in, out], as transformers dequantizes to. It writes no such checkpoints on a CPU: the
  * rule for scales is the one that torchao has by default.
  *
  * Source: transformers 5.24.0, integrations/mxfp4.py `convert_moe_packed_tensors`;
@@ -140,11 +140,11 @@ export const mxfp4_hf: Format<
   },
   convention: {
     entries: { blocks: "{name}_blocks", scales: "{name}_scales" },
+    library: "transformers",
     needed: ["blocks", "scales"],
     recognize,
     layers: "experts",
-    floats:
-      "transformers keeps floats of it as [experts, in, out], codes as [experts, out, in]: swap the last two axes",
+    swapped: true,
     config: (_options, floats = []) => ({
       quantization_config: {
         quant_method: "mxfp4",

@@ -251,6 +251,7 @@ export const nvfp4_ct: Format<
       weight_scale: "{stem}.weight_scale",
       weight_global_scale: "{stem}.weight_global_scale",
     },
+    library: "compressed-tensors",
     needed: ["weight_packed", "weight_scale", "weight_global_scale"],
     recognize,
     layers: "linear",

@@ -416,6 +416,7 @@ function twoScales(matrix: Matrix, group: Span): Scheme {
   });
   return {
     ...scheme,
+    productDtype: "F16",
     encode(values, tile, context): void {
       const { overflow = "throw" } = context;
       const within = overflow === "clamp"

@@ -4,7 +4,7 @@
  * ```text
  * weight      U8  [ceil(size / 2)]    two codes to a byte over the ends of rows, the first in the low
  *                                     nibble, in two's complement: the tensor's buffer
- * scale       F32 [1] or [channels]   granularity "tensor" and "channel"
+ * scale       F32 [1] or [channels]   granularity "tensor" and "channel", channels along `axis`
  *             F16 [rows, blocks]      a block size: the tensor that `scales` points to
  * zero_point  I64 like the scales     −8 … 7; with symmetric: false only
  * value = (code − zero) · scale in float32; with granularity "tensor" code · scale − zero · scale
@@ -55,6 +55,8 @@ const { abs, fround, max: larger, min: smaller } = Math;
 export interface TfliteOptions extends SearchOptions {
   /** What shares a scale: an index of the first axis (`"channel"`, the default), all values (`"tensor"`), or so many of a row: 32, 64, 128 or 256. */
   readonly granularity?: "tensor" | "channel" | 32 | 64 | 128 | 256;
+  /** Which axis channels are of, the tensor's `quantized_dimension`: 0 (the default), one before which all are 1, or the last, as of depthwise convolutions. With granularity `"channel"` only. */
+  readonly axis?: number;
   /** No zero points (the default), or one for each scale; blocks are always symmetric. */
   readonly symmetric?: boolean;
 }
@@ -87,6 +89,14 @@ const OPTIONS: Schema<TfliteOptions> = {
     help: "values that share a scale: channel, tensor or a block size",
     kept: true,
   },
+  axis: {
+    kind: "number",
+    min: 0,
+    max: 64,
+    default: 0,
+    help: "axis of the channels: 0, or the last",
+    kept: true,
+  },
   symmetric: symmetricOption(true),
   ...searchSchema(ZERO_SEARCHES),
 };
@@ -102,9 +112,15 @@ function check(
   options: ResolvedTfliteOptions,
   shape: readonly number[],
 ): void {
-  const { granularity, symmetric } = options;
+  const { granularity, symmetric, axis } = options;
   checkSearch(options, searchOf(options).able, `symmetric: ${symmetric}`);
-  if (typeof granularity === "string") return;
+  if (granularity === "channel") return checkAxis(axis, shape);
+  if (axis !== 0) {
+    throw new RangeError(
+      `Cannot use axis ${axis} with granularity ${granularity}: only channels have one`,
+    );
+  }
+  if (granularity === "tensor") return;
   if (!symmetric) {
     throw new RangeError(
       `Cannot use symmetric: false with granularity ${granularity}: blocks have no zero points`,
@@ -117,10 +133,24 @@ function check(
   );
 }
 
+function checkAxis(axis: number, shape: readonly number[]): void {
+  const axes = larger(1, shape.length);
+  if (axis >= axes) {
+    throw new RangeError(
+      `Cannot use axis ${axis}: shape [${shape}] has ${axes}, counted from 0`,
+    );
+  }
+  if (axis === axes - 1 || shape.slice(0, axis).every((n) => n === 1)) return;
+  throw new RangeError(
+    `Cannot hold shape [${shape}] as tflite with axis ${axis}: ` +
+      "channels can be of the first axis, of one before which all are 1, or of the last",
+  );
+}
+
 /** The area that shares a scale, and the shape of the scales. */
 function groupOf(
   shape: readonly number[],
-  { granularity }: ResolvedTfliteOptions,
+  { granularity, axis }: ResolvedTfliteOptions,
 ): { readonly span: Span; readonly scales: readonly number[] } {
   const matrix = matrixOf(shape), all = everywhere(matrix);
   if (granularity === "tensor") return { span: all, scales: [1] };
@@ -131,7 +161,10 @@ function groupOf(
       scales: [rows, columns / granularity],
     };
   }
-  const channels = shape.length < 2 ? 1 : shape[0];
+  if (axis > 0 && axis === shape.length - 1) {
+    return { span: { ...all, columns: 1 }, scales: [matrix.columns] };
+  }
+  const channels = shape.length < 2 ? 1 : shape[axis];
   const rows = larger(1, matrix.rows / larger(1, channels));
   return { span: { ...all, rows }, scales: [matrix.rows === 0 ? 0 : channels] };
 }
@@ -270,11 +303,14 @@ export const tflite: Format<
   options: OPTIONS,
   check,
   like({ fields, groupedBy, prepass, constants }, shape): TfliteOptions {
-    const columns = fields[groupedBy]?.span.columns;
+    const span = fields[groupedBy]?.span, columns = span?.columns;
     const block = BLOCKS.find((size) => size === columns);
     const symmetric = constants?.zero !== undefined;
     if (prepass || columns === undefined) {
       return { granularity: "tensor", symmetric };
+    }
+    if (columns === 1 && span.rows > 1 && shape.length > 1) {
+      return { granularity: "channel", axis: shape.length - 1, symmetric };
     }
     // One block a row is a channel, too, whose float32 scale holds any other.
     return block && symmetric && columns < matrixOf(shape).columns

@@ -345,6 +345,7 @@ function conventionOf(name: string): Convention {
       nested_quant_map: "{name}.nested_quant_map",
       quant_state: `{name}.quant_state.bitsandbytes__${name}`,
     },
+    library: "bitsandbytes",
     needed: ["weight", "absmax", "quant_map", "quant_state"],
     recognize: (candidate) => recognize(name, candidate),
     layers: "linear",

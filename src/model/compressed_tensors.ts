@@ -150,6 +150,7 @@ export const compressedTensorsConvention: Convention = {
     weight_zero_point: "{stem}.weight_zero_point",
     weight_g_idx: "{stem}.weight_g_idx",
   },
+  library: "compressed-tensors",
   needed: ["weight_packed", "weight_scale", "weight_shape"],
   recognize,
   layers: "linear",

@@ -190,6 +190,7 @@ export const gptqConvention: Convention = {
     scales: "{stem}.scales",
     g_idx: "{stem}.g_idx",
   },
+  library: "GPTQModel or AutoGPTQ",
   needed: ["qweight", "qzeros", "scales", "g_idx"],
   recognize,
   layers: "linear",

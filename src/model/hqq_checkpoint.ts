@@ -133,6 +133,7 @@ export function hqqConvention(recognize: Convention["recognize"]): Convention {
     entries: Object.fromEntries(
       ["W_q", "scale", "zero", ...META].map((name) => [name, `{stem}.${name}`]),
     ),
+    library: "HQQ",
     needed: ["W_q", "scale", "zero", "shape", "nbits", "group_size", "axis"],
     recognize,
     layers: "linear",

@@ -42,6 +42,7 @@ export const mlxConvention: Convention = {
     biases: "{stem}.biases",
     global_scale: "{stem}.global_scale",
   },
+  library: "MLX",
   needed: ["weight", "scales"],
   recognize,
   config(options, floats = []): Readonly<Record<string, unknown>> {

@@ -38,8 +38,9 @@ const producer = { name: "modelopt", version: "0.47.0" };
 /** What is written of tensors with the settings that their options make. */
 export function modeloptConfig(
   settingsOf: (options: object) => ModeloptSettings,
-): Required<Pick<Convention, "layers" | "config" | "files">> {
+): Required<Pick<Convention, "library" | "layers" | "config" | "files">> {
   return {
+    library: "ModelOpt",
     layers: "linear",
     config(options, floats = []): Readonly<Record<string, unknown>> {
       const { algorithm, type, group } = settingsOf(options);

@@ -93,9 +93,15 @@ function sameAreas(a: Span, b: Span, { rows, columns }: Matrix): boolean {
 
 function hasRole({ fields, constants = {} }: Scheme, role: string): boolean {
   const has = (role: string) => role in fields || role in constants;
-  return has(role) || role === "order" ||
+  return has(role) || role === "order" || has(INVERSES[role]) ||
     TENSOR_SCALES.includes(role) && TENSOR_SCALES.some(has);
 }
+
+/** Numbers that are told by their inverse, too: a divisor stands for the scale 1 / divisor, rounded. */
+const INVERSES: Readonly<Record<string, string>> = {
+  scale: "divisor",
+  divisor: "scale",
+};
 
 /** A number that the other format has no place for. */
 export class Misfit extends RangeError {
@@ -272,8 +278,9 @@ function fieldFor(
   target: Scheme,
   read: Tile,
 ): Float32Array {
-  const own = read.fields[role];
+  const own = read.fields[role], inverse = read.fields[INVERSES[role]];
   if (own) return own;
+  if (inverse) return invertedField(role, inverse, plan, read);
   const field = read.memory(fieldLength(read, plan));
   if (role === "order") {
     const { columns } = groupOf(target, read.matrix);
@@ -289,6 +296,29 @@ function fieldFor(
     : field.map((_, i) => constant[i]);
 }
 
+/** Scales by divisors, or divisors whose inverses are just the scales. */
+function invertedField(
+  role: string,
+  given: Float32Array,
+  plan: FieldPlan,
+  read: Tile,
+): Float32Array {
+  const field = given.map((x) => role === "scale" ? 1 / x : divisorOf(x));
+  const bad = field.findIndex((x) => !Number.isFinite(x));
+  if (bad < 0) return field;
+  const why = `no float32 is the ${role} that stands for the same`;
+  throw misfit(INVERSES[role], given[bad], why, plan, read, bad);
+}
+
+/** The number whose inverse rounds to a scale; NaN where there is none. */
+function divisorOf(scale: number): number {
+  const near = Math.fround(1 / scale), step = Math.abs(near) * 2 ** -23;
+  for (const divisor of [near, near - step, near + step].map(Math.fround)) {
+    if (Math.fround(1 / divisor) === scale) return divisor;
+  }
+  return NaN;
+}
+
 /** A number of a constant: of a table where it is one. */
 function constantAt(
   constant: number | readonly number[] | undefined,
@@ -301,6 +331,7 @@ function constantAt(
 function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
   for (const [role, plan] of Object.entries(from.fields)) {
     if (role in to.fields) continue;
+    if (INVERSES[role] in to.fields) continue;
     if (TENSOR_SCALES.includes(role) && holdsTensorScale(to)) continue;
     const { columns } = groupOf(from, read.matrix);
     const constant = constantOf(to, role);

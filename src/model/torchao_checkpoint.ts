@@ -163,8 +163,9 @@ export function named(type: string, data: unknown): object {
 /** What is written of tensors, beside them in the file and in `config.json`. */
 export function torchaoConvention<R extends TorchaoOptions>(
   texts: TorchaoTexts<R>,
-): Required<Pick<Convention, "layers" | "config" | "metadata">> {
+): Required<Pick<Convention, "library" | "layers" | "config" | "metadata">> {
   return {
+    library: "torchao",
     layers: "linear",
     metadata(given): string {
       const options = given as R;

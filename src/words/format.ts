@@ -91,6 +91,8 @@ export interface Convention {
   readonly entries: Readonly<Record<string, string>>;
   /** Parts without which a candidate is not this format. */
   readonly needed: readonly string[];
+  /** The library whose checkpoints these are. */
+  readonly library: string;
   /**
    * Tells shape and options of a candidate that has the needed parts; undefined
    * where it is another format. Throws a RangeError where it is this one, but its
@@ -103,10 +105,10 @@ export interface Convention {
    */
   readonly layers?: "linear" | "experts";
   /**
-   * What is different in the library's own floats of such a tensor, which are read
-   * and written as the codes lie here; absent where nothing is.
+   * Whether the library's own floats of a stack of matrices have the last two axes
+   * in the other order than the codes: [experts, in, out] and [experts, out, in].
    */
-  readonly floats?: string;
+  readonly swapped?: boolean;
   /**
    * What the checkpoint's config file has to say of tensors with these options, for
    * its readers to find. `floats` names the modules beside them whose weights are

@@ -67,6 +67,8 @@ export interface Scheme {
   readonly groupedBy: string;
   /** The element type in which values are computed: they are rounded to it after every step that the library rounds after. */
   readonly computeDtype: ComputeDtype;
+  /** The type that the scale of a group by that of the tensor is rounded to; float32 where it is absent. */
+  readonly productDtype?: ComputeDtype;
   /** Starts measuring a tensor, where a number for all of it is needed first. */
   readonly prepass?: () => Prepass;
   /**

@@ -1,6 +1,6 @@
 """Loads checkpoints with the library that they are for, and compares every weight.
 
-judge.py (torch | hqq | gptq | awq | autoawq | torchao | modelopt | mlx) QUANTIZED DEQUANTIZED [QUANTIZED DEQUANTIZED ...]
+judge.py (torch | hqq | gptq | awq | autoawq | gpt_oss | torchao | modelopt | mlx) QUANTIZED DEQUANTIZED [QUANTIZED DEQUANTIZED ...]
 
 DEQUANTIZED is a folder with the float32 values that the weights should have. Prints a
 line of JSON for each pair: which weights the library has quantized, and which of all
@@ -56,6 +56,32 @@ def torch_weights(folder):
         if name.endswith(".weight") and name[: -len(".weight")] not in quantized
     }
     return quantized, plain, torch_same
+
+
+def gpt_oss_weights(folder):
+    """transformers multiplies by MXFP4 on a GPU only, and loads the floats elsewhere."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model, info = AutoModelForCausalLM.from_pretrained(
+        folder, dtype="auto", output_loading_info=True
+    )
+    wrong = {kind: names for kind, names in info.items() if names}
+    if wrong:
+        raise ValueError(f"not loaded: {wrong}")
+    packed = [n for n in load_all(folder, load_torch) if n.endswith("_blocks")]
+    stacks = [n[: -len("_blocks")] for n in packed]
+    state = model.state_dict()
+    quantized = {name: state[name] for name in stacks}
+    plain = {name: value for name, value in state.items() if name not in quantized}
+
+    def same_as(path):
+        want = load_all(path, load_torch)
+        return lambda name, value: torch.equal(
+            value.float(), want[name[: -len(".weight")]].float()
+        )
+
+    return quantized, plain, same_as
 
 
 def hqq_weights(folder):
@@ -274,6 +300,7 @@ def load_all(folder, load):
 
 WEIGHTS = {
     "torch": torch_weights,
+    "gpt_oss": gpt_oss_weights,
     "hqq": hqq_weights,
     "gptq": gptq_weights,
     "awq": awq_weights,

@@ -155,6 +155,31 @@ for (const [library, formats] of Object.entries(SAVED)) {
   });
 }
 
+Deno.test({
+  name: "transformers loads gpt-oss in MXFP4 as we quantize it, and its floats",
+  ignore: (await missingOf(["transformers"]))?.length !== 0,
+  fn: () =>
+    withFolder(async (path) => {
+      await mkdir(path("made"));
+      const call = [maker, "gpt_oss", path("made")];
+      const { success, err } = await runPython(call);
+      assertEquals(success, true, err.slice(-3000));
+      const to = ["--format", "mxfp4_hf", "-q"];
+      await done("quantize", path("made/floats"), "-o", path("q/"), ...to);
+      const floats = ["-o", path("f/"), "--to", "bf16", "-q"];
+      await done("dequantize", path("q"), ...floats);
+      const folders = [path("q"), path("f"), path("f"), path("f")];
+      const [codes, plain] = await judged("gpt_oss", folders);
+      assertEquals([codes.differ, plain.differ], [[], []]);
+      // Two stacks a layer; what is loaded of both is the same model.
+      assertEquals(codes.quantized.length, 4);
+      assertEquals(
+        codes.quantized.length + codes.plain.length,
+        plain.plain.length,
+      );
+    }),
+});
+
 /** Which packages Python lacks; undefined where there is no Python. */
 async function missingOf(packages: string[]): Promise<string[] | undefined> {
   const find = `import importlib.util as u, sys

@@ -1,6 +1,6 @@
-"""Small llamas as the libraries themselves save them: make.py (torchao | modelopt) FOLDER
+"""Small llamas as the libraries themselves save them: make.py (gpt_oss | torchao | modelopt) FOLDER
 
-Writes FOLDER/FORMAT, a checkpoint for each format.
+Writes FOLDER/FORMAT, a checkpoint for each format; of gpt-oss FOLDER/floats only.
 """
 
 import os
@@ -27,6 +27,26 @@ def llama():
         tie_word_embeddings=False,
     )
     return LlamaForCausalLM(config).to(torch.bfloat16)
+
+
+def gpt_oss(folder):
+    from transformers import GptOssConfig, GptOssForCausalLM
+
+    torch.manual_seed(20261125)
+    config = GptOssConfig(
+        architectures=["GptOssForCausalLM"],
+        hidden_size=64,
+        intermediate_size=96,
+        num_local_experts=3,
+        num_experts_per_tok=2,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        vocab_size=64,
+        max_position_embeddings=128,
+    )
+    GptOssForCausalLM(config).to(torch.bfloat16).save_pretrained(f"{folder}/floats")
 
 
 def torchao(folder):
@@ -67,4 +87,4 @@ def modelopt(folder):
         export_hf_checkpoint(model, export_dir=f"{folder}/{case}")
 
 
-{"torchao": torchao, "modelopt": modelopt}[sys.argv[1]](sys.argv[2])
+{"gpt_oss": gpt_oss, "torchao": torchao, "modelopt": modelopt}[sys.argv[1]](sys.argv[2])

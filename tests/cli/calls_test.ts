@@ -429,6 +429,7 @@ Deno.test("--json has one shape in every command, and tells a failure on standar
         "bytes",
         "metadata",
         "tensors",
+        "quantizedBy",
         "warnings",
       ]],
       dequantize: [[q, "-o", path("d.safetensors")], [

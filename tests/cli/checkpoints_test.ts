@@ -8,9 +8,9 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { readFile, writeFile } from "node:fs/promises";
-import { formats } from "../../mod.ts";
+import { compare, formats } from "../../mod.ts";
 import { withFolder } from "../files/temporary_folder.ts";
-import { json, run, safetensorsBytes } from "./support.ts";
+import { json, run, safetensorsBytes, tensorContents } from "./support.ts";
 
 /** Of which every format has whole groups, words and blocks. */
 const shape = [32, 256];
@@ -199,21 +199,69 @@ Deno.test("some of the parts alone are plain tensors", async () => {
   });
 });
 
-Deno.test("where a library keeps floats in another way than codes, that is said both ways", () =>
+Deno.test("stacks of experts are written and read as their library keeps floats of them", () =>
   withFolder(async (path) => {
-    const floats = path("floats.safetensors");
-    const given = { name: "down_proj", dtype: "F32", shape: [2, 16, 256] };
-    await writeFile(floats, safetensorsBytes([{ ...given, data: values }]));
-    for (const [format, count] of [["mxfp4_hf", 1], ["mxfp4_ct", 0]] as const) {
-      const codes = path(`${format}.safetensors`);
-      const back = path(`${format}-back.safetensors`);
-      const made = await json(
-        ...["quantize", floats, "-o", codes, "--format", format, "--all"],
-      );
-      const read = await json("dequantize", codes, "-o", back);
-      for (const { warnings } of [made, read] as { warnings: string[] }[]) {
-        const swaps = warnings.filter((text) => /swap the last two/.test(text));
-        assertEquals(swaps.length, count, format);
-      }
+    const [experts, out, inputs] = [2, 16, 256];
+    // The library's floats are [experts, in, out].
+    const data = new Float32Array(values.length);
+    for (let i = 0; i < data.length; i++) {
+      const e = Math.floor(i / (out * inputs)), o = i % out;
+      const at = Math.floor(i / out) % inputs;
+      data[i] = values[(e * out + o) * inputs + at];
     }
+    const given = { name: "experts.down_proj", dtype: "F32" };
+    const write = (name: string, shape: number[], data: Float32Array) =>
+      writeFile(path(name), safetensorsBytes([{ ...given, shape, data }]));
+    await write("theirs.safetensors", [experts, inputs, out], data);
+    await write("codes.safetensors", [experts, out, inputs], values);
+    const made = async (from: string, format: string) => {
+      const to = path(`${format}.safetensors`);
+      const { warnings, tensors: [{ shape }] } = await json(
+        ...["quantize", path(from), "-o", to, "--format", format, "--all"],
+      );
+      assertEquals([warnings, shape], [[], [experts, out, inputs]]);
+      return to;
+    };
+    const quantized = await made("theirs.safetensors", "mxfp4_hf");
+    const same = await made("codes.safetensors", "mxfp4_torchao");
+    // Other libraries have both alike.
+    const [a, b] = [
+      await tensorContents(quantized),
+      await tensorContents(same),
+    ];
+    assertEquals(
+      a["experts.down_proj_blocks"][1],
+      b["experts.down_proj._weight_qdata"][1],
+    );
+    const compared = await json(
+      "compare",
+      path("theirs.safetensors"),
+      quantized,
+    );
+    assertEquals(compared.problems, []);
+    assertEquals(compared.tensors[0].sqnr > 15, true);
+    await json("dequantize", quantized, "-o", path("back.safetensors"));
+    const [[dtype, back]] = Object.values(
+      await tensorContents(path("back.safetensors")),
+    );
+    const { tensors: [{ shape }] } = await json(
+      "inspect",
+      path("back.safetensors"),
+    );
+    assertEquals([dtype, shape], ["F32", [experts, inputs, out]]);
+    const floats = new Float32Array(back.buffer);
+    const { maxError } = compare(data, floats);
+    assertEquals(maxError, compared.tensors[0].maxError);
+    // ggml has floats as codes.
+    const gguf = [
+      "-o",
+      path("back.gguf"),
+      "--meta",
+      "general.architecture=llama",
+    ];
+    await json("dequantize", quantized, ...gguf);
+    const inGguf = await json("inspect", path("back.gguf"));
+    assertEquals(inGguf.tensors[0].shape, [experts, out, inputs]);
+    const alike = await json("compare", quantized, path("back.gguf"));
+    assertEquals(alike.tensors[0].maxError, 0);
   }));

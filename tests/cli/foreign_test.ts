@@ -30,6 +30,12 @@ const strangers: readonly (readonly [what: string, parts: readonly Given[]])[] =
       tensor("l.q.qweight", "I32", [8, 64]),
       tensor("l.q.scales", "F16", [2, 64]),
     ]],
+    ["ModelOpt's NF4, packed flat", [
+      tensor("l.q.double_scale", "BF16", [1]),
+      tensor("l.q.weight", "U8", [2048]),
+      tensor("l.q.scale", "I8", [1, 64]),
+      tensor("l.q.scale_zeros", "BF16", [1]),
+    ]],
     ["MLX's eight bits", [
       tensor("l.q.weight", "U32", [64, 16]),
       tensor("l.q.scales", "F16", [64, 2]),

@@ -4,7 +4,8 @@
  */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { withFolder } from "../files/temporary_folder.ts";
-import { json, run } from "./support.ts";
+import { writeFile } from "node:fs/promises";
+import { json, run, safetensorsBytes, weightLike } from "./support.ts";
 
 const vector = (path: string) =>
   new URL(`../vectors/${path}/model.safetensors`, import.meta.url).pathname;
@@ -63,6 +64,55 @@ Deno.test("where the other format rounds values otherwise, that is said", async 
       ...["compare", source, path("matmul_nbits.safetensors")],
     );
     assertEquals(exact.tensors[0].rmse, 0);
+  });
+});
+
+Deno.test("where the other format rounds what scales are multiplied to, that is said", async () => {
+  await withFolder(async (path) => {
+    const data = weightLike(32, 64);
+    const weights = [{ name: "w", dtype: "F32", shape: [32, 64], data }];
+    await writeFile(path("in.safetensors"), safetensorsBytes(weights));
+    const made = async (format: string) => {
+      const to = path(`${format}.safetensors`);
+      await json(
+        "quantize",
+        path("in.safetensors"),
+        "-o",
+        to,
+        "--format",
+        format,
+      );
+      const { warnings }: Report = await json(
+        ...["convert", to, "-o", path(`${format}-ov.safetensors`)],
+        ...["--format", "openvino", "--mode", "nvfp4"],
+      );
+      const { tensors: [{ maxError }] } = await json(
+        ...["compare", to, path(`${format}-ov.safetensors`)],
+      );
+      return { warnings, exact: maxError === 0 };
+    };
+    assertEquals(await made("nvfp4_modelopt"), {
+      warnings: [
+        'tensor "w" has the same codes and scales as before, but nvfp4_modelopt rounds the product of two scales to float32, openvino to float16',
+      ],
+      exact: false,
+    });
+    // With one scale alone there is no product.
+    const flags = ["--mode", "nvfp4", "--compute-dtype", "F32"];
+    await json(
+      "quantize",
+      path("in.safetensors"),
+      "-o",
+      path("mlx.safetensors"),
+      "--format",
+      "mlx",
+      ...flags,
+    );
+    const { warnings }: Report = await json(
+      ...["convert", path("mlx.safetensors"), "-o", path("m.safetensors")],
+      ...["--format", "openvino", "--mode", "nvfp4"],
+    );
+    assertEquals(warnings, []);
   });
 });
 

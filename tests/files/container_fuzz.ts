@@ -111,6 +111,7 @@ const CHECKPOINTS = [
   "mxfp4_hf/quantized",
   "mxfp4_modelopt/mxfp4-bf16",
   "mxfp4_torchao/mxfp4-even-bf16",
+  "mxfp4_torchao/mxfp4-tiles-bf16",
   "nf4/nf4-b64-bf16-nested",
   "nvfp4_ct/nvfp4-bf16",
   "nvfp4_modelopt/f16",

@@ -28,6 +28,9 @@ for (
     "BLOCKWISE_32_sym_weight_only",
     "BLOCKWISE_64_sym_dynamic",
     "BLOCKWISE_64_sym_weight_only",
+    "DEPTHWISE_10_sym",
+    "DEPTHWISE_7_asym",
+    "DEPTHWISE_7_sym",
     "CHANNELWISE_asym_dynamic",
     "CHANNELWISE_asym_oddK_dynamic",
     "CHANNELWISE_asym_oddK_weight_only",
@@ -109,6 +112,29 @@ Deno.test("tflite: what has no buffer is no tensor, and names are made unique", 
   ]);
 });
 
+Deno.test("tflite: channels of the axis that the model names", async () => {
+  const channelsOf = async (shape: number[], axis: number) => {
+    const quantization = {
+      2: items(new Array(shape[axis]).fill(ONE)),
+      6: int(axis),
+    };
+    const size = shape.reduce((a, b) => a * b) / 2;
+    const { quantized: [{ options }] } = await open(
+      model([tensor("w", I4, shape, 1, quantization)], [bytes(size)]),
+    );
+    return options;
+  };
+  const channel = { granularity: "channel", symmetric: true };
+  for (
+    const [shape, axis] of [[[2, 4], 1], [[1, 4, 2], 1], [[1, 2, 3, 4], 3]]
+  ) {
+    assertEquals(await channelsOf(shape as number[], axis as number), {
+      ...channel,
+      axis,
+    });
+  }
+});
+
 Deno.test("tflite: buffers may lie behind the flatbuffer", async () => {
   const at = (offset: number) =>
     model([weight(channels)], [{ 1: int(offset, 8), 2: int(4, 8) }]);
@@ -136,8 +162,18 @@ const UNREAD: readonly [why: string, bytes: Uint8Array][] = [
     model([{ ...weight(channels), 6: { table: {} } }], [bytes(4)]),
   ],
   [
-    "it has 4 scales along axis 1 of [2,4]",
-    model([weight({ 2: items([1, 1, 1, 1]), 6: int(1) })], [bytes(4)]),
+    "it has 4 scales along axis 0 of [2,4]",
+    model([weight({ 2: items([1, 1, 1, 1]) })], [bytes(4)]),
+  ],
+  [
+    "it has 4 scales along axis -1 of [2,4]",
+    model([weight({ 2: items([1, 1, 1, 1]), 6: int(-1) })], [bytes(4)]),
+  ],
+  [
+    "with axis 1: channels can be of the first axis",
+    model([
+      tensor("w", I4, [2, 2, 2], 1, { 2: items([ONE, ONE]), 6: int(1) }),
+    ], [bytes(4)]),
   ],
   ["it has 0 scales", model([weight({})], [bytes(4)])],
   [

@@ -10,11 +10,13 @@ import { adversarial } from "../adversarial.ts";
 import { assertReads, assertWrites } from "./golden.ts";
 import { floatsOf, goldenTensors } from "./safetensors_vectors.ts";
 
-const GRANULARITY: Record<string, TfliteOptions["granularity"]> = {
-  TENSORWISE: "tensor",
-  CHANNELWISE: "channel",
-  BLOCKWISE_32: 32,
-  BLOCKWISE_64: 64,
+const GRANULARITY: Record<string, TfliteOptions> = {
+  TENSORWISE: { granularity: "tensor" },
+  CHANNELWISE: { granularity: "channel" },
+  BLOCKWISE_32: { granularity: 32 },
+  BLOCKWISE_64: { granularity: 64 },
+  DEPTHWISE_7: { granularity: "channel", axis: 3 },
+  DEPTHWISE_10: { granularity: "channel", axis: 3 },
 };
 
 const files = (await readdir(new URL("tests/vectors/tflite/", rootUrl))).filter(
@@ -32,14 +34,11 @@ for (const file of files.sort()) {
     const { input, dequant, ...parts } = Object.fromEntries(
       await goldenTensors(`tflite/${file}`),
     );
-    const [, granularity, kind] = file.match(/^(.*?)_(a?sym)_/)!;
+    const [, granularity, kind] = file.match(/^(.*?)_(a?sym)[_.]/)!;
     const golden = {
       label: file,
       shape: input.shape,
-      options: {
-        granularity: GRANULARITY[granularity],
-        symmetric: kind === "sym",
-      },
+      options: { ...GRANULARITY[granularity], symmetric: kind === "sym" },
       parts,
     };
     assertWrites(tflite, golden, floatsOf(input));
@@ -61,12 +60,25 @@ Deno.test("tflite: channels are the first axis, whatever the others", () => {
   assertEquals(made({}, [384]).parts.scale.shape, [1]);
 });
 
+Deno.test("tflite: channels of another axis are the first of the transpose", () => {
+  const columns = made({ axis: 1 });
+  assertEquals(columns.parts.scale.shape, [64]);
+  const turned = values.map((_, i) => values[i % 6 * 64 + Math.floor(i / 6)]);
+  const { parts } = quantize(turned, { format: "tflite", shape: [64, 6] });
+  assertEquals(columns.parts.scale.data, parts.scale.data);
+  assertEquals(made({ axis: 1 }, [1, 6, 64]).parts, {
+    ...made().parts,
+  });
+});
+
 Deno.test("tflite: options and shapes that there are no models of are refused", () => {
   assertEquals(made({ granularity: 32 }).parts.scale.shape, [6, 2]);
   const refused: [TfliteOptions, string][] = [
     [{ granularity: 32, symmetric: false }, "zero points"],
     [{ granularity: 128 }, "whole blocks"],
     [{ granularity: 48 as 32 }, "granularity"],
+    [{ granularity: "tensor", axis: 1 }, "only channels have one"],
+    [{ axis: 2 }, "has 2, counted from 0"],
   ];
   for (const [options, message] of refused) {
     assertThrows(() => made(options), RangeError, message);
