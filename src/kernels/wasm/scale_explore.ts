@@ -11,13 +11,14 @@
 import { magnitudeBits, pin, workspace, zero } from "./common";
 import { full, Job, job } from "./scale_corner";
 import { clamped, E2M1, isUnsure, roundedBy, sizeOf, TABLE, UNIFORM } from "./scale_levels";
-import { levelsNear } from "./scale_tables";
+import { levelsNear, TABLES_END } from "./scale_tables";
 
-// In the workspace, behind what scale_search.ts has there, before what scale_lists.ts has:
-const POINTS: usize = 6384; //  f32[40] u of points, in ascending order
-const HEIGHTS: usize = 6544; // f32[40] their G
-const SCORES: usize = 6704; //  f32[40] their P² / Q
-const SUMS: usize = 6864; //    f32x4[3] P and Q at four scales, and whether levels are unsure
+// Behind the tables: 80 points, more than are open at once.
+const POINTS: usize = TABLES_END; //        f32[80] u of points, in ascending order
+const HEIGHTS: usize = TABLES_END + 320; // f32[80] their G
+const SCORES: usize = TABLES_END + 640; //  f32[80] their P² / Q
+const SUMS: usize = TABLES_END + 960; //    f32x4[3] P and Q at four scales, and whether levels are unsure
+export const POINTS_END: usize = TABLES_END + 1008;
 
 // The group: values and their weights or 0, the last few with zeros behind them; the levels.
 let values: usize = 0, weights: usize = 0, tail: usize = 0, count: i32 = 0, kind: i32 = 0;

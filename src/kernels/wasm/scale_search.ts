@@ -66,11 +66,11 @@ function climb(end: usize): void {
 
 // ---- exploring ----
 
-// Points to begin with on either side, and where finer ones go.
-const BEGIN: usize = 16, FINER: usize = 32;
+// Points to begin with on either side, and where finer ones go, some for each round.
+const BEGIN: usize = 16, FINER: usize = 32, FINER_POINTS: usize = 6;
 
 // Rounds of refining; how wide it leaves the range of a single value.
-const ROUNDS: i32 = 6;
+const ROUNDS: usize = 6;
 const NARROW: f32 = 0.7;
 
 // The unit of scales while exploring.
@@ -90,54 +90,49 @@ function exploreSide(at: usize): void {
   least = max(least, bestOf(at, BEGIN));
 }
 
-// What is left of a stretch: the scales from `from` down to `to`, as their inverses; nothing where the first is 0.
-let from: f32 = 0, to: f32 = 0;
-
 // Searches every stretch of cells that may hold the best scale.
 function searchSide(at: usize): void {
   setUnit(f32(sign / base));
   // Where no value leaves the first level there may be codes, too.
   if (scoreAt(at) >= least * surely) visit(none, workspace() + ENDS);
-  const last = at + BEGIN - 1, end = f32(base / all);
-  for (let cells = open(at, i32(BEGIN) - 1, least * surely); cells; ) {
-    const first = ctz(cells), n = ctz(~(cells >> first));
-    cells &= ~(((1 << n) - 1) << first);
-    from = pointAt(at + usize(first));
-    to = pointAt(at + usize(first + n));
-    refine(heightAt(at + usize(first)), heightAt(at + usize(first + n)));
-    if (from > 0) searchBetween();
-  }
+  searchCells(at, i32(BEGIN) - 1, 0);
   // Below the last scale: what lies beyond the last level costs too much there, mostly.
-  from = pointAt(last);
-  to = end;
-  const reach = f32(load<f64>(job, Job.REACH));
+  const from = pointAt(at + BEGIN - 1), to = f32(base / all), reach = f32(load<f64>(job, Job.REACH));
   if (energy - costBeyond(reach / from) < least * surely) return;
-  if (end > from) searchBetween();
+  if (to > from) searchBetween(from, to);
   else visit(all, workspace() + ENDS);
 }
 
-function refine(low: f32, high: f32): void {
-  for (let round = 0; round < ROUNDS && (to - from) * f32(count) > NARROW * from; round++) {
-    const step = (to - from) * <f32>0.2;
-    setPoint(FINER, from);
-    for (let i: usize = 1; i < 5; i++) setPoint(FINER + i, from + f32(i) * step);
-    setPoint(FINER + 5, to);
-    explore(FINER + 1);
-    setHeight(FINER, low);
-    setHeight(FINER + 5, high);
-    least = max(least, bestOf(FINER + 1, 4));
-    const cells = open(FINER, 5, least * surely);
-    if (cells === 0) from = 0;
-    if (cells === 0 || cells === 31) return;
-    const first = FINER + usize(ctz(cells)), beyond = FINER + usize(32 - clz(cells));
-    from = pointAt(first);
-    to = pointAt(beyond);
-    low = heightAt(first);
-    high = heightAt(beyond);
+// Searches where cells that may hold the best scale lie side by side.
+function searchCells(at: usize, n: i32, depth: usize): void {
+  for (let cells = open(at, n, least * surely); cells; ) {
+    const first = ctz(cells), some = ctz(~(cells >> first));
+    cells &= ~(((1 << some) - 1) << first);
+    const from = at + usize(first);
+    // All of them: then in two parts, which are not searched as one again and again.
+    if (depth && some === n) {
+      searchStretch(from, from + 3, depth);
+      searchStretch(from + 3, from + 5, depth);
+    } else searchStretch(from, from + usize(some), depth);
   }
 }
 
-function searchBetween(): void {
+// Searches between two points: finer ones at first, as long as codes may change a lot.
+function searchStretch(first: usize, last: usize, depth: usize): void {
+  const from = pointAt(first), to = pointAt(last), at = FINER + depth * FINER_POINTS;
+  if (depth === ROUNDS || (to - from) * f32(count) <= NARROW * from) return searchBetween(from, to);
+  const step = (to - from) * <f32>0.2;
+  setPoint(at, from);
+  setHeight(at, heightAt(first));
+  for (let i: usize = 1; i < 5; i++) setPoint(at + i, from + f32(i) * step);
+  explore(at + 1);
+  setPoint(at + 5, to);
+  setHeight(at + 5, heightAt(last));
+  least = max(least, bestOf(at + 1, 4));
+  searchCells(at, 5, depth + 1);
+}
+
+function searchBetween(from: f32, to: f32): void {
   const point = workspace() + ENDS;
   visit(base / f64(from), point);
   visit(base / f64(to), point + POINT_BYTES);
