@@ -11,7 +11,7 @@
 import { magnitudeBits, pin, workspace, zero } from "./common";
 import { full, Job, job } from "./scale_corner";
 import { clamped, E2M1, isUnsure, roundedBy, sizeOf, TABLE, UNIFORM } from "./scale_levels";
-import { levelsNear, TABLES_END } from "./scale_tables";
+import { levelOfZero, levelsFrom, levelsNear, nearPlacesOf, nearStepsAt, rungsFor, TABLES_END } from "./scale_tables";
 
 // Behind the tables: 80 points, more than are open at once.
 const POINTS: usize = TABLES_END; //        f32[80] u of points, in ascending order
@@ -96,7 +96,57 @@ export function setUnit(inverse: f32): void {
   v128.store(sums, f32x4.add(q, q1), 16);
 }
 
-@noinline function sumsByTable(i: v128, to: usize): void { if (weights) sumsOf(TABLE, true, false, i, to); else sumsOf(TABLE, false, false, i, to); }
+@inline function levelFrom(v: v128, place: u64, inverses: v128, k: v128, some: i32): v128 {
+  return levelsFrom(f32x4.mul(v128.and(v, k), inverses), usize(<u32>place), some);
+}
+
+@inline function weighedBy(weighed: bool, at: usize, level: v128): v128 {
+  return weighed ? f32x4.mul(v128.load32_splat(at), level) : level;
+}
+
+// The same by table, where a few thresholds are enough to compare with: four values at a time.
+@inline function sumsFrom(some: i32, weighed: bool, scales: v128, sums: usize): void {
+  const k = magnitudeBits(), inverses = v128.and(scales, k), stepsOf = nearStepsAt(inverses), turn = i32x4.splat(turned);
+  let p = zero(), q = p, p1 = p, q1 = p;
+  let at = values, w = weights, rest = count;
+  for (; rest > 0; rest -= 4, at += 16, w += 16) {
+    if (rest < 4) {
+      at = tail;
+      w = tail + 16;
+    }
+    const x = v128.load(at), places = nearPlacesOf(x, v128.and(x, k), stepsOf, turn);
+    const first = i64x2.extract_lane(places, 0), second = i64x2.extract_lane(places, 1);
+    const a = v128.load32_splat(at), l = levelFrom(a, first, inverses, k, some), lw = weighedBy(weighed, w, l);
+    p = f32x4.add(p, f32x4.mul(a, lw));
+    q = f32x4.add(q, f32x4.mul(l, lw));
+    const b = v128.load32_splat(at, 4), m = levelFrom(b, first >> 32, inverses, k, some), mw = weighedBy(weighed, w + 4, m);
+    p1 = f32x4.add(p1, f32x4.mul(b, mw));
+    q1 = f32x4.add(q1, f32x4.mul(m, mw));
+    const c = v128.load32_splat(at, 8), n = levelFrom(c, second, inverses, k, some), nw = weighedBy(weighed, w + 8, n);
+    p = f32x4.add(p, f32x4.mul(c, nw));
+    q = f32x4.add(q, f32x4.mul(n, nw));
+    const d = v128.load32_splat(at, 12), o = levelFrom(d, second >> 32, inverses, k, some), ow = weighedBy(weighed, w + 12, o);
+    p1 = f32x4.add(p1, f32x4.mul(d, ow));
+    q1 = f32x4.add(q1, f32x4.mul(o, ow));
+  }
+  v128.store(sums, f32x4.add(p, p1));
+  q = f32x4.add(q, q1);
+  // The zeros behind the last value have a level, too.
+  if (!weighed && rest < 0) q = f32x4.sub(q, f32x4.splat(f32(-rest) * levelOfZero() * levelOfZero()));
+  v128.store(sums, q, 16);
+}
+
+@noinline function sumsFromTwo(i: v128, to: usize): void { if (weights) sumsFrom(2, true, i, to); else sumsFrom(2, false, i, to); }
+@noinline function sumsFromThree(i: v128, to: usize): void { if (weights) sumsFrom(3, true, i, to); else sumsFrom(3, false, i, to); }
+
+function sumsByTable(scales: v128, to: usize): void {
+  const some = rungsFor(v128.and(scales, magnitudeBits()));
+  if (some === 2) sumsFromTwo(scales, to);
+  else if (some === 3) sumsFromThree(scales, to);
+  else sumsByAll(scales, to);
+}
+
+@noinline function sumsByAll(i: v128, to: usize): void { if (weights) sumsOf(TABLE, true, false, i, to); else sumsOf(TABLE, false, false, i, to); }
 @noinline function sumsOfUniform(i: v128, to: usize): void { if (weights) sumsOf(UNIFORM, true, false, i, to); else sumsOf(UNIFORM, false, false, i, to); }
 @noinline function sumsOfE2M1(i: v128, to: usize): void { if (weights) sumsOf(E2M1, true, false, i, to); else sumsOf(E2M1, false, false, i, to); }
 
