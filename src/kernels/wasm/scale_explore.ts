@@ -11,7 +11,7 @@
 import { magnitudeBits, pin, workspace, zero } from "./common";
 import { full, Job, job } from "./scale_corner";
 import { clamped, E2M1, isUnsure, roundedBy, sizeOf, TABLE, UNIFORM } from "./scale_levels";
-import { levelOfZero, levelsFrom, levelsNear, nearPlacesOf, nearStepsAt, rungsFor, TABLES_END } from "./scale_tables";
+import { isUnsureFrom, levelOfZero, levelsFrom, levelsNear, nearPlacesOf, nearStepsAt, rungsFor, TABLES_END } from "./scale_tables";
 
 // Behind the tables: 80 points, more than are open at once.
 const POINTS: usize = TABLES_END; //        f32[80] u of points, in ascending order
@@ -96,18 +96,16 @@ export function setUnit(inverse: f32): void {
   v128.store(sums, f32x4.add(q, q1), 16);
 }
 
-@inline function levelFrom(v: v128, place: u64, inverses: v128, k: v128, some: i32): v128 {
-  return levelsFrom(f32x4.mul(v128.and(v, k), inverses), usize(<u32>place), some);
-}
+@inline function overScales(v: v128, inverses: v128, k: v128): v128 { return f32x4.mul(v128.and(v, k), inverses); }
 
 @inline function weighedBy(weighed: bool, at: usize, level: v128): v128 {
   return weighed ? f32x4.mul(v128.load32_splat(at), level) : level;
 }
 
 // The same by table, where a few thresholds are enough to compare with: four values at a time.
-@inline function sumsFrom(some: i32, weighed: bool, scales: v128, sums: usize): void {
+@inline function sumsFrom(some: i32, weighed: bool, checked: bool, scales: v128, sums: usize): void {
   const k = magnitudeBits(), inverses = v128.and(scales, k), stepsOf = nearStepsAt(inverses), turn = i32x4.splat(turned);
-  let p = zero(), q = p, p1 = p, q1 = p;
+  let p = zero(), q = p, p1 = p, q1 = p, unsure = p;
   let at = values, w = weights, rest = count;
   for (; rest > 0; rest -= 4, at += 16, w += 16) {
     if (rest < 4) {
@@ -116,33 +114,43 @@ export function setUnit(inverse: f32): void {
     }
     const x = v128.load(at), places = nearPlacesOf(x, v128.and(x, k), stepsOf, turn);
     const first = i64x2.extract_lane(places, 0), second = i64x2.extract_lane(places, 1);
-    const a = v128.load32_splat(at), l = levelFrom(a, first, inverses, k, some), lw = weighedBy(weighed, w, l);
-    p = f32x4.add(p, f32x4.mul(a, lw));
-    q = f32x4.add(q, f32x4.mul(l, lw));
-    const b = v128.load32_splat(at, 4), m = levelFrom(b, first >> 32, inverses, k, some), mw = weighedBy(weighed, w + 4, m);
-    p1 = f32x4.add(p1, f32x4.mul(b, mw));
-    q1 = f32x4.add(q1, f32x4.mul(m, mw));
-    const c = v128.load32_splat(at, 8), n = levelFrom(c, second, inverses, k, some), nw = weighedBy(weighed, w + 8, n);
-    p = f32x4.add(p, f32x4.mul(c, nw));
-    q = f32x4.add(q, f32x4.mul(n, nw));
-    const d = v128.load32_splat(at, 12), o = levelFrom(d, second >> 32, inverses, k, some), ow = weighedBy(weighed, w + 12, o);
-    p1 = f32x4.add(p1, f32x4.mul(d, ow));
-    q1 = f32x4.add(q1, f32x4.mul(o, ow));
+    const a = v128.load32_splat(at), b = v128.load32_splat(at, 4), c = v128.load32_splat(at, 8), d = v128.load32_splat(at, 12);
+    const ay = overScales(a, inverses, k), ap = usize(<u32>first), al = levelsFrom(ay, ap, some);
+    const aw = weighedBy(weighed, w, al);
+    p = f32x4.add(p, f32x4.mul(a, aw));
+    q = f32x4.add(q, f32x4.mul(al, aw));
+    const by = overScales(b, inverses, k), bp = usize(first >> 32), bl = levelsFrom(by, bp, some);
+    const bw = weighedBy(weighed, w + 4, bl);
+    p1 = f32x4.add(p1, f32x4.mul(b, bw));
+    q1 = f32x4.add(q1, f32x4.mul(bl, bw));
+    const cy = overScales(c, inverses, k), cp = usize(<u32>second), cl = levelsFrom(cy, cp, some);
+    const cw = weighedBy(weighed, w + 8, cl);
+    p = f32x4.add(p, f32x4.mul(c, cw));
+    q = f32x4.add(q, f32x4.mul(cl, cw));
+    const dy = overScales(d, inverses, k), dp = usize(second >> 32), dl = levelsFrom(dy, dp, some);
+    const dw = weighedBy(weighed, w + 12, dl);
+    p1 = f32x4.add(p1, f32x4.mul(d, dw));
+    q1 = f32x4.add(q1, f32x4.mul(dl, dw));
+    if (checked) {
+      unsure = v128.or(unsure, v128.or(isUnsureFrom(ay, ap, some), isUnsureFrom(by, bp, some)));
+      unsure = v128.or(unsure, v128.or(isUnsureFrom(cy, cp, some), isUnsureFrom(dy, dp, some)));
+    }
   }
   v128.store(sums, f32x4.add(p, p1));
   q = f32x4.add(q, q1);
   // The zeros behind the last value have a level, too.
   if (!weighed && rest < 0) q = f32x4.sub(q, f32x4.splat(f32(-rest) * levelOfZero() * levelOfZero()));
   v128.store(sums, q, 16);
+  if (checked) v128.store(sums, unsure, 32);
 }
 
-@noinline function sumsFromTwo(i: v128, to: usize): void { if (weights) sumsFrom(2, true, i, to); else sumsFrom(2, false, i, to); }
-@noinline function sumsFromThree(i: v128, to: usize): void { if (weights) sumsFrom(3, true, i, to); else sumsFrom(3, false, i, to); }
+@noinline function sumsFromTwo(i: v128, to: usize): void { if (weights) sumsFrom(2, true, false, i, to); else sumsFrom(2, false, false, i, to); }
+@noinline function sumsFromFour(i: v128, to: usize): void { if (weights) sumsFrom(4, true, false, i, to); else sumsFrom(4, false, false, i, to); }
 
 function sumsByTable(scales: v128, to: usize): void {
   const some = rungsFor(v128.and(scales, magnitudeBits()));
   if (some === 2) sumsFromTwo(scales, to);
-  else if (some === 3) sumsFromThree(scales, to);
+  else if (some === 4) sumsFromFour(scales, to);
   else sumsByAll(scales, to);
 }
 
@@ -154,11 +162,25 @@ function sumsByTable(scales: v128, to: usize): void {
 @noinline function checkedSumsOfUniform(i: v128, to: usize): void { if (weights) sumsOf(UNIFORM, true, true, i, to); else sumsOf(UNIFORM, false, true, i, to); }
 @noinline function checkedSumsOfE2M1(i: v128, to: usize): void { if (weights) sumsOf(E2M1, true, true, i, to); else sumsOf(E2M1, false, true, i, to); }
 
-// Scores at four points of a grid that needs no table; infinite where float32 cannot tell.
+@noinline function checkedSumsFromTwo(i: v128, to: usize): void { if (weights) sumsFrom(2, true, true, i, to); else sumsFrom(2, false, true, i, to); }
+@noinline function checkedSumsFromFour(i: v128, to: usize): void { if (weights) sumsFrom(4, true, true, i, to); else sumsFrom(4, false, true, i, to); }
+
+function checkedSums(scales: v128, to: usize): void {
+  if (kind === UNIFORM) return checkedSumsOfUniform(scales, to);
+  if (kind === E2M1) return checkedSumsOfE2M1(scales, to);
+  const some = rungsFor(v128.and(scales, magnitudeBits()));
+  if (some === 2) checkedSumsFromTwo(scales, to);
+  else if (some === 4) checkedSumsFromFour(scales, to);
+  else {
+    sumsByAll(scales, to);
+    v128.store(to, i32x4.splat(-1), 32);
+  }
+}
+
+// Scores at four points; infinite where float32 cannot tell.
 export function scoresAt(u: v128): v128 {
   const inverses = f32x4.mul(u, f32x4.splat(unit)), sums = workspace() + SUMS;
-  if (kind === UNIFORM) checkedSumsOfUniform(inverses, sums);
-  else checkedSumsOfE2M1(inverses, sums);
+  checkedSums(inverses, sums);
   const found = scores(f32x4.mul(v128.load(sums), f32x4.splat(unit)), v128.load(sums, 16));
   return v128.bitselect(f32x4.splat(Infinity), found, v128.load(sums, 32));
 }
@@ -225,6 +247,39 @@ export function open(at: usize, cells: i32, least: f32): i32 {
   return bits & ((1 << cells) - 1);
 }
 
+// More than the scores are with every value on the level of 0, where that is not 0, and
+// with every value but 0 on the last level of its side.
+export let boundOfFirst: f32 = 0, boundOfLast: f32 = 0;
+
+export function setBounds(low: f32, high: f32): void {
+  const k = magnitudeBits(), u = f32x4.splat(unit);
+  let p = zero(), signed = zero(), q = zero(), qAll = zero(), x4 = values, w4 = weights;
+  for (let rest = count; rest > 0; rest -= 4, x4 += 16, w4 += 16) {
+    if (rest < 4) {
+      x4 = tail;
+      w4 = tail + 16;
+    }
+    const x = f32x4.mul(v128.load(x4), u), w = weights ? v128.load(w4) : f32x4.splat(1);
+    p = f32x4.add(p, f32x4.mul(w, v128.and(x, k)));
+    signed = f32x4.add(signed, f32x4.mul(w, x));
+    q = f32x4.add(q, v128.and(w, f32x4.ne(x, zero())));
+    qAll = f32x4.add(qAll, w);
+  }
+  const sumP = sumLanes(p), least = min(low, high), most = max(low, high);
+  boundOfLast = sumP * sumP * most * most / (sumLanes(q) * least * least);
+  if (kind !== TABLE || levelOfZero() === 0) boundOfFirst = 0;
+  else {
+    const sum = abs(sumLanes(signed)) + sumP * f32(count) / <f32>8388608;
+    // Zeros behind the last value do not count.
+    boundOfFirst = sum * sum / (weights ? sumLanes(qAll) : f32(count));
+  }
+}
+
+@inline function sumLanes(v: v128): f32 {
+  const half = f32x4.add(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
+  return f32x4.extract_lane(half, 0) + f32x4.extract_lane(half, 1);
+}
+
 // Σ w·x², in units.
 export function energyOf(): f32 {
   return costBeyond(0);
@@ -243,8 +298,7 @@ export function costBeyond(level: f32): f32 {
     const square = f32x4.mul(beyond, beyond);
     sum = f32x4.add(sum, weights ? f32x4.mul(square, v128.load(w4)) : square);
   }
-  const half = f32x4.add(sum, v128.shuffle<i32>(sum, sum, 2, 3, 0, 1));
-  return f32x4.extract_lane(half, 0) + f32x4.extract_lane(half, 1);
+  return sumLanes(sum);
 }
 
 // What part of a score roundings to float32 and of the stored scale may come to; all

@@ -6,7 +6,7 @@ import {
   scaleAt, setJob, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, turnTo, values, visit, visitStarts, weights,
 } from "./scale_corner";
 import {
-  bestOf, costBeyond, energyOf, explore, heightAt, largestLane, open, partLost, pointAt, scoreAt, scoresAt, setGroup, setHeight, setLevels, setPoint, setUnit,
+  bestOf, boundOfFirst, boundOfLast, costBeyond, energyOf, explore, heightAt, largestLane, open, partLost, pointAt, scoreAt, scoresAt, setGroup, setHeight, setLevels, setPoint, setUnit, setBounds,
 } from "./scale_explore";
 import { TABLE } from "./scale_levels";
 import { searchList } from "./scale_lists";
@@ -172,24 +172,29 @@ function searchByExploring(): bool {
 
 const STARTS: usize = 9;
 
-@inline function startAt(i: usize): f64 { return i < STARTS ? load<f64>(job + (i << 3), Job.STARTS) * full : all; }
+@inline function startAt(i: usize): f64 {
+  return i < STARTS ? load<f64>(job + (i << 3), Job.STARTS) * full : i === STARTS ? all : none;
+}
 
-// Lanes of scores beside points.
-const STARTS_OF_SIDE: usize = 12;
+// Lanes of their scores, behind them what those of the last levels and of the first may be.
+const LANES: usize = 12, ENDS_OF_SCALES: usize = STARTS + 2;
 
-// Scores the starting scales and that at which all levels are the last, in float32.
+// Scores the starting scales, and at most that at which all levels are the last, in float32.
 function scoreStarts(to: usize): v128 {
   setUnit(f32(sign / base));
   const own = f32(base / full);
-  for (let i: usize = 0; i < STARTS; i++) store<f32>(to + (i << 2), own / f32(load<f64>(job + (i << 3), Job.STARTS)));
-  // A little less, so that no value is next to its threshold.
-  for (let i = STARTS; i < STARTS_OF_SIDE; i++) store<f32>(to + (i << 2), f32(base / all) * <f32>1.01);
+  for (let i: usize = 0; i < LANES; i++) {
+    store<f32>(to + (i << 2), own / f32(load<f64>(job + (min(i, STARTS - 1) << 3), Job.STARTS)));
+  }
   let most = f32x4.splat(0);
-  for (let i: usize = 0; i < STARTS_OF_SIDE; i += 4) {
+  for (let i: usize = 0; i < LANES; i += 4) {
     const found = scoresAt(v128.load(to + (i << 2)));
     v128.store(to + (i << 2), found);
     most = f32x4.pmax(most, v128.andnot(found, f32x4.eq(found, f32x4.splat(Infinity))));
   }
+  setBounds(f32(load<f64>(job, Job.LOW)), f32(load<f64>(job, Job.HIGH)));
+  store<f32>(to + (STARTS << 2), boundOfLast);
+  store<f32>(to + (STARTS << 2), boundOfFirst, 4);
   return most;
 }
 
@@ -205,14 +210,15 @@ function startByExploring(): bool {
     surely = min(surely, 1 - partLost());
     if (!(surely > 0)) return false;
     if (!side) base = full;
-    most = f32x4.pmax(most, scoreStarts(room + side * 4 * STARTS_OF_SIDE));
+    most = f32x4.pmax(most, scoreStarts(room + side * 4 * LANES));
   }
   least = largestLane(most);
   if (!(least > <f32>1e-20 && least < <f32>1e30 && least > <f32>0.5 * energyOf())) return false;
+  const enough = least * surely;
   for (let side: usize = 0; side < sides; side++) {
     turnTo(side ? -1 : 1);
-    for (let i: usize = 0; i <= STARTS; i++) {
-      if (load<f32>(room + ((i + side * STARTS_OF_SIDE) << 2)) < least * surely) continue;
+    for (let i: usize = 0; i < ENDS_OF_SCALES; i++) {
+      if (load<f32>(room + ((i + side * LANES) << 2)) < enough) continue;
       const scale = startAt(i);
       if (i < STARTS && !(scale > all && scale < none)) continue;
       corner(scale);
@@ -237,7 +243,7 @@ export function searchGroup(): void {
   measure();
   setGroup(values, weights, workspace() + TAIL, i32(count));
   if (!load<u32>(job, Job.LISTED)) {
-    if (load<u32>(job, Job.OPTIMAL) ? searchByExploring() : load<i32>(job, Job.KIND) !== TABLE && startByExploring()) return;
+    if (load<u32>(job, Job.OPTIMAL) ? searchByExploring() : startByExploring()) return;
     forget();
   }
   searchOneSign(1);

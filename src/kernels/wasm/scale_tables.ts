@@ -22,14 +22,17 @@ export const MARGIN: f64 = 1 / f64(1 << 12);
 // Steps in a magnitude of 1, levels beyond 0 of the longer side, the level of 0.
 let steps: f64 = 0, rungs: usize = 0, atZero: f32 = 0;
 // How far apart scales may be for magnitudes not to go beyond more than two thresholds
-// after what is reached for sure at the largest; than three.
-let twoWithin: f32 = 0, threeWithin: f32 = 0;
+// after what is reached for sure at the largest; than four.
+let twoWithin: f32 = 0, fourWithin: f32 = 0;
+// More than roundings move a magnitude by, less than the margin.
+let unsureWithin: f32 = 0;
 
 // Sets a grid: magnitudes of thresholds in the order of levels, bytes of the levels
 // in planes, how many are below that of 0.
 export function setTables(thresholds: usize, planes: usize, down: usize, last: f64): void {
   steps = STEPS / max(1, last);
   rungs = max(down, 15 - down);
+  unsureWithin = f32(MARGIN / 2 / steps);
   atZero = f32(levelOf(planes, down));
   for (let k: usize = 0; k < ENTRIES; k++) {
     const up = down + k;
@@ -45,7 +48,7 @@ export function setTables(thresholds: usize, planes: usize, down: usize, last: f
   setReached(NEAR, 0, 0.5);
   setReached(NEAR, ENTRIES, 0.5);
   twoWithin = rungs > 8 ? 0 : f32(min(ratioFor(0, 2), ratioFor(ENTRIES, 2)));
-  threeWithin = rungs > 8 ? 0 : f32(min(ratioFor(0, 3), ratioFor(ENTRIES, 3)));
+  fourWithin = rungs > 8 ? 0 : f32(min(ratioFor(0, 4), ratioFor(ENTRIES, 4)));
 }
 
 function levelOf(planes: usize, rank: usize): f64 {
@@ -143,10 +146,10 @@ export function scaleThresholds(scale: f64): void {
 @inline function leastOf(inverses: v128): f32 { return min(f32x4.extract_lane(inverses, 0), f32x4.extract_lane(inverses, 3)); }
 @inline function mostOf(inverses: v128): f32 { return max(f32x4.extract_lane(inverses, 0), f32x4.extract_lane(inverses, 3)); }
 
-// How many thresholds are enough to compare with at four scales: 2, 3 or all.
+// How many thresholds are enough to compare with at four scales: 2, 4 or all.
 @inline export function rungsFor(inverses: v128): i32 {
   const least = leastOf(inverses), most = mostOf(inverses);
-  return most < twoWithin * least ? 2 : most < threeWithin * least ? 3 : 16;
+  return most < twoWithin * least ? 2 : most < fourWithin * least ? 4 : 16;
 }
 
 // What turns a magnitude into steps, at the largest of four scales.
@@ -164,8 +167,19 @@ export function scaleThresholds(scale: f64): void {
   const reached = usize(load<u8>(workspace() + place, NEAR)), rung = workspace() + RUNGS + (reached << 2);
   let level = f32x4.add(v128.load32_splat(workspace() + reached, FLOATS), rise(y, rung, 0));
   level = f32x4.add(level, rise(y, rung, 32));
-  return some > 2 ? f32x4.add(level, rise(y, rung, 64)) : level;
+  if (some > 2) level = f32x4.add(f32x4.add(level, rise(y, rung, 64)), rise(y, rung, 96));
+  return level;
 }
+
+// Whether one of them is so near that roundings may have led to its other side.
+@inline export function isUnsureFrom(y: v128, place: usize, some: i32): v128 {
+  const rung = workspace() + RUNGS + (usize(load<u8>(workspace() + place, NEAR)) << 2);
+  let off = f32x4.pmin(offBy(y, rung, 0), offBy(y, rung, 32));
+  if (some > 2) off = f32x4.pmin(off, f32x4.pmin(offBy(y, rung, 64), offBy(y, rung, 96)));
+  return f32x4.lt(off, f32x4.splat(unsureWithin));
+}
+
+@inline function offBy(y: v128, rung: usize, at: usize): v128 { return f32x4.abs(f32x4.sub(y, v128.load(rung + at))); }
 
 @inline function rise(y: v128, side: usize, at: usize): v128 {
   return v128.and(f32x4.gt(y, v128.load(side + at)), v128.load(side + at, 16));
