@@ -286,8 +286,9 @@ export function take(): void {
 
 // ---- where scales are looked for ----
 
-// See extentOf().
+// See extentOf(). The other two are those of values with turned signs.
 export let full: f64 = 0, none: f64 = 0, all: f64 = 0;
+let fullUp: f64 = 0, noneUp: f64 = 0, fullDown: f64 = 0, noneDown: f64 = 0;
 
 // Magnitudes: the largest of either sign and the smallest but 0.
 let mostUp: f64 = 0, mostDown: f64 = 0, smallest: f64 = 0;
@@ -306,13 +307,31 @@ export function measure(): void {
   smallest = f64(reinterpret<f32>(-maxLaneI32(i32x4.neg(least))));
 }
 
+@inline function fullOf(up: f64, down: f64): f64 {
+  const high = load<f64>(job, Job.HIGH), low = load<f64>(job, Job.LOW);
+  return max(high > 0 ? up / high : 0, low > 0 ? down / low : 0);
+}
+
+@inline function noneOf(up: f64, down: f64): f64 {
+  return BEYOND * max(up / load<f64>(job, Job.FIRST_UP), down / load<f64>(job, Job.FIRST_DOWN));
+}
+
+const BEYOND: f64 = 1 + 1 / f64(1 << 20);
+
+// Finds the ranges for a grid; negative scales are of use where that is asked for.
+export function findRanges(): void {
+  fullUp = fullOf(mostUp, mostDown);
+  noneUp = noneOf(mostUp, mostDown);
+  all = smallest / load<f64>(job, Job.LAST) / BEYOND;
+  if (!load<u32>(job, Job.SIGNED)) return;
+  fullDown = fullOf(mostDown, mostUp);
+  noneDown = noneOf(mostDown, mostUp);
+}
+
 export function turnTo(side: f64): void {
   sign = side;
-  const most = side > 0 ? mostUp : mostDown, least = side > 0 ? mostDown : mostUp;
-  const beyond = 1 + 1 / f64(1 << 20), up = load<f64>(job, Job.HIGH), down = load<f64>(job, Job.LOW);
-  full = max(up > 0 ? most / up : 0, down > 0 ? least / down : 0);
-  none = beyond * max(most / load<f64>(job, Job.FIRST_UP), least / load<f64>(job, Job.FIRST_DOWN));
-  all = smallest / load<f64>(job, Job.LAST) / beyond;
+  full = side > 0 ? fullUp : fullDown;
+  none = side > 0 ? noneUp : noneDown;
 }
 
 @inline export function scaleAt(point: usize): f64 { return load<f64>(point); }

@@ -200,11 +200,14 @@ export function heightsAt(u: v128): v128 {
   return f32x4.sub(f32x4.add(up, up), v128.load(sums, 16));
 }
 
-// Explores four points from number `at` on.
-export function explore(at: usize): void {
+// Explores four points, which get numbers from `at` on; gives their scores.
+export function explore(u: v128, at: usize): v128 {
   const point = workspace() + (at << 2);
-  v128.store(point, heightsAt(v128.load(point, POINTS)), HEIGHTS);
-  v128.store(point, scores(v128.load(workspace(), SUMS), v128.load(workspace(), SUMS + 16)), SCORES);
+  v128.store(point, u, POINTS);
+  v128.store(point, heightsAt(u), HEIGHTS);
+  const found = scores(v128.load(workspace(), SUMS), v128.load(workspace(), SUMS + 16));
+  v128.store(point, found, SCORES);
+  return found;
 }
 
 @inline export function scoreAt(at: usize): f32 { return load<f32>(workspace() + (at << 2), SCORES); }
@@ -218,33 +221,55 @@ export function explore(at: usize): void {
   return f32x4.extract_lane(f32x4.pmax(w, v128.shuffle<i32>(w, w, 1, 0, 3, 2)), 0);
 }
 
-// The largest score of some points, a multiple of four.
-export function bestOf(at: usize, n: usize): f32 {
-  let most = f32x4.splat(0);
-  for (let i = at; i < at + n; i += 4) most = f32x4.pmax(most, v128.load(workspace() + (i << 2), SCORES));
-  return largestLane(most);
+// Which of four cells between two points each may have a score of 1 / `inverse`. The
+// chord stays below u² over that where it does at both ends, and either it meets it
+// nowhere or where they are closest is outside.
+@inline function openFour(u1: v128, u2: v128, height1: v128, height2: v128, inverse: v128): i32 {
+  const g1 = f32x4.mul(height1, inverse), g2 = f32x4.mul(height2, inverse);
+  const ends = v128.and(f32x4.lt(g1, f32x4.mul(u1, u1)), f32x4.lt(g2, f32x4.mul(u2, u2)));
+  const width = f32x4.sub(u2, u1), rise = f32x4.sub(g2, g1), twice = f32x4.add(width, width);
+  const below = f32x4.sub(f32x4.mul(rise, u1), f32x4.mul(g1, width)), apart = f32x4.mul(f32x4.add(twice, twice), below);
+  const outside = v128.or(f32x4.lt(rise, f32x4.mul(twice, u1)), f32x4.gt(rise, f32x4.mul(twice, u2)));
+  const closed = v128.and(ends, v128.or(f32x4.lt(f32x4.mul(rise, rise), apart), outside));
+  return ~i32x4.bitmask(closed) & 15;
 }
 
-// Which of four cells may have a score of `least`: cell k lies between points k and k + 1.
-@inline function openFour(at: usize, least: v128): i32 {
-  const point = workspace() + (at << 2);
-  const u1 = v128.load(point, POINTS), u2 = v128.load(point, POINTS + 4);
-  const g1 = v128.load(point, HEIGHTS), g2 = v128.load(point, HEIGHTS + 4);
-  const slope = f32x4.div(f32x4.sub(g2, g1), f32x4.sub(u2, u1)), a = f32x4.sub(g1, f32x4.mul(slope, u1));
-  // a·t² + slope·t is largest at t = −slope / 2a.
-  const top = f32x4.pmin(f32x4.pmax(f32x4.div(f32x4.mul(a, f32x4.splat(-2)), slope), u1), u2);
-  const g = f32x4.add(g1, f32x4.mul(slope, f32x4.sub(top, u1)));
-  const inside = f32x4.lt(g, f32x4.mul(least, f32x4.mul(top, top)));
-  const first = f32x4.lt(g1, f32x4.mul(least, f32x4.mul(u1, u1))), last = f32x4.lt(g2, f32x4.mul(least, f32x4.mul(u2, u2)));
-  return ~i32x4.bitmask(v128.and(inside, v128.and(first, last))) & 15;
-}
-
-// The same for any number of cells: a bit for each.
+// Which cells may have a score of `least`, a bit for each: cell k lies between points k and k + 1.
 export function open(at: usize, cells: i32, least: f32): i32 {
-  const l = f32x4.splat(least);
+  const inverse = f32x4.splat(1 / least);
   let bits = 0;
-  for (let i = 0; i < cells; i += 4) bits |= openFour(at + usize(i), l) << i;
+  for (let i = 0; i < cells; i += 4) {
+    const point = workspace() + ((at + usize(i)) << 2);
+    bits |= openFour(
+      v128.load(point, POINTS), v128.load(point, POINTS + 4), v128.load(point, HEIGHTS), v128.load(point, HEIGHTS + 4), inverse,
+    ) << i;
+  }
   return bits & ((1 << cells) - 1);
+}
+
+const FRACTIONS: usize = memory.data<f32>([0.2, 0.4, 0.6, 0.8], 16);
+
+// Explores four points between two others, which get numbers from `at` on.
+export function exploreBetween(first: usize, last: usize, at: usize): v128 {
+  const from = pointAt(first), to = pointAt(last);
+  setPoint(at, from);
+  setHeight(at, heightAt(first));
+  const found = explore(f32x4.add(f32x4.splat(from), f32x4.mul(f32x4.splat(to - from), v128.load(FRACTIONS))), at + 1);
+  setPoint(at + 5, to);
+  setHeight(at + 5, heightAt(last));
+  return found;
+}
+
+// The same as open() for the five cells of such points: none is read from memory that
+// was just written in another way.
+export function openBetween(at: usize, least: f32): i32 {
+  const point = workspace() + (at << 2), inverse = f32x4.splat(1 / least);
+  const u = v128.load(point, POINTS + 4), g = v128.load(point, HEIGHTS + 4);
+  const from = f32x4.splat(pointAt(at)), to = f32x4.splat(pointAt(at + 5));
+  const low = f32x4.splat(heightAt(at)), high = f32x4.splat(heightAt(at + 5));
+  const cells = openFour(v128.shuffle<i32>(from, u, 0, 4, 5, 6), u, v128.shuffle<i32>(low, g, 0, 4, 5, 6), g, inverse);
+  const beyond = openFour(v128.shuffle<i32>(u, u, 3, 3, 3, 3), to, v128.shuffle<i32>(g, g, 3, 3, 3, 3), high, inverse);
+  return cells | (beyond & 1) << 4;
 }
 
 // More than the scores are with every value on the level of 0, where that is not 0, and

@@ -2,11 +2,12 @@
 
 import { workspace } from "./common";
 import {
-  all, begin, bestScale, bestScore, corner, count, ENDS, forget, full, Job, job, measure, nearestListed, none, pAt, POINT_BYTES, qAt,
+  all, begin, bestScale, bestScore, corner, count, ENDS, findRanges, forget, full, Job, job, measure, nearestListed, none, pAt, POINT_BYTES, qAt,
   scaleAt, setJob, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, turnTo, values, visit, visitStarts, weights,
 } from "./scale_corner";
 import {
-  bestOf, boundOfFirst, boundOfLast, costBeyond, energyOf, explore, heightAt, largestLane, open, partLost, pointAt, scoreAt, scoresAt, setGroup, setHeight, setLevels, setPoint, setUnit, setBounds,
+  boundOfFirst, boundOfLast, costBeyond, energyOf, explore, exploreBetween, largestLane, open, openBetween, partLost, pointAt, scoreAt, scoresAt,
+  setBounds, setGroup, setLevels, setUnit,
 } from "./scale_explore";
 import { TABLE } from "./scale_levels";
 import { searchList } from "./scale_lists";
@@ -83,11 +84,13 @@ let surely: f32 = 0;
 
 function exploreSide(at: usize): void {
   setUnit(f32(sign / base));
-  setPoint(at, f32(base / none));
-  const own = f32(base / full);
-  for (let i: usize = 1; i < BEGIN; i++) setPoint(at + i, load<f32>(job + (i << 2), Job.POINTS) * own);
-  for (let i: usize = 0; i < BEGIN; i += 4) explore(at + i);
-  least = max(least, bestOf(at, BEGIN));
+  const own = f32x4.splat(f32(base / full));
+  let u = f32x4.replace_lane(f32x4.mul(v128.load(job, Job.POINTS), own), 0, f32(base / none)), most = explore(u, at);
+  for (let i: usize = 4; i < BEGIN; i += 4) {
+    u = f32x4.mul(v128.load(job + (i << 2), Job.POINTS), own);
+    most = f32x4.pmax(most, explore(u, at + i));
+  }
+  least = max(least, largestLane(most));
 }
 
 // Searches every stretch of cells that may hold the best scale.
@@ -95,7 +98,7 @@ function searchSide(at: usize): void {
   setUnit(f32(sign / base));
   // Where no value leaves the first level there may be codes, too.
   if (scoreAt(at) >= least * surely) visit(none, workspace() + ENDS);
-  searchCells(at, i32(BEGIN) - 1, 0);
+  searchCells(at, i32(BEGIN) - 1, open(at, i32(BEGIN) - 1, least * surely), 0);
   // Below the last scale: what lies beyond the last level costs too much there, mostly.
   const from = pointAt(at + BEGIN - 1), to = f32(base / all), reach = f32(load<f64>(job, Job.REACH));
   if (energy - costBeyond(reach / from) < least * surely) return;
@@ -103,12 +106,11 @@ function searchSide(at: usize): void {
   else visit(all, workspace() + ENDS);
 }
 
-// Searches where cells that may hold the best scale lie side by side.
-function searchCells(at: usize, n: i32, depth: usize): void {
-  for (let cells = open(at, n, least * surely); cells; ) {
-    const first = ctz(cells), some = ctz(~(cells >> first));
+// Searches the open ones of some cells, those side by side together.
+function searchCells(at: usize, n: i32, cells: i32, depth: usize): void {
+  while (cells) {
+    const first = ctz(cells), some = ctz(~(cells >> first)), from = at + usize(first);
     cells &= ~(((1 << some) - 1) << first);
-    const from = at + usize(first);
     // All of them: then in two parts, which are not searched as one again and again.
     if (depth && some === n) {
       searchStretch(from, from + 3, depth);
@@ -121,15 +123,8 @@ function searchCells(at: usize, n: i32, depth: usize): void {
 function searchStretch(first: usize, last: usize, depth: usize): void {
   const from = pointAt(first), to = pointAt(last), at = FINER + depth * FINER_POINTS;
   if (depth === ROUNDS || (to - from) * f32(count) <= NARROW * from) return searchBetween(from, to);
-  const step = (to - from) * <f32>0.2;
-  setPoint(at, from);
-  setHeight(at, heightAt(first));
-  for (let i: usize = 1; i < 5; i++) setPoint(at + i, from + f32(i) * step);
-  explore(at + 1);
-  setPoint(at + 5, to);
-  setHeight(at + 5, heightAt(last));
-  least = max(least, bestOf(at + 1, 4));
-  searchCells(at, 5, depth + 1);
+  least = max(least, largestLane(exploreBetween(first, last, at)));
+  searchCells(at, 5, openBetween(at, least * surely), depth + 1);
 }
 
 function searchBetween(from: f32, to: f32): void {
@@ -241,6 +236,7 @@ function searchOneSign(side: f64): void {
 export function searchGroup(): void {
   forget();
   measure();
+  findRanges();
   setGroup(values, weights, workspace() + TAIL, i32(count));
   if (!load<u32>(job, Job.LISTED)) {
     if (load<u32>(job, Job.OPTIMAL) ? searchByExploring() : startByExploring()) return;
