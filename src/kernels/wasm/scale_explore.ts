@@ -333,5 +333,7 @@ export function partLost(): f32 {
   if (!(full > low && full < high)) return 1;
   // Near the smallest numbers of float16 a step is a larger part of the scale.
   const step = half ? f32(1 / f64(1 << 24) / full) : 0;
-  return load<f32>(job, Job.LOSS) + step * step + f32(count + 64) / <f32>8388608;
+  // Sums of positive numbers, two of half of them; levels from a table are sums, too.
+  const rounded = f32(count) * <f32>1.5 + (kind === TABLE ? 48 : 16);
+  return load<f32>(job, Job.LOSS) + step * step + rounded / <f32>8388608;
 }
