@@ -51,7 +51,7 @@ export let job: usize = 0, values: usize = 0, weights: usize = 0, count: usize =
 // −1 while negative scales are looked for.
 export let sign: f64 = 1;
 export let sumP: f64 = 0, sumQ: f64 = 0;
-export let bestScale: f64 = 0, bestScore: f64 = 0;
+export let bestScale: f64 = 0, bestScore: f64 = 0, bestListed: i32 = 0;
 
 export function setJob(record: usize): void { job = record; }
 
@@ -244,7 +244,7 @@ function nearestOfType(scale: f64): f64 {
 @inline function betweenListed(index: i32): f64 { return (listed(index) + listed(index + 1)) / 2; }
 
 // Where scales double every few numbers, about the bits of a float32 tell which is near.
-function guessListed(scale: f64, most: i32): i32 {
+export function guessListed(scale: f64, most: i32): i32 {
   const octave = load<i32>(job, Job.HALVING);
   if (!octave || !isInFloats(scale)) return -1;
   const below = reinterpret<i32>(f32(listed(most))) - reinterpret<i32>(f32(scale));
@@ -276,12 +276,20 @@ export function takeScale(scale: f64): void {
   }
 }
 
+// Takes the scale with a number in the list.
+export function takeListed(index: i32): void {
+  const scale = listed(index);
+  takeScale(scale);
+  if (scale === bestScale) bestListed = index;
+}
+
 export function take(): void {
   if (!(sumP > 0 && sumQ > 0)) return;
   // The score of no scale exceeds P² / Q, but for what roundings add.
   if (sumP * sumP < bestScore * SLACK * sumQ) return;
   const scale = sumP / sumQ;
-  takeScale(load<u32>(job, Job.LISTED) ? listed(nearestListed(scale)) : nearestOfType(scale));
+  if (load<u32>(job, Job.LISTED)) takeListed(nearestListed(scale));
+  else takeScale(nearestOfType(scale));
 }
 
 // ---- where scales are looked for ----

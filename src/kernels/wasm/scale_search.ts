@@ -2,7 +2,7 @@
 
 import { workspace } from "./common";
 import {
-  all, begin, bestScale, bestScore, corner, count, ENDS, findRanges, forget, full, Job, job, measure, nearestListed, none, pAt, POINT_BYTES, qAt,
+  all, begin, bestListed, bestScale, bestScore, corner, count, ENDS, findRanges, forget, full, Job, job, measure, none, pAt, POINT_BYTES, qAt,
   scaleAt, setJob, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, turnTo, values, visit, visitStarts, weights,
 } from "./scale_corner";
 import {
@@ -254,9 +254,9 @@ export function weighNothing(from: usize, n: i32): bool {
   return true;
 }
 
-function fieldOf(scale: f64): f32 {
-  if (!load<u32>(job, Job.LISTED)) return f32(scale);
-  return load<f32>(job + (usize(load<u32>(job, Job.COUNT)) << 3) + (usize(nearestListed(scale)) << 2), Job.SCALES);
+function field(): f32 {
+  if (!load<u32>(job, Job.LISTED)) return f32(abs(bestScale));
+  return load<f32>(job + (usize(load<u32>(job, Job.COUNT)) << 3) + (usize(bestListed) << 2), Job.SCALES);
 }
 
 export function prepare(): void {
@@ -287,7 +287,7 @@ export function search_scales(
       searchGroup();
       if (crowded) return 2;
       if (bestScale != 0) {
-        store<f32>(scales + at, fieldOf(abs(bestScale)) * (bestScale < 0 ? -1 : 1));
+        store<f32>(scales + at, field() * (bestScale < 0 ? -1 : 1));
         storeCodes(bestScale, codes);
       } else result = 1;
       // The scale that puts the largest value on the last level.
