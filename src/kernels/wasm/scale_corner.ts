@@ -52,7 +52,7 @@ export let job: usize = 0, values: usize = 0, weights: usize = 0, count: usize =
 // −1 while negative scales are looked for.
 export let sign: f64 = 1;
 export let sumP: f64 = 0, sumQ: f64 = 0;
-export let bestScale: f64 = 0, bestScore: f64 = 0;
+export let bestScale: f64 = 0, bestScore: f64 = 0, bestListed: i32 = 0;
 
 export function setJob(record: usize): void { job = record; }
 
@@ -235,7 +235,7 @@ function nearestOfType(scale: f64): f64 {
 @inline function betweenListed(index: i32): f64 { return (listed(index) + listed(index + 1)) / 2; }
 
 // Where scales double every few numbers, about the bits of a float32 tell which is near.
-function guessListed(scale: f64, most: i32): i32 {
+export function guessListed(scale: f64, most: i32): i32 {
   const octave = load<i32>(job, Job.HALVING);
   if (!octave || !isInFloats(scale)) return -1;
   const below = reinterpret<i32>(f32(listed(most))) - reinterpret<i32>(f32(scale));
@@ -267,18 +267,27 @@ export function takeScale(scale: f64): void {
   }
 }
 
+// Takes the scale with a number in the list.
+export function takeListed(index: i32): void {
+  const scale = listed(index);
+  takeScale(scale);
+  if (scale === bestScale) bestListed = index;
+}
+
 export function take(): void {
   if (!(sumP > 0 && sumQ > 0)) return;
   // The score of no scale exceeds P² / Q, but for what roundings add.
   if (sumP * sumP < bestScore * SLACK * sumQ) return;
   const scale = sumP / sumQ;
-  takeScale(load<u32>(job, Job.LISTED) ? listed(nearestListed(scale)) : nearestOfType(scale));
+  if (load<u32>(job, Job.LISTED)) takeListed(nearestListed(scale));
+  else takeScale(nearestOfType(scale));
 }
 
 // ---- where scales are looked for ----
 
-// See extentOf().
+// See extentOf(). The other two are those of values with turned signs.
 export let full: f64 = 0, none: f64 = 0, all: f64 = 0;
+let fullUp: f64 = 0, noneUp: f64 = 0, fullDown: f64 = 0, noneDown: f64 = 0;
 
 // Magnitudes: the largest of either sign and the smallest but 0.
 let mostUp: f64 = 0, mostDown: f64 = 0, smallest: f64 = 0;
@@ -297,13 +306,31 @@ export function measure(): void {
   smallest = f64(reinterpret<f32>(-maxLaneI32(i32x4.neg(least))));
 }
 
+@inline function fullOf(up: f64, down: f64): f64 {
+  const high = load<f64>(job, Job.HIGH), low = load<f64>(job, Job.LOW);
+  return max(high > 0 ? up / high : 0, low > 0 ? down / low : 0);
+}
+
+@inline function noneOf(up: f64, down: f64): f64 {
+  return BEYOND * max(up / load<f64>(job, Job.FIRST_UP), down / load<f64>(job, Job.FIRST_DOWN));
+}
+
+const BEYOND: f64 = 1 + 1 / f64(1 << 20);
+
+// Finds the ranges for a grid; negative scales are of use where that is asked for.
+export function findRanges(): void {
+  fullUp = fullOf(mostUp, mostDown);
+  noneUp = noneOf(mostUp, mostDown);
+  all = smallest / load<f64>(job, Job.LAST) / BEYOND;
+  if (!load<u32>(job, Job.SIGNED)) return;
+  fullDown = fullOf(mostDown, mostUp);
+  noneDown = noneOf(mostDown, mostUp);
+}
+
 export function turnTo(side: f64): void {
   sign = side;
-  const most = side > 0 ? mostUp : mostDown, least = side > 0 ? mostDown : mostUp;
-  const beyond = 1 + 1 / f64(1 << 20), up = load<f64>(job, Job.HIGH), down = load<f64>(job, Job.LOW);
-  full = max(up > 0 ? most / up : 0, down > 0 ? least / down : 0);
-  none = beyond * max(most / load<f64>(job, Job.FIRST_UP), least / load<f64>(job, Job.FIRST_DOWN));
-  all = smallest / load<f64>(job, Job.LAST) / beyond;
+  full = side > 0 ? fullUp : fullDown;
+  none = side > 0 ? noneUp : noneDown;
 }
 
 @inline export function scaleAt(point: usize): f64 { return load<f64>(point); }

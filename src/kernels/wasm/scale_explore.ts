@@ -11,13 +11,14 @@
 import { magnitudeBits, pin, workspace, zero } from "./common";
 import { full, Job, job } from "./scale_corner";
 import { clamped, E2M1, isUnsure, roundedBy, sizeOf, TABLE, UNIFORM } from "./scale_levels";
-import { levelsNear } from "./scale_tables";
+import { isUnsureFrom, levelOfZero, levelsFrom, levelsNear, nearPlacesOf, nearStepsAt, rungsFor, TABLES_END } from "./scale_tables";
 
-// In the workspace, behind what scale_search.ts has there, before what scale_lists.ts has:
-const POINTS: usize = 6384; //  f32[40] u of points, in ascending order
-const HEIGHTS: usize = 6544; // f32[40] their G
-const SCORES: usize = 6704; //  f32[40] their P² / Q
-const SUMS: usize = 6864; //    f32x4[3] P and Q at four scales, and whether levels are unsure
+// Behind the tables: 80 points, more than are open at once.
+const POINTS: usize = TABLES_END; //        f32[80] u of points, in ascending order
+const HEIGHTS: usize = TABLES_END + 320; // f32[80] their G
+const SCORES: usize = TABLES_END + 640; //  f32[80] their P² / Q
+const SUMS: usize = TABLES_END + 960; //    f32x4[3] P and Q at four scales, and whether levels are unsure
+export const POINTS_END: usize = TABLES_END + 1008;
 
 // The group: values and their weights or 0, the last few with zeros behind them; the levels.
 let values: usize = 0, weights: usize = 0, tail: usize = 0, count: i32 = 0, kind: i32 = 0;
@@ -95,7 +96,65 @@ export function setUnit(inverse: f32): void {
   v128.store(sums, f32x4.add(q, q1), 16);
 }
 
-@noinline function sumsByTable(i: v128, to: usize): void { if (weights) sumsOf(TABLE, true, false, i, to); else sumsOf(TABLE, false, false, i, to); }
+@inline function overScales(v: v128, inverses: v128, k: v128): v128 { return f32x4.mul(v128.and(v, k), inverses); }
+
+@inline function weighedBy(weighed: bool, at: usize, level: v128): v128 {
+  return weighed ? f32x4.mul(v128.load32_splat(at), level) : level;
+}
+
+// The same by table, where a few thresholds are enough to compare with: four values at a time.
+@inline function sumsFrom(some: i32, weighed: bool, checked: bool, scales: v128, sums: usize): void {
+  const k = magnitudeBits(), inverses = v128.and(scales, k), stepsOf = nearStepsAt(inverses), turn = i32x4.splat(turned);
+  let p = zero(), q = p, p1 = p, q1 = p, unsure = p;
+  let at = values, w = weights, rest = count;
+  for (; rest > 0; rest -= 4, at += 16, w += 16) {
+    if (rest < 4) {
+      at = tail;
+      w = tail + 16;
+    }
+    const x = v128.load(at), places = nearPlacesOf(x, v128.and(x, k), stepsOf, turn);
+    const first = i64x2.extract_lane(places, 0), second = i64x2.extract_lane(places, 1);
+    const a = v128.load32_splat(at), b = v128.load32_splat(at, 4), c = v128.load32_splat(at, 8), d = v128.load32_splat(at, 12);
+    const ay = overScales(a, inverses, k), ap = usize(<u32>first), al = levelsFrom(ay, ap, some);
+    const aw = weighedBy(weighed, w, al);
+    p = f32x4.add(p, f32x4.mul(a, aw));
+    q = f32x4.add(q, f32x4.mul(al, aw));
+    const by = overScales(b, inverses, k), bp = usize(first >> 32), bl = levelsFrom(by, bp, some);
+    const bw = weighedBy(weighed, w + 4, bl);
+    p1 = f32x4.add(p1, f32x4.mul(b, bw));
+    q1 = f32x4.add(q1, f32x4.mul(bl, bw));
+    const cy = overScales(c, inverses, k), cp = usize(<u32>second), cl = levelsFrom(cy, cp, some);
+    const cw = weighedBy(weighed, w + 8, cl);
+    p = f32x4.add(p, f32x4.mul(c, cw));
+    q = f32x4.add(q, f32x4.mul(cl, cw));
+    const dy = overScales(d, inverses, k), dp = usize(second >> 32), dl = levelsFrom(dy, dp, some);
+    const dw = weighedBy(weighed, w + 12, dl);
+    p1 = f32x4.add(p1, f32x4.mul(d, dw));
+    q1 = f32x4.add(q1, f32x4.mul(dl, dw));
+    if (checked) {
+      unsure = v128.or(unsure, v128.or(isUnsureFrom(ay, ap, some), isUnsureFrom(by, bp, some)));
+      unsure = v128.or(unsure, v128.or(isUnsureFrom(cy, cp, some), isUnsureFrom(dy, dp, some)));
+    }
+  }
+  v128.store(sums, f32x4.add(p, p1));
+  q = f32x4.add(q, q1);
+  // The zeros behind the last value have a level, too.
+  if (!weighed && rest < 0) q = f32x4.sub(q, f32x4.splat(f32(-rest) * levelOfZero() * levelOfZero()));
+  v128.store(sums, q, 16);
+  if (checked) v128.store(sums, unsure, 32);
+}
+
+@noinline function sumsFromTwo(i: v128, to: usize): void { if (weights) sumsFrom(2, true, false, i, to); else sumsFrom(2, false, false, i, to); }
+@noinline function sumsFromFour(i: v128, to: usize): void { if (weights) sumsFrom(4, true, false, i, to); else sumsFrom(4, false, false, i, to); }
+
+function sumsByTable(scales: v128, to: usize): void {
+  const some = rungsFor(v128.and(scales, magnitudeBits()));
+  if (some === 2) sumsFromTwo(scales, to);
+  else if (some === 4) sumsFromFour(scales, to);
+  else sumsByAll(scales, to);
+}
+
+@noinline function sumsByAll(i: v128, to: usize): void { if (weights) sumsOf(TABLE, true, false, i, to); else sumsOf(TABLE, false, false, i, to); }
 @noinline function sumsOfUniform(i: v128, to: usize): void { if (weights) sumsOf(UNIFORM, true, false, i, to); else sumsOf(UNIFORM, false, false, i, to); }
 @noinline function sumsOfE2M1(i: v128, to: usize): void { if (weights) sumsOf(E2M1, true, false, i, to); else sumsOf(E2M1, false, false, i, to); }
 
@@ -103,11 +162,25 @@ export function setUnit(inverse: f32): void {
 @noinline function checkedSumsOfUniform(i: v128, to: usize): void { if (weights) sumsOf(UNIFORM, true, true, i, to); else sumsOf(UNIFORM, false, true, i, to); }
 @noinline function checkedSumsOfE2M1(i: v128, to: usize): void { if (weights) sumsOf(E2M1, true, true, i, to); else sumsOf(E2M1, false, true, i, to); }
 
-// Scores at four points of a grid that needs no table; infinite where float32 cannot tell.
+@noinline function checkedSumsFromTwo(i: v128, to: usize): void { if (weights) sumsFrom(2, true, true, i, to); else sumsFrom(2, false, true, i, to); }
+@noinline function checkedSumsFromFour(i: v128, to: usize): void { if (weights) sumsFrom(4, true, true, i, to); else sumsFrom(4, false, true, i, to); }
+
+function checkedSums(scales: v128, to: usize): void {
+  if (kind === UNIFORM) return checkedSumsOfUniform(scales, to);
+  if (kind === E2M1) return checkedSumsOfE2M1(scales, to);
+  const some = rungsFor(v128.and(scales, magnitudeBits()));
+  if (some === 2) checkedSumsFromTwo(scales, to);
+  else if (some === 4) checkedSumsFromFour(scales, to);
+  else {
+    sumsByAll(scales, to);
+    v128.store(to, i32x4.splat(-1), 32);
+  }
+}
+
+// Scores at four points; infinite where float32 cannot tell.
 export function scoresAt(u: v128): v128 {
   const inverses = f32x4.mul(u, f32x4.splat(unit)), sums = workspace() + SUMS;
-  if (kind === UNIFORM) checkedSumsOfUniform(inverses, sums);
-  else checkedSumsOfE2M1(inverses, sums);
+  checkedSums(inverses, sums);
   const found = scores(f32x4.mul(v128.load(sums), f32x4.splat(unit)), v128.load(sums, 16));
   return v128.bitselect(f32x4.splat(Infinity), found, v128.load(sums, 32));
 }
@@ -127,11 +200,14 @@ export function heightsAt(u: v128): v128 {
   return f32x4.sub(f32x4.add(up, up), v128.load(sums, 16));
 }
 
-// Explores four points from number `at` on.
-export function explore(at: usize): void {
+// Explores four points, which get numbers from `at` on; gives their scores.
+export function explore(u: v128, at: usize): v128 {
   const point = workspace() + (at << 2);
-  v128.store(point, heightsAt(v128.load(point, POINTS)), HEIGHTS);
-  v128.store(point, scores(v128.load(workspace(), SUMS), v128.load(workspace(), SUMS + 16)), SCORES);
+  v128.store(point, u, POINTS);
+  v128.store(point, heightsAt(u), HEIGHTS);
+  const found = scores(v128.load(workspace(), SUMS), v128.load(workspace(), SUMS + 16));
+  v128.store(point, found, SCORES);
+  return found;
 }
 
 @inline export function scoreAt(at: usize): f32 { return load<f32>(workspace() + (at << 2), SCORES); }
@@ -145,33 +221,88 @@ export function explore(at: usize): void {
   return f32x4.extract_lane(f32x4.pmax(w, v128.shuffle<i32>(w, w, 1, 0, 3, 2)), 0);
 }
 
-// The largest score of some points, a multiple of four.
-export function bestOf(at: usize, n: usize): f32 {
-  let most = f32x4.splat(0);
-  for (let i = at; i < at + n; i += 4) most = f32x4.pmax(most, v128.load(workspace() + (i << 2), SCORES));
-  return largestLane(most);
+// Which of four cells between two points each may have a score of 1 / `inverse`. The
+// chord stays below u² over that where it does at both ends, and either it meets it
+// nowhere or where they are closest is outside.
+@inline function openFour(u1: v128, u2: v128, height1: v128, height2: v128, inverse: v128): i32 {
+  const g1 = f32x4.mul(height1, inverse), g2 = f32x4.mul(height2, inverse);
+  const ends = v128.and(f32x4.lt(g1, f32x4.mul(u1, u1)), f32x4.lt(g2, f32x4.mul(u2, u2)));
+  const width = f32x4.sub(u2, u1), rise = f32x4.sub(g2, g1), twice = f32x4.add(width, width);
+  const below = f32x4.sub(f32x4.mul(rise, u1), f32x4.mul(g1, width)), apart = f32x4.mul(f32x4.add(twice, twice), below);
+  const outside = v128.or(f32x4.lt(rise, f32x4.mul(twice, u1)), f32x4.gt(rise, f32x4.mul(twice, u2)));
+  const closed = v128.and(ends, v128.or(f32x4.lt(f32x4.mul(rise, rise), apart), outside));
+  return ~i32x4.bitmask(closed) & 15;
 }
 
-// Which of four cells may have a score of `least`: cell k lies between points k and k + 1.
-@inline function openFour(at: usize, least: v128): i32 {
-  const point = workspace() + (at << 2);
-  const u1 = v128.load(point, POINTS), u2 = v128.load(point, POINTS + 4);
-  const g1 = v128.load(point, HEIGHTS), g2 = v128.load(point, HEIGHTS + 4);
-  const slope = f32x4.div(f32x4.sub(g2, g1), f32x4.sub(u2, u1)), a = f32x4.sub(g1, f32x4.mul(slope, u1));
-  // a·t² + slope·t is largest at t = −slope / 2a.
-  const top = f32x4.pmin(f32x4.pmax(f32x4.div(f32x4.mul(a, f32x4.splat(-2)), slope), u1), u2);
-  const g = f32x4.add(g1, f32x4.mul(slope, f32x4.sub(top, u1)));
-  const inside = f32x4.lt(g, f32x4.mul(least, f32x4.mul(top, top)));
-  const first = f32x4.lt(g1, f32x4.mul(least, f32x4.mul(u1, u1))), last = f32x4.lt(g2, f32x4.mul(least, f32x4.mul(u2, u2)));
-  return ~i32x4.bitmask(v128.and(inside, v128.and(first, last))) & 15;
-}
-
-// The same for any number of cells: a bit for each.
+// Which cells may have a score of `least`, a bit for each: cell k lies between points k and k + 1.
 export function open(at: usize, cells: i32, least: f32): i32 {
-  const l = f32x4.splat(least);
+  const inverse = f32x4.splat(1 / least);
   let bits = 0;
-  for (let i = 0; i < cells; i += 4) bits |= openFour(at + usize(i), l) << i;
+  for (let i = 0; i < cells; i += 4) {
+    const point = workspace() + ((at + usize(i)) << 2);
+    bits |= openFour(
+      v128.load(point, POINTS), v128.load(point, POINTS + 4), v128.load(point, HEIGHTS), v128.load(point, HEIGHTS + 4), inverse,
+    ) << i;
+  }
   return bits & ((1 << cells) - 1);
+}
+
+const FRACTIONS: usize = memory.data<f32>([0.2, 0.4, 0.6, 0.8], 16);
+
+// Explores four points between two others, which get numbers from `at` on.
+export function exploreBetween(first: usize, last: usize, at: usize): v128 {
+  const from = pointAt(first), to = pointAt(last);
+  setPoint(at, from);
+  setHeight(at, heightAt(first));
+  const found = explore(f32x4.add(f32x4.splat(from), f32x4.mul(f32x4.splat(to - from), v128.load(FRACTIONS))), at + 1);
+  setPoint(at + 5, to);
+  setHeight(at + 5, heightAt(last));
+  return found;
+}
+
+// The same as open() for the five cells of such points: none is read from memory that
+// was just written in another way.
+export function openBetween(at: usize, least: f32): i32 {
+  const point = workspace() + (at << 2), inverse = f32x4.splat(1 / least);
+  const u = v128.load(point, POINTS + 4), g = v128.load(point, HEIGHTS + 4);
+  const from = f32x4.splat(pointAt(at)), to = f32x4.splat(pointAt(at + 5));
+  const low = f32x4.splat(heightAt(at)), high = f32x4.splat(heightAt(at + 5));
+  const cells = openFour(v128.shuffle<i32>(from, u, 0, 4, 5, 6), u, v128.shuffle<i32>(low, g, 0, 4, 5, 6), g, inverse);
+  const beyond = openFour(v128.shuffle<i32>(u, u, 3, 3, 3, 3), to, v128.shuffle<i32>(g, g, 3, 3, 3, 3), high, inverse);
+  return cells | (beyond & 1) << 4;
+}
+
+// More than the scores are with every value on the level of 0, where that is not 0, and
+// with every value but 0 on the last level of its side.
+export let boundOfFirst: f32 = 0, boundOfLast: f32 = 0;
+
+export function setBounds(low: f32, high: f32): void {
+  const k = magnitudeBits(), u = f32x4.splat(unit);
+  let p = zero(), signed = zero(), q = zero(), qAll = zero(), x4 = values, w4 = weights;
+  for (let rest = count; rest > 0; rest -= 4, x4 += 16, w4 += 16) {
+    if (rest < 4) {
+      x4 = tail;
+      w4 = tail + 16;
+    }
+    const x = f32x4.mul(v128.load(x4), u), w = weights ? v128.load(w4) : f32x4.splat(1);
+    p = f32x4.add(p, f32x4.mul(w, v128.and(x, k)));
+    signed = f32x4.add(signed, f32x4.mul(w, x));
+    q = f32x4.add(q, v128.and(w, f32x4.ne(x, zero())));
+    qAll = f32x4.add(qAll, w);
+  }
+  const sumP = sumLanes(p), least = min(low, high), most = max(low, high);
+  boundOfLast = sumP * sumP * most * most / (sumLanes(q) * least * least);
+  if (kind !== TABLE || levelOfZero() === 0) boundOfFirst = 0;
+  else {
+    const sum = abs(sumLanes(signed)) + sumP * f32(count) / <f32>8388608;
+    // Zeros behind the last value do not count.
+    boundOfFirst = sum * sum / (weights ? sumLanes(qAll) : f32(count));
+  }
+}
+
+@inline function sumLanes(v: v128): f32 {
+  const half = f32x4.add(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
+  return f32x4.extract_lane(half, 0) + f32x4.extract_lane(half, 1);
 }
 
 // Σ w·x², in units.
@@ -192,8 +323,7 @@ export function costBeyond(level: f32): f32 {
     const square = f32x4.mul(beyond, beyond);
     sum = f32x4.add(sum, weights ? f32x4.mul(square, v128.load(w4)) : square);
   }
-  const half = f32x4.add(sum, v128.shuffle<i32>(sum, sum, 2, 3, 0, 1));
-  return f32x4.extract_lane(half, 0) + f32x4.extract_lane(half, 1);
+  return sumLanes(sum);
 }
 
 // What part of a score roundings to float32 and of the stored scale may come to; all
@@ -203,5 +333,7 @@ export function partLost(): f32 {
   if (!(full > low && full < high)) return 1;
   // Near the smallest numbers of float16 a step is a larger part of the scale.
   const step = half ? f32(1 / f64(1 << 24) / full) : 0;
-  return load<f32>(job, Job.LOSS) + step * step + f32(count + 64) / <f32>8388608;
+  // Sums of positive numbers, two of half of them; levels from a table are sums, too.
+  const rounded = f32(count) * <f32>1.5 + (kind === TABLE ? 48 : 16);
+  return load<f32>(job, Job.LOSS) + step * step + rounded / <f32>8388608;
 }

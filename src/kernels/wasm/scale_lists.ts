@@ -3,7 +3,7 @@
 
 import { pin, workspace } from "./common";
 import {
-  bestScore, corner, count, forget, full, Job, job, listed, nearestListed, none, SLACK, take, takeScale, values, weights,
+  bestScore, corner, count, forget, full, guessListed, Job, job, listed, nearestListed, none, SLACK, take, takeListed, values, weights,
 } from "./scale_corner";
 import { costBeyond, energyOf, heightsAt, largestLane, partLost, setUnit } from "./scale_explore";
 
@@ -29,10 +29,8 @@ function scan(): void {
   let i = load<i32>(job, Job.COUNT) - 1;
   while (i > 0 && !(listed(i) < none)) i--;
   for (; i >= 0; i--) {
-    const scale = listed(i);
-    if (all - clippingCost(scale) < bestScore * SLACK) return;
-    corner(scale);
-    takeScale(scale);
+    if (all - clippingCost(listed(i)) < bestScore * SLACK) return;
+    scoreExactly(i);
   }
 }
 
@@ -41,8 +39,7 @@ export const LEAST_START: f64 = 0.7, MOST_START: f64 = 2;
 function scanWindow(): void {
   const end = nearestListed(LEAST_START * full);
   for (let i = nearestListed(MOST_START * full); i >= end; i--) {
-    corner(listed(i));
-    takeScale(listed(i));
+    scoreExactly(i);
   }
 }
 
@@ -68,6 +65,11 @@ function exploreListed(i: i32): v128 {
   const scores = f32x4.mul(heightsAt(f32x4.div(f32x4.splat(1), scales)), f32x4.mul(scales, scales));
   v128.store(listScore(first), scores);
   return scores;
+}
+
+function scoreExactly(i: i32): void {
+  corner(listed(i));
+  takeListed(i);
 }
 
 // What is lost for sure beyond the last level: without weights, of the largest value.
@@ -108,40 +110,66 @@ function scoreListed(top: i32, end: i32): bool {
   const enough = least * surely;
   for (let k = top; k > explored; k--) {
     if (scoreOf(k) < enough) continue;
-    corner(listed(k));
-    takeScale(listed(k));
+    scoreExactly(k);
   }
   return true;
 }
 
-// In units of the scale that puts the largest value on the last level of E2M1: from
-// here on half of a scale, where it is listed, does as well: all levels up to that
-// value, doubled, are levels, too.
-const WIDEST: f64 = 2.4;
+// In units of the scale that puts the largest value on the last level of E2M1: where
+// scales are larger, no value comes to more than 3.5 and level 3, and half of a scale,
+// where it is listed, does as well: all levels up to 3, doubled, are levels, too.
+const WIDEST: f64 = 12.0 / 7 + 1 / f64(1 << 20);
 
-// The same as scan(). Scales beyond the widest may be as good as their halves, but
-// not better.
-function scanByExploring(): bool {
-  const halving = load<i32>(job, Job.HALVING), most = load<i32>(job, Job.COUNT) - 1;
-  let top = nearestListed(WIDEST * full);
-  if (listed(top) > WIDEST * full) top--;
-  top = max(top, load<i32>(job, Job.HALVED));
-  if (!halving || !scoreListed(top, 0)) return false;
+// The number from which on scales are larger than the widest and listed halved.
+function topOf(): i32 {
+  const most = load<i32>(job, Job.COUNT) - 1, bound = WIDEST * full;
+  let top = max(guessListed(bound, most), 0);
+  while (top < most && listed(top + 1) <= bound) top++;
+  while (top > 0 && listed(top) > bound) top--;
+  return max(top, load<i32>(job, Job.HALVED));
+}
+
+// Whether twice a scale is surely worse: where a value is near to level 0.5 or 1.5,
+// whose doubles are no levels, it is so by more than roundings can hide.
+function isBestHalved(scale: f64): bool {
+  if (weights || count > 4096) return false;
+  const inverse = f32x4.splat(f32(1 / scale)), one = f32x4.splat(1), half = f32x4.splat(0.5), near = f32x4.splat(0.2);
+  for (let at = values, end = at + ((count & ~3) << 2); at < end; at += 16) {
+    const y = f32x4.abs(f32x4.mul(v128.load(at), inverse)), off = f32x4.abs(f32x4.sub(f32x4.abs(f32x4.sub(y, one)), half));
+    if (v128.any_true(f32x4.lt(off, near))) return true;
+  }
+  return false;
+}
+
+// Scores those of some listed scales that may be the best, and of the larger ones up to
+// a number those that may be as good as their halves.
+function scoreHalving(top: i32, end: i32, most: i32): bool {
+  if (!scoreListed(top, end)) return false;
+  const halving = load<i32>(job, Job.HALVING);
   for (let i = top; i > max(top - halving, explored); i--) {
-    for (let k = i; k <= most && scoreOf(k) >= least * surely; ) {
-      if (k > top) {
-        corner(listed(k));
-        takeScale(listed(k));
-      }
+    for (let k = i; scoreOf(k) >= least * surely; ) {
+      if (k > top) scoreExactly(k);
+      if (isBestHalved(listed(k))) break;
       k += halving;
-      if (k <= most) exploreListed(k);
+      if (k > most) break;
+      exploreListed(k);
     }
   }
   return true;
 }
 
+// The same as scan(). Scales beyond the widest may be as good as their halves, but
+// not better.
+function scanByExploring(): bool {
+  return load<i32>(job, Job.HALVING) && scoreHalving(topOf(), 0, load<i32>(job, Job.COUNT) - 1);
+}
+
 function windowByExploring(): bool {
-  return scoreListed(nearestListed(MOST_START * full), nearestListed(LEAST_START * full));
+  const most = nearestListed(MOST_START * full), end = nearestListed(LEAST_START * full);
+  if (!load<i32>(job, Job.HALVING)) return scoreListed(most, end);
+  // Halves of all beyond the top are in the window, or it is looked at whole.
+  const top = topOf();
+  return top < most && top - load<i32>(job, Job.HALVING) >= end - 1 ? scoreHalving(top, end, most) : scoreListed(most, end);
 }
 
 export function searchList(): void {

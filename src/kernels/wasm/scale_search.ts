@@ -2,11 +2,12 @@
 
 import { workspace } from "./common";
 import {
-  all, begin, bestScale, bestScore, corner, count, ENDS, forget, full, Job, job, measure, nearestListed, none, pAt, POINT_BYTES, qAt,
+  all, begin, bestListed, bestScale, bestScore, corner, count, ENDS, findRanges, forget, full, Job, job, measure, none, pAt, POINT_BYTES, qAt,
   scaleAt, setJob, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, turnTo, values, visit, visitStarts, weights,
 } from "./scale_corner";
 import {
-  bestOf, costBeyond, energyOf, explore, heightAt, largestLane, open, partLost, pointAt, scoreAt, scoresAt, setGroup, setHeight, setLevels, setPoint, setUnit,
+  boundOfFirst, boundOfLast, costBeyond, energyOf, explore, exploreBetween, largestLane, open, openBetween, partLost, pointAt, scoreAt, scoresAt,
+  setBounds, setGroup, setLevels, setUnit,
 } from "./scale_explore";
 import { TABLE } from "./scale_levels";
 import { searchList } from "./scale_lists";
@@ -66,11 +67,11 @@ function climb(end: usize): void {
 
 // ---- exploring ----
 
-// Points to begin with on either side, and where finer ones go.
-const BEGIN: usize = 16, FINER: usize = 32;
+// Points to begin with on either side, and where finer ones go, some for each round.
+const BEGIN: usize = 16, FINER: usize = 32, FINER_POINTS: usize = 6;
 
 // Rounds of refining; how wide it leaves the range of a single value.
-const ROUNDS: i32 = 6;
+const ROUNDS: usize = 6;
 const NARROW: f32 = 0.7;
 
 // The unit of scales while exploring.
@@ -83,61 +84,50 @@ let surely: f32 = 0;
 
 function exploreSide(at: usize): void {
   setUnit(f32(sign / base));
-  setPoint(at, f32(base / none));
-  const own = f32(base / full);
-  for (let i: usize = 1; i < BEGIN; i++) setPoint(at + i, load<f32>(job + (i << 2), Job.POINTS) * own);
-  for (let i: usize = 0; i < BEGIN; i += 4) explore(at + i);
-  least = max(least, bestOf(at, BEGIN));
+  const own = f32x4.splat(f32(base / full));
+  let u = f32x4.replace_lane(f32x4.mul(v128.load(job, Job.POINTS), own), 0, f32(base / none)), most = explore(u, at);
+  for (let i: usize = 4; i < BEGIN; i += 4) {
+    u = f32x4.mul(v128.load(job + (i << 2), Job.POINTS), own);
+    most = f32x4.pmax(most, explore(u, at + i));
+  }
+  least = max(least, largestLane(most));
 }
-
-// What is left of a stretch: the scales from `from` down to `to`, as their inverses; nothing where the first is 0.
-let from: f32 = 0, to: f32 = 0;
 
 // Searches every stretch of cells that may hold the best scale.
 function searchSide(at: usize): void {
   setUnit(f32(sign / base));
   // Where no value leaves the first level there may be codes, too.
   if (scoreAt(at) >= least * surely) visit(none, workspace() + ENDS);
-  const last = at + BEGIN - 1, end = f32(base / all);
-  for (let cells = open(at, i32(BEGIN) - 1, least * surely); cells; ) {
-    const first = ctz(cells), n = ctz(~(cells >> first));
-    cells &= ~(((1 << n) - 1) << first);
-    from = pointAt(at + usize(first));
-    to = pointAt(at + usize(first + n));
-    refine(heightAt(at + usize(first)), heightAt(at + usize(first + n)));
-    if (from > 0) searchBetween();
-  }
+  searchCells(at, i32(BEGIN) - 1, open(at, i32(BEGIN) - 1, least * surely), 0);
   // Below the last scale: what lies beyond the last level costs too much there, mostly.
-  from = pointAt(last);
-  to = end;
-  const reach = f32(load<f64>(job, Job.REACH));
+  const from = pointAt(at + BEGIN - 1), to = f32(base / all), reach = f32(load<f64>(job, Job.REACH));
   if (energy - costBeyond(reach / from) < least * surely) return;
-  if (end > from) searchBetween();
+  if (to > from) searchBetween(from, to);
   else visit(all, workspace() + ENDS);
 }
 
-function refine(low: f32, high: f32): void {
-  for (let round = 0; round < ROUNDS && (to - from) * f32(count) > NARROW * from; round++) {
-    const step = (to - from) * <f32>0.2;
-    setPoint(FINER, from);
-    for (let i: usize = 1; i < 5; i++) setPoint(FINER + i, from + f32(i) * step);
-    setPoint(FINER + 5, to);
-    explore(FINER + 1);
-    setHeight(FINER, low);
-    setHeight(FINER + 5, high);
-    least = max(least, bestOf(FINER + 1, 4));
-    const cells = open(FINER, 5, least * surely);
-    if (cells === 0) from = 0;
-    if (cells === 0 || cells === 31) return;
-    const first = FINER + usize(ctz(cells)), beyond = FINER + usize(32 - clz(cells));
-    from = pointAt(first);
-    to = pointAt(beyond);
-    low = heightAt(first);
-    high = heightAt(beyond);
+// Searches the open ones of some cells, those side by side together.
+function searchCells(at: usize, n: i32, cells: i32, depth: usize): void {
+  while (cells) {
+    const first = ctz(cells), some = ctz(~(cells >> first)), from = at + usize(first);
+    cells &= ~(((1 << some) - 1) << first);
+    // All of them: then in two parts, which are not searched as one again and again.
+    if (depth && some === n) {
+      searchStretch(from, from + 3, depth);
+      searchStretch(from + 3, from + 5, depth);
+    } else searchStretch(from, from + usize(some), depth);
   }
 }
 
-function searchBetween(): void {
+// Searches between two points: finer ones at first, as long as codes may change a lot.
+function searchStretch(first: usize, last: usize, depth: usize): void {
+  const from = pointAt(first), to = pointAt(last), at = FINER + depth * FINER_POINTS;
+  if (depth === ROUNDS || (to - from) * f32(count) <= NARROW * from) return searchBetween(from, to);
+  least = max(least, largestLane(exploreBetween(first, last, at)));
+  searchCells(at, 5, openBetween(at, least * surely), depth + 1);
+}
+
+function searchBetween(from: f32, to: f32): void {
   const point = workspace() + ENDS;
   visit(base / f64(from), point);
   visit(base / f64(to), point + POINT_BYTES);
@@ -177,24 +167,29 @@ function searchByExploring(): bool {
 
 const STARTS: usize = 9;
 
-@inline function startAt(i: usize): f64 { return i < STARTS ? load<f64>(job + (i << 3), Job.STARTS) * full : all; }
+@inline function startAt(i: usize): f64 {
+  return i < STARTS ? load<f64>(job + (i << 3), Job.STARTS) * full : i === STARTS ? all : none;
+}
 
-// Lanes of scores beside points.
-const STARTS_OF_SIDE: usize = 12;
+// Lanes of their scores, behind them what those of the last levels and of the first may be.
+const LANES: usize = 12, ENDS_OF_SCALES: usize = STARTS + 2;
 
-// Scores the starting scales and that at which all levels are the last, in float32.
+// Scores the starting scales, and at most that at which all levels are the last, in float32.
 function scoreStarts(to: usize): v128 {
   setUnit(f32(sign / base));
   const own = f32(base / full);
-  for (let i: usize = 0; i < STARTS; i++) store<f32>(to + (i << 2), own / f32(load<f64>(job + (i << 3), Job.STARTS)));
-  // A little less, so that no value is next to its threshold.
-  for (let i = STARTS; i < STARTS_OF_SIDE; i++) store<f32>(to + (i << 2), f32(base / all) * <f32>1.01);
+  for (let i: usize = 0; i < LANES; i++) {
+    store<f32>(to + (i << 2), own / f32(load<f64>(job + (min(i, STARTS - 1) << 3), Job.STARTS)));
+  }
   let most = f32x4.splat(0);
-  for (let i: usize = 0; i < STARTS_OF_SIDE; i += 4) {
+  for (let i: usize = 0; i < LANES; i += 4) {
     const found = scoresAt(v128.load(to + (i << 2)));
     v128.store(to + (i << 2), found);
     most = f32x4.pmax(most, v128.andnot(found, f32x4.eq(found, f32x4.splat(Infinity))));
   }
+  setBounds(f32(load<f64>(job, Job.LOW)), f32(load<f64>(job, Job.HIGH)));
+  store<f32>(to + (STARTS << 2), boundOfLast);
+  store<f32>(to + (STARTS << 2), boundOfFirst, 4);
   return most;
 }
 
@@ -210,14 +205,15 @@ function startByExploring(): bool {
     surely = min(surely, 1 - partLost());
     if (!(surely > 0)) return false;
     if (!side) base = full;
-    most = f32x4.pmax(most, scoreStarts(room + side * 4 * STARTS_OF_SIDE));
+    most = f32x4.pmax(most, scoreStarts(room + side * 4 * LANES));
   }
   least = largestLane(most);
   if (!(least > <f32>1e-20 && least < <f32>1e30 && least > <f32>0.5 * energyOf())) return false;
+  const enough = least * surely;
   for (let side: usize = 0; side < sides; side++) {
     turnTo(side ? -1 : 1);
-    for (let i: usize = 0; i <= STARTS; i++) {
-      if (load<f32>(room + ((i + side * STARTS_OF_SIDE) << 2)) < least * surely) continue;
+    for (let i: usize = 0; i < ENDS_OF_SCALES; i++) {
+      if (load<f32>(room + ((i + side * LANES) << 2)) < enough) continue;
       const scale = startAt(i);
       if (i < STARTS && !(scale > all && scale < none)) continue;
       corner(scale);
@@ -240,9 +236,10 @@ function searchOneSign(side: f64): void {
 export function searchGroup(): void {
   forget();
   measure();
+  findRanges();
   setGroup(values, weights, workspace() + TAIL, i32(count));
   if (!load<u32>(job, Job.LISTED)) {
-    if (load<u32>(job, Job.OPTIMAL) ? searchByExploring() : load<i32>(job, Job.KIND) !== TABLE && startByExploring()) return;
+    if (load<u32>(job, Job.OPTIMAL) ? searchByExploring() : startByExploring()) return;
     forget();
   }
   searchOneSign(1);
@@ -257,9 +254,9 @@ export function weighNothing(from: usize, n: i32): bool {
   return true;
 }
 
-function fieldOf(scale: f64): f32 {
-  if (!load<u32>(job, Job.LISTED)) return f32(scale);
-  return load<f32>(job + (usize(load<u32>(job, Job.COUNT)) << 3) + (usize(nearestListed(scale)) << 2), Job.SCALES);
+function field(): f32 {
+  if (!load<u32>(job, Job.LISTED)) return f32(abs(bestScale));
+  return load<f32>(job + (usize(load<u32>(job, Job.COUNT)) << 3) + (usize(bestListed) << 2), Job.SCALES);
 }
 
 export function prepare(): void {
@@ -290,7 +287,7 @@ export function search_scales(
       searchGroup();
       if (crowded) return 2;
       if (bestScale != 0) {
-        store<f32>(scales + at, fieldOf(abs(bestScale)) * (bestScale < 0 ? -1 : 1));
+        store<f32>(scales + at, field() * (bestScale < 0 ? -1 : 1));
         storeCodes(bestScale, codes);
       } else result = 1;
       // The scale that puts the largest value on the last level.

@@ -9,7 +9,9 @@ const THRESHOLDS: usize = 8448; // f64[32] over the scale, magnitudes; infinite 
 const SCALED: usize = 8704; //     f64[32] the same at the scale at hand
 const REACHED: usize = 8960; //    u8[2][128] by steps of magnitude the level that is surely reached: 8 times its entry
 const RUNGS: usize = 9216; //      f32x4[32][2] a threshold, and how much higher the level beyond it is
-export const TABLES_END: usize = 10240;
+const NEAR: usize = 10240; //      u8[2][128] as REACHED, by the nearest step
+const FLOATS: usize = 10496; //    f32[32] levels, 8 bytes apart
+export const TABLES_END: usize = 10752;
 
 const ENTRIES: usize = 16;
 // Steps up to the last threshold. No threshold is so near to the end of one that
@@ -19,12 +21,18 @@ export const MARGIN: f64 = 1 / f64(1 << 12);
 
 // Steps in a magnitude of 1, levels beyond 0 of the longer side, the level of 0.
 let steps: f64 = 0, rungs: usize = 0, atZero: f32 = 0;
+// How far apart scales may be for magnitudes not to go beyond more than two thresholds
+// after what is reached for sure at the largest; than four.
+let twoWithin: f32 = 0, fourWithin: f32 = 0;
+// More than roundings move a magnitude by, less than the margin.
+let unsureWithin: f32 = 0;
 
 // Sets a grid: magnitudes of thresholds in the order of levels, bytes of the levels
 // in planes, how many are below that of 0.
 export function setTables(thresholds: usize, planes: usize, down: usize, last: f64): void {
   steps = STEPS / max(1, last);
   rungs = max(down, 15 - down);
+  unsureWithin = f32(MARGIN / 2 / steps);
   atZero = f32(levelOf(planes, down));
   for (let k: usize = 0; k < ENTRIES; k++) {
     const up = down + k;
@@ -35,8 +43,12 @@ export function setTables(thresholds: usize, planes: usize, down: usize, last: f
       levelOf(planes, below), levelOf(planes, below ? below - 1 : 0),
     );
   }
-  setReached(0);
-  setReached(ENTRIES);
+  setReached(REACHED, 0, 0);
+  setReached(REACHED, ENTRIES, 0);
+  setReached(NEAR, 0, 0.5);
+  setReached(NEAR, ENTRIES, 0.5);
+  twoWithin = rungs > 8 ? 0 : f32(min(ratioFor(0, 2), ratioFor(ENTRIES, 2)));
+  fourWithin = rungs > 8 ? 0 : f32(min(ratioFor(0, 4), ratioFor(ENTRIES, 4)));
 }
 
 function levelOf(planes: usize, rank: usize): f64 {
@@ -49,16 +61,28 @@ function setEntry(entry: usize, threshold: f64, level: f64, next: f64): void {
   const at = workspace() + (entry << 3), rung = workspace() + (entry << 5);
   store<f64>(at, level, LEVELS);
   store<f64>(at, threshold, THRESHOLDS);
+  store<f32>(at, f32(level), FLOATS);
   v128.store(rung, f32x4.splat(f32(threshold)), RUNGS);
   v128.store(rung, f32x4.splat(f32(next - level)), RUNGS + 16);
 }
 
-function setReached(first: usize): void {
+// Steps begin `before` their number.
+function setReached(table: usize, first: usize, before: f64): void {
   let entry = first;
   for (let step: usize = 0; step < 128; step++) {
-    while (load<f64>(workspace() + (entry << 3), THRESHOLDS) * steps <= f64(step) - MARGIN) entry++;
-    store<u8>(workspace() + (first << 3) + step, u8(entry << 3), REACHED);
+    while (load<f64>(workspace() + (entry << 3), THRESHOLDS) * steps <= f64(step) - before - MARGIN) entry++;
+    store<u8>(workspace() + (first << 3) + step + table, u8(entry << 3));
   }
+}
+
+// The largest ratio with which no magnitude goes beyond more than some thresholds.
+function ratioFor(first: usize, some: usize): f64 {
+  let ratio: f64 = Infinity;
+  for (let step: usize = 0; step < 128; step++) {
+    const reached = usize(load<u8>(workspace() + (first << 3) + step, NEAR)) + (some << 3);
+    ratio = min(ratio, load<f64>(workspace() + reached, THRESHOLDS) * steps / (f64(step) + 0.5 + MARGIN));
+  }
+  return ratio;
 }
 
 // ---- exactly, at one scale ----
@@ -115,6 +139,47 @@ export function scaleThresholds(scale: f64): void {
   for (let at = side + 256, end = side + (rungs << 5); at < end; at += 32) level = f32x4.add(level, rise(y, at, 0));
   return level;
 }
+
+@inline export function levelOfZero(): f32 { return atZero; }
+
+// Of four scales the largest and the smallest, as inverses: they go up or down.
+@inline function leastOf(inverses: v128): f32 { return min(f32x4.extract_lane(inverses, 0), f32x4.extract_lane(inverses, 3)); }
+@inline function mostOf(inverses: v128): f32 { return max(f32x4.extract_lane(inverses, 0), f32x4.extract_lane(inverses, 3)); }
+
+// How many thresholds are enough to compare with at four scales: 2, 4 or all.
+@inline export function rungsFor(inverses: v128): i32 {
+  const least = leastOf(inverses), most = mostOf(inverses);
+  return most < twoWithin * least ? 2 : most < fourWithin * least ? 4 : 16;
+}
+
+// What turns a magnitude into steps, at the largest of four scales.
+@inline export function nearStepsAt(inverses: v128): v128 { return f32x4.splat(f32(steps) * leastOf(inverses)); }
+
+// Where four values find what is reached at the largest scale.
+@inline export function nearPlacesOf(x: v128, magnitude: v128, stepsOf: v128, turned: v128): v128 {
+  const step = v128.and(f32x4.add(f32x4.mul(magnitude, stepsOf), f32x4.splat(12582912)), i32x4.splat(0x3fffff));
+  const side = v128.and(v128.xor(x, turned), i32x4.splat(0x80000000));
+  return v128.or(i32x4.min_s(step, i32x4.splat(127)), i32x4.shr_u(side, 24));
+}
+
+// The level of a magnitude over four scales, a few thresholds from what is reached at most.
+@inline export function levelsFrom(y: v128, place: usize, some: i32): v128 {
+  const reached = usize(load<u8>(workspace() + place, NEAR)), rung = workspace() + RUNGS + (reached << 2);
+  let level = f32x4.add(v128.load32_splat(workspace() + reached, FLOATS), rise(y, rung, 0));
+  level = f32x4.add(level, rise(y, rung, 32));
+  if (some > 2) level = f32x4.add(f32x4.add(level, rise(y, rung, 64)), rise(y, rung, 96));
+  return level;
+}
+
+// Whether one of them is so near that roundings may have led to its other side.
+@inline export function isUnsureFrom(y: v128, place: usize, some: i32): v128 {
+  const rung = workspace() + RUNGS + (usize(load<u8>(workspace() + place, NEAR)) << 2);
+  let off = f32x4.pmin(offBy(y, rung, 0), offBy(y, rung, 32));
+  if (some > 2) off = f32x4.pmin(off, f32x4.pmin(offBy(y, rung, 64), offBy(y, rung, 96)));
+  return f32x4.lt(off, f32x4.splat(unsureWithin));
+}
+
+@inline function offBy(y: v128, rung: usize, at: usize): v128 { return f32x4.abs(f32x4.sub(y, v128.load(rung + at))); }
 
 @inline function rise(y: v128, side: usize, at: usize): v128 {
   return v128.and(f32x4.gt(y, v128.load(side + at)), v128.load(side + at, 16));

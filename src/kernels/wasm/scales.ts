@@ -1,7 +1,7 @@
 // The search for scales, a module of its own. The rules are those of index.ts.
 
 import { workspace } from "./common";
-import { TABLES_END } from "./scale_tables";
+import { POINTS_END } from "./scale_explore";
 
 export { constants_end } from "./ends";
 export { fit_affine } from "./affine_fit";
@@ -12,5 +12,5 @@ export { search_pairs } from "./super_pairs";
 export { fit_zeros } from "./zero_fit";
 export { search_zeros } from "./zero_search";
 
-// Its tables lie behind the workspace of the others.
-export function scratch_start(): usize { return workspace() + TABLES_END; }
+// Its tables and points lie behind the workspace of the others.
+export function scratch_start(): usize { return workspace() + POINTS_END; }
