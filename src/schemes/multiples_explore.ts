@@ -282,7 +282,7 @@ export function isUnit(unit: number): boolean {
   return unit !== 0 && Number.isFinite(unit);
 }
 
-/** The best multiples of a unit, among those next to each group's own scale; undefined where it shows that they score no more than `least`. */
+/** The best multiples of a unit, of the two that are next to each group's own scale; undefined where it shows that they score no more than `least`. */
 function multiplesOf(
   own: readonly Own[],
   table: LevelTable,
@@ -294,10 +294,10 @@ function multiplesOf(
   let total = 0, up = 0, down = 0;
   let rest = own.reduce((sum, { score }) => sum + score, 0);
   for (const { steps, scale, score: most } of own) {
-    const near = clamp(floor(scale / unit + 0.5), low, high);
+    const below = clamp(floor(scale / unit), low, high);
     let best = 0, score = 0, p = 0, q = 0;
-    for (let multiple = near - 1; multiple <= near + 1; multiple++) {
-      if (!steps || multiple < low || multiple > high || multiple === 0) {
+    for (let multiple = below; multiple <= below + 1; multiple++) {
+      if (!steps || multiple > high || multiple === 0) {
         continue;
       }
       const t = unit * multiple;

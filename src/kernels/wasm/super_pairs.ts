@@ -85,11 +85,12 @@ function take(to: usize, step: f64, offset: f64): void {
 }
 
 function findMultiples(g: usize): void {
-  const at = own(g), to = found + g * Found.BYTES, near = sixBits(load<f64>(at, Own.SCALE) / unit);
+  const at = own(g), to = found + g * Found.BYTES;
+  const below = max(0, min(SIX_BITS, floor(load<f64>(at, Own.SCALE) / unit)));
   const bound: f64 = offsetUnit == 0 ? 0 : sixBits(load<f64>(at, Own.OFFSET) / offsetUnit);
   turnTo(g);
   isFirst = true;
-  for (let step = max(near - 1, 0); step <= min(near + 1, SIX_BITS); step++) {
+  for (let step = below; step <= min(below + 1, SIX_BITS); step++) {
     take(to, step, bound);
     if (offsetUnit == 0 || one == 0) continue;
     const other = sixBits((unit * step * c - sum) / one / offsetUnit);
