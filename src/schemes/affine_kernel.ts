@@ -30,7 +30,7 @@ function call(
   name: string,
   { searched, roles, effort, list = [] }: AffineWork,
   before: readonly number[],
-  after: readonly number[],
+  after: readonly number[] = [],
 ): Outcome {
   const { values, weights, tile, span } = searched;
   if (span.rows > 1 || !sharedInstance(values)) return "unable";
@@ -128,6 +128,5 @@ export function searchPairs(
   const roles = ["scale", "offset", "steps"];
   const effort = effortOf(search, true);
   const work = { searched, effort, roles, list: tries };
-  const isFast = search === "fast" ? 1 : 0;
-  return call("search_pairs", work, [size, tries.length], [isFast]);
+  return call("search_pairs", work, [size, tries.length]);
 }

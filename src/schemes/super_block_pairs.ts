@@ -94,7 +94,7 @@ export function pairsPlan(size: number): SearchPlan {
 
 /** What the largest multiples are taken to be. */
 function triesOf(search: ScaleSearch): readonly number[] {
-  return search === "fast" ? [1] : FULL_PAIRS;
+  return search === "fast" ? FULL_PAIRS.slice(0, 2) : FULL_PAIRS;
 }
 
 function searchUnits(
@@ -109,9 +109,7 @@ function searchUnits(
     for (let round = 0; round <= ROUNDS; round++) {
       if (!isUnit(unit) || !Number.isFinite(offsetUnit)) return;
       const most = best?.error ?? Infinity;
-      // Own numbers of a hurried search say little of what others leave.
-      const enough = search === "fast" ? Infinity : most;
-      const found = pairsOf(own, unit, offsetUnit, enough);
+      const found = pairsOf(own, unit, offsetUnit, most);
       if (!(found && found.error < most)) return;
       best = found;
       [unit, offsetUnit] = fittedUnits(found);
