@@ -15,7 +15,7 @@ const BUDGETS: readonly {
   readonly code: string;
   readonly bytes: number;
 }[] = [
-  { what: "mod.ts", code: 'export * from "./mod.ts";', bytes: 110 * 1024 },
+  { what: "mod.ts", code: 'export * from "./mod.ts";', bytes: 112 * 1024 },
   {
     what: "packInt4ToInt8 in plain JS",
     code: 'export { packInt4ToInt8 } from "./src/entries/js.ts";',
