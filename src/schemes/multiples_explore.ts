@@ -26,7 +26,7 @@ const PART = 64;
 /** A factor that values are multiplied by, over this, and the largest. */
 const FACTOR = 32768, MOST_FACTOR = 32767;
 
-/** Levels by value in half levels, from −{@linkcode HALVES} on: no value is further off. */
+/** Levels by value in half levels, from −{@linkcode HALVES} to that: no value is further off, whatever the factor. */
 export type LevelTable = Int8Array;
 
 /** Where 0 is in a table. */
@@ -38,7 +38,7 @@ const HALVES = 512;
  * @param ladders The grid.
  */
 export function levelTable({ up, down }: Ladders): LevelTable {
-  return Int8Array.from({ length: 2 * HALVES }, (_, i) => {
+  return Int8Array.from({ length: 2 * HALVES + 1 }, (_, i) => {
     const x = (i - HALVES) / 2, { levels, thresholds } = x < 0 ? down : up;
     // A value at a negative threshold goes up.
     const passed = x < 0
