@@ -28,11 +28,17 @@ import { badNumber } from "../model/numbers.ts";
 import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
 import { clamp } from "../numeric/rounding.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
-import { columnRanges } from "../schemes/extremes.ts";
 import { UINT4 } from "../schemes/grids.ts";
+import { rangePrepass } from "../schemes/range_search.ts";
+import { BIAS_SEARCHES } from "../schemes/sought.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { EncodeContext, Scheme } from "../words/scheme.ts";
+import {
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import { everywhere, type Span, type Tile } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
 
@@ -41,13 +47,15 @@ const { floor, fround } = Math;
 const NAME = "faiss_qt4";
 
 /** Options of the format `faiss_qt4`. */
-export interface FaissQt4Options {
+export interface FaissQt4Options extends SearchOptions {
   /** Whether one range serves all columns (`QT_4bit_uniform`). No by default. */
   readonly uniform?: boolean;
 }
 
 /** `faiss_qt4` options with everything filled in. */
-export type ResolvedFaissQt4Options = Required<FaissQt4Options>;
+export type ResolvedFaissQt4Options =
+  & Required<Omit<FaissQt4Options, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 /** The arrays of a `faiss_qt4` tensor. */
 export interface FaissQt4Parts {
@@ -93,9 +101,12 @@ function layout(
 
 function scheme(
   shape: readonly number[],
-  { uniform }: ResolvedFaissQt4Options,
+  { uniform, ...options }: ResolvedFaissQt4Options,
 ): Scheme {
   const matrix = matrixOf(shape), span = spanOf(matrix, uniform);
+  // The level of a code is in the middle of its step.
+  const { columns } = matrix, offset = 0.5;
+  const plan = { columns, together: uniform, offset };
   return {
     grid: UINT4,
     form: "other",
@@ -105,7 +116,7 @@ function scheme(
     },
     groupedBy: "width",
     computeDtype: "F32",
-    prepass: () => columnRanges(matrix.columns, uniform),
+    prepass: () => rangePrepass(plan, options),
     // All ranges lie in one array.
     together: { rows: 1, columns: Math.max(1, matrix.columns) },
     encode: (values, tile, context) => encode(uniform, values, tile, context),
@@ -226,10 +237,7 @@ export const faiss_qt4: Format<
       kept: true,
       help: "one range for all columns",
     },
-  },
-  lacks: {
-    search:
-      "faiss trains its ranges, and codes whatever is added later by the same",
+    ...searchSchema(BIAS_SEARCHES),
   },
   check,
   checkNumbers,

@@ -34,12 +34,18 @@ import { defineFormat } from "../model/define.ts";
 import { badNumber } from "../model/numbers.ts";
 import { ScaleOverflow } from "../numeric/finite.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
-import { columnRanges } from "../schemes/extremes.ts";
 import { UINT4 } from "../schemes/grids.ts";
+import { rangePrepass } from "../schemes/range_search.ts";
+import { BIAS_SEARCHES } from "../schemes/sought.ts";
 import { decodeGroups } from "../schemes/tiles.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { CodesItem, Layout, PartPlan } from "../words/layout.ts";
 import type { EncodeContext, Scheme } from "../words/scheme.ts";
+import {
+  type ResolvedSearchOptions,
+  type SearchOptions,
+  searchSchema,
+} from "../words/search.ts";
 import { everywhere, type Tile } from "../words/tile.ts";
 
 const { abs, floor, fround, sqrt } = Math;
@@ -54,7 +60,7 @@ export type Lucene99Similarity =
   | "maximum_inner_product";
 
 /** Options of the format `lucene99`. */
-export interface Lucene99Options {
+export interface Lucene99Options extends SearchOptions {
   /** How vectors are compared, on which corrections depend: `"euclidean"` by default. */
   readonly similarity?: Lucene99Similarity;
   /** Whether two codes share a byte. Yes by default. */
@@ -62,7 +68,9 @@ export interface Lucene99Options {
 }
 
 /** `lucene99` options with everything filled in. */
-export type ResolvedLucene99Options = Required<Lucene99Options>;
+export type ResolvedLucene99Options =
+  & Required<Omit<Lucene99Options, keyof SearchOptions>>
+  & ResolvedSearchOptions;
 
 /** The arrays of a `lucene99` tensor. */
 export interface Lucene99Parts {
@@ -132,11 +140,13 @@ function layout(
 
 function scheme(
   shape: readonly number[],
-  { similarity }: ResolvedLucene99Options,
+  { similarity, ...options }: ResolvedLucene99Options,
 ): Scheme {
   const matrix = matrixOf(shape), all = everywhere(matrix);
   const vector = { rows: 1, columns: all.columns };
   const prepare = similarity === "cosine" ? normalize : undefined;
+  const { columns } = matrix;
+  const plan = { columns, together: true, offset: 0, prepare };
   return {
     grid: UINT4,
     form: "other",
@@ -147,7 +157,7 @@ function scheme(
     },
     groupedBy: "upper",
     computeDtype: "F32",
-    prepass: () => columnRanges(matrix.columns, true, prepare),
+    prepass: () => rangePrepass(plan, options),
     together: vector,
     encode: (values, tile, context) =>
       encode(similarity, values, tile, context),
@@ -301,10 +311,7 @@ export const lucene99: Format<
       kept: true,
       help: "two codes to a byte",
     },
-  },
-  lacks: {
-    search:
-      "its quantiles are those of all values, and Lucene finds them anew where it merges segments",
+    ...searchSchema(BIAS_SEARCHES),
   },
   check,
   checkNumbers,

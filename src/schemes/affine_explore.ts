@@ -34,13 +34,8 @@ const TOP = 15, MIDDLE = 8;
 /** What a value is in steps times this, a factor, a shift, and the largest weight. */
 const STEP = 256, FACTOR = 8192, SHIFT = 512, WEIGHT = 1023;
 
-/** What a search looks at. */
-export function effortOf(search: ScaleSearch): AffineEffort {
-  return search === "fast" ? HURRIED : STRONG;
-}
-
 /** Makes an effort of starts: each cuts parts of the range off below and above, all pairs of these. */
-function effortBy(
+function effortOfStarts(
   cuts: readonly number[],
   lanes: number,
   rounds: number,
@@ -66,10 +61,26 @@ function placed(factor: number, shift: number): [number, number] {
 const CUTS = [-0.04, -0.01, 0.02, 0.05, 0.08, 0.11, 0.14, 0.17, 0.2];
 
 /** What `"best"` looks at. */
-const STRONG: AffineEffort = /* @__PURE__ */ effortBy(CUTS, 25, 12);
+const STRONG: AffineEffort = /* @__PURE__ */ effortOfStarts(CUTS, 25, 12);
 
 /** What `"fast"` looks at. */
-const HURRIED: AffineEffort = /* @__PURE__ */ effortBy([0.04], 1, 3);
+const HURRIED: AffineEffort = /* @__PURE__ */ effortOfStarts([0.04], 1, 3);
+
+/** What `"best"` looks at where groups share units: to try more of these gains more than the other lanes do. */
+const SHARED: AffineEffort = /* @__PURE__ */ effortOfStarts(CUTS, 13, 12);
+
+/** What `"fast"` looks at there. */
+const SHARED_HURRIED: AffineEffort = /* @__PURE__ */ effortOfStarts(
+  [-0.03, 0.03, 0.09, 0.15],
+  3,
+  4,
+);
+
+/** What a search looks at, of a group by itself or of one that shares units with others. */
+export function effortOf(search: ScaleSearch, isShared = false): AffineEffort {
+  if (search === "fast") return isShared ? SHARED_HURRIED : HURRIED;
+  return isShared ? SHARED : STRONG;
+}
 
 /** The values that count. */
 interface Range {
@@ -218,13 +229,13 @@ function numbersAt(
  * Finds the numbers of a group, as they are before they are stored.
  *
  * @param group The values and their weights; {@linkcode MOST_VALUES} at most.
- * @param search How much is looked at.
+ * @param effort How much is looked at.
  * @returns Undefined where all values that count are the same.
  */
 export function exploreAffine(
   group: Group,
-  search: ScaleSearch,
+  effort: AffineEffort,
 ): AffineNumbers | undefined {
-  const { factor, shift } = bestPlace(group, effortOf(search));
+  const { factor, shift } = bestPlace(group, effort);
   return numbersAt(group, factor, shift);
 }

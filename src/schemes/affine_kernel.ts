@@ -9,7 +9,7 @@ import { callScaleKernel } from "../kernels/arena.ts";
 import { sharedInstance } from "../kernels/room.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import type { ScaleSearch } from "../words/search.ts";
-import { effortOf, MOST_VALUES } from "./affine_explore.ts";
+import { type AffineEffort, effortOf, MOST_VALUES } from "./affine_explore.ts";
 import { type Outcome, OUTCOMES, type SearchedTile } from "./search_kernel.ts";
 import { COMPUTE_DTYPES, groupsOf } from "./tiles.ts";
 
@@ -20,7 +20,7 @@ interface AffineWork {
   /** The fields that it finds, in its order. */
   readonly roles: readonly string[];
   /** How much is looked at. */
-  readonly search: ScaleSearch;
+  readonly effort: AffineEffort;
   /** Numbers that it reads. */
   readonly list?: readonly number[];
 }
@@ -28,13 +28,13 @@ interface AffineWork {
 /** Calls a kernel; numbers before and after those of the effort. */
 function call(
   name: string,
-  { searched, roles, search, list = [] }: AffineWork,
+  { searched, roles, effort, list = [] }: AffineWork,
   before: readonly number[],
-  after: readonly number[],
+  after: readonly number[] = [],
 ): Outcome {
   const { values, weights, tile, span } = searched;
   if (span.rows > 1 || !sharedInstance(values)) return "unable";
-  const { starts, lanes, rounds } = effortOf(search), count = starts.length / 2;
+  const { starts, lanes, rounds } = effort, count = starts.length / 2;
   // The list is of float64: it comes first, where memory is aligned.
   const memory = tile.memory(2 * list.length + count);
   const { buffer, byteOffset } = memory;
@@ -72,7 +72,8 @@ export function fitTile(
   stored: StoredNumbers,
 ): Outcome {
   if (searched.span.columns > MOST_VALUES) return "unable";
-  const work = { searched, search, roles: ["scale", "bias"] };
+  const roles = ["scale", "bias"], effort = effortOf(search);
+  const work = { searched, effort, roles };
   return call("fit_affine", work, [], numbersOf(stored));
 }
 
@@ -103,7 +104,8 @@ export function fitZeros(
   roundZero: boolean,
 ): Outcome {
   if (searched.span.columns > MOST_VALUES) return "unable";
-  const work = { searched, search, roles: ["scale", "zero"] };
+  const roles = ["scale", "zero"], effort = effortOf(search);
+  const work = { searched, effort, roles };
   const after = [...numbersOf(stored), roundZero ? 1 : 0];
   return call("fit_zeros", work, [], after);
 }
@@ -124,7 +126,7 @@ export function searchPairs(
   tries: readonly number[],
 ): Outcome {
   const roles = ["scale", "offset", "steps"];
-  const work = { searched, search, roles, list: tries };
-  const isFast = search === "fast" ? 1 : 0;
-  return call("search_pairs", work, [size, tries.length], [isFast]);
+  const effort = effortOf(search, true);
+  const work = { searched, effort, roles, list: tries };
+  return call("search_pairs", work, [size, tries.length]);
 }

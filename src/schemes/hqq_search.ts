@@ -11,7 +11,7 @@
  */
 import { roundTo } from "../numeric/compute.ts";
 import { roundHalfToEven } from "../numeric/rounding.ts";
-import { exploreAffine } from "./affine_explore.ts";
+import { effortOf, exploreAffine } from "./affine_explore.ts";
 import {
   type AffineNumbers,
   type AffineStore,
@@ -57,7 +57,7 @@ export function hqqSearch(plan: HqqPlan): SearchPlan {
     refit(group, { tile, area, first }, search): boolean {
       const { scale, zero } = tile.fields;
       const start = { scale: round(scale[area]), zero: round(zero[area]) };
-      const starts = [biasedOf(start), exploreAffine(group, search)];
+      const starts = [biasedOf(start), exploreAffine(group, effortOf(search))];
       const fit = fitAffineGroup(group, store, starts);
       if (!fit) return false;
       // The product of two float32 is exact in float64, and so is what is divided.

@@ -26,7 +26,7 @@ const PART = 64;
 /** A factor that values are multiplied by, over this, and the largest. */
 const FACTOR = 32768, MOST_FACTOR = 32767;
 
-/** Levels by value in half levels, from −{@linkcode HALVES} on: no value is further off. */
+/** Levels by value in half levels, from −{@linkcode HALVES} to that: no value is further off, whatever the factor. */
 export type LevelTable = Int8Array;
 
 /** Where 0 is in a table. */
@@ -38,7 +38,7 @@ const HALVES = 512;
  * @param ladders The grid.
  */
 export function levelTable({ up, down }: Ladders): LevelTable {
-  return Int8Array.from({ length: 2 * HALVES }, (_, i) => {
+  return Int8Array.from({ length: 2 * HALVES + 1 }, (_, i) => {
     const x = (i - HALVES) / 2, { levels, thresholds } = x < 0 ? down : up;
     // A value at a negative threshold goes up.
     const passed = x < 0
@@ -282,7 +282,7 @@ export function isUnit(unit: number): boolean {
   return unit !== 0 && Number.isFinite(unit);
 }
 
-/** The best multiples of a unit, among those next to each group's own scale; undefined where it shows that they score no more than `least`. */
+/** The best multiples of a unit, of the two that are next to each group's own scale; undefined where it shows that they score no more than `least`. */
 function multiplesOf(
   own: readonly Own[],
   table: LevelTable,
@@ -294,10 +294,10 @@ function multiplesOf(
   let total = 0, up = 0, down = 0;
   let rest = own.reduce((sum, { score }) => sum + score, 0);
   for (const { steps, scale, score: most } of own) {
-    const near = clamp(floor(scale / unit + 0.5), low, high);
+    const below = clamp(floor(scale / unit), low, high);
     let best = 0, score = 0, p = 0, q = 0;
-    for (let multiple = near - 1; multiple <= near + 1; multiple++) {
-      if (!steps || multiple < low || multiple > high || multiple === 0) {
+    for (let multiple = below; multiple <= below + 1; multiple++) {
+      if (!steps || multiple > high || multiple === 0) {
         continue;
       }
       const t = unit * multiple;

@@ -21,7 +21,7 @@ import {
   optimalStoredScale,
 } from "./scale_search.ts";
 import { affineCodes, type AffineStore, fitAffineGroup } from "./affine_fit.ts";
-import { exploreAffine } from "./affine_explore.ts";
+import { effortOf, exploreAffine } from "./affine_explore.ts";
 import { fitTile, type StoredNumbers } from "./affine_kernel.ts";
 import { areScattered, gathered, scatterCodes } from "./gathered.ts";
 import { UINT4 } from "./grids.ts";
@@ -320,7 +320,7 @@ export function biasPlan(store: FloatStore): SearchPlan {
     refit(group, { tile, area, first }, search): boolean {
       const { scale, bias } = tile.fields;
       const start = { scale: scale[area], bias: bias[area] };
-      const starts = [start, exploreAffine(group, search)];
+      const starts = [start, exploreAffine(group, effortOf(search))];
       const found = fitAffineGroup(group, store, starts);
       if (!found) return false;
       scale[area] = found.scale;

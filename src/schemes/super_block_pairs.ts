@@ -13,7 +13,7 @@ import {
   type Moments,
   momentsAt,
 } from "./affine_fit.ts";
-import { exploreAffine } from "./affine_explore.ts";
+import { effortOf, exploreAffine } from "./affine_explore.ts";
 import { searchPairs } from "./affine_kernel.ts";
 import type { Group } from "./ladder.ts";
 import type { Outcome } from "./search_kernel.ts";
@@ -28,7 +28,7 @@ const ROUNDS = 3;
 const SIX_BITS = 63;
 
 /** What the largest multiples are taken to be, over the ones there are: likely ones first, which spare others most of their work. */
-const FULL_PAIRS = [1, 0.95, 1.05, 0.9];
+const FULL_PAIRS = [1, 0.97, 1.03, 0.94, 1.06, 0.91];
 
 /** Two numbers of the block, and two multiples for each group. */
 interface Pairs {
@@ -67,8 +67,9 @@ export function pairsPlan(size: number): SearchPlan {
     able: ["fast", "best"],
     isAlone: true,
     refit(block, { tile, area, first }, search): boolean {
+      const effort = effortOf(search, true);
       const own = groupsOf(block, size).map((group): OwnPair => {
-        const starts = [exploreAffine(group, search)];
+        const starts = [exploreAffine(group, effort)];
         const { scale = 0, bias = 0, error = 0 } =
           fitAffineGroup(group, OWN, starts) ?? {};
         return { group, scale, offset: -bias, error };
@@ -93,7 +94,7 @@ export function pairsPlan(size: number): SearchPlan {
 
 /** What the largest multiples are taken to be. */
 function triesOf(search: ScaleSearch): readonly number[] {
-  return search === "fast" ? [1] : FULL_PAIRS;
+  return search === "fast" ? FULL_PAIRS.slice(0, 2) : FULL_PAIRS;
 }
 
 function searchUnits(
@@ -108,9 +109,7 @@ function searchUnits(
     for (let round = 0; round <= ROUNDS; round++) {
       if (!isUnit(unit) || !Number.isFinite(offsetUnit)) return;
       const most = best?.error ?? Infinity;
-      // Own numbers of a hurried search say little of what others leave.
-      const enough = search === "fast" ? Infinity : most;
-      const found = pairsOf(own, unit, offsetUnit, enough);
+      const found = pairsOf(own, unit, offsetUnit, most);
       if (!(found && found.error < most)) return;
       best = found;
       [unit, offsetUnit] = fittedUnits(found);
@@ -125,7 +124,7 @@ function searchUnits(
   return best;
 }
 
-/** The best multiples of two units, among those next to each group's own numbers; undefined where it shows that they leave no less than `most`. */
+/** The best multiples of two units, of the scale of the two that are next to each group's own number; undefined where it shows that they leave no less than `most`. */
 function pairsOf(
   own: readonly OwnPair[],
   unit: number,
@@ -135,7 +134,7 @@ function pairsOf(
   const steps: number[] = [], offsets: number[] = [], moments: Moments[] = [];
   let error = 0, rest = own.reduce((sum, { error }) => sum + error, 0);
   for (const { group, scale, offset, error: least } of own) {
-    const near = sixBits(scale / unit);
+    const below = clamp(Math.floor(scale / unit), 0, SIX_BITS);
     let best: Moments | undefined, bestStep = 0, bestOffset = 0;
     const take = (step: number, offset: number): Moments => {
       const bias = -offsetUnit * offset;
@@ -147,8 +146,7 @@ function pairsOf(
       return seen;
     };
     const bound = offsetUnit === 0 ? 0 : sixBits(offset / offsetUnit);
-    for (let step = near - 1; step <= near + 1; step++) {
-      if (step < 0 || step > SIX_BITS) continue;
+    for (let step = below; step <= Math.min(below + 1, SIX_BITS); step++) {
       const { one, c, x } = take(step, bound);
       if (offsetUnit === 0 || one === 0) continue;
       const other = sixBits((unit * step * c - x) / one / offsetUnit);

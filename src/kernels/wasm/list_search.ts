@@ -7,7 +7,7 @@ import {
   begin, bestScale, bestScore, corner, full, Job, job, listed, measure, nearestListed, none, setJob, storeCodes, sumP, sumQ, TAIL, take,
   takeScale, turnTo, forget, values, weights, count,
 } from "./scale_corner";
-import { costBeyond, explore, heightAt, open, pointAt, scoreAt, setGroup, setHeight, setPoint, setUnit } from "./scale_explore";
+import { costBeyond, exploreAt, heightAt, open, pointAt, scoreAt, setGroup, setHeight, setPoint, setUnit } from "./scale_explore";
 import { LEAST_START, MOST_START } from "./scale_lists";
 import { isCrowded, prepare, searchGroup, startTile, weighNothing } from "./scale_search";
 import { workspace } from "./common";
@@ -51,7 +51,7 @@ function explorePoints(): void {
   setUnit(f32(1 / base));
   setPoint(0, f32(base / none));
   for (let i: usize = 1; i < BEGIN; i++) setPoint(i, load<f32>(job + (i << 2), Job.POINTS));
-  for (let i: usize = 0; i < BEGIN; i += 4) explore(i);
+  for (let i: usize = 0; i < BEGIN; i += 4) exploreAt(i);
   let best: usize = 0;
   for (let i: usize = 1; i < BEGIN; i++) {
     if (scoreAt(i) > scoreAt(best)) best = i;
@@ -64,7 +64,7 @@ function explorePoints(): void {
 function tryFrom(top: i32, end: i32): void {
   for (let i = min(top, highest); i >= max(end, lowest); i -= 4) {
     for (let k = 0; k < 4; k++) setPoint(NEXT + usize(k), f32(base / listed(max(i - k, 0))));
-    explore(NEXT);
+    exploreAt(NEXT);
     for (let k = 0; k < 4 && i - k >= max(end, lowest); k++) {
       const u = pointAt(NEXT + usize(k));
       if (heightAt(NEXT + usize(k)) / (u * u) >= least * surely) tryListed(i - k);
@@ -84,7 +84,7 @@ function searchBetween(from: usize, to: usize): void {
   copyPoint(last, to);
   let best = FINER + 1;
   for (let k = 1; k <= inner; k++) setPoint(FINER + usize(k), f32(base / listed(top - k * n / (inner + 1))));
-  for (let at = FINER + 1; at < last; at += 4) explore(at);
+  for (let at = FINER + 1; at < last; at += 4) exploreAt(at);
   for (let at = FINER + 2; at < last; at++) {
     if (scoreAt(at) > scoreAt(best)) best = at;
   }

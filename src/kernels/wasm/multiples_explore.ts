@@ -193,9 +193,9 @@ function findMultiple(g: usize, unit: f64): f64 {
   groupScore = groupP = groupQ = 0;
   const at = own(g);
   if (!(load<f64>(at, Own.SCORE) > 0)) return 0;
-  const near = max(low, min(high, floor(load<f64>(at, Own.SCALE) / unit + 0.5)));
+  const below = max(low, min(high, floor(load<f64>(at, Own.SCALE) / unit)));
   let best: f64 = 0;
-  for (let multiple = max(low, near - 1); multiple <= min(high, near + 1); multiple++) {
+  for (let multiple = below; multiple <= min(high, below + 1); multiple++) {
     if (multiple == 0) continue;
     const t = unit * multiple;
     sumsAt(g, factorOf(g, t));

@@ -36,7 +36,6 @@ namespace Found {
 
 // The block at hand.
 let values: usize = 0, weights: usize = 0, size: i32 = 0, groups: usize = 0;
-let isFast: bool = false;
 
 @inline function own(g: usize): usize { return workspace() + OWN + g * Own.BYTES; }
 
@@ -85,11 +84,12 @@ function take(to: usize, step: f64, offset: f64): void {
 }
 
 function findMultiples(g: usize): void {
-  const at = own(g), to = found + g * Found.BYTES, near = sixBits(load<f64>(at, Own.SCALE) / unit);
+  const at = own(g), to = found + g * Found.BYTES;
+  const below = max(0, min(SIX_BITS, floor(load<f64>(at, Own.SCALE) / unit)));
   const bound: f64 = offsetUnit == 0 ? 0 : sixBits(load<f64>(at, Own.OFFSET) / offsetUnit);
   turnTo(g);
   isFirst = true;
-  for (let step = max(near - 1, 0); step <= min(near + 1, SIX_BITS); step++) {
+  for (let step = below; step <= min(below + 1, SIX_BITS); step++) {
     take(to, step, bound);
     if (offsetUnit == 0 || one == 0) continue;
     const other = sixBits((unit * step * c - sum) / one / offsetUnit);
@@ -141,7 +141,7 @@ function tryUnits(first: f64, firstOffset: f64): void {
   offsetUnit = firstOffset;
   for (let round = 0; round <= ROUNDS; round++) {
     if (unit == 0 || !isFinite64(unit) || !isFinite64(offsetUnit)) return;
-    if (!findAll(isFast ? Infinity : leastTotal) || !(total < leastTotal)) return;
+    if (!findAll(leastTotal) || !(total < leastTotal)) return;
     const before = best;
     best = found;
     found = before;
@@ -190,14 +190,13 @@ function storeBlock(steps: usize, codes: usize): void {
 export function search_pairs(
   rows: i32, columns: i32, _first: i32, group: i32, _stride: i32,
   src: usize, importance: usize, codes: usize, scales: usize, offsets: usize, steps: usize, tries: usize, starts: usize,
-  weighed: i32, ofGroup: i32, tryCount: i32, startCount: i32, lanes: i32, rounds: i32, fast: i32,
+  weighed: i32, ofGroup: i32, tryCount: i32, startCount: i32, lanes: i32, rounds: i32,
 ): i32 {
   let result = 0;
   setEffort(starts, startCount, lanes, rounds);
   setStore(MULTIPLES, 0, 0);
   size = ofGroup;
   groups = usize(group / ofGroup);
-  isFast = fast != 0;
   for (let blocks = rows * (columns / group); blocks > 0; blocks--) {
     values = src;
     weights = weighed ? importance : 0;
