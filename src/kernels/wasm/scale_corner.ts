@@ -8,6 +8,7 @@
 import { magnitudeBits, maxLaneI32, pin, workspace } from "./common";
 import { ANY, clamped, E2M1, isUnsure, levelsAt, ranksOf, numberOf, roundedBy, sizeOf, TABLE, UNIFORM } from "./scale_levels";
 import { levelsOf, numberAt, placesOf, scaleThresholds, stepsAt } from "./scale_tables";
+import { nearestOf } from "./stored";
 
 // What is searched, and how: a record that src/schemes/search_kernel.ts writes.
 export namespace Job {
@@ -68,6 +69,9 @@ export function begin(x: usize, w: usize, n: usize): void {
     if (w) store<f32>(work + ((i - from) << 2), load<f32>(w + (i << 2)), TAIL_WEIGHTS);
   }
 }
+
+// For corners alone, which need no extents.
+export function setSign(side: f64): void { sign = side; }
 
 export function forget(): void { bestScale = bestScore = 0; }
 
@@ -221,21 +225,8 @@ export function storeCodes(scale: f64, codes: usize): void {
 // More than the roundings of a score are.
 export const SLACK: f64 = 1 - 1e-9;
 
-function rounded(x: f64): f64 {
-  const dtype = load<u32>(job, Job.DTYPE), f = f32(x);
-  if (dtype === 0) return f64(f);
-  const bits = reinterpret<u32>(f), drop: u32 = dtype === 1 ? 13 : 16;
-  // Below 2^-14 a float16 is a multiple of 2^-24.
-  if (dtype === 1 && f < reinterpret<f32>(0x38800000)) return f64((f + <f32>0.5) - <f32>0.5);
-  const odd = (bits >> drop) & 1;
-  return f64(reinterpret<f32>(((bits + (1 << (drop - 1)) - 1 + odd) >> drop) << drop));
-}
-
 function nearestOfType(scale: f64): f64 {
-  const most = load<f64>(job, Job.MOST);
-  if (scale >= most) return most;
-  const near = rounded(scale), twin = 2 * scale - near;
-  return twin > near && twin <= most && rounded(twin) === twin ? twin : near;
+  return nearestOf(load<u32>(job, Job.DTYPE), load<f64>(job, Job.MOST), scale);
 }
 
 @inline export function listed(index: i32): f64 { return load<f64>(job + (usize(index) << 3), Job.SCALES); }

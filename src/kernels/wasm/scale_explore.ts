@@ -210,6 +210,9 @@ export function explore(u: v128, at: usize): v128 {
   return found;
 }
 
+// The same for points that are set.
+export function exploreAt(at: usize): void { explore(v128.load(workspace() + (at << 2), POINTS), at); }
+
 @inline export function scoreAt(at: usize): f32 { return load<f32>(workspace() + (at << 2), SCORES); }
 @inline export function pointAt(at: usize): f32 { return load<f32>(workspace() + (at << 2), POINTS); }
 @inline export function heightAt(at: usize): f32 { return load<f32>(workspace() + (at << 2), HEIGHTS); }

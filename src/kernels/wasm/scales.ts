@@ -3,9 +3,14 @@
 import { workspace } from "./common";
 import { POINTS_END } from "./scale_explore";
 
-export { explore_affine } from "./affine_explore";
+export { constants_end } from "./ends";
+export { fit_affine } from "./affine_fit";
+export { search_listed } from "./list_search";
 export { search_scales } from "./scale_search";
+export { search_multiples } from "./super_multiples";
+export { search_pairs } from "./super_pairs";
+export { fit_zeros } from "./zero_fit";
 export { search_zeros } from "./zero_search";
 
+// Its tables and points lie behind the workspace of the others.
 export function scratch_start(): usize { return workspace() + POINTS_END; }
-export function constants_end(): usize { return __data_end; }
