@@ -17,6 +17,8 @@ const VALUES: Readonly<Record<string, () => number>> = {
   normal: () => next() + next() + next() - 1.5,
   peaked: () => (next() - 0.5) ** 7,
   "whole numbers": () => Math.floor(next() * 9) - 4,
+  // At a scale and at its double, and at both signs, they are as good.
+  "a few levels": () => [-3, -2, 0, 1, 2, 3][Math.floor(next() * 6)] / 2,
   sparse: () => next() < 0.9 ? 0 : next() - 0.4,
   tiny: () => (next() - 0.5) * 1e-37,
   large: () => (next() - 0.5) * 60000,

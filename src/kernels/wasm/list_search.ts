@@ -4,10 +4,10 @@
 // those between which the best one may lie.
 
 import {
-  begin, bestScale, bestScore, corner, full, Job, job, listed, measure, nearestListed, none, setJob, storeCodes, sumP, sumQ, TAIL, take,
-  takeScale, turnTo, forget, values, weights, count,
+  begin, bestScale, bestScore, corner, findRanges, full, Job, job, listed, measure, nearestListed, none, setJob, storeCodes, sumP, sumQ, TAIL, take,
+  takeScale, turnTo, forget, values, weights,
 } from "./scale_corner";
-import { costBeyond, exploreAt, heightAt, open, pointAt, scoreAt, setGroup, setHeight, setPoint, setUnit } from "./scale_explore";
+import { costBeyond, exploreAt, heightAt, open, partLost, pointAt, scoreAt, setGroup, setHeight, setPoint, setUnit } from "./scale_explore";
 import { LEAST_START, MOST_START } from "./scale_lists";
 import { isCrowded, prepare, searchGroup, startTile, weighNothing } from "./scale_search";
 import { workspace } from "./common";
@@ -25,9 +25,6 @@ let base: f64 = 0, least: f32 = 0, energy: f32 = 0, surely: f32 = 0;
 let lowest: i32 = 0, highest: i32 = 0;
 
 @inline function near(scale: f64): i32 { return max(lowest, min(highest, nearestListed(scale))); }
-
-// Whether float32 holds all that comes up.
-function isTame(): bool { return none > 0 && full > 1e-15 && full < 1e15; }
 
 function setRange(): void {
   if (load<u32>(job, Job.OPTIMAL)) {
@@ -113,10 +110,10 @@ function tryBelow(top: i32): void {
 // False where float32 does not do.
 function searchList(): bool {
   turnTo(1);
-  if (!isTame()) return false;
+  surely = 1 - partLost();
+  if (!(none > 0 && surely > 0)) return false;
   base = full;
   least = 0;
-  surely = 1 - f32(i32(count) + 32) / <f32>8388608;
   setRange();
   explorePoints();
   energy = costBeyond(0);
@@ -158,6 +155,7 @@ export function search_listed(
       begin(src, weighed && !weighNothing(importance, n) ? importance : 0, n);
       forget();
       measure();
+      findRanges();
       setGroup(values, weights, workspace() + TAIL, n);
       if (!searchList()) searchGroup();
       if (isCrowded()) return 2;

@@ -103,12 +103,13 @@ function setBounds(scale: f64): void {
 @inline function lanes(v: v128): f64 { return f64x2.extract_lane(v, 0) + f64x2.extract_lane(v, 1); }
 
 // P and Q of the codes at a scale: every fourth value in a sum of its own.
-@inline function sumsAt(style: i32, weighed: bool, scale: f64): bool {
+@inline function sumsAt(style: i32, scale: f64): bool {
   const bounds = workspace() + BOUNDS, flip = i32x4.splat(sign < 0 ? 0x80000000 : 0);
   if (style === ANY) setBounds(scale);
   if (style === TABLE) scaleThresholds(scale);
   const inverse = pin(style === TABLE ? stepsAt(scale) : f32(1 / scale)), low = lowestOf(style), high = highestOf(style), k = magnitudeBits();
   let p0 = f64x2.splat(0), p1 = p0, q0 = p0, q1 = p0, unsure = f32x4.splat(0);
+  const weighed = weights !== 0;
   let x4 = values, w4 = weights;
   for (let rest = i32(count); rest > 0; rest -= 4, x4 += 16, w4 += 16) {
     if (rest < 4) {
@@ -133,8 +134,12 @@ function setBounds(scale: f64): void {
       l0 = f64x2.promote_low_f32x4(level);
       l1 = high64(level);
     }
-    const v0 = weighed ? f64x2.mul(f64x2.promote_low_f32x4(v128.load(w4)), l0) : l0;
-    const v1 = weighed ? f64x2.mul(high64(v128.load(w4)), l1) : l1;
+    let v0 = l0, v1 = l1;
+    if (weighed) {
+      const w = v128.load(w4);
+      v0 = f64x2.mul(f64x2.promote_low_f32x4(w), l0);
+      v1 = f64x2.mul(high64(w), l1);
+    }
     p0 = f64x2.add(p0, f64x2.mul(x0, v0));
     p1 = f64x2.add(p1, f64x2.mul(x1, v1));
     q0 = f64x2.add(q0, f64x2.mul(l0, v0));
@@ -146,16 +151,10 @@ function setBounds(scale: f64): void {
   return true;
 }
 
-@noinline function sumsOfAny(scale: f64): void {
-  if (weights) sumsAt(ANY, true, scale);
-  else sumsAt(ANY, false, scale);
-}
-@noinline function sumsByTable(scale: f64): void {
-  if (weights) sumsAt(TABLE, true, scale);
-  else sumsAt(TABLE, false, scale);
-}
-@noinline function sumsOfUniform(scale: f64): bool { return weights ? sumsAt(UNIFORM, true, scale) : sumsAt(UNIFORM, false, scale); }
-@noinline function sumsOfE2M1(scale: f64): bool { return weights ? sumsAt(E2M1, true, scale) : sumsAt(E2M1, false, scale); }
+@noinline function sumsOfAny(scale: f64): void { sumsAt(ANY, scale); }
+@noinline function sumsByTable(scale: f64): void { sumsAt(TABLE, scale); }
+@noinline function sumsOfUniform(scale: f64): bool { return sumsAt(UNIFORM, scale); }
+@noinline function sumsOfE2M1(scale: f64): bool { return sumsAt(E2M1, scale); }
 
 export function corner(scale: f64): void {
   const kind = kindAt(scale);

@@ -144,8 +144,8 @@ export function setUnit(inverse: f32): void {
   if (checked) v128.store(sums, unsure, 32);
 }
 
-@noinline function sumsFromTwo(i: v128, to: usize): void { if (weights) sumsFrom(2, true, false, i, to); else sumsFrom(2, false, false, i, to); }
-@noinline function sumsFromFour(i: v128, to: usize): void { if (weights) sumsFrom(4, true, false, i, to); else sumsFrom(4, false, false, i, to); }
+@noinline function sumsFromTwo(i: v128, to: usize): void { sumsFrom(2, weights != 0, false, i, to); }
+@noinline function sumsFromFour(i: v128, to: usize): void { sumsFrom(4, weights != 0, false, i, to); }
 
 function sumsByTable(scales: v128, to: usize): void {
   const some = rungsFor(v128.and(scales, magnitudeBits()));
@@ -154,16 +154,16 @@ function sumsByTable(scales: v128, to: usize): void {
   else sumsByAll(scales, to);
 }
 
-@noinline function sumsByAll(i: v128, to: usize): void { if (weights) sumsOf(TABLE, true, false, i, to); else sumsOf(TABLE, false, false, i, to); }
+@noinline function sumsByAll(i: v128, to: usize): void { sumsOf(TABLE, weights != 0, false, i, to); }
 @noinline function sumsOfUniform(i: v128, to: usize): void { if (weights) sumsOf(UNIFORM, true, false, i, to); else sumsOf(UNIFORM, false, false, i, to); }
 @noinline function sumsOfE2M1(i: v128, to: usize): void { if (weights) sumsOf(E2M1, true, false, i, to); else sumsOf(E2M1, false, false, i, to); }
 
 // The same, saying which scales float32 cannot tell the levels of.
-@noinline function checkedSumsOfUniform(i: v128, to: usize): void { if (weights) sumsOf(UNIFORM, true, true, i, to); else sumsOf(UNIFORM, false, true, i, to); }
-@noinline function checkedSumsOfE2M1(i: v128, to: usize): void { if (weights) sumsOf(E2M1, true, true, i, to); else sumsOf(E2M1, false, true, i, to); }
+@noinline function checkedSumsOfUniform(i: v128, to: usize): void { sumsOf(UNIFORM, weights != 0, true, i, to); }
+@noinline function checkedSumsOfE2M1(i: v128, to: usize): void { sumsOf(E2M1, weights != 0, true, i, to); }
 
-@noinline function checkedSumsFromTwo(i: v128, to: usize): void { if (weights) sumsFrom(2, true, true, i, to); else sumsFrom(2, false, true, i, to); }
-@noinline function checkedSumsFromFour(i: v128, to: usize): void { if (weights) sumsFrom(4, true, true, i, to); else sumsFrom(4, false, true, i, to); }
+@noinline function checkedSumsFromTwo(i: v128, to: usize): void { sumsFrom(2, weights != 0, true, i, to); }
+@noinline function checkedSumsFromFour(i: v128, to: usize): void { sumsFrom(4, weights != 0, true, i, to); }
 
 function checkedSums(scales: v128, to: usize): void {
   if (kind === UNIFORM) return checkedSumsOfUniform(scales, to);
@@ -210,8 +210,8 @@ export function explore(u: v128, at: usize): v128 {
   return found;
 }
 
-// Explores four points that have their numbers already.
-@inline export function exploreAt(at: usize): void { explore(v128.load(workspace() + (at << 2), POINTS), at); }
+// The same for points that are set.
+export function exploreAt(at: usize): void { explore(v128.load(workspace() + (at << 2), POINTS), at); }
 
 @inline export function scoreAt(at: usize): f32 { return load<f32>(workspace() + (at << 2), SCORES); }
 @inline export function pointAt(at: usize): f32 { return load<f32>(workspace() + (at << 2), POINTS); }
