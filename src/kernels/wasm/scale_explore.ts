@@ -329,11 +329,28 @@ export function costBeyond(level: f32): f32 {
   return sumLanes(sum);
 }
 
+// Where a weight is a hundred thousand times another, what one value adds to a score is
+// less than what roundings do, and many scales are as good in float32 as the best.
+const NEAR: f32 = 100000;
+
+function areWeightsNear(): bool {
+  if (!weights) return true;
+  const infinite = f32x4.splat(Infinity);
+  let most = zero(), least = infinite;
+  for (let w4 = weights, rest = count; rest > 0; rest -= 4, w4 += 16) {
+    const w = v128.load(rest < 4 ? tail + 16 : w4);
+    most = f32x4.pmax(most, w);
+    // Values without a weight are none.
+    least = f32x4.pmin(least, v128.bitselect(w, infinite, f32x4.gt(w, zero())));
+  }
+  return largestLane(most) < NEAR * -largestLane(f32x4.neg(least));
+}
+
 // What part of a score roundings to float32 and of the stored scale may come to; all
 // of it where float32 does not hold what comes up.
 export function partLost(): f32 {
   const half = load<u32>(job, Job.DTYPE) === 1, low: f64 = half ? 1e-6 : 1e-15, high: f64 = half ? 1e3 : 1e15;
-  if (!(full > low && full < high)) return 1;
+  if (!(full > low && full < high && areWeightsNear())) return 1;
   // Near the smallest numbers of float16 a step is a larger part of the scale.
   const step = half ? f32(1 / f64(1 << 24) / full) : 0;
   // Sums of positive numbers, two of half of them; levels from a table are sums, too.
