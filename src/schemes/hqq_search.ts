@@ -21,7 +21,8 @@ import { fitZeros } from "./affine_kernel.ts";
 import type { HqqPlan } from "./hqq.ts";
 import type { Group } from "./ladder.ts";
 import type { Outcome } from "./search_kernel.ts";
-import { affineIn, BIAS_SEARCHES, type SearchPlan } from "./searched.ts";
+import { affineIn, type SearchPlan } from "./searched.ts";
+import { BIAS_SEARCHES } from "./sought.ts";
 
 /** Scale and zero point as they are stored. */
 interface HqqNumbers {

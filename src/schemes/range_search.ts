@@ -6,11 +6,7 @@
  * @module
  */
 import type { Prepass, Ranges } from "../words/scheme.ts";
-import {
-  isSearched,
-  type ResolvedSearchOptions,
-  type ScaleSearch,
-} from "../words/search.ts";
+import type { ResolvedSearchOptions, ScaleSearch } from "../words/search.ts";
 import {
   type AffineNumbers,
   type AffineStore,
@@ -19,23 +15,15 @@ import {
 } from "./affine_fit.ts";
 import { columnRanges } from "./extremes.ts";
 import type { Group } from "./ladder.ts";
+import type { RangeSought } from "./sought.ts";
 
 const { fround, max, min } = Math;
 
 /** What ranges are of. */
-export interface RangePlan {
-  /** How many columns there are. */
-  readonly columns: number;
-  /** Whether one range serves all. */
-  readonly together: boolean;
-  /** Where the level of the smallest code lies above the start of its range, in steps. */
-  readonly offset: number;
-  /** Changes a copy of a row before it is measured. */
-  readonly prepare?: (row: Float32Array) => void;
-}
+type RangePlan = Omit<RangeSought, "kind">;
 
 /**
- * Finds ranges: the exact ones, or by a search.
+ * Finds ranges by a search.
  *
  * @param plan What of.
  * @param options How.
@@ -45,7 +33,6 @@ export function rangePrepass(
   options: ResolvedSearchOptions,
 ): Prepass {
   const { columns, together, prepare } = plan;
-  if (!isSearched(options)) return columnRanges(columns, together, prepare);
   const exact = columnRanges(columns, together), sample = new Sample(plan);
   return {
     add(given): void {

@@ -63,14 +63,14 @@ function halvingOf(scales: ArrayLike<number>): [number, number] {
 
 const E2M1_LEVELS = [0, 0.5, 1, 1.5, 2, 3, 4, 6].join();
 
-/** What the levels are: the numbers are those of src/kernels/wasm/scale_explore.ts. */
+/** What the levels are: the numbers are those of src/kernels/wasm/scale_levels.ts. */
 function kindOf({ up, down }: Ladders): number {
   const isUniform = ({ levels }: Ladder) =>
     levels.every((level, k) => Math.abs(level) === k);
   if (isUniform(up) && isUniform(down)) return 1;
   const isE2M1 = ({ levels }: Ladder) =>
     levels.map(Math.abs).join() === E2M1_LEVELS;
-  return isE2M1(up) && isE2M1(down) ? 2 : 0;
+  return isE2M1(up) && isE2M1(down) ? 2 : 3;
 }
 
 /** Records that were made before: one for each way to search some scales on a grid. */
@@ -139,10 +139,34 @@ function recordOf({ ladders, stored, search }: SearchJob): Uint8Array {
   return bytes;
 }
 
+/** The steps that the kernel's tables go by, and what it keeps away from their ends. */
+const STEPS = 127, MARGIN = 2 ** -12;
+
+/** Whether no step of the kernel's tables has more than one threshold. */
+function isSpread({ up, down }: Ladders): boolean {
+  const last = Math.max(1, ...up.thresholds, ...down.thresholds);
+  return [up, down].every(({ thresholds }) => {
+    const places = [...thresholds].map((t) => t * STEPS / last);
+    return places.every((place, k) =>
+      k === 0 || Math.floor(places[k - 1] + MARGIN) + 1 + MARGIN < place
+    );
+  });
+}
+
+const known = new WeakMap<Ladders, boolean>();
+
+/** Whether the kernel can do a grid. */
+function isKnown(ladders: Ladders): boolean {
+  let is = known.get(ladders);
+  if (is === undefined) known.set(ladders, is = hasExactSums(ladders));
+  return is;
+}
+
 /** Whether the kernel has the sums of a grid exactly: its levels are float32, and zeros that fill up a vector add whole numbers. */
-function isKnown({ up, down }: Ladders): boolean {
-  const levels = [...up.levels, ...down.levels];
+function hasExactSums(ladders: Ladders): boolean {
+  const { up, down } = ladders, levels = [...up.levels, ...down.levels];
   return levels.every((level) => fround(level) === level) &&
+    (kindOf(ladders) !== 3 || isSpread(ladders)) &&
     (up.levels[0] === 0 || levels.every(Number.isInteger));
 }
 

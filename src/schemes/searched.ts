@@ -31,6 +31,7 @@ import {
   searchTile,
   searchZeros,
 } from "./search_kernel.ts";
+import { BIAS_SEARCHES, SCALE_SEARCHES, ZERO_SEARCHES } from "./sought.ts";
 import { nearestListed, scalesIn, type StoredScales } from "./stored_scale.ts";
 
 /** Where the numbers of a group go. */
@@ -77,7 +78,7 @@ export interface SearchPlan {
  * @param options What is asked for; with `"reference"` the scheme stays as it is.
  * @param columns How many columns there are weights for: the last axis.
  */
-export function searched(
+export function searchedBy(
   scheme: Scheme,
   plan: SearchPlan,
   options: ResolvedSearchOptions,
@@ -198,9 +199,6 @@ export function levelsOf(
   return form === "s·(c − z)" ? grid.values.map((g) => g - zero) : grid.values;
 }
 
-/** The searches for a single scale. */
-export const SCALE_SEARCHES: readonly ScaleSearch[] = ["fast", "optimal"];
-
 /**
  * Searches groups that have a scale and nothing else.
  *
@@ -240,27 +238,6 @@ function isEmpty(stored: StoredScales): boolean {
   return stored.kind === "listed" && stored.scales.length === 0;
 }
 
-/**
- * Scales that depend on a number of the whole tensor: made anew where that is
- * another.
- *
- * @param role The field of the number.
- * @param make What scales there are.
- */
-export function ofTensor(
-  role: string,
-  make: (number: number) => StoredScales,
-): (tile: Tile) => StoredScales {
-  let number: number | undefined, scales: StoredScales | undefined;
-  return ({ fields }) => {
-    if (!scales || fields[role][0] !== number) {
-      number = fields[role][0];
-      scales = make(number);
-    }
-    return scales;
-  };
-}
-
 function fieldOf(stored: StoredScales, { scale }: FoundScale): number {
   return stored.kind === "listed"
     ? stored.fields[nearestListed(stored, scale)]
@@ -268,13 +245,6 @@ function fieldOf(stored: StoredScales, { scale }: FoundScale): number {
 }
 
 // ---- a zero point or a bias beside the scale ----
-
-/** The searches for a scale and a zero point. */
-export const ZERO_SEARCHES: readonly ScaleSearch[] = [
-  "fast",
-  "optimal",
-  "best",
-];
 
 /** How many zero points on either side of the first one are tried. */
 const REACH: Readonly<Record<ScaleSearch, number>> = {
@@ -337,9 +307,6 @@ export function zeroPlan(stored: StoredScales, least = 0): SearchPlan {
   };
 }
 
-/** The searches for a scale and a bias. */
-export const BIAS_SEARCHES: readonly ScaleSearch[] = ["fast", "best"];
-
 /**
  * Searches groups that have a scale and a bias.
  *
@@ -375,27 +342,4 @@ export function affineIn(dtype: ComputeDtype): FloatStore {
   const { nearest, largest } = scalesIn(dtype, { level: 16 });
   const signed = (x: number) => x < 0 ? -nearest(-x) : nearest(x);
   return { scale: signed, bias: signed, both: { dtype, largest } };
-}
-
-/** How the integers of a format are stored. */
-export interface StoredIntegers {
-  /** Whether the zero point is 8 for all groups, or one of 0 … 15 for each. */
-  readonly symmetric: boolean;
-  /** The type of the scales. */
-  readonly dtype: ComputeDtype;
-  /** Whether scales may be negative. */
-  readonly signed?: boolean;
-  /** The type that values are rounded to; F32 by default. */
-  readonly compute?: ComputeDtype;
-}
-
-const LESS_8 = UINT4.values.map((code) => code - 8);
-
-/** Searches groups of integers: a scale, and a zero point where each has its own. */
-export function integerPlan(
-  { symmetric, dtype, signed = false, compute = "F32" }: StoredIntegers,
-): SearchPlan {
-  if (!symmetric) return zeroPlan(scalesIn(dtype, { level: 15, compute }));
-  const scales = scalesIn(dtype, { signed, level: 8, compute });
-  return scalePlan(LESS_8, "scale", () => scales);
 }

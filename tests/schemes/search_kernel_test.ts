@@ -1,6 +1,6 @@
 /** Searched scales by kernel and in plain JS: the same bytes, for values and weights of every kind. */
 import "../../src/kernels/install.ts";
-import "../../src/kernels/install_scales.ts";
+import "../../src/schemes/install_searches.ts";
 import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { quantize } from "../../src/quantize.ts";
 import type { Part } from "../../src/words/format.ts";

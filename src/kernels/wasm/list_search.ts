@@ -8,7 +8,8 @@ import {
   takeScale, turnTo, forget, values, weights, count,
 } from "./scale_corner";
 import { costBeyond, explore, heightAt, open, pointAt, scoreAt, setGroup, setHeight, setPoint, setUnit } from "./scale_explore";
-import { isCrowded, LEAST_START, MOST_START, prepare, searchGroup, startTile, weighNothing } from "./scale_search";
+import { LEAST_START, MOST_START } from "./scale_lists";
+import { isCrowded, prepare, searchGroup, startTile, weighNothing } from "./scale_search";
 import { workspace } from "./common";
 
 // Points to begin with, where finer ones go, and where four scales of the list are explored.
