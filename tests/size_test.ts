@@ -21,7 +21,7 @@ const BUDGETS: readonly {
   {
     what: "mod.ts",
     code: 'export * from "./mod.ts";',
-    bytes: 119 * 1024,
+    bytes: 125 * 1024,
     modules: 8,
   },
   {

@@ -28,9 +28,9 @@ import { badNumber } from "../model/numbers.ts";
 import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
 import { clamp } from "../numeric/rounding.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
+import { columnRanges } from "../schemes/extremes.ts";
 import { UINT4 } from "../schemes/grids.ts";
-import { rangePrepass } from "../schemes/range_search.ts";
-import { BIAS_SEARCHES } from "../schemes/sought.ts";
+import { BIAS_SEARCHES, searched, seekRanges } from "../schemes/sought.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { EncodeContext, Scheme } from "../words/scheme.ts";
@@ -104,10 +104,8 @@ function scheme(
   { uniform, ...options }: ResolvedFaissQt4Options,
 ): Scheme {
   const matrix = matrixOf(shape), span = spanOf(matrix, uniform);
-  // The level of a code is in the middle of its step.
-  const { columns } = matrix, offset = 0.5;
-  const plan = { columns, together: uniform, offset };
-  return {
+  const { columns } = matrix;
+  const base: Scheme = {
     grid: UINT4,
     form: "other",
     fields: {
@@ -116,12 +114,15 @@ function scheme(
     },
     groupedBy: "width",
     computeDtype: "F32",
-    prepass: () => rangePrepass(plan, options),
+    prepass: () => columnRanges(columns, uniform),
     // All ranges lie in one array.
     together: { rows: 1, columns: Math.max(1, matrix.columns) },
     encode: (values, tile, context) => encode(uniform, values, tile, context),
     decode: (tile, out) => decode(uniform, tile, out),
   };
+  // The level of a code is in the middle of its step.
+  const sought = seekRanges({ columns, together: uniform, offset: 0.5 });
+  return searched(base, sought, options, columns);
 }
 
 function encode(

@@ -34,9 +34,9 @@ import { defineFormat } from "../model/define.ts";
 import { badNumber } from "../model/numbers.ts";
 import { ScaleOverflow } from "../numeric/finite.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
+import { columnRanges } from "../schemes/extremes.ts";
 import { UINT4 } from "../schemes/grids.ts";
-import { rangePrepass } from "../schemes/range_search.ts";
-import { BIAS_SEARCHES } from "../schemes/sought.ts";
+import { BIAS_SEARCHES, searched, seekRanges } from "../schemes/sought.ts";
 import { decodeGroups } from "../schemes/tiles.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { CodesItem, Layout, PartPlan } from "../words/layout.ts";
@@ -146,8 +146,7 @@ function scheme(
   const vector = { rows: 1, columns: all.columns };
   const prepare = similarity === "cosine" ? normalize : undefined;
   const { columns } = matrix;
-  const plan = { columns, together: true, offset: 0, prepare };
-  return {
+  const base: Scheme = {
     grid: UINT4,
     form: "other",
     fields: {
@@ -157,12 +156,14 @@ function scheme(
     },
     groupedBy: "upper",
     computeDtype: "F32",
-    prepass: () => rangePrepass(plan, options),
+    prepass: () => columnRanges(columns, true, prepare),
     together: vector,
     encode: (values, tile, context) =>
       encode(similarity, values, tile, context),
     decode,
   };
+  const sought = seekRanges({ columns, together: true, offset: 0, prepare });
+  return searched(base, sought, options, columns);
 }
 
 /** How far the square of a length may be from 1 for a vector to be left as it is. */

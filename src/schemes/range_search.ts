@@ -6,11 +6,7 @@
  * @module
  */
 import type { Prepass, Ranges } from "../words/scheme.ts";
-import {
-  isSearched,
-  type ResolvedSearchOptions,
-  type ScaleSearch,
-} from "../words/search.ts";
+import type { ResolvedSearchOptions, ScaleSearch } from "../words/search.ts";
 import {
   type AffineNumbers,
   type AffineStore,
@@ -19,23 +15,15 @@ import {
 } from "./affine_fit.ts";
 import { columnRanges } from "./extremes.ts";
 import type { Group } from "./ladder.ts";
+import type { RangeSought } from "./sought.ts";
 
 const { fround, max, min } = Math;
 
 /** What ranges are of. */
-export interface RangePlan {
-  /** How many columns there are. */
-  readonly columns: number;
-  /** Whether one range serves all. */
-  readonly together: boolean;
-  /** Where the level of the smallest code lies above the start of its range, in steps. */
-  readonly offset: number;
-  /** Changes a copy of a row before it is measured. */
-  readonly prepare?: (row: Float32Array) => void;
-}
+type RangePlan = Omit<RangeSought, "kind">;
 
 /**
- * Finds ranges: the exact ones, or by a search.
+ * Finds ranges by a search.
  *
  * @param plan What of.
  * @param options How.
@@ -45,7 +33,6 @@ export function rangePrepass(
   options: ResolvedSearchOptions,
 ): Prepass {
   const { columns, together, prepare } = plan;
-  if (!isSearched(options)) return columnRanges(columns, together, prepare);
   const exact = columnRanges(columns, together), sample = new Sample(plan);
   return {
     add(given): void {
@@ -102,13 +89,20 @@ function search(
   { min, max }: Ranges,
   sample: Sample,
 ): void {
+  // In a column all count the same, and everywhere where nothing counts.
+  const isWeighed = plan.together && importance?.some((weight) => weight > 0);
+  const weights = isWeighed ? importance : undefined;
   for (let k = 0; k < min.length; k++) {
-    const group = groupOf(plan, sample, importance, k, [min[k], max[k]]);
+    const group = groupOf(plan, sample, weights, k, [min[k], max[k]]);
     const start = exactNumbers(plan, min[k], max[k]);
     const found = rangeOf(group, start, search!);
     if (!found) continue;
-    min[k] = fround(found.bias - plan.offset * found.scale);
-    max[k] = fround(min[k] + 15 * found.scale);
+    const low = fround(found.bias - plan.offset * found.scale);
+    const high = fround(low + 15 * found.scale);
+    // Twice the width, as the last level may lie beyond it.
+    if (!Number.isFinite(fround(low + 2 * (high - low)))) continue;
+    min[k] = low;
+    max[k] = high;
   }
 }
 
@@ -134,8 +128,8 @@ function groupOf(
   ends: readonly number[],
 ): Group {
   const perRow = together ? columns : 1, count = rows.length * perRow;
-  const values = new Float32Array(count + ends.length);
-  const weights = new Float32Array(count + ends.length);
+  const all = stride > 1 ? count + ends.length : count;
+  const values = new Float32Array(all), weights = new Float32Array(all);
   rows.forEach((row, r) => {
     for (let i = 0; i < perRow; i++) {
       const at = together ? i : column;
@@ -161,7 +155,10 @@ const CUTS = [0, 0.0005, 0.002, 0.006, 0.015, 0.03];
 /** From how many of these ranges and codes are fitted to each other. */
 const FOLLOWED = 3;
 
-/** The best range that is found; undefined where all values are the same. */
+/** A range has to leave so much less error than the exact one to take its place: less are roundings. */
+const LESS = 1 - 1e-6;
+
+/** The best range that is found; undefined where none is better than the exact one. */
 function rangeOf(
   group: Group,
   start: AffineNumbers,
@@ -177,10 +174,12 @@ function rangeOf(
     }
   }
   const judged = starts.filter(({ scale }) => scale > 0)
-    .map((numbers) => ({ numbers, ...momentsAt(group, numbers) }))
+    .map((numbers) => ({ ...numbers, error: momentsAt(group, numbers).error }))
     .sort((a, b) => a.error - b.error);
-  if (judged.length === 0) return undefined;
-  if (search === "fast") return judged[0].numbers;
-  const best = judged.slice(0, FOLLOWED).map(({ numbers }) => numbers);
-  return fitAffineGroup(group, STORE, best);
+  const best = search === "fast"
+    ? judged[0]
+    : fitAffineGroup(group, STORE, judged.slice(0, FOLLOWED));
+  if (!(start.scale > 0)) return undefined;
+  const bound = momentsAt(group, start).error * LESS;
+  return best && best.error < bound ? best : undefined;
 }

@@ -5,6 +5,7 @@
  */
 import { hqqSearch } from "./hqq_search.ts";
 import { nestedPlan } from "./nested_search.ts";
+import { rangePrepass } from "./range_search.ts";
 import {
   affineIn,
   biasPlan,
@@ -17,8 +18,11 @@ import type { Searcher, Sought } from "./sought.ts";
 import { multiplesPlan } from "./super_block.ts";
 import { pairsPlan } from "./super_block_pairs.ts";
 
+/** What is searched for in groups, one after the other. */
+type GroupsSought = Exclude<Sought, { readonly kind: "range" }>;
+
 /** How it is searched for. */
-function makePlan(sought: Sought): SearchPlan {
+function makePlan(sought: GroupsSought): SearchPlan {
   switch (sought.kind) {
     case "scale":
       return scalePlan(sought.levels, sought.role, sought.storedOf);
@@ -38,9 +42,9 @@ function makePlan(sought: Sought): SearchPlan {
 }
 
 /** Plans that were made before: formats ask with the same object again and again. */
-const plans = new WeakMap<Sought, SearchPlan>();
+const plans = new WeakMap<GroupsSought, SearchPlan>();
 
-function planOf(sought: Sought): SearchPlan {
+function planOf(sought: GroupsSought): SearchPlan {
   let plan = plans.get(sought);
   if (!plan) plans.set(sought, plan = makePlan(sought));
   return plan;
@@ -48,4 +52,6 @@ function planOf(sought: Sought): SearchPlan {
 
 /** Makes schemes that search. */
 export const search: Searcher = (scheme, sought, options, columns) =>
-  searchedBy(scheme, planOf(sought), options, columns);
+  sought.kind === "range"
+    ? { ...scheme, prepass: () => rangePrepass(sought, options) }
+    : searchedBy(scheme, planOf(sought), options, columns);

@@ -82,6 +82,20 @@ export interface PairsSought {
   readonly size: number;
 }
 
+/** Ranges of whole columns, or of all of them, that a prepass finds. */
+export interface RangeSought {
+  /** Tells it from the other kinds. */
+  readonly kind: "range";
+  /** How many columns there are. */
+  readonly columns: number;
+  /** Whether one range serves all. */
+  readonly together: boolean;
+  /** Where the level of the smallest code lies above the start of its range, in steps. */
+  readonly offset: number;
+  /** Changes a copy of a row before it is measured. */
+  readonly prepare?: (row: Float32Array) => void;
+}
+
 /** Groups of HQQ's scheme. */
 export interface HqqSought {
   /** Tells it from the other kinds. */
@@ -103,6 +117,7 @@ export type Sought =
     | NestedSought
     | MultiplesSought
     | PairsSought
+    | RangeSought
     | HqqSought
   );
 
@@ -207,6 +222,11 @@ export function seekMultiples(
 /** Six-bit multiples of two float16 for the groups of a block, of `size` values each. */
 export function seekPairs(size: number): Sought {
   return { kind: "pairs", able: ["fast", "best"], size };
+}
+
+/** Ranges that a prepass finds. */
+export function seekRanges(of: Omit<RangeSought, "kind">): Sought {
+  return { kind: "range", able: BIAS_SEARCHES, ...of };
 }
 
 /** How the integers of a format are stored. */

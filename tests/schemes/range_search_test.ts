@@ -1,5 +1,6 @@
 /** Ranges that are searched before values are quantized: better than exact ones, whatever windows the values come in. */
-import { assert, assertEquals } from "@std/assert";
+import "../../src/schemes/install_searches.ts";
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { compare } from "../../src/compare.ts";
 import { dequantize, quantize } from "../../src/quantize.ts";
 import { rangePrepass } from "../../src/schemes/range_search.ts";
@@ -106,4 +107,18 @@ Deno.test("values stay as they were, also where vectors are divided by their len
     shape: [100, COLUMNS],
   });
   assertEquals(values, before);
+});
+
+Deno.test("weights of 0 alone are as good as none", () => {
+  const values = samples[1].values.slice(0, 200 * COLUMNS);
+  const given = { format: "lucene99", search: "best", shape: [200, COLUMNS] };
+  const quantized = (importance?: Float32Array) =>
+    dequantize(quantize(values, { ...given, importance } as never));
+  const even = quantized();
+  assertEquals(quantized(new Float32Array(COLUMNS)), even);
+  const first = Float32Array.from(
+    { length: COLUMNS },
+    (_, i) => i === 0 ? 1 : 0,
+  );
+  assertNotEquals(quantized(first), even);
 });

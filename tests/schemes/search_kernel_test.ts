@@ -29,7 +29,7 @@ const WEIGHTS: Readonly<Record<string, (() => number) | undefined>> = {
   none: undefined,
   "some of 0": () => next() < 0.2 ? 0 : next() * 3,
   "most of 0": () => next() < 0.9 ? 0 : next() * 3,
-  "of every size": () => 10 ** (next() * 70 - 35),
+  "of many sizes": () => 10 ** (next() * 10 - 5),
 };
 
 /** Options of a format; the shape is that of {@linkcode ROWS} and {@linkcode COLUMNS} by default. */
