@@ -39,7 +39,7 @@ import { roundTo } from "../numeric/compute.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { linearScheme } from "../schemes/linear.ts";
-import { integerPlan, searched, ZERO_SEARCHES } from "../schemes/searched.ts";
+import { searched, seekIntegers, ZERO_SEARCHES } from "../schemes/sought.ts";
 import type {
   Candidate,
   Convention,
@@ -105,7 +105,7 @@ const OPTIONS: Schema<AwqOptions> = {
 /** What the library's kernels take outputs by. */
 const OUTPUTS = 32;
 
-const SEARCH = integerPlan({ symmetric: false, dtype: "F16" });
+const SEARCH = seekIntegers({ symmetric: false, dtype: "F16" });
 
 function check(options: ResolvedAwqOptions, shape: readonly number[]): void {
   const { groupSize } = options;

@@ -36,7 +36,7 @@ import {
 import { roundTo } from "../numeric/compute.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { linearScheme } from "../schemes/linear.ts";
-import { integerPlan, SCALE_SEARCHES, searched } from "../schemes/searched.ts";
+import { SCALE_SEARCHES, searched, seekIntegers } from "../schemes/sought.ts";
 import type {
   Candidate,
   Convention,
@@ -152,7 +152,7 @@ function scheme(
     limit: scaleDtype === "F32" ? LARGEST.F32 : LARGEST[scaleDtype] * 7 / 8,
     scales: { part: "weight_scale" },
   });
-  const plan = integerPlan({ symmetric: true, dtype: scaleDtype });
+  const plan = seekIntegers({ symmetric: true, dtype: scaleDtype });
   return searched(scheme, plan, options, rowLength(shape));
 }
 

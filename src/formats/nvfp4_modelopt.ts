@@ -40,9 +40,9 @@ import { E2M1_PLUS_ZERO } from "../schemes/grids.ts";
 import {
   ofTensor,
   SCALE_SEARCHES,
-  scalePlan,
   searched,
-} from "../schemes/searched.ts";
+  seekScale,
+} from "../schemes/sought.ts";
 import { E4M3_NUMBERS, listedScales } from "../schemes/stored_scale.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
@@ -146,7 +146,7 @@ function scheme(
     grid: E2M1_PLUS_ZERO,
     computeDtype,
   });
-  const search = scalePlan(
+  const search = seekScale(
     E2M1_PLUS_ZERO.values,
     "scale",
     ofTensor(
