@@ -418,6 +418,7 @@ function twoScales(matrix: Matrix, group: Span): Scheme {
   });
   return {
     ...scheme,
+    checks: undefined,
     encode(values, tile, context): void {
       const { overflow = "throw" } = context;
       const within = overflow === "clamp"

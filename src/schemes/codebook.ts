@@ -24,6 +24,7 @@ import {
   midpoints,
   nearest,
 } from "../numeric/codebooks.ts";
+import { NonFinite } from "../numeric/finite.ts";
 import type {
   ComputeDtype,
   EncodeContext,
@@ -158,6 +159,7 @@ export function codebookScheme(plan: CodebookPlan): Scheme {
       { constants: { table: grid.values } }),
     groupedBy: nested ? "scaleCode" : "scale",
     computeDtype,
+    checks: true,
     prepass: nested && (() => meanScale(plan.blockSize)),
     encode: (values, tile, context) =>
       encode(plan, thresholds, values, tile, context),
@@ -219,7 +221,7 @@ function encode(
   const scales = nested ? fields.scaleCode : fields.scale;
   const span = { rows: 1, columns: blockSize };
   fields.table?.set(codebook.values);
-  magnitudesOfGroups(values, tile, span, scales);
+  if (!magnitudesOfGroups(values, tile, span, scales)) throw new NonFinite();
   if (plan.arithmetic === "onnxruntime") {
     return multiply(codebook, thresholds, values, tile, span);
   }

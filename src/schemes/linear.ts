@@ -7,7 +7,7 @@
 import { measureRange } from "../kernels/grouped.ts";
 import { DTYPE_NAMES, roundTo } from "../numeric/compute.ts";
 import { signedE2M1 } from "../numeric/e2m1.ts";
-import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
+import { NonFinite, type Overflow, ScaleOverflow } from "../numeric/finite.ts";
 import { clamp } from "../numeric/rounding.ts";
 import type {
   ComputeDtype,
@@ -69,6 +69,7 @@ export function linearScheme(plan: LinearPlan): Scheme {
     computeDtype,
     prepass: plan.prepass,
     byRange: true,
+    checks: true,
     padded: plan.padded,
     encode: (values, tile, context) => encode(plan, values, tile, context),
     check,
@@ -105,7 +106,9 @@ function encode(
   const mins = numbersOfGroups(tile, scales.length);
   const maxs = numbersOfGroups(tile, scales.length);
   if (ranges) takeRanges(ranges, tile, group, mins, maxs);
-  else rangesOfGroups(values, tile, group, mins, maxs);
+  else if (!rangesOfGroups(values, tile, group, mins, maxs)) {
+    throw new NonFinite();
+  }
   roundInto(mins, inputDtype, Infinity, mins);
   roundInto(maxs, inputDtype, Infinity, maxs);
   if (plan.padded) fillUp(tile, group, mins, maxs);

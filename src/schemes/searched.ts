@@ -90,6 +90,7 @@ export function searched(
   return {
     ...scheme,
     byRange: undefined,
+    checks: undefined,
     together: field.shared ? togetherOf(span, scheme) : scheme.together,
     encode(values, tile, given): void {
       // What is searched are the values as they are.

@@ -66,50 +66,58 @@ export function areFinite(values: Float32Array): boolean {
     : firstNonFinite(values) < 0;
 }
 
-/** Smallest and largest value of every group. Of zeros the negative one is the smaller. */
+/** Smallest and largest value of every group, of zeros the negative one being the smaller; false where a value is not finite. */
 export function rangesOfGroups(
   values: Float32Array,
   tile: Tile,
   span: Span,
   mins: Float32Array,
   maxs: Float32Array,
-): void {
+): boolean {
   if (
     span.rows === 1 && done("tile_ranges", tile, span, [values, mins, maxs])
   ) {
-    return;
+    return true;
   }
   mins.fill(Infinity);
   maxs.fill(-Infinity);
+  // x - x is 0 for every finite x, and NaN for the others.
+  let sum = 0;
   for (const { first, count, area } of runs(tile, span)) {
     let min = mins[area], max = maxs[area];
     for (let i = first; i < first + count; i++) {
-      min = Math.min(min, values[i]);
-      max = Math.max(max, values[i]);
+      const x = values[i];
+      min = Math.min(min, x);
+      max = Math.max(max, x);
+      sum += x - x;
     }
     mins[area] = min;
     maxs[area] = max;
   }
+  return sum === 0;
 }
 
-/** Largest magnitude of every group. */
+/** Largest magnitude of every group; false where a value is not finite. */
 export function magnitudesOfGroups(
   values: Float32Array,
   tile: Tile,
   span: Span,
   maxs: Float32Array,
-): void {
+): boolean {
   if (span.rows === 1 && done("tile_magnitudes", tile, span, [values, maxs])) {
-    return;
+    return true;
   }
   maxs.fill(0);
+  let finite = true;
   for (const { first, count, area } of runs(tile, span)) {
     let max = maxs[area];
     for (let i = first; i < first + count; i++) {
       max = Math.max(max, Math.abs(values[i]));
     }
     maxs[area] = max;
+    finite &&= max < Infinity;
   }
+  return finite;
 }
 
 // ---- scales and offsets ----
