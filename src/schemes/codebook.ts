@@ -41,12 +41,9 @@ import {
   type Tile,
 } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
-import {
-  decodeGroups,
-  encodeRanks,
-  magnitudesOfGroups,
-  type Thresholds,
-} from "./tiles.ts";
+import { encodeRanks, type Thresholds } from "./tile_codes.ts";
+import { decodeGroups } from "./tile_values.ts";
+import { magnitudesOfGroups } from "./tiles.ts";
 
 const { fround } = Math;
 

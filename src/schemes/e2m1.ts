@@ -29,14 +29,9 @@ import {
 import type { Matrix } from "../words/window.ts";
 import { type E4M3Fit, fitE4M3 } from "./e4m3_fit.ts";
 import { type E8M0Fit, fitE8M0 } from "./e8m0_fit.ts";
-import {
-  decodeGroups,
-  type E2M1Steps,
-  encodeE2M1,
-  magnitudesOfGroups,
-  numbersOfGroups,
-  roundedValues,
-} from "./tiles.ts";
+import { type E2M1Steps, encodeE2M1 } from "./tile_codes.ts";
+import { decodeGroups } from "./tile_values.ts";
+import { magnitudesOfGroups, numbersOfGroups, roundedValues } from "./tiles.ts";
 
 const { abs, fround, max } = Math;
 

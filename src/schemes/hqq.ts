@@ -16,12 +16,9 @@ import {
   type Tile,
 } from "../words/tile.ts";
 import { UINT4 } from "./grids.ts";
-import {
-  decodeGroups,
-  encodeSteps,
-  numbersOfGroups,
-  rangesOfGroups,
-} from "./tiles.ts";
+import { encodeSteps } from "./tile_codes.ts";
+import { decodeGroups } from "./tile_values.ts";
+import { numbersOfGroups, rangesOfGroups } from "./tiles.ts";
 
 const { abs, fround, max, min } = Math;
 

@@ -31,12 +31,9 @@ import { UINT4 } from "./grids.ts";
 import type { LinearPlan } from "./linear_plan.ts";
 import { checkScales } from "./numbers.ts";
 import { fitRanges } from "./range_fit.ts";
+import { encodeE2M1, encodeQuotientRanks, encodeSteps } from "./tile_codes.ts";
+import { decodeGroups, decodeTables } from "./tile_values.ts";
 import {
-  decodeGroups,
-  decodeTables,
-  encodeE2M1,
-  encodeQuotientRanks,
-  encodeSteps,
   fitGroups,
   numbersOfGroups,
   rangesOfGroups,

@@ -20,7 +20,7 @@ import type { E2M1Plan } from "./e2m1.ts";
 import { E2M1 } from "./grids.ts";
 import { scalePlan, searched, type SearchPlan } from "./searched.ts";
 import { E8M0_EXPONENTS, holdsE2M1, listedScales } from "./stored_scale.ts";
-import { decodeGroups } from "./tiles.ts";
+import { decodeGroups } from "./tile_values.ts";
 
 const { abs, fround, max } = Math;
 

@@ -8,19 +8,21 @@ import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { Room } from "../../src/kernels/room.ts";
 import { NF4 } from "../../src/schemes/grids.ts";
 import {
-  areFinite,
-  decodeGroups,
   type E2M1Steps,
   encodeE2M1,
   encodeQuotientRanks,
   encodeRanks,
   encodeSteps,
+  type Rounding,
+  type Thresholds,
+} from "../../src/schemes/tile_codes.ts";
+import { decodeGroups } from "../../src/schemes/tile_values.ts";
+import {
+  areFinite,
   fitGroups,
   magnitudesOfGroups,
   rangesOfGroups,
   roundedValues,
-  type Rounding,
-  type Thresholds,
 } from "../../src/schemes/tiles.ts";
 import { midpoints } from "../../src/numeric/codebooks.ts";
 import { roundTo } from "../../src/numeric/compute.ts";
