@@ -100,9 +100,13 @@ export function compressedTensorsRules(weights: ComputeDtype): MxRules {
       product: true,
       dtype: weights,
       rule: "even",
-      // In float16 exponents are rounded otherwise.
-      ...(weights !== "F16" &&
-        { e8m0: { rule: "even", less: 2, factorOfZero: inverseOf(0) } }),
+      e8m0: {
+        rule: "even",
+        less: 2,
+        factorOfZero: inverseOf(0),
+        // See f16Exponent.
+        ...(weights === "F16" && { leastNormal: 2 ** -14, ofZero: 127 }),
+      },
     },
     scale: decodeE8M0,
   };
