@@ -201,9 +201,7 @@ function encode(
     let correction = 0;
     for (let i = first; i < first + columns; i++) {
       const x = values[i], d = fround(x - lower);
-      const within = fround(
-        fround(Math.max(lower, Math.min(upper, x))) - lower,
-      );
+      const within = x < lower ? 0 : x < upper ? d : fround(upper - lower);
       codes[i] = floor(fround(scale * within) + 0.5);
       const e = fround(codes[i] * step);
       const offset = fround(lower * fround(x - fround(lower / 2)));
