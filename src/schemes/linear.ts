@@ -5,12 +5,11 @@
  * @module
  */
 import { measureRange } from "../kernels/grouped.ts";
-import { DTYPE_NAMES, roundTo } from "../numeric/compute.ts";
+import { DTYPE_NAMES } from "../numeric/compute.ts";
 import { signedE2M1 } from "../numeric/e2m1.ts";
 import { NonFinite, type Overflow, ScaleOverflow } from "../numeric/finite.ts";
 import { clamp } from "../numeric/rounding.ts";
 import type {
-  ComputeDtype,
   EncodeContext,
   Form,
   Prepass,
@@ -35,11 +34,11 @@ import { encodeE2M1, encodeQuotientRanks, encodeSteps } from "./tile_codes.ts";
 import { decodeGroups, decodeTables } from "./tile_values.ts";
 import {
   fitGroups,
+  isHeld,
   numbersOfGroups,
   rangesOfGroups,
   roundedValues,
   roundInto,
-  SURELY_HELD,
 } from "./tiles.ts";
 
 const { fround } = Math;
@@ -226,11 +225,6 @@ function fitGroup(
   const index = indexInTensor(tile, firstOfArea(tile, plan.group, area));
   const number = areaNumber(tile.matrix, plan.group, index);
   throw new ScaleOverflow(number, index, DTYPE_NAMES[stored]);
-}
-
-function isHeld(x: number, dtype: ComputeDtype): boolean {
-  return Math.abs(x) <= SURELY_HELD[dtype] ||
-    Number.isFinite(roundTo(dtype)(x));
 }
 
 // ---- dequantizing ----

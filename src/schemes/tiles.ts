@@ -185,6 +185,12 @@ export const SURELY_HELD: Readonly<Record<ComputeDtype, number>> = {
   BF16: 3.3e38,
 };
 
+/** Whether a number is finite in a type. */
+export function isHeld(x: number, dtype: ComputeDtype): boolean {
+  return Math.abs(x) <= SURELY_HELD[dtype] ||
+    Number.isFinite(roundTo(dtype)(x));
+}
+
 /** Memory for one number of each group, and for those that fill up the last vector: zeros. */
 export function numbersOfGroups(tile: Tile, count: number): Float32Array {
   const numbers = tile.memory(Math.ceil(count / 4) * 4);
