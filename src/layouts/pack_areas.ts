@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { FieldItem, Unit } from "../words/layout.ts";
+import type { Codec, FieldItem, Unit } from "../words/layout.ts";
 import type { Span } from "../words/tile.ts";
 import type { Window } from "../words/window.ts";
-import type { Band } from "./bands.ts";
+import type { Band } from "./band.ts";
 
 /** Numbers of a field, one for each area of a window, row by row. */
 export interface AreaNumbers {
@@ -22,7 +22,7 @@ export interface AreaNumbers {
 let entries = /* @__PURE__ */ new Float32Array(16);
 
 /**
- * Writes the units of a band; what areas the window does not have is NaN to the codec.
+ * Writes the units of a band; for areas that the window does not have the codec gets what it says.
  *
  * @param bytes The bytes of the part.
  * @param band The units.
@@ -47,7 +47,7 @@ export function packAreas(
       const column =
         Math.floor((band.column + c) * unit.columns / span.columns) -
         areas.column;
-      gather(numbers, row, rows, column, columns);
+      gather(numbers, row, column, codec);
       codec.store(
         entries,
         bytes,
@@ -61,9 +61,8 @@ export function packAreas(
 function gather(
   { field, areas }: AreaNumbers,
   row: number,
-  rows: number,
   column: number,
-  columns: number,
+  { areas: { rows, columns }, beyond = NaN }: Codec,
 ): void {
   const inside = row >= 0 && column >= 0 && row + rows <= areas.rows &&
     column + columns <= areas.columns;
@@ -72,7 +71,7 @@ function gather(
     for (let j = column; j < column + columns; j++, entry++) {
       entries[entry] = inside || has(areas, row + i, j)
         ? field[first + j]
-        : NaN;
+        : beyond;
     }
   }
 }

@@ -7,7 +7,8 @@
 import { backend } from "../kernels/engine.ts";
 import { measureMagnitude } from "../kernels/grouped.ts";
 import { Room } from "../kernels/room.ts";
-import { type PartBytes, unpackPart } from "../layouts/pack.ts";
+import { unpackPart } from "../layouts/pack.ts";
+import type { PartBytes } from "../layouts/units.ts";
 import { firstOutside, NonFinite, rejectNonFinite } from "../numeric/finite.ts";
 import { settleNaNs } from "../numeric/nan.ts";
 import { areFinite } from "../schemes/tiles.ts";

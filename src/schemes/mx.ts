@@ -18,7 +18,7 @@ import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import type { ResolvedSearchOptions } from "../words/search.ts";
 import type { E2M1Plan } from "./e2m1.ts";
 import { E2M1 } from "./grids.ts";
-import { scalePlan, searched, type SearchPlan } from "./searched.ts";
+import { searched, seekScale, type Sought } from "./sought.ts";
 import { E8M0_EXPONENTS, holdsE2M1, listedScales } from "./stored_scale.ts";
 import { decodeGroups } from "./tile_values.ts";
 
@@ -168,7 +168,7 @@ const SCALES = /* @__PURE__ */ listedScales(
 );
 
 /** How exponents are searched. */
-export const MX_SEARCH: SearchPlan = /* @__PURE__ */ scalePlan(
+export const MX_SEARCH: Sought = /* @__PURE__ */ seekScale(
   E2M1.values,
   "exponent",
   () => SCALES,
