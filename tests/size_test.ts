@@ -34,21 +34,21 @@ const BUDGETS: readonly {
     what: "q4_0 in plain JS",
     code: 'export { dequantize, quantize } from "./src/entries/js.ts";' +
       'export { q4_0 } from "./src/entries/js_formats.ts";',
-    bytes: 19 * 1024,
+    bytes: 19.5 * 1024,
     modules: 0,
   },
   {
     what: "q4_0 with WebAssembly",
     code: 'export { dequantize, quantize } from "./src/entries/core.ts";' +
       'export { q4_0 } from "./src/entries/formats.ts";',
-    bytes: 32.5 * 1024,
+    bytes: 34 * 1024,
     modules: 2,
   },
   {
     what: "nf4 with WebAssembly",
     code: 'export { dequantize, quantize } from "./src/entries/core.ts";' +
       'export { nf4 } from "./src/entries/formats.ts";',
-    bytes: 32 * 1024,
+    bytes: 34 * 1024,
     modules: 1,
   },
 ];

@@ -26,7 +26,6 @@ import { packedRows } from "../layouts/parts.ts";
 import { defineFormat } from "../model/define.ts";
 import { badNumber } from "../model/numbers.ts";
 import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
-import { clamp } from "../numeric/rounding.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { columnRanges } from "../schemes/extremes.ts";
 import { UINT4 } from "../schemes/grids.ts";
@@ -42,7 +41,7 @@ import {
 import { everywhere, type Span, type Tile } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
 
-const { floor, fround } = Math;
+const { fround } = Math;
 
 const NAME = "faiss_qt4";
 
@@ -136,12 +135,14 @@ function encode(
     const [min, max] = ranges ? [ranges.min[k], ranges.max[k]] : [0, 0];
     [smallest[k], width[k]] = rangeOf(min, max, k, overflow);
   }
-  for (let i = 0; i < values.length; i++) {
-    const k = uniform ? 0 : i % columns;
-    const part = width[k] === 0
-      ? 0
-      : fround(fround(values[i] - smallest[k]) / width[k]);
-    codes[i] = floor(clamp(part, 0, 1) * 15);
+  for (let first = 0; first < values.length; first += columns) {
+    for (let c = 0; c < columns; c++) {
+      const k = uniform ? 0 : c, i = first + c;
+      const part = width[k] === 0
+        ? 0
+        : fround(fround(values[i] - smallest[k]) / width[k]);
+      codes[i] = part > 0 ? part < 1 ? part * 15 : 15 : 0;
+    }
   }
 }
 

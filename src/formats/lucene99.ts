@@ -37,7 +37,7 @@ import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { columnRanges } from "../schemes/extremes.ts";
 import { UINT4 } from "../schemes/grids.ts";
 import { BIAS_SEARCHES, searched, seekRanges } from "../schemes/sought.ts";
-import { decodeGroups } from "../schemes/tiles.ts";
+import { decodeGroups } from "../schemes/tile_values.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { CodesItem, Layout, PartPlan } from "../words/layout.ts";
 import type { EncodeContext, Scheme } from "../words/scheme.ts";
@@ -218,9 +218,7 @@ function encode(
     let correction = 0;
     for (let i = first; i < first + columns; i++) {
       const x = values[i], d = fround(x - lower);
-      const within = fround(
-        fround(Math.max(lower, Math.min(upper, x))) - lower,
-      );
+      const within = x < lower ? 0 : x < upper ? d : fround(upper - lower);
       codes[i] = floor(fround(scale * within) + 0.5);
       const e = fround(codes[i] * step);
       const offset = fround(lower * fround(x - fround(lower / 2)));

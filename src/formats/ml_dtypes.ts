@@ -23,7 +23,8 @@ import { defineFormat } from "../model/define.ts";
 import { signedE2M1 } from "../numeric/e2m1.ts";
 import { matrixOf } from "../numeric/shape.ts";
 import { E2M1, UINT4 } from "../schemes/grids.ts";
-import { decodeGroups } from "../schemes/tiles.ts";
+import { encodeE2M1 } from "../schemes/tile_codes.ts";
+import { decodeGroups } from "../schemes/tile_values.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Scheme } from "../words/scheme.ts";
 import { everywhere } from "../words/tile.ts";
@@ -155,7 +156,15 @@ export const ml_dtypes: Format<
       fields: {},
       groupedBy: "scale",
       computeDtype: "F32",
-      encode(given, { codes }): void {
+      encode(given, tile): void {
+        const { codes } = tile;
+        if (grid === E2M1) {
+          const span = { rows: 1, columns: tile.matrix.columns };
+          const factors = tile.memory(tile.rows).fill(1);
+          if (encodeE2M1(given, tile, span, factors, { rule: "signed" })) {
+            return;
+          }
+        }
         for (let i = 0; i < given.length; i++) codes[i] = code(given[i]);
       },
       decode(tile, out): void {

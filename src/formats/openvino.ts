@@ -66,7 +66,7 @@ import {
   listedScales,
   scalesIn,
 } from "../schemes/stored_scale.ts";
-import type { Thresholds } from "../schemes/tiles.ts";
+import type { Thresholds } from "../schemes/tile_codes.ts";
 import type { Dtype } from "../words/dtypes.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Codec, Layout } from "../words/layout.ts";
@@ -417,6 +417,7 @@ function twoScales(matrix: Matrix, group: Span): Scheme {
   return {
     ...scheme,
     productDtype: "F16",
+    checks: undefined,
     encode(values, tile, context): void {
       const { overflow = "throw" } = context;
       const within = overflow === "clamp"

@@ -9,7 +9,7 @@ import { measureMagnitude } from "../kernels/grouped.ts";
 import { Room } from "../kernels/room.ts";
 import { unpackPart } from "../layouts/pack.ts";
 import type { PartBytes } from "../layouts/units.ts";
-import { firstOutside, rejectNonFinite } from "../numeric/finite.ts";
+import { firstOutside, NonFinite, rejectNonFinite } from "../numeric/finite.ts";
 import { settleNaNs } from "../numeric/nan.ts";
 import { areFinite } from "../schemes/tiles.ts";
 import { grainOf, type PartPlan } from "../words/layout.ts";
@@ -100,7 +100,7 @@ export function encodeTensor(
   if (areaOf(whole(matrix)) === 0) return encodeEmpty(tensor, parts, context);
   const found = prepassOf(tensor, values, context);
   const known = { ...found, ...context };
-  const isChecked = context.checked || found !== undefined;
+  const isChecked = context.checked || found !== undefined || scheme.checks;
   const cutting = cuttingOf(tensor),
     bytes = { bytes: parts, area: whole(matrix) };
   const rows = leastRows(tensor, matrix.columns, cutting.columns);
@@ -118,9 +118,22 @@ export function encodeTensor(
       );
       if (!isChecked && !areFinite(input)) rejectNonFinite(values);
       const own = input.buffer !== values.buffer;
-      scheme.encode(input, tile, { ...known, ranges, own });
+      naming(
+        values,
+        () => scheme.encode(input, tile, { ...known, ranges, own }),
+      );
       packTile(tensor, tile, bytes, bytes.area);
     }
+  }
+}
+
+/** Runs work on a part of some values, and says which it was where it finds one that is not finite. */
+function naming(values: Float32Array, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof NonFinite) rejectNonFinite(values);
+    throw error;
   }
 }
 

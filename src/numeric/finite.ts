@@ -45,6 +45,9 @@ export function rejectNonFinite(
   );
 }
 
+/** What schemes throw that find a value which is not finite; who has the whole tensor says which. */
+export class NonFinite extends Error {}
+
 /** Finite values whose scale is not finite in the type that it is stored in. */
 export class ScaleOverflow extends RangeError {
   /** Index of the group. */

@@ -24,6 +24,7 @@ import {
   midpoints,
   nearest,
 } from "../numeric/codebooks.ts";
+import { NonFinite } from "../numeric/finite.ts";
 import type {
   ComputeDtype,
   EncodeContext,
@@ -40,12 +41,9 @@ import {
   type Tile,
 } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
-import {
-  decodeGroups,
-  encodeRanks,
-  magnitudesOfGroups,
-  type Thresholds,
-} from "./tiles.ts";
+import { encodeRanks, type Thresholds } from "./tile_codes.ts";
+import { decodeGroups } from "./tile_values.ts";
+import { magnitudesOfGroups } from "./tiles.ts";
 
 const { fround } = Math;
 
@@ -158,6 +156,7 @@ export function codebookScheme(plan: CodebookPlan): Scheme {
       { constants: { table: grid.values } }),
     groupedBy: nested ? "scaleCode" : "scale",
     computeDtype,
+    checks: true,
     prepass: nested && (() => meanScale(plan.blockSize)),
     encode: (values, tile, context) =>
       encode(plan, thresholds, values, tile, context),
@@ -219,7 +218,7 @@ function encode(
   const scales = nested ? fields.scaleCode : fields.scale;
   const span = { rows: 1, columns: blockSize };
   fields.table?.set(codebook.values);
-  magnitudesOfGroups(values, tile, span, scales);
+  if (!magnitudesOfGroups(values, tile, span, scales)) throw new NonFinite();
   if (plan.arithmetic === "onnxruntime") {
     return multiply(codebook, thresholds, values, tile, span);
   }

@@ -9,7 +9,7 @@
  */
 import { DTYPE_NAMES, roundTo } from "../numeric/compute.ts";
 import { LARGEST_F16 } from "../numeric/f16.ts";
-import { ScaleOverflow } from "../numeric/finite.ts";
+import { NonFinite, ScaleOverflow } from "../numeric/finite.ts";
 import { measureMagnitude } from "../kernels/grouped.ts";
 import type {
   ComputeDtype,
@@ -29,14 +29,9 @@ import {
 import type { Matrix } from "../words/window.ts";
 import { type E4M3Fit, fitE4M3 } from "./e4m3_fit.ts";
 import { type E8M0Fit, fitE8M0 } from "./e8m0_fit.ts";
-import {
-  decodeGroups,
-  type E2M1Steps,
-  encodeE2M1,
-  magnitudesOfGroups,
-  numbersOfGroups,
-  roundedValues,
-} from "./tiles.ts";
+import { type E2M1Steps, encodeE2M1 } from "./tile_codes.ts";
+import { decodeGroups } from "./tile_values.ts";
+import { magnitudesOfGroups, numbersOfGroups, roundedValues } from "./tiles.ts";
 
 const { abs, fround, max } = Math;
 
@@ -95,6 +90,8 @@ export function e2m1Scheme(plan: E2M1Plan): Scheme {
     groupedBy: stored,
     computeDtype,
     prepass: ofTensor && (() => wholeAbsmax(plan.inputDtype)),
+    // What is rounded first may be infinite then.
+    checks: (plan.inputDtype ?? "F32") === "F32",
     encode: (values, tile, context) => encode(plan, values, tile, context),
     decode: (tile, out) => decode(plan, tile, out),
   };
@@ -121,8 +118,11 @@ function encode(
   }
   const stored = tile.fields[plan.stored], span = spanOf(plan);
   const absmax = numbersOfGroups(tile, stored.length);
-  magnitudesOfGroups(values, tile, span, absmax);
-  if (overflow === "throw") rejectInfinite(absmax, tile, span, inputDtype);
+  const finite = magnitudesOfGroups(values, tile, span, absmax);
+  if (!finite && inputDtype === "F32") throw new NonFinite();
+  if (!finite && overflow === "throw") {
+    rejectInfinite(absmax, tile, span, inputDtype);
+  }
   if (encodeByKernels(plan, values, tile, absmax, ofTensor)) return;
   for (const { first, count, area } of runs(tile, span)) {
     for (let i = first; i < first + count; i++) {

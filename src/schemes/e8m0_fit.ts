@@ -19,6 +19,8 @@ export interface E8M0Fit {
   readonly divisor?: number;
   /** The least quotient, in place of smaller ones; 0 by default. */
   readonly least?: number;
+  /** A power of two: quotients below it, but 0, are left to the rules; that of float32 by default. */
+  readonly leastNormal?: number;
   /** The type that the quotient is rounded to; F32 by default. */
   readonly dtype?: ComputeDtype;
   /** What is taken from the exponent; 0 by default. */
@@ -54,6 +56,7 @@ export function fitE8M0(
         ...arrays.map(({ byteOffset }) => byteOffset),
         divisor,
         fit.least ?? 0,
+        fit.leastNormal ?? 2 ** -126,
         COMPUTE_DTYPES.indexOf(dtype),
         CARRY[isLogarithm ? "ceil" : rule],
         less,

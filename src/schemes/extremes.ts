@@ -28,9 +28,10 @@ export function columnRanges(
         if (prepare) prepare(row = row.slice());
         any = true;
         for (let i = 0; i < row.length; i++) {
-          const k = together ? 0 : i;
-          min[k] = Math.min(min[k], row[i]);
-          max[k] = Math.max(max[k], row[i]);
+          const k = together ? 0 : i, x = row[i];
+          // Not for every value: which of two zeros is the smaller takes a while.
+          if (x <= min[k]) min[k] = Math.min(min[k], x);
+          if (x >= max[k]) max[k] = Math.max(max[k], x);
         }
       }
     },

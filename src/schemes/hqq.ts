@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { DTYPE_NAMES, roundTo } from "../numeric/compute.ts";
-import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
+import { DTYPE_NAMES } from "../numeric/compute.ts";
+import { NonFinite, type Overflow, ScaleOverflow } from "../numeric/finite.ts";
 import { roundHalfToEven } from "../numeric/rounding.ts";
 import type { ComputeDtype, EncodeContext, Scheme } from "../words/scheme.ts";
 import {
@@ -16,12 +16,9 @@ import {
   type Tile,
 } from "../words/tile.ts";
 import { UINT4 } from "./grids.ts";
-import {
-  decodeGroups,
-  encodeSteps,
-  numbersOfGroups,
-  rangesOfGroups,
-} from "./tiles.ts";
+import { encodeSteps } from "./tile_codes.ts";
+import { decodeGroups } from "./tile_values.ts";
+import { isHeld, numbersOfGroups, rangesOfGroups } from "./tiles.ts";
 
 const { abs, fround, max, min } = Math;
 
@@ -46,6 +43,7 @@ export function hqqScheme(plan: HqqPlan): Scheme {
     computeDtype,
     // Ranges beyond a window are those of rows.
     byRange: group.rows === 1,
+    checks: true,
     encode: (values, tile, context) => encode(plan, values, tile, context),
     decode: (tile, out) => decode(plan, tile, out),
   };
@@ -87,9 +85,9 @@ function fitGroup(
   area: number,
   tile: Tile,
 ): Fit {
-  const found = fitOf(low, high, roundZero), round = roundTo(computeDtype);
-  const fits = Number.isFinite(round(fround(1 / found.factor))) &&
-    Number.isFinite(round(found.zero));
+  const found = fitOf(low, high, roundZero);
+  const fits = isHeld(fround(1 / found.factor), computeDtype) &&
+    isHeld(found.zero, computeDtype);
   if (fits || overflow === "keep") return found;
   if (overflow === "clamp") {
     const limit = LIMITS[computeDtype];
@@ -111,7 +109,9 @@ function encode(
   if (!mins || !maxs) {
     mins = numbersOfGroups(tile, scale.length);
     maxs = numbersOfGroups(tile, scale.length);
-    rangesOfGroups(values, tile, plan.group, mins, maxs);
+    if (!rangesOfGroups(values, tile, plan.group, mins, maxs)) {
+      throw new NonFinite();
+    }
   }
   const factors = tile.memory(scale.length);
   for (let area = 0; area < scale.length; area++) {

@@ -5,12 +5,11 @@
  * @module
  */
 import { measureRange } from "../kernels/grouped.ts";
-import { DTYPE_NAMES, roundTo } from "../numeric/compute.ts";
+import { DTYPE_NAMES } from "../numeric/compute.ts";
 import { signedE2M1 } from "../numeric/e2m1.ts";
-import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
+import { NonFinite, type Overflow, ScaleOverflow } from "../numeric/finite.ts";
 import { clamp } from "../numeric/rounding.ts";
 import type {
-  ComputeDtype,
   EncodeContext,
   Form,
   Prepass,
@@ -31,18 +30,15 @@ import { UINT4 } from "./grids.ts";
 import type { LinearPlan } from "./linear_plan.ts";
 import { checkScales } from "./numbers.ts";
 import { fitRanges } from "./range_fit.ts";
+import { encodeE2M1, encodeQuotientRanks, encodeSteps } from "./tile_codes.ts";
+import { decodeGroups, decodeTables } from "./tile_values.ts";
 import {
-  decodeGroups,
-  decodeTables,
-  encodeE2M1,
-  encodeQuotientRanks,
-  encodeSteps,
   fitGroups,
+  isHeld,
   numbersOfGroups,
   rangesOfGroups,
   roundedValues,
   roundInto,
-  SURELY_HELD,
 } from "./tiles.ts";
 
 const { fround } = Math;
@@ -69,6 +65,7 @@ export function linearScheme(plan: LinearPlan): Scheme {
     computeDtype,
     prepass: plan.prepass,
     byRange: true,
+    checks: true,
     padded: plan.padded,
     encode: (values, tile, context) => encode(plan, values, tile, context),
     check,
@@ -105,7 +102,9 @@ function encode(
   const mins = numbersOfGroups(tile, scales.length);
   const maxs = numbersOfGroups(tile, scales.length);
   if (ranges) takeRanges(ranges, tile, group, mins, maxs);
-  else rangesOfGroups(values, tile, group, mins, maxs);
+  else if (!rangesOfGroups(values, tile, group, mins, maxs)) {
+    throw new NonFinite();
+  }
   roundInto(mins, inputDtype, Infinity, mins);
   roundInto(maxs, inputDtype, Infinity, maxs);
   if (plan.padded) fillUp(tile, group, mins, maxs);
@@ -226,11 +225,6 @@ function fitGroup(
   const index = indexInTensor(tile, firstOfArea(tile, plan.group, area));
   const number = areaNumber(tile.matrix, plan.group, index);
   throw new ScaleOverflow(number, index, DTYPE_NAMES[stored]);
-}
-
-function isHeld(x: number, dtype: ComputeDtype): boolean {
-  return Math.abs(x) <= SURELY_HELD[dtype] ||
-    Number.isFinite(roundTo(dtype)(x));
 }
 
 // ---- dequantizing ----

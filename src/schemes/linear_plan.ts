@@ -7,7 +7,8 @@ import type { ComputeDtype, Grid, Prepass } from "../words/scheme.ts";
 import type { Span } from "../words/tile.ts";
 import type { ScaleCheck } from "./numbers.ts";
 import type { RangeFit } from "./range_fit.ts";
-import type { FitRule, Rounding, Thresholds } from "./tiles.ts";
+import type { Rounding, Thresholds } from "./tile_codes.ts";
+import type { FitRule } from "./tiles.ts";
 
 /** How a value becomes a code, given scale and offset of its group; clamped to 0 … 15 at the end. */
 export type LinearRounding =

@@ -20,7 +20,7 @@ import type { E2M1Plan } from "./e2m1.ts";
 import { E2M1 } from "./grids.ts";
 import { searched, seekScale, type Sought } from "./sought.ts";
 import { E8M0_EXPONENTS, holdsE2M1, listedScales } from "./stored_scale.ts";
-import { decodeGroups } from "./tiles.ts";
+import { decodeGroups } from "./tile_values.ts";
 
 const { abs, fround, max } = Math;
 
@@ -100,9 +100,13 @@ export function compressedTensorsRules(weights: ComputeDtype): MxRules {
       product: true,
       dtype: weights,
       rule: "even",
-      // In float16 exponents are rounded otherwise.
-      ...(weights !== "F16" &&
-        { e8m0: { rule: "even", less: 2, factorOfZero: inverseOf(0) } }),
+      e8m0: {
+        rule: "even",
+        less: 2,
+        factorOfZero: inverseOf(0),
+        // See f16Exponent.
+        ...(weights === "F16" && { leastNormal: 2 ** -14, ofZero: 127 }),
+      },
     },
     scale: decodeE8M0,
   };

@@ -92,6 +92,7 @@ export function searchedBy(
   return {
     ...scheme,
     byRange: undefined,
+    checks: undefined,
     together: field.shared ? togetherOf(span, scheme) : scheme.together,
     encode(values, tile, given): void {
       // What is searched are the values as they are.

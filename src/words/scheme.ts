@@ -76,6 +76,8 @@ export interface Scheme {
    * scheme without it takes its groups whole.
    */
   readonly byRange?: boolean;
+  /** Whether `encode` throws a NonFinite where a value is not finite, so that nobody has to look before. */
+  readonly checks?: boolean;
   /** A group that the end of a row cuts short is quantized as if zeros filled it up. */
   readonly padded?: boolean;
   /** What has to be quantized together beyond groups: whole rows where weights are those of columns. */

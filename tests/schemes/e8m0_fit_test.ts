@@ -102,6 +102,14 @@ Deno.test("magnitudes whose logarithm may be rounded, subnormal and infinite one
   for (const odd of [2 ** -127, Infinity]) {
     assertEquals(fitted(exponent, true, [1, odd, 1, 1]), undefined);
   }
+  const halves: E8M0Fit = { ...exponent, leastNormal: 2 ** -14 };
+  assertEquals(fitted(halves, true, [1, 2 ** -15, 1, 1]), undefined);
+  assertEquals(fitted(halves, true, [1, 2 ** -14, 0, 1])?.exponents, [
+    125,
+    111,
+    0,
+    125,
+  ]);
   assertEquals(
     fitted(logarithm, true, [above(80), above(0), 1, 0])?.exponents,
     [

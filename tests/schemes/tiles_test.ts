@@ -8,19 +8,21 @@ import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { Room } from "../../src/kernels/room.ts";
 import { NF4 } from "../../src/schemes/grids.ts";
 import {
-  areFinite,
-  decodeGroups,
   type E2M1Steps,
   encodeE2M1,
   encodeQuotientRanks,
   encodeRanks,
   encodeSteps,
+  type Rounding,
+  type Thresholds,
+} from "../../src/schemes/tile_codes.ts";
+import { decodeGroups } from "../../src/schemes/tile_values.ts";
+import {
+  areFinite,
   fitGroups,
   magnitudesOfGroups,
   rangesOfGroups,
   roundedValues,
-  type Rounding,
-  type Thresholds,
 } from "../../src/schemes/tiles.ts";
 import { midpoints } from "../../src/numeric/codebooks.ts";
 import { roundTo } from "../../src/numeric/compute.ts";
@@ -383,6 +385,27 @@ Deno.test("a NaN or an infinity is found at every place, and ordinary values are
     }
   }
   useBackend(before);
+});
+
+Deno.test("who measures groups says whether all values are finite, however large", () => {
+  onBoth((place) => {
+    const { tile, span } = place;
+    const input = copied(place, SETS.gauss.subarray(0, tile.codes.length));
+    const mins = numbers(place), maxs = numbers(place);
+    const found = () => [
+      rangesOfGroups(input, tile, span, mins, maxs),
+      magnitudesOfGroups(input, tile, span, maxs),
+    ];
+    assertEquals(found(), [true, true]);
+    for (const [i, x] of input.entries()) {
+      input[i] = [NaN, Infinity, -Infinity][i % 3];
+      assertEquals(found(), [false, false], `${input[i]} at ${i}`);
+      input[i] = x;
+    }
+    input.fill(3.4e38);
+    assertEquals(found(), [true, true]);
+    return { maxs };
+  }, "finite");
 });
 
 Deno.test("a scale that its type may not hold is left to the scalar way, and others are fitted", () => {

@@ -24,5 +24,5 @@ export { tile_turn_bytes, tile_turn_words } from "./tile_turn";
 export { tile_round } from "./tile_round";
 export { constants_end, scratch_start } from "./ends";
 
-// Where some kernels leave what they find, WORKSPACE_BYTES at most.
+// Where some kernels leave what they find, as much as the workspace holds.
 export function workspace_start(): usize { return workspace(); }

@@ -86,7 +86,7 @@ export function tile_fit(
 
 // ---- decoding ----
 
-// Ways to decode, as src/schemes/tiles.ts numbers them.
+// Ways to decode, as src/schemes/tile_values.ts numbers them.
 const BIAS: i32 = 1;
 const STEP: i32 = 2;
 

@@ -3,7 +3,7 @@
 import { magnitudeBits, pin, zero } from "./common";
 import { BF16, F16, toBF16, toF16 } from "./tile_round";
 
-// Rules, as src/schemes/tiles.ts numbers them.
+// Rules, as src/schemes/tile_codes.ts numbers them.
 const SIGNED: i32 = 1;
 const LOW: i32 = 2;
 

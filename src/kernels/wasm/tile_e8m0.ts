@@ -8,12 +8,12 @@ import { F16_CONSTANTS, computed } from "./tile_round";
 const NEAR: i32 = 64;
 
 // Four groups at a time: arrays have room for a whole number of vectors. 1 where a
-// number is not ordinary: no normal float, or too near to a power of two to be told from it.
+// number is not ordinary: below the least normal one, or too near to a power of two to be told from it.
 export function tile_fit_e8m0(
   n: i32, magnitudes: usize, exponents: usize, factors: usize,
-  divisor: f32, lowest: f32, dtype: i32, carry: i32, less: i32, byLogarithm: i32, ofZero: i32, product: i32, factorOfZero: f32,
+  divisor: f32, lowest: f32, leastNormal: f32, dtype: i32, carry: i32, less: i32, byLogarithm: i32, ofZero: i32, product: i32, factorOfZero: f32,
 ): i32 {
-  const z = zero(), d = pin(divisor), low = pin(lowest), infinity = v128.load(F16_CONSTANTS), least = pin(reinterpret<f32>(0x00800000));
+  const z = zero(), d = pin(divisor), low = pin(lowest), infinity = v128.load(F16_CONSTANTS), least = pin(leastNormal);
   const carried = i32x4.splat(carry), taken = i32x4.splat(less), empty = i32x4.splat(ofZero), most = i32x4.splat(254);
   const first = pin(factorOfZero), mantissa = i32x4.splat(0x7fffff), near = i32x4.splat(byLogarithm ? NEAR : 0), one = i32x4.splat(1);
   let ordinary = i32x4.splat(-1);

@@ -56,7 +56,7 @@ function encode(
   return 0;
 }
 
-// How some roundings of src/schemes/tiles.ts are numbered.
+// How some roundings of src/schemes/tile_codes.ts are numbered.
 const DIVIDE: i32 = 0;
 const RECIPROCAL: i32 = 3;
 const MULTIPLY: i32 = 6;

@@ -2,6 +2,8 @@
 
 import { magnitudeBits, maxLaneI32, maxOfEach, maxOfEachI32, minOfEach, workspace, zero } from "./common";
 
+const INFINITY_BITS: i32 = 0x7f800000;
+
 @inline function lanesMin(v: v128): f32 {
   const w = f32x4.pmin(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
   return f32x4.extract_lane(f32x4.pmin(w, v128.shuffle<i32>(w, w, 1, 0, 3, 2)), 0);
@@ -19,51 +21,65 @@ import { magnitudeBits, maxLaneI32, maxOfEach, maxOfEachI32, minOfEach, workspac
   return reinterpret<f32>(sought ^ 0x80000000);
 }
 
-// Smallest and largest value of one group.
-function rangeOf(src: usize, n: i32, min: usize, max: usize): void {
+// What is 0 for finite numbers and no number for others.
+@inline function nothingOf(v: v128): v128 { return f32x4.sub(v, v); }
+
+// Smallest and largest value of one group; 0 where all values are finite, and their sum, no number otherwise.
+function rangeOf(src: usize, n: i32, min: usize, max: usize): f32 {
   const end = src + (<usize>n << 2), body = src + (<usize>(n & ~3) << 2);
-  let low = load<f32>(src), high = low, p = src;
+  let low = load<f32>(src), high = low, sum: f32 = 0, p = src;
   if (body > src) {
-    let a = v128.load(src), b = a;
+    let a = v128.load(src), b = a, s = a;
     for (p += 16; p < body; p += 16) {
       const x = v128.load(p);
       a = f32x4.pmin(a, x);
       b = f32x4.pmax(b, x);
+      s = f32x4.add(s, x);
     }
     low = lanesMin(a);
     high = lanesMax(b);
+    const t = nothingOf(s);
+    sum = f32x4.extract_lane(f32x4.add(t, v128.shuffle<i32>(t, t, 2, 3, 0, 1)), 0) + f32x4.extract_lane(t, 1) + f32x4.extract_lane(t, 3);
   }
   for (; p < end; p += 4) {
     const x = load<f32>(p);
     if (x < low) low = x;
     if (x > high) high = x;
+    sum += x - x;
   }
   store<f32>(min, low == 0 ? signedZero(src, end, 0x80000000) : low);
   store<f32>(max, high == 0 ? signedZero(src, end, 0) : high);
+  return sum;
 }
 
 // Both ends of a group of whole pairs of vectors, by four lanes each, to two vectors: in
-// one loop and by two each, so that no step waits for the one before.
-@inline function lanesOf(src: usize, bytes: usize, to: usize): void {
+// one loop and by two each, so that no step waits for the one before. The sum of all
+// values, which is no number where one of them is not, or too large.
+@inline function lanesOf(src: usize, bytes: usize, to: usize): v128 {
   const x = v128.load(src), y = v128.load(src, 16), end = src + bytes;
-  let a = x, b = x, c = y, d = y;
+  let a = x, b = x, c = y, d = y, s = x, t = y;
   for (src += 32; src < end; src += 32) {
     const z = v128.load(src), w = v128.load(src, 16);
     a = f32x4.pmin(a, z);
     b = f32x4.pmax(b, z);
     c = f32x4.pmin(c, w);
     d = f32x4.pmax(d, w);
+    s = f32x4.add(s, z);
+    t = f32x4.add(t, w);
   }
   v128.store(to, f32x4.pmin(a, c));
   v128.store(to, f32x4.pmax(b, d), 16);
+  return f32x4.add(s, t);
 }
 
-// Groups next to each other, four at a time; how many were done.
-function rangesOfFours(groups: i32, group: i32, src: usize, mins: usize, maxs: usize): i32 {
+// Groups next to each other, four at a time; whether all values are finite, and their sums.
+function rangesOfFours(fours: i32, group: i32, src: usize, mins: usize, maxs: usize): bool {
   const z = zero(), bytes = <usize>group << 2, at = workspace();
-  let done = 0;
-  for (; done + 4 <= groups; done += 4) {
-    for (let k: usize = 0; k < 4; k++) lanesOf(src + k * bytes, bytes, at + 32 * k);
+  let sum = z;
+  for (; fours > 0; fours--) {
+    let s = lanesOf(src, bytes, at);
+    for (let k: usize = 1; k < 4; k++) s = f32x4.add(s, lanesOf(src + k * bytes, bytes, at + 32 * k));
+    sum = f32x4.add(sum, nothingOf(s));
     const low = minOfEach(v128.load(at), v128.load(at, 32), v128.load(at, 64), v128.load(at, 96));
     const high = maxOfEach(v128.load(at, 16), v128.load(at, 48), v128.load(at, 80), v128.load(at, 112));
     v128.store(mins, low);
@@ -75,7 +91,7 @@ function rangesOfFours(groups: i32, group: i32, src: usize, mins: usize, maxs: u
     mins += 16;
     maxs += 16;
   }
-  return done;
+  return i32x4.all_true(f32x4.eq(sum, z));
 }
 
 // Whether all groups are of one length, a multiple of `step`, next to each other.
@@ -83,12 +99,13 @@ function rangesOfFours(groups: i32, group: i32, src: usize, mins: usize, maxs: u
   return first == group && columns % group == 0 && group % step == 0;
 }
 
-// Smallest and largest value of every group; values are finite.
+// Smallest and largest value of every group. 1 where a value is not finite, or too large to be sure.
 export function tile_ranges(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, mins: usize, maxs: usize,
 ): i32 {
   if (areAlike(columns, first, group, 8)) {
-    const groups = rows * (columns / group), done = rangesOfFours(groups, group, src, mins, maxs), at = <usize>done << 2;
+    const groups = rows * (columns / group), done = groups & ~3, at = <usize>done << 2;
+    if (!rangesOfFours(done >> 2, group, src, mins, maxs)) return 1;
     src += at * <usize>group;
     mins += at;
     maxs += at;
@@ -96,18 +113,19 @@ export function tile_ranges(
     columns = group;
     stride = 4;
   }
+  let sum: f32 = 0;
   for (; rows > 0; rows--) {
     let at: usize = 0;
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
       const n = min(size, rest);
-      rangeOf(src, n, mins + at, maxs + at);
+      sum += rangeOf(src, n, mins + at, maxs + at);
       at += 4;
       src += <usize>n << 2;
     }
     mins += <usize>stride;
     maxs += <usize>stride;
   }
-  return 0;
+  return sum == 0 ? 0 : 1;
 }
 
 // ---- magnitudes ----
@@ -119,18 +137,21 @@ export function tile_ranges(
   return m;
 }
 
-// Largest magnitude of every group; values are finite.
+// Largest magnitude of every group. 1 where a value is not finite.
 export function tile_magnitudes(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, maxs: usize,
 ): i32 {
   const k = magnitudeBits();
+  let most = zero();
   if (areAlike(columns, first, group, 4)) {
     const bytes = <usize>group << 2;
     let groups = rows * (columns / group);
     for (; groups >= 4; groups -= 4) {
       const a = magnitudesOf(src, bytes, k), b = magnitudesOf(src + bytes, bytes, k);
       const c = magnitudesOf(src + 2 * bytes, bytes, k), d = magnitudesOf(src + 3 * bytes, bytes, k);
-      v128.store(maxs, maxOfEachI32(a, b, c, d));
+      const largest = maxOfEachI32(a, b, c, d);
+      most = i32x4.max_s(most, largest);
+      v128.store(maxs, largest);
       src += 4 * bytes;
       maxs += 16;
     }
@@ -138,6 +159,7 @@ export function tile_magnitudes(
     columns = group;
     stride = 4;
   }
+  let all = maxLaneI32(most);
   for (; rows > 0; rows--) {
     let at: usize = 0;
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
@@ -146,10 +168,11 @@ export function tile_magnitudes(
       for (; src < body; src += 16) m = i32x4.max_s(m, v128.and(k, v128.load(src)));
       let bits = maxLaneI32(m);
       for (; src < end; src += 4) bits = max(bits, load<i32>(src) & 0x7fffffff);
+      all = max(all, bits);
       store<i32>(maxs + at, bits);
       at += 4;
     }
     maxs += <usize>stride;
   }
-  return 0;
+  return all >= INFINITY_BITS ? 1 : 0;
 }

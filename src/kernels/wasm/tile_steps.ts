@@ -3,7 +3,7 @@
 import { lowNibbleOfWord, pin, roundMagic, zero } from "./common";
 import { BF16, F16 } from "./tile_round";
 
-// Ways to round, as src/schemes/tiles.ts numbers them.
+// Ways to round, as src/schemes/tile_codes.ts numbers them.
 const DIVIDE: i32 = 0;
 const SHIFT: i32 = 1;
 const SHIFT_BY_BIAS: i32 = 2;
