@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { planSafetensors } from "../src/files/safetensors_write.ts";
 import { openGgml } from "../tests/peers/ggml.ts";
 import { weights } from "./cases.ts";
+import { type Run, run } from "./process.ts";
 import { environment, median, table } from "./table.ts";
 
 const MIB = 1024 * 1024;
@@ -36,48 +37,6 @@ for (let n; (n = await input.read(buffer)) !== null;) {
 }
 await output.sync();
 `;
-
-/** What one process took. */
-interface Run {
-  readonly milliseconds: number;
-  /** Peak of resident memory in MiB; 0 where it cannot be asked for. */
-  readonly mebibytes: number;
-}
-
-/** The high-water mark of a process's resident memory in MiB, while it lives. */
-async function peakOf(pid: number): Promise<number> {
-  try {
-    const status = await Deno.readTextFile(`/proc/${pid}/status`);
-    return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024;
-  } catch {
-    return 0; // another system, or the process has ended
-  }
-}
-
-async function run(args: readonly string[]): Promise<Run> {
-  const start = performance.now();
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [...args],
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  })
-    .spawn();
-  let mebibytes = 0;
-  const watch = setInterval(
-    async () => mebibytes = Math.max(mebibytes, await peakOf(child.pid)),
-    20,
-  );
-  const { success, stderr } = await child.output();
-  const milliseconds = performance.now() - start;
-  clearInterval(watch);
-  if (!success) {
-    throw new Error(
-      `deno ${args.join(" ")} failed: ${new TextDecoder().decode(stderr)}`,
-    );
-  }
-  return { milliseconds, mebibytes };
-}
 
 /** Writes `mebibytes` of weights as one safetensors matrix; tells where its values start. */
 async function makeInput(path: string, mebibytes: number): Promise<number> {

@@ -58,12 +58,12 @@ import { takesWeights } from "./weigh.ts";
 
 /** Values that a window holds at most, if nothing forces more: 4 MiB of float32. */
 const WINDOW_VALUES = 1024 * 1024;
-/**
- * How many times as many values a window has whose codes only move. They take an
- * eighth of the memory of floats, and where codes lie by columns, as in gptq, taller
- * windows are read with less of what lies between their rows.
- */
+/** How many times as many values a window has whose codes only move: they take an eighth of the memory of floats. */
 const REPACK_TIMES = 16;
+/** The same where that makes windows too low for codes that lie by columns: what they have of a column would be a short run. */
+const TALL_REPACK_TIMES = 64;
+/** How many times as tall as tensors ask for windows have to be, so that a run of a column is worth a read and a write of its own. */
+const TALL_TIMES = 4;
 /** Windows in memory: one is computed while the other is read. */
 const SLOTS = 2;
 /** Quantized windows in memory: one is filled while the other is written. */
@@ -211,10 +211,13 @@ export class Quantizer {
     const to = this.#tensorFor(task);
     const from = new StreamTensor(inFormat(task.tensor)!);
     const values = openValues(this.#run.file, task.tensor) as StoredValues;
+    const capacity = REPACK_TIMES * this.#capacity;
+    const tall = TALL_TIMES * Math.max(from.tall, to.tall);
+    const isLow = tall > TALL_TIMES && capacity < tall * to.matrix.columns;
     const all = repackWindows(
       from.tensor,
       to.tensor,
-      REPACK_TIMES * this.#capacity,
+      isLow ? TALL_REPACK_TIMES * this.#capacity : capacity,
       to.tall,
     );
     for (const window of all) {

@@ -253,7 +253,7 @@ function isFull(grid: usize): bool {
 }
 
 // Groups of which a table for each is worth its making.
-const LONG: i32 = 16;
+const LONG: i32 = 32;
 
 // Bits of a float32 that are 0 where it has six significant ones.
 const BEYOND_SIX: i32 = 0x0003ffff;
