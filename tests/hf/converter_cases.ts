@@ -85,28 +85,47 @@ const ADDED = {
   ...{ single_word: false, lstrip: false, rstrip: false },
 };
 
-/** A vocabulary of Unigram as `sentencepiece.bpe.model`, as `tokenizer.json`, and as what any class loads. */
+/** Settings of an added token. */
+const NAMED = { __type: "AddedToken", normalized: false, single_word: false };
+
+/** What `tokenizer_config.json` says, by the names of the folders. */
+const UNIGRAM_CONFIGS: Readonly<Record<string, MadeConfig>> = {
+  // Names with settings.
+  "xlm-roberta": {
+    tokenizer_class: "XLMRobertaTokenizer",
+    ...{ bos_token: { content: "<s>", ...NAMED }, cls_token: "<s>" },
+    ...{ eos_token: { content: "</s>", ...NAMED }, sep_token: "</s>" },
+    ...{ pad_token: "<pad>", unk_token: "<unk>", mask_token: "<mask>" },
+  },
+  "xlm-roberta-json": {
+    tokenizer_class: "XLMRobertaTokenizerFast",
+    clean_up_tokenization_spaces: true,
+    extra_special_tokens: [],
+    additional_special_tokens: ["n"],
+  },
+  // A class that knows no names, most of which stand elsewhere.
+  "xlm-roberta-any": {
+    tokenizer_class: "PreTrainedTokenizerFast",
+    ...{ pad_token: "<pad>", unk_token: "<unk>" },
+  },
+};
+
+/** A vocabulary of Unigram: as `sentencepiece.bpe.model`, or with one token added to `tokenizer.json`. */
 async function unigramTokenizer(name: string): Promise<TokenizerFiles> {
-  const json = ["tokenizer.json", "tokenizer_config.json"];
-  const all = await files([...json, "sentencepiece.bpe.model"], "unigram.");
-  if (name === "xlm-roberta") return all;
-  delete all["sentencepiece.bpe.model"];
-  if (name === "xlm-roberta-json") return all;
+  const { "tokenizer.json": tokenizer, ...model } = await files(
+    ["tokenizer.json", "sentencepiece.bpe.model"],
+    "unigram.",
+  );
   // Edited as text: in JSON of JavaScript a score of 0.0 is a whole number, which the converter does not take.
-  const tokenizer = new TextDecoder().decode(all["tokenizer.json"]).replace(
+  const text = new TextDecoder().decode(tokenizer).replace(
     '"added_tokens": [',
     `$&${JSON.stringify(ADDED)},`,
   );
   return {
-    "tokenizer.json": new TextEncoder().encode(tokenizer),
-    "tokenizer_config.json": {
-      tokenizer_class: "PreTrainedTokenizerFast",
-      bos_token: "<s>",
-      pad_token: "<pad>",
-      unk_token: "<unk>",
-      additional_special_tokens: [],
-    },
+    "tokenizer.json": new TextEncoder().encode(text),
+    "tokenizer_config.json": UNIGRAM_CONFIGS[name],
     "special_tokens_map.json": { mask_token: "<mask>", eos_token: "</s>" },
+    ...(name === "xlm-roberta" ? model : {}),
   };
 }
 

@@ -105,14 +105,16 @@ function isOwnClass(value: Json | undefined): boolean {
 
 function specialNames(settings: ReadonlyMap<string, Json>): Set<string> {
   const named = [...settings].filter(([key]) => key.endsWith("_token"));
-  const more = settings.get("extra_special_tokens") ??
-    settings.get("additional_special_tokens");
-  const rest = more instanceof Map
-    ? [...more.values()]
-    : Array.isArray(more)
+  const more = valuesOf(settings.get("extra_special_tokens"));
+  const rest = more.length > 0
     ? more
-    : [];
+    : valuesOf(settings.get("additional_special_tokens"));
   return contents([...named.map(([, value]) => value), ...rest]);
+}
+
+function valuesOf(json: Json | undefined): readonly Json[] {
+  if (json instanceof Map) return [...json.values()];
+  return Array.isArray(json) ? json : [];
 }
 
 function contents(tokens: readonly Json[]): Set<string> {
