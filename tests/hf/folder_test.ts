@@ -93,7 +93,7 @@ const refusedEncoders: readonly (readonly [string, MadeConfig, RegExp])[] = [
   [
     "adapters of XLM-RoBERTa",
     { lora_adaptations: ["retrieval.query"] },
-    /it has lora_adaptations, adapters of jina/,
+    /lora_adaptations, the adapters of jina-embeddings-v3, .*--rename/,
   ],
   [
     "a padding behind all positions",

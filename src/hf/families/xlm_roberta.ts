@@ -22,7 +22,7 @@ export const xlmRoberta: Family = {
   rules(config) {
     if (config.has("lora_adaptations")) {
       config.refuse(
-        "it has lora_adaptations, adapters of jina-embeddings-v3, which are not known; merge one into the weights first",
+        "it has lora_adaptations, the adapters of jina-embeddings-v3, which are not known; --rename with --format takes its tensors under names that you give, without metadata of a model",
       );
     }
     return encoderRules(config, positionsBeforeFirst(config));
