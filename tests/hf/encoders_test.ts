@@ -23,17 +23,20 @@ const both = {
   ...json,
   "sentencepiece.bpe.model": await file("sentencepiece.bpe.model"),
 };
-const tokenizers = [
-  ["sentencepiece.bpe.model", both],
-  ["tokenizer.json", json],
+/** The position of a text's first token: XLM-RoBERTa's are behind the id of the padding. */
+const cases = [
+  ["XLMRobertaModel", 2, "sentencepiece.bpe.model", both],
+  ["XLMRobertaModel", 2, "tokenizer.json", json],
+  ["BertModel", 0, "sentencepiece.bpe.model", both],
+  ["BertModel", 0, "tokenizer.json", json],
 ] as const;
 const POOLING = {
   "modules.json": [{ type: "sentence_transformers.Pooling", path: "Pooling" }],
 };
 
-for (const [name, tokenizer] of tokenizers) {
+for (const [name, first, source, tokenizer] of cases) {
   Deno.test(
-    `XLM-RoBERTa by ${name}: llama.cpp's tokens and vectors are transformers'`,
+    `${name} with ${source}: llama.cpp's tokens and vectors are transformers'`,
     { ignore: llama === undefined },
     () =>
       withFolder(async (inFolder) => {
@@ -43,7 +46,7 @@ for (const [name, tokenizer] of tokenizers) {
           `${folder}/Pooling/config.json`,
           '{"pooling_mode_mean_tokens": true}',
         );
-        const model = madeModel(madeEncoderConfig("XLMRobertaModel", {
+        const model = madeModel(madeEncoderConfig(name, {
           ...{ vocab_size: 111, bos_token_id: 0, eos_token_id: 2 },
           pad_token_id: 1,
         }));
@@ -56,7 +59,7 @@ for (const [name, tokenizer] of tokenizers) {
         }
         const tokens = encodings.ids[0];
         const vector = llama!.embedding(path, Int32Array.from(tokens));
-        const wanted = encoderMean(model, tokens, 2);
+        const wanted = encoderMean(model, tokens, first);
         const largest = Math.max(...wanted.map(Math.abs));
         for (const [at, value] of vector.entries()) {
           const off = Math.abs(value - wanted[at]) / largest;

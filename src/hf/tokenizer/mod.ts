@@ -158,11 +158,13 @@ function setFlag(
   values.set(`tokenizer.ggml.${name}`, GgufValue.of("bool", flag));
 }
 
-/** BERT's WordPiece, or the bytes of RoBERTa. */
+/** BERT's WordPiece, the bytes of RoBERTa, or the Unigram of a BERT that was taught by XLM-RoBERTa. */
 async function writeBert(work: Work): Promise<void> {
   const tokenizer = await tokenizerJson(work.folder);
   const type = modelOf(tokenizer).type;
   if (type === "WordPiece") return await writeWordPiece(work);
+  // The converter names no such BERT and stops; XLM-RoBERTa's values are what llama.cpp parts texts by.
+  if (type === "Unigram") return await writeUnigram(work);
   await writeBytePairs(work);
   await writeTypeCount(work);
 }
