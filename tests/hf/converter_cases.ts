@@ -69,7 +69,8 @@ export const CONVERTED: Readonly<Record<string, MadeConfig>> = {
     sliding_window_pattern: 6,
   }),
   "xlm-roberta": xlmRoberta({ vocab_size: 114 }),
-  "xlm-roberta-json": xlmRoberta({ type_vocab_size: 2 }),
+  // What transformers takes where a config says nothing.
+  "xlm-roberta-json": xlmRoberta({ type_vocab_size: undefined }),
   "xlm-roberta-any": xlmRoberta({ vocab_size: 113, pad_token_id: 0 }),
 };
 
