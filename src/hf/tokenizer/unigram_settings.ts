@@ -99,7 +99,7 @@ function isOwnClass(value: Json | undefined): boolean {
   throw new SyntaxError(
     `tokenizer_class is ${
       quote(name)
-    }; Unigram is read of XLMRobertaTokenizer and PreTrainedTokenizerFast`,
+    }; Unigram is read of XLMRobertaTokenizer and PreTrainedTokenizerFast, or by sentencepiece.bpe.model where the folder has it`,
   );
 }
 
