@@ -261,6 +261,13 @@ export const DEFLATE_RATIO = 1032;
 export const TOKENIZER_BYTES: number = 128 * 1024 * 1024;
 
 /**
+ * Bytes of a tokenizer's table of characters; SentencePiece's own take half a megabyte.
+ *
+ * Stops a file of a tokenizer from being turned into numbers, one for each byte.
+ */
+export const CHARSMAP_BYTES: number = 16 * 1024 * 1024;
+
+/**
  * Tokens of a vocabulary; the largest published ones have a million.
  *
  * Stops a `vocab_size` that asks for billions of tokens to fill it.

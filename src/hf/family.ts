@@ -22,6 +22,8 @@ export interface TensorRule {
   readonly optional?: boolean;
   /** In how many heads its rows are interleaved: see {@linkcode interleaved}. */
   readonly heads?: number;
+  /** How many rows at its start are left out; none where absent. */
+  readonly skips?: number;
   /** What is added to each value. */
   readonly plus?: number;
 }
@@ -69,6 +71,8 @@ export interface Family {
    * @param values Where to.
    */
   describe(facts: ModelFacts, values: ModelValues): void;
+  /** Whether its tokenizer is XLM-RoBERTa's, a Unigram model. */
+  readonly unigram?: boolean;
   /** How many tokens a model knows whose config does not say. */
   readonly vocabulary?: number;
   /** Whether embeddings for more tokens than the tokenizer has are cut off. */

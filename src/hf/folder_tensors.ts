@@ -179,16 +179,16 @@ function isKept({ to, shape }: TensorRule): boolean {
 function tensorOf(
   { source }: TensorFile,
   entry: TensorEntry,
-  { to: name, shape, heads, plus }: TensorRule,
+  { to: name, shape: [rows, ...axes], heads, plus, skips = 0 }: TensorRule,
   dtype: EncodedDtype,
 ): ModelTensor {
-  let contents = asTheyLie(source, entry.offset);
+  const rowBytes = entry.byteLength / entry.shape[0];
+  let contents = asTheyLie(source, entry.offset + skips * rowBytes);
   if (heads !== undefined) {
-    const [rows] = shape;
-    contents = interleaved(contents, entry.byteLength / rows, rows / heads);
+    contents = interleaved(contents, rowBytes, rows / heads);
   }
   if (entry.dtype !== dtype || plus !== undefined) {
     contents = castTo(contents, entry, dtype, plus);
   }
-  return { name, shape, dtype, contents };
+  return { name, shape: [rows - skips, ...axes], dtype, contents };
 }

@@ -71,6 +71,7 @@ export async function openModel(
   const tokens = await within(folder, () =>
     tokenizerValues(read, {
       architecture: family.architecture,
+      unigram: family.unigram,
       vocabSize,
       pre: options.pre,
     }));

@@ -10,6 +10,7 @@ import { gemma3 } from "./families/gemma3.ts";
 import { llama } from "./families/llama.ts";
 import { qwen2 } from "./families/qwen2.ts";
 import { qwen3 } from "./families/qwen3.ts";
+import { xlmRoberta } from "./families/xlm_roberta.ts";
 
 /** All families, by name. */
 export const families: readonly Family[] = [
@@ -19,6 +20,7 @@ export const families: readonly Family[] = [
   llama,
   qwen2,
   qwen3,
+  xlmRoberta,
 ];
 
 /** The family of a class of transformers; undefined where none is known. */

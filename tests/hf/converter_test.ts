@@ -3,17 +3,20 @@ import { assertEquals } from "@std/assert";
 import { run } from "../cli/support.ts";
 import { withFolder } from "../files/temporary_folder.ts";
 import digests from "../vectors/hf/converted.json" with { type: "json" };
-import { CONVERTED, convertedTokenizer } from "./converter_cases.ts";
-import { madeModel, writeFolder } from "./made_folder.ts";
+import {
+  CONVERTED,
+  convertedModel,
+  convertedTokenizer,
+} from "./converter_cases.ts";
+import { writeFolder } from "./made_folder.ts";
 
-const tokenizer = await convertedTokenizer();
-
-for (const [name, config] of Object.entries(CONVERTED)) {
+for (const name of Object.keys(CONVERTED)) {
   Deno.test(`${name}: the GGUF is the converter's, byte for byte`, () =>
     withFolder(async (inFolder) => {
       const folder = inFolder(name), path = inFolder("out.gguf");
       await Deno.mkdir(folder);
-      await writeFolder(folder, madeModel(config), tokenizer);
+      const tokenizer = await convertedTokenizer(name);
+      await writeFolder(folder, convertedModel(name), tokenizer);
       const { code, err } = await run("dequantize", folder, "-o", path);
       assertEquals(code, 0, err);
       const bytes = await Deno.readFile(path);

@@ -3,9 +3,8 @@
  *
  * @module
  */
+import { dot, plus, softmax, type Vector } from "./linear.ts";
 import type { MadeModel } from "./made_folder.ts";
-
-type Vector = Float64Array<ArrayBuffer>;
 
 /** The logits of a model for each of some tokens. */
 export function decoderLogits(
@@ -91,21 +90,4 @@ export function decoderLogits(
   }
   const head = tensors.has("lm_head.weight") ? "lm_head" : "model.embed_tokens";
   return states.map((x) => project(head, norm("model.norm", x)));
-}
-
-function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-}
-
-function plus(a: Vector, b: Vector): Vector {
-  return a.map((value, i) => value + b[i]);
-}
-
-function softmax(x: Vector): Vector {
-  const most = Math.max(...x),
-    powers = x.map((value) => Math.exp(value - most));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return powers.map((power) => power / sum);
 }

@@ -6,6 +6,7 @@ import { asTheyLie, castTo, interleaved } from "../../src/hf/contents.ts";
 import { knownClasses } from "../../src/hf/registry.ts";
 import { run } from "../cli/support.ts";
 import { withFolder } from "../files/temporary_folder.ts";
+import { convertedModel, convertedTokenizer } from "./converter_cases.ts";
 import {
   type MadeConfig,
   madeConfig,
@@ -21,7 +22,7 @@ const model = madeModel(madeConfig("LlamaForCausalLM"));
 async function errorOf(
   made: MadeModel,
   flags: readonly string[] = ["--format", "q4_0", ...PRE],
-  tokenizer?: Readonly<Record<string, Uint8Array>>,
+  tokenizer?: Readonly<Record<string, Uint8Array | object>>,
 ): Promise<string> {
   let error = "";
   await withFolder(async (inFolder) => {
@@ -78,6 +79,39 @@ const refused: readonly (readonly [string, MadeConfig, RegExp])[] = [
 for (const [what, config, message] of refused) {
   Deno.test(`${what}: refused`, async () => {
     assertMatch(await errorOf(withConfig(config)), message);
+  });
+}
+
+const encoder = convertedModel("xlm-roberta-json");
+const encoderTokenizer = await convertedTokenizer("xlm-roberta-json");
+const refusedEncoders: readonly (readonly [string, MadeConfig, RegExp])[] = [
+  [
+    "a classifier of XLM-RoBERTa",
+    { architectures: ["XLMRobertaForSequenceClassification"] },
+    /"XLMRobertaForSequenceClassification" is none of .*XLMRobertaModel/,
+  ],
+  [
+    "adapters of XLM-RoBERTa",
+    { lora_adaptations: ["retrieval.query"] },
+    /lora_adaptations, the adapters of jina-embeddings-v3, .*--rename/,
+  ],
+  [
+    "a padding behind all positions",
+    { pad_token_id: 65 },
+    /65 is no whole number from 0 that leaves any of 66/,
+  ],
+  ["a padding between two", { pad_token_id: 0.5 }, /0\.5 is no whole number/],
+];
+for (const [what, config, message] of refusedEncoders) {
+  Deno.test(`${what}: refused`, async () => {
+    const error = (more: MadeConfig) =>
+      errorOf(
+        { ...encoder, config: { ...encoder.config, ...more } },
+        ["--format", "q4_0"],
+        encoderTokenizer,
+      );
+    assertEquals(await error({}), "");
+    assertMatch(await error(config), message);
   });
 }
 

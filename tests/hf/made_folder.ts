@@ -48,6 +48,24 @@ export function madeConfig(name: string, more: MadeConfig = {}): MadeConfig {
   };
 }
 
+/** A config of an encoder of two layers and four heads. */
+export function madeEncoderConfig(
+  name: string,
+  more: MadeConfig = {},
+): MadeConfig {
+  return {
+    architectures: [name],
+    hidden_size: 64,
+    intermediate_size: 96,
+    num_hidden_layers: 2,
+    num_attention_heads: 4,
+    max_position_embeddings: 66,
+    type_vocab_size: 1,
+    layer_norm_eps: 1e-5,
+    ...more,
+  };
+}
+
 /** Random weights for every tensor that the family has a rule for, optional ones too. */
 export function madeModel(config: MadeConfig): MadeModel {
   const read = new Config(
@@ -60,7 +78,7 @@ export function madeModel(config: MadeConfig): MadeModel {
   for (const { from, shape } of family.rules(read)) {
     const count = shape.reduce((product, length) => product * length, 1);
     const scale = shape.length > 1 ? 3 / Math.sqrt(shape[1]) : 0.5;
-    const middle = from.includes("norm") ? 1 : 0;
+    const middle = /norm/i.test(from) ? 1 : 0;
     tensors.set(from, { shape, values: random(seed++, count, scale, middle) });
   }
   return { config, tensors };

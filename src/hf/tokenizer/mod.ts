@@ -23,6 +23,7 @@ import {
   type TokenList,
   TokenType,
 } from "./token_list.ts";
+import { unigramVocabulary } from "./unigram.ts";
 import { readVocabulary } from "./vocabulary.ts";
 import { mergesOf, modelType } from "./word_models.ts";
 
@@ -32,6 +33,8 @@ export type { ReadFile } from "./folder.ts";
 export interface TokenizerOptions {
   /** The architecture's name in a GGUF: `bert`, `llama`, `qwen2` … */
   readonly architecture: string;
+  /** Whether the tokenizer is XLM-RoBERTa's, a Unigram model. */
+  readonly unigram?: boolean;
   /** How many tokens the model has: `vocab_size` of `config.json`. */
   readonly vocabSize: number;
   /** The name of the pre-tokenizer, where it is known better than by the hash. */
@@ -60,7 +63,8 @@ export async function tokenizerValues(
   checkSize(options.vocabSize);
   const values = new Map<string, GgufValue>();
   const work = { ...options, folder: new TokenizerFolder(read), values };
-  await writerOf(options.architecture)(work);
+  const write = options.unigram ? writeUnigram : writerOf(options.architecture);
+  await write(work);
   return values;
 }
 
@@ -154,13 +158,35 @@ function setFlag(
   values.set(`tokenizer.ggml.${name}`, GgufValue.of("bool", flag));
 }
 
-/** BERT's WordPiece, or the bytes of RoBERTa. */
+/** BERT's WordPiece, the bytes of RoBERTa, or the Unigram of a BERT that was taught by XLM-RoBERTa. */
 async function writeBert(work: Work): Promise<void> {
   const tokenizer = await tokenizerJson(work.folder);
   const type = modelOf(tokenizer).type;
   if (type === "WordPiece") return await writeWordPiece(work);
+  // The converter names no such BERT and stops; XLM-RoBERTa's values are what llama.cpp parts texts by.
+  if (type === "Unigram") return await writeUnigram(work);
   await writeBytePairs(work);
   await writeTypeCount(work);
+}
+
+/** XLM-RoBERTa's Unigram. */
+async function writeUnigram(work: Work): Promise<void> {
+  const { folder, vocabSize, values } = work;
+  const { list, addsPrefix, dropsSpaces, charsmap } = await unigramVocabulary(
+    folder,
+    vocabSize,
+  );
+  writeTokens(work, "t5", "default", list);
+  setFlag(values, "add_space_prefix", addsPrefix);
+  await writeTypeCount(work);
+  setFlag(values, "remove_extra_whitespaces", dropsSpaces);
+  if (charsmap.length > 0) {
+    values.set(
+      "tokenizer.ggml.precompiled_charsmap",
+      GgufValue.array("u8", [...charsmap]),
+    );
+  }
+  (await SpecialTokens.read(folder, list.tokens.length)).write(values);
 }
 
 /** `tokenizer.json`, which has to be there. */
@@ -243,7 +269,7 @@ async function writeTypeCount({ folder, values }: Work): Promise<void> {
   const config = await folder.object("config.json");
   const count = within(
     "config.json",
-    () => countOf(config?.get("type_vocab_size") ?? 1, "type_vocab_size"),
+    () => countOf(config?.get("type_vocab_size") ?? 2, "type_vocab_size"),
   );
   values.set("tokenizer.ggml.token_type_count", GgufValue.of("u32", count));
 }

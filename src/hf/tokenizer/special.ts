@@ -63,7 +63,8 @@ export class SpecialTokens {
     const tokenizer = await folder.object("tokenizer.json");
     const config = await folder.object("tokenizer_config.json");
     const most = tokens ?? Infinity;
-    const settings = config && new Map(config);
+    // The reference takes an empty object for none.
+    const settings = config?.size ? new Map(config) : undefined;
     if (tokenizer) special.#readProcessors(tokenizer, settings);
     if (settings) {
       special.#template = settings.has("chat_template")
@@ -130,20 +131,27 @@ export class SpecialTokens {
     const single = list(member(processor, "single"));
     const special = (place: Json | undefined) =>
       contentOf(member(place, "SpecialToken", "id")) || undefined;
-    const text = (name: string) => contentOf(settings?.get(`${name}_token`));
+    // As they stand: a name with settings of its own is not equal to any text, nor is it for the reference.
+    const named = (name: string) => settings?.get(`${name}_token`) || undefined;
     const first = single.length > 1 ? special(single[0]) : undefined;
     const last = single.length > 1 ? special(single.at(-1)) : undefined;
-    let bos = text("bos"), eos = text("eos");
+    let eos = named("eos");
     if (first !== undefined) {
-      if (!settings) bos = first;
-      this.#adds.set("bos", first === bos || first === text("cls"));
+      if (settings) nameStart(settings, first);
+      const isNamed = first === named("bos") || first === named("cls");
+      this.#adds.set("bos", !settings || isNamed);
     }
     if (last !== undefined) {
       if (settings && last !== eos) this.#replaceEnd(settings, last);
       eos = last;
       this.#adds.set("eos", true);
     }
-    this.#readPair(processor, settings, { first, last, eos, sep: text("sep") });
+    this.#readPair(processor, settings, {
+      first,
+      last,
+      eos,
+      sep: named("sep"),
+    });
   }
 
   /** A text ends in another token than the one that is named its end: that one ends a turn. */
@@ -162,7 +170,7 @@ export class SpecialTokens {
     processor: Json,
     settings: JsonObject | undefined,
     { first, last, eos, sep }: Readonly<
-      Record<"first" | "last" | "eos" | "sep", string | undefined>
+      Record<"first" | "last" | "eos" | "sep", Json | undefined>
     >,
   ): void {
     const pair = list(member(processor, "pair"));
@@ -230,6 +238,15 @@ export class SpecialTokens {
         GgufValue.of("bool", flag),
       );
     }
+  }
+}
+
+/** Names the token that a text starts with, where it has none of the names that there are. */
+function nameStart(settings: JsonObject, first: string): void {
+  const keys = ["bos_token", "cls_token"];
+  if (keys.some((key) => settings.get(key) === first)) return;
+  for (const key of keys) {
+    if (!settings.get(key)) settings.set(key, first);
   }
 }
 

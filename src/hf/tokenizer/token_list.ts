@@ -29,6 +29,14 @@ export interface TokenList {
   readonly scores?: number[];
 }
 
+/** A token with its score. */
+export interface Piece {
+  readonly text: string;
+  readonly score: number;
+  /** One of {@linkcode TokenType}. */
+  readonly type: number;
+}
+
 /** SentencePiece's sign for a space. */
 export const SPACE_MARK = "\u2581";
 
@@ -83,6 +91,27 @@ export function listTokens(
     }
   }
   return { tokens, types };
+}
+
+/**
+ * As many tokens as a model has.
+ *
+ * @param pieces The tokens by id.
+ * @param size How many the model has; what is missing is filled up, what is beyond left out.
+ */
+export function fillUp(pieces: readonly Piece[], size: number): Piece[] {
+  return Array.from({ length: size }, (_, id) =>
+    pieces[id] ??
+      { text: `[PAD${id}]`, score: -10000, type: TokenType.UNUSED });
+}
+
+/** The list of tokens that have scores. */
+export function listPieces(pieces: readonly Piece[]): Required<TokenList> {
+  return {
+    tokens: pieces.map(({ text }) => text),
+    scores: pieces.map(({ score }) => score),
+    types: pieces.map(({ type }) => type),
+  };
 }
 
 /** Refuses tokens for which the model has no row. */

@@ -6,16 +6,21 @@
  *
  * @module
  */
-import { CONVERTED, convertedTokenizer } from "../../hf/converter_cases.ts";
-import { madeModel, writeFolder } from "../../hf/made_folder.ts";
+import {
+  CONVERTED,
+  convertedModel,
+  convertedTokenizer,
+} from "../../hf/converter_cases.ts";
+import { writeFolder } from "../../hf/made_folder.ts";
 
 const [python, converter] = Deno.args;
 const scratch = await Deno.makeTempDir();
 const digests: Record<string, string> = {};
-for (const [name, config] of Object.entries(CONVERTED)) {
+for (const name of Object.keys(CONVERTED)) {
   const folder = `${scratch}/${name}`, output = `${scratch}/${name}.gguf`;
   await Deno.mkdir(folder);
-  await writeFolder(folder, madeModel(config), await convertedTokenizer());
+  const tokenizer = await convertedTokenizer(name);
+  await writeFolder(folder, convertedModel(name), tokenizer);
   const { success, stderr } = await new Deno.Command(python, {
     args: [converter, folder, "--outfile", output, "--outtype", "f32"],
   }).output();
