@@ -21,20 +21,20 @@ const BUDGETS: readonly {
   {
     what: "mod.ts",
     code: 'export * from "./mod.ts";',
-    bytes: 103.5 * 1024,
+    bytes: 105 * 1024,
     modules: 8,
   },
   {
     what: "packInt4ToInt8 in plain JS",
     code: 'export { packInt4ToInt8 } from "./src/entries/js.ts";',
-    bytes: 8 * 1024,
+    bytes: 2.5 * 1024,
     modules: 0,
   },
   {
     what: "q4_0 in plain JS",
     code: 'export { dequantize, quantize } from "./src/entries/js.ts";' +
       'export { q4_0 } from "./src/entries/js_formats.ts";',
-    bytes: 19 * 1024,
+    bytes: 17 * 1024,
     modules: 0,
   },
   {

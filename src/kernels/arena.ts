@@ -15,6 +15,7 @@
 import type { OwnFloats } from "../numeric/floats.ts";
 import { bytesOfHex } from "./hex.ts";
 import { CORE_KERNELS, type KernelModule, SCALES_KERNELS } from "./modules.ts";
+import { ROOM_BYTES } from "./work.ts";
 
 /** A compiled kernel: counts, pointers and numbers in, 0 or 1 out. */
 export type WasmKernel = (...operands: number[]) => number;
@@ -33,9 +34,6 @@ export interface Instance {
 
 const PAGE = 65536;
 const MEBIBYTE = 1024 * 1024;
-
-/** What the generic way has for a tile: 65,536 values, the same rounded to another type, their codes, packed and not, and 8,000 numbers of their groups; or more numbers and fewer values. */
-export const ROOM_BYTES = 10 * PAGE;
 
 /** What is kept free at the bottom of every memory: the room of the generic way, a full tile, and weights for rows of 30,000 values. */
 const SCRATCH_BYTES = ROOM_BYTES + 4 * PAGE;
