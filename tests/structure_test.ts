@@ -137,7 +137,9 @@ Deno.test("formats with kernels of their own bring them along from ./formats, an
     imports.includes("src/kernels/modules.ts")
   ).map(({ path }) => path.slice("src/formats/".length, -".ts".length));
   assertEquals(
-    [...entry.matchAll(/withKernels\(\s*plain\.(\w+)/g)].map(([, name]) => name)
+    [...entry.matchAll(/modules\.withKernels\(\s*plain\.(\w+)/g)].map((
+      [, name],
+    ) => name)
       .sort(),
     withKernels.sort(),
   );
