@@ -8,6 +8,14 @@
 import { sharedInstance } from "../kernels/room.ts";
 import type { CodesItem, Unit } from "../words/layout.ts";
 import type { Tile } from "../words/tile.ts";
+import { halvesOf } from "./halves.ts";
+import {
+  packFours,
+  packUnit,
+  unpackFours,
+  unpackUnit,
+  wordsOfCodes,
+} from "./units.ts";
 
 /** Units of neighbouring rows and columns. */
 export interface Band {
@@ -101,129 +109,7 @@ function isWholeUnit({ bytes }: Unit, { at, nibbles }: CodesItem): boolean {
   return at === 0 && nibbles.length === 2 * bytes;
 }
 
-// ---- the halves of bytes ----
-
-/** Which value of a unit has its code in which half of each byte. */
-interface Halves {
-  /** In the low halves. */
-  readonly low: Uint16Array;
-  /** In the high halves. */
-  readonly high: Uint16Array;
-  /** Which of two neighbours is in the low half, where that says it all. */
-  readonly first?: "low" | "high";
-  /** Whether values lie in fours: those of four bytes follow each other, in the low halves and in the high ones. */
-  readonly inFours: boolean;
-}
-
-const known = new WeakMap<readonly number[], Halves>();
-
-function halvesOf(nibbles: readonly number[]): Halves {
-  let halves = known.get(nibbles);
-  if (!halves) known.set(nibbles, halves = invert(nibbles));
-  return halves;
-}
-
-function invert(nibbles: readonly number[]): Halves {
-  const low = new Uint16Array(nibbles.length / 2), high = low.slice();
-  nibbles.forEach((nibble, k) => (nibble & 1 ? high : low)[nibble >> 1] = k);
-  const first = nibbles.every((nibble, k) => nibble === k)
-    ? "low"
-    : nibbles.every((nibble, k) => nibble === (k ^ 1))
-    ? "high"
-    : undefined;
-  const inFours = low.length % 4 === 0 &&
-    [low, high].every((half) =>
-      half.every((k, byte) => k === half[byte & ~3] + (byte & 3)) &&
-      half.every((k, byte) => byte % 4 !== 0 || k % 4 === 0)
-    );
-  return { low, high, first, inFours };
-}
-
 // ---- plain JS ----
-
-function unpackUnit(
-  bytes: Uint8Array,
-  at: number,
-  { low, high }: Halves,
-  flip: number,
-  codes: Uint8Array,
-  first: number,
-): void {
-  for (let b = 0; b < low.length; b++) {
-    const byte = bytes[at + b];
-    codes[first + low[b]] = byte & 15 ^ flip;
-    codes[first + high[b]] = byte >> 4 ^ flip;
-  }
-}
-
-function packUnit(
-  codes: Uint8Array,
-  first: number,
-  { low, high }: Halves,
-  flip: number,
-  bytes: Uint8Array,
-  at: number,
-): void {
-  const flips = flip * 17;
-  for (let b = 0; b < low.length; b++) {
-    bytes[at + b] = (codes[first + low[b]] | codes[first + high[b]] << 4) ^
-      flips;
-  }
-}
-
-/** Codes as words of four; undefined where units do not start at whole ones. */
-function wordsOfCodes(
-  { inFours }: Halves,
-  { codes: { buffer, byteOffset, length } }: Tile,
-  first: number,
-  unit: Unit,
-): Int32Array | undefined {
-  const aligned = (byteOffset | first | unit.columns) % 4 === 0;
-  return inFours && aligned
-    ? new Int32Array(buffer, byteOffset, length >> 2)
-    : undefined;
-}
-
-/** The low half of each byte of a word. */
-const LOW_HALVES = 0x0f0f0f0f;
-/** Copies a byte to all bytes of a word. */
-const EACH_BYTE = 0x01010101;
-
-function unpackFours(
-  bytes: Uint8Array,
-  at: number,
-  { low, high }: Halves,
-  flip: number,
-  words: Int32Array,
-  first: number,
-): void {
-  const flips = flip * EACH_BYTE;
-  for (let b = 0; b < low.length; b += 4) {
-    const word = bytes[at + b] | bytes[at + b + 1] << 8 |
-      bytes[at + b + 2] << 16 | bytes[at + b + 3] << 24;
-    words[first + low[b] >> 2] = word & LOW_HALVES ^ flips;
-    words[first + high[b] >> 2] = word >>> 4 & LOW_HALVES ^ flips;
-  }
-}
-
-function packFours(
-  words: Int32Array,
-  first: number,
-  { low, high }: Halves,
-  flip: number,
-  bytes: Uint8Array,
-  at: number,
-): void {
-  const flips = flip * 17 * EACH_BYTE;
-  for (let b = 0; b < low.length; b += 4) {
-    const word = words[first + low[b] >> 2] ^
-      words[first + high[b] >> 2] << 4 ^ flips;
-    bytes[at + b] = word;
-    bytes[at + b + 1] = word >> 8;
-    bytes[at + b + 2] = word >> 16;
-    bytes[at + b + 3] = word >> 24;
-  }
-}
 
 function unpackPairs(
   bytes: Uint8Array,

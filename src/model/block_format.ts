@@ -6,6 +6,7 @@
  * @module
  */
 import { type Kernel, run } from "../kernels/engine.ts";
+import type { BlockLayout } from "../layouts/blocks.ts";
 import { F16 } from "../layouts/codecs.ts";
 import { F16_OVERFLOW } from "../numeric/f16.ts";
 import {
@@ -38,7 +39,14 @@ import {
   indexInTensor,
   type Span,
 } from "../words/tile.ts";
-import { defineFormat } from "./define.ts";
+import { blockCoder } from "./block_coder.ts";
+import {
+  assemble,
+  type FormatSpec,
+  type TensorOf,
+  tensorOf,
+} from "./define.ts";
+import { type GenericWay, genericWay } from "./generic_way.ts";
 
 /**
  * Options of a block format.
@@ -133,6 +141,8 @@ export interface BlockSpec<Name extends string> {
   readonly search?: Sought;
   /** The values of block number `block`, which start at index `at`. */
   decode(tile: BlockTile, at: number, out: Float32Array, block: number): void;
+  /** The generic way, for records that hold codes of other widths than four bits. */
+  readonly generic?: GenericWay;
   /** `(n, values, blocks)`: the fast `encode`; returns 1 to have a stretch done by it. */
   readonly quantizeKernel?: Kernel;
   /** `(n, values, importance, blocks, columns)`: the fast `encodeWeighted`, for whole rows. */
@@ -142,6 +152,11 @@ export interface BlockSpec<Name extends string> {
 }
 
 type Blocks = Coder<BlockParts, ResolvedBlockOptions>;
+
+type Described<Name extends string> = Omit<
+  FormatSpec<Name, BlockOptions, BlockParts, ResolvedBlockOptions>,
+  "fast"
+>;
 
 /**
  * Makes a format from what is done with one block.
@@ -154,7 +169,7 @@ export function blockFormat<Name extends string>(
 ): BlockFormat<Name> {
   const { name, summary, source, errorBound, values, bytes } = spec;
   const fields = fieldsOf(spec);
-  return defineFormat({
+  const described: Described<Name> = {
     name,
     summary,
     source,
@@ -182,8 +197,25 @@ export function blockFormat<Name extends string>(
         ? searched(scheme, spec.search, options, columns)
         : scheme;
     },
-    fast: (generic) => fastOf(spec, generic),
-  });
+  };
+  const tensor = tensorOf(described), way = spec.generic;
+  const plain: Blocks = way
+    ? way(tensor)
+    : blockCoder(spec as BlockLayout, tensor);
+  const reference = referenceOf(tensor, plain);
+  return assemble(described, reference, fastOf(spec, plain, reference));
+}
+
+/** The generic way, where an entry point brought it along. */
+function referenceOf(
+  tensor: TensorOf<ResolvedBlockOptions>,
+  plain: Blocks,
+): Blocks {
+  const way = (): Blocks => genericWay()?.(tensor) ?? plain;
+  return {
+    quantize: (...given) => way().quantize(...given),
+    dequantize: (...given) => way().dequantize(...given),
+  };
 }
 
 function whyNoSearch({ grid }: BlockSpec<string>): string {
@@ -312,10 +344,10 @@ function firstOverflow(
 
 // ---- the fast way, where there is a kernel ----
 
-/** Quantizes a stretch of whole blocks, or whole rows, by the generic way. */
+/** Quantizes a stretch of whole blocks, or whole rows, in plain JS. */
 function quantizeStretch(
   { values: size, bytes }: BlockSpec<string>,
-  generic: Blocks,
+  plain: Blocks,
   values: Float32Array,
   first: number,
   n: number,
@@ -330,7 +362,7 @@ function quantizeStretch(
     (first + n) / size * bytes,
   );
   within(first / size, first, () =>
-    generic.quantize(
+    plain.quantize(
       values.subarray(first, first + n),
       [n / columns, columns],
       { importance },
@@ -348,8 +380,9 @@ export function partOf(data: Uint8Array): BlockParts {
 
 function fastOf(
   spec: BlockSpec<string>,
-  generic: Blocks,
-): Partial<Blocks> {
+  plain: Blocks,
+  reference: Blocks,
+): Blocks {
   const { values: step, bytes, quantizeKernel, dequantizeKernel } = spec;
   const quantize: Blocks["quantize"] = (
     values,
@@ -360,9 +393,10 @@ function fastOf(
   ) => {
     const { data } = parts.blocks, { importance } = options;
     const kernel = importance ? spec.weightedKernel : quantizeKernel;
-    if (!kernel || isSearched(options)) {
-      return generic.quantize(values, shape, options, parts, context);
+    if (isSearched(options)) {
+      return reference.quantize(values, shape, options, parts, context);
     }
+    if (!kernel) return plain.quantize(values, shape, options, parts, context);
     const columns = importance?.length ?? step;
     run({
       kernel,
@@ -377,7 +411,7 @@ function fastOf(
       again: (first, n) =>
         quantizeStretch(
           spec,
-          generic,
+          plain,
           values,
           first,
           n,
@@ -388,9 +422,7 @@ function fastOf(
     });
   };
   const dequantize: Blocks["dequantize"] = (parts, shape, options, out) => {
-    if (!dequantizeKernel) {
-      return generic.dequantize(parts, shape, options, out);
-    }
+    if (!dequantizeKernel) return plain.dequantize(parts, shape, options, out);
     const { data } = parts.blocks;
     run({
       kernel: dequantizeKernel,
@@ -401,7 +433,7 @@ function fastOf(
         { array: out, access: "write", bits: 32 },
       ],
       again: (first, n) =>
-        generic.dequantize(
+        plain.dequantize(
           partOf(
             data.subarray(first / step * bytes, (first + n) / step * bytes),
           ),
