@@ -14,7 +14,7 @@ import { mayMakeNaNs, settleNaNs } from "../numeric/nan.ts";
 import type { Coder, Part } from "../words/format.ts";
 import type { Scheme } from "../words/scheme.ts";
 import { type Tile, tileOf } from "../words/tile.ts";
-import type { TensorOf } from "./define.ts";
+import type { TensorOf } from "./stages.ts";
 
 /** Values that are worked on at a time: they and their codes stay in the cache. */
 const STRETCH_VALUES = 16384;

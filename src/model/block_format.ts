@@ -40,13 +40,8 @@ import {
   type Span,
 } from "../words/tile.ts";
 import { blockCoder } from "./block_coder.ts";
-import {
-  assemble,
-  type FormatSpec,
-  type TensorOf,
-  tensorOf,
-} from "./define.ts";
-import { type GenericWay, genericWay } from "./generic_way.ts";
+import { defineWithOwnWay } from "./define.ts";
+import type { GenericWay } from "./generic_way.ts";
 
 /**
  * Options of a block format.
@@ -153,11 +148,6 @@ export interface BlockSpec<Name extends string> {
 
 type Blocks = Coder<BlockParts, ResolvedBlockOptions>;
 
-type Described<Name extends string> = Omit<
-  FormatSpec<Name, BlockOptions, BlockParts, ResolvedBlockOptions>,
-  "fast"
->;
-
 /**
  * Makes a format from what is done with one block.
  *
@@ -169,7 +159,12 @@ export function blockFormat<Name extends string>(
 ): BlockFormat<Name> {
   const { name, summary, source, errorBound, values, bytes } = spec;
   const fields = fieldsOf(spec);
-  const described: Described<Name> = {
+  return defineWithOwnWay<
+    Name,
+    BlockOptions,
+    BlockParts,
+    ResolvedBlockOptions
+  >({
     name,
     summary,
     source,
@@ -197,25 +192,11 @@ export function blockFormat<Name extends string>(
         ? searched(scheme, spec.search, options, columns)
         : scheme;
     },
-  };
-  const tensor = tensorOf(described), way = spec.generic;
-  const plain: Blocks = way
-    ? way(tensor)
-    : blockCoder(spec as BlockLayout, tensor);
-  const reference = referenceOf(tensor, plain);
-  return assemble(described, reference, fastOf(spec, plain, reference));
-}
-
-/** The generic way, where an entry point brought it along. */
-function referenceOf(
-  tensor: TensorOf<ResolvedBlockOptions>,
-  plain: Blocks,
-): Blocks {
-  const way = (): Blocks => genericWay()?.(tensor) ?? plain;
-  return {
-    quantize: (...given) => way().quantize(...given),
-    dequantize: (...given) => way().dequantize(...given),
-  };
+  }, (tensor) => {
+    const plain: Blocks = spec.generic?.(tensor) ??
+      blockCoder(spec as BlockLayout, tensor);
+    return fastOf(spec, plain);
+  });
 }
 
 function whyNoSearch({ grid }: BlockSpec<string>): string {
@@ -381,7 +362,6 @@ export function partOf(data: Uint8Array): BlockParts {
 function fastOf(
   spec: BlockSpec<string>,
   plain: Blocks,
-  reference: Blocks,
 ): Blocks {
   const { values: step, bytes, quantizeKernel, dequantizeKernel } = spec;
   const quantize: Blocks["quantize"] = (
@@ -393,9 +373,6 @@ function fastOf(
   ) => {
     const { data } = parts.blocks, { importance } = options;
     const kernel = importance ? spec.weightedKernel : quantizeKernel;
-    if (isSearched(options)) {
-      return reference.quantize(values, shape, options, parts, context);
-    }
     if (!kernel) return plain.quantize(values, shape, options, parts, context);
     const columns = importance?.length ?? step;
     run({

@@ -7,11 +7,16 @@
 import type { Coder, Convention, Format, Part } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
 import { keptOptions, resolveOptions, type Schema } from "../words/schema.ts";
-import { checkImportance } from "../words/search.ts";
+import {
+  checkImportance,
+  isSearched,
+  type ResolvedSearchOptions,
+} from "../words/search.ts";
 import type { Scheme } from "../words/scheme.ts";
 import { rowLength } from "../numeric/shape.ts";
 import { whole } from "../words/window.ts";
-import type { Tensor } from "./stages.ts";
+import { genericWay } from "./generic_way.ts";
+import type { TensorOf } from "./stages.ts";
 import { decodeWindow, encodeTensor } from "./tensor.ts";
 
 /** What makes one format different from another. */
@@ -55,9 +60,6 @@ export interface FormatSpec<
   fast?(generic: Coder<P, R>): Partial<Coder<P, R>>;
 }
 
-/** What both ways are made of: the tensor that shape and options describe. */
-export type TensorOf<R> = (shape: readonly number[], options: R) => Tensor;
-
 /** The tensor of a shape, by scheme and layout. */
 export function tensorOf<P extends object, R extends object>(
   { scheme, layout }: Pick<
@@ -79,7 +81,7 @@ export function tensorOf<P extends object, R extends object>(
  * @param coder What does the work.
  * @returns The format.
  */
-export function assemble<
+function assemble<
   Name extends string,
   O extends object,
   P extends object,
@@ -147,6 +149,41 @@ export function defineFormat<
   const { fast, ...described } = spec;
   const generic = genericCoder<P, R>(tensorOf(spec));
   return assemble(described, generic, { ...generic, ...fast?.(generic) });
+}
+
+/**
+ * Makes a format that is quantized and dequantized by a way of its own. The generic
+ * way searches, and judges the other, where an entry point brought it along.
+ *
+ * @param spec What makes it different from the others.
+ * @param wayOf What quantizes, without searches, and dequantizes.
+ * @returns The format.
+ */
+export function defineWithOwnWay<
+  Name extends string,
+  O extends object,
+  P extends object,
+  R extends ResolvedSearchOptions,
+>(
+  spec: Omit<FormatSpec<Name, O, P, R>, "fast">,
+  wayOf: (tensor: TensorOf<R>) => Coder<P, R>,
+): Format<Name, O, P, R> {
+  const tensor = tensorOf(spec), own = wayOf(tensor);
+  const judge = (): Coder<P, R> => genericWay()?.(tensor) ?? own;
+  const reference: Coder<P, R> = {
+    quantize: (...given) => judge().quantize(...given),
+    dequantize: (...given) => judge().dequantize(...given),
+  };
+  return assemble(spec, reference, {
+    quantize(values, shape, options, parts, context): void {
+      if (!isSearched(options)) {
+        return own.quantize(values, shape, options, parts, context);
+      }
+      tensor(shape, options); // throws where nothing searches
+      reference.quantize(values, shape, options, parts, context);
+    },
+    dequantize: own.dequantize,
+  });
 }
 
 /** The bytes of every part. */

@@ -1,11 +1,11 @@
 /**
- * Where the generic way is that formats of blocks are judged and searched by. They
- * do without it otherwise, so that a bundle of one need not carry it.
+ * Where the generic way is that formats with ways of their own are judged and
+ * searched by. They do without it otherwise, so that a bundle of one need not carry it.
  *
  * @module
  */
 import type { Coder } from "../words/format.ts";
-import type { TensorOf } from "./define.ts";
+import type { TensorOf } from "./stages.ts";
 
 /** Makes what quantizes and dequantizes tile by tile. */
 export type GenericWay = <P extends object, R extends object>(

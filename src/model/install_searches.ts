@@ -1,6 +1,6 @@
 /**
- * Gives formats their searches, and those of blocks the generic way, in which they
- * are searched. Imported for this effect by the entry points that have them.
+ * Gives formats their searches, and those with ways of their own the generic way, in
+ * which they are searched. Imported for this effect by the entry points that have them.
  *
  * @module
  */
