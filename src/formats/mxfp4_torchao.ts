@@ -26,10 +26,10 @@
  */
 import { packedRows } from "../layouts/parts.ts";
 import { defineFormat } from "../model/define.ts";
+import { dtypeOption } from "../model/groups.ts";
 import {
   checkExponents,
   checkWholeGroups,
-  dtypeOption,
   exponentPart,
   recognizePair,
 } from "../model/e2m1_checkpoint.ts";
