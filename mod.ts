@@ -15,7 +15,7 @@
  * @module
  */
 import "./src/kernels/install.ts";
-import "./src/schemes/install_searches.ts";
+import "./src/model/install_searches.ts";
 
 export {
   dequantizeFromInt4,

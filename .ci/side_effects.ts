@@ -9,8 +9,8 @@ import { join, relative } from "node:path";
 /** Programs: what runs them imports nothing from them. */
 const programs = ["cli", "src/search/worker"];
 
-/** An import for effect, as the formatter writes it. */
-const bareImport = /^import "(\.[^"]+)";$/gm;
+/** An import for effect: in what sources become, comments may precede it on its line. */
+const bareImport = /\bimport "(\.[^"]+)"/g;
 
 /** Paths of all files under a folder. */
 export async function* filesUnder(directory: string): AsyncGenerator<string> {

@@ -5,6 +5,7 @@
  */
 import { measureMagnitude, measureRange } from "./kernels/grouped.ts";
 import { type Kernel, type Operand, run } from "./kernels/engine.ts";
+import { BASIC_KERNELS } from "./kernels/modules.ts";
 import {
   dequantizeInt8,
   pack,
@@ -21,10 +22,22 @@ import {
 import type { FloatValues } from "./numeric/floats.ts";
 import { scaleOf } from "./schemes/int4_scale.ts";
 
-const QUANTIZE: Kernel = { name: "int8_quantize", js: quantizeInt8 };
-const DEQUANTIZE: Kernel = { name: "int8_dequantize", js: dequantizeInt8 };
-const PACK: Kernel = { name: "nibbles_pack", js: pack };
-const UNPACK: Kernel = { name: "nibbles_unpack", js: unpack };
+const QUANTIZE: Kernel = {
+  name: "int8_quantize",
+  module: BASIC_KERNELS,
+  js: quantizeInt8,
+};
+const DEQUANTIZE: Kernel = {
+  name: "int8_dequantize",
+  module: BASIC_KERNELS,
+  js: dequantizeInt8,
+};
+const PACK: Kernel = { name: "nibbles_pack", module: BASIC_KERNELS, js: pack };
+const UNPACK: Kernel = {
+  name: "nibbles_unpack",
+  module: BASIC_KERNELS,
+  js: unpack,
+};
 
 /** Whole vectors, whole bytes. */
 const STEP = 64;

@@ -6,6 +6,7 @@
 import { type Kernel, run } from "./kernels/engine.ts";
 import { compareSums } from "./kernels/js/compare.ts";
 import { addNoise, noiseSums } from "./kernels/js/noise.ts";
+import { COMPARE_KERNELS } from "./kernels/modules.ts";
 import { floatValues } from "./numeric/arguments.ts";
 import type { FloatValues } from "./numeric/floats.ts";
 
@@ -23,7 +24,11 @@ export interface Comparison {
   readonly cosine: number;
 }
 
-const SUMS: Kernel = { name: "compare_sums", js: compareSums };
+const SUMS: Kernel = {
+  name: "compare_sums",
+  module: COMPARE_KERNELS,
+  js: compareSums,
+};
 
 /** Columns of each running sum; they fix the order of addition on every backend. */
 const COLUMNS = 4;
@@ -106,7 +111,11 @@ function checkLengths(expected: Float32Array, actual: Float32Array): void {
   );
 }
 
-const NOISE: Kernel = { name: "noise_sums", js: noiseSums };
+const NOISE: Kernel = {
+  name: "noise_sums",
+  module: COMPARE_KERNELS,
+  js: noiseSums,
+};
 
 /** The error as far as it can be told at the speed of a quantizer. */
 export type Noise = Pick<Comparison, "rmse" | "sqnr">;

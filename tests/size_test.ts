@@ -3,54 +3,67 @@ import { dirname, join } from "node:path";
 import { sideEffectsOf } from "../.ci/side_effects.ts";
 import { rootUrl, sourcesUnder } from "./modules.ts";
 
-/**
- * What an import may cost a page: bundled, minified, gzipped. Raise a budget only
- * together with what needs it.
- *
- * `mod.ts` holds 34 formats, which cost 1 to 3 KiB each with the conventions of
- * their checkpoints. One format alone brings the generic packing, which any of
- * them may need at the edges of a tensor, and the search of scales: the aims for it, 8 and 30 KiB, are missed.
- */
-const BUDGETS: readonly {
+/** What an import may cost. */
+interface Budget {
   readonly what: string;
   readonly code: string;
   readonly bytes: number;
   /** WebAssembly modules in it. */
   readonly modules: number;
-}[] = [
+}
+
+/** One format, in plain JS and with WebAssembly, in KiB. */
+function oneFormat(
+  name: string,
+  most: { readonly js: number; readonly wasm: number },
+  modules: number,
+): Budget[] {
+  const code = (operations: string, formats: string) =>
+    `export { dequantize, quantize } from "./src/entries/${operations}.ts";` +
+    `export { ${name} } from "./src/entries/${formats}.ts";`;
+  return [
+    {
+      what: `${name} in plain JS`,
+      code: code("js", "js_formats"),
+      bytes: most.js * 1024,
+      modules: 0,
+    },
+    {
+      what: `${name} with WebAssembly`,
+      code: code("core", "formats"),
+      bytes: most.wasm * 1024,
+      modules,
+    },
+  ];
+}
+
+/**
+ * What an import may cost a page: bundled, minified, gzipped. Raise a budget only
+ * together with what needs it.
+ *
+ * `mod.ts` holds 34 formats, which cost 1 to 3 KiB each with the conventions of
+ * their checkpoints. `int4` and ggml's formats have ways of their own and need no
+ * tiles; all others bring the generic way. Checks and what they say are half of what
+ * is left of `q4_0` in plain JS: the aim for it, 8 KiB, is missed, and that of 30 KiB
+ * with WebAssembly by all but ggml's.
+ */
+const BUDGETS: readonly Budget[] = [
   {
     what: "mod.ts",
     code: 'export * from "./mod.ts";',
-    bytes: 125 * 1024,
-    modules: 8,
+    bytes: 127 * 1024,
+    modules: 10,
   },
   {
     what: "packInt4ToInt8 in plain JS",
     code: 'export { packInt4ToInt8 } from "./src/entries/js.ts";',
-    bytes: 8 * 1024,
+    bytes: 1.8 * 1024,
     modules: 0,
   },
-  {
-    what: "q4_0 in plain JS",
-    code: 'export { dequantize, quantize } from "./src/entries/js.ts";' +
-      'export { q4_0 } from "./src/entries/js_formats.ts";',
-    bytes: 19.5 * 1024,
-    modules: 0,
-  },
-  {
-    what: "q4_0 with WebAssembly",
-    code: 'export { dequantize, quantize } from "./src/entries/core.ts";' +
-      'export { q4_0 } from "./src/entries/formats.ts";',
-    bytes: 34 * 1024,
-    modules: 2,
-  },
-  {
-    what: "nf4 with WebAssembly",
-    code: 'export { dequantize, quantize } from "./src/entries/core.ts";' +
-      'export { nf4 } from "./src/entries/formats.ts";',
-    bytes: 34 * 1024,
-    modules: 1,
-  },
+  ...oneFormat("q4_0", { js: 10.2, wasm: 26.5 }, 2),
+  ...oneFormat("int4", { js: 14.3, wasm: 31.2 }, 2),
+  ...oneFormat("nf4", { js: 20.3, wasm: 33.6 }, 1),
+  ...oneFormat("mlx", { js: 24, wasm: 37 }, 1),
 ];
 
 async function gzippedSize(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
@@ -98,7 +111,7 @@ Deno.test("bundles of the package hold what they import, and stay within their b
   try {
     for (const { what, code, bytes, modules } of BUDGETS) {
       await t.step(
-        `${what}: ${bytes} bytes, minified and gzipped`,
+        `${what}: ${Math.floor(bytes)} bytes, minified and gzipped`,
         async () => {
           const bundle = await bundled(folder, code);
           const text = new TextDecoder().decode(bundle);

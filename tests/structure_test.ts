@@ -62,7 +62,7 @@ function* edges(
 Deno.test("the command line has the WebAssembly kernels and the searches", async () => {
   const modules = await reachable("cli.ts");
   assert(modules.has("src/kernels/install.ts"));
-  assert(modules.has("src/schemes/install_searches.ts"));
+  assert(modules.has("src/model/install_searches.ts"));
   const made = (await sourcesUnder("src/kernels")).filter((path) =>
     /^src\/kernels\/\w*module\.ts$/.test(path)
   );
@@ -87,6 +87,22 @@ Deno.test("tests that ask which backend is in force have the WebAssembly kernels
   for (const path of asking) {
     const modules = await reachable(path);
     assert(modules.has("src/kernels/install.ts"), `${path} lacks the kernels`);
+  }
+});
+
+Deno.test("tests that judge by the generic way have it", async () => {
+  // Without it the reference of a format of blocks is its own plain JS.
+  const judging: string[] = [];
+  for (const path of await sourcesUnder("tests")) {
+    if (!path.endsWith("_test.ts")) continue;
+    const text = await Deno.readTextFile(new URL(path, rootUrl));
+    if (/\w\.reference\b/.test(withoutComments(text))) judging.push(path);
+  }
+  assert(judging.includes("tests/parity_test.ts"));
+  for (const path of judging) {
+    const modules = await reachable(path);
+    const installed = modules.has("src/model/install_searches.ts");
+    assert(installed, `${path} has no generic way to judge by`);
   }
 });
 
@@ -137,7 +153,9 @@ Deno.test("formats with kernels of their own bring them along from ./formats, an
     imports.includes("src/kernels/modules.ts")
   ).map(({ path }) => path.slice("src/formats/".length, -".ts".length));
   assertEquals(
-    [...entry.matchAll(/withKernels\(\s*plain\.(\w+)/g)].map(([, name]) => name)
+    [...entry.matchAll(/modules\.withKernels\(\s*plain\.(\w+)/g)].map((
+      [, name],
+    ) => name)
       .sort(),
     withKernels.sort(),
   );

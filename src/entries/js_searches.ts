@@ -15,4 +15,4 @@
  *
  * @module
  */
-import "../schemes/install_searches.ts";
+import "../model/install_searches.ts";

@@ -16,4 +16,4 @@
  * @module
  */
 import "../kernels/install_scales.ts";
-import "../schemes/install_searches.ts";
+import "../model/install_searches.ts";

@@ -3,36 +3,19 @@
  *
  * @module
  */
-import type { GgmlLayout } from "../ggml/table.ts";
+import { type GgmlLayout, ggmlLayouts } from "../ggml/table.ts";
 import type { GgufValue } from "./gguf_value.ts";
 import { GGUF_ALIGNMENT } from "./limits.ts";
 import { countElements } from "./shapes.ts";
 
-/**
- * `general.file_type` (llama.cpp's `llama_ftype`) for a file whose matrices have one format.
- *
- * The key is a format name of this package or a float dtype. `q4_k` maps to Q4_K_S and `q5_k`
- * to Q5_K_S: the mixed Q4_K_M would promise some tensors in Q6_K.
- */
-export const ggufFileTypes: ReadonlyMap<string, number> = new Map([
-  ["f32", 0],
-  ["f16", 1],
-  ["q4_0", 2],
-  ["q4_1", 3],
-  ["q8_0", 7],
-  ["q5_0", 8],
-  ["q5_1", 9],
-  ["q4_k", 14],
-  ["q5_k", 16],
-  ["q6_k", 18],
-  ["iq4_nl", 25],
-  ["iq4_xs", 30],
-  ["bf16", 32],
-  ["mxfp4", 38],
-  ["nvfp4", 39],
-]);
+/** `general.file_type` by the names of formats and float dtypes; see `fileType` of {@linkcode GgmlLayout}. */
+export const ggufFileTypes: ReadonlyMap<string, number> = new Map(
+  [...ggmlLayouts.values()].flatMap(({ name, fileType }) =>
+    fileType === undefined ? [] : [[name.toLowerCase(), fileType]]
+  ),
+);
 
-/** `general.quantization_version` of every block layout above (`GGML_QNT_VERSION`). */
+/** `general.quantization_version` of every layout of blocks (`GGML_QNT_VERSION`). */
 export const ggufQuantizationVersion = 2;
 
 /** What tensor data is aligned to when the file does not say. */

@@ -33,6 +33,7 @@ import { defineFormat } from "../model/define.ts";
 import {
   checkMatrix,
   checkWholeGroups,
+  dtypeOption,
   FLOATS,
   groupSizeOption,
   LARGEST,
@@ -107,13 +108,11 @@ export type ResolvedCompressedTensorsOptions =
 const OPTIONS: Schema<CompressedTensorsOptions> = {
   groupSize: groupSizeOption(128),
   symmetric: symmetricOption(true),
-  scaleDtype: {
-    kind: "choice",
-    choices: ["F32", "F16", "BF16"],
-    default: "F32",
-    help: "type of the weight and the scales, in which values are computed",
-    kept: true,
-  },
+  scaleDtype: dtypeOption(
+    "F32",
+    true,
+    "type of the weight and the scales, in which values are computed",
+  ),
   actOrder: {
     kind: "boolean",
     default: false,

@@ -36,8 +36,7 @@ import { constantPart, fieldPart } from "../layouts/parts.ts";
 import { TORCH_NAMES } from "../layouts/quant_state.ts";
 import { shownValue } from "../model/config.ts";
 import { defineFormat } from "../model/define.ts";
-import { dtypeOption } from "../model/e2m1_checkpoint.ts";
-import { FLOATS } from "../model/groups.ts";
+import { dtypeOption, FLOATS } from "../model/groups.ts";
 import {
   checkSettings,
   hqqConvention,

@@ -34,7 +34,7 @@ import {
   type ScaleMethod,
   strides,
 } from "../kernels/grouped.ts";
-import { type Kernel, type Operand, run } from "../kernels/engine.ts";
+import { type Kernel, run } from "../kernels/engine.ts";
 import { INT4_KERNELS } from "../kernels/modules.ts";
 import { Race } from "../kernels/race.ts";
 import {
@@ -42,15 +42,16 @@ import {
   dequantizeInt4Groups,
   quantizeInt4,
   quantizeInt4Groups,
+  quantizeRun,
 } from "../kernels/js/int4.ts";
+import { rangeOf } from "../kernels/js/reduce.ts";
 import { F32, signedByte } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
-import { defineFormat } from "../model/define.ts";
+import { defineWithOwnWay } from "../model/define.ts";
 import {
   type Overflow,
   rejectNonFinite,
   ScaleOverflow,
-  within,
 } from "../numeric/finite.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { scaleOf } from "../schemes/int4_scale.ts";
@@ -64,13 +65,12 @@ import {
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
 import { scalesIn } from "../schemes/stored_scale.ts";
-import type { Coder, Format, Part } from "../words/format.ts";
+import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { EncodeContext, Ranges, Scheme } from "../words/scheme.ts";
 import {
   checkSearch,
-  isSearched,
   type ResolvedSearchOptions,
   type SearchOptions,
   searchSchema,
@@ -158,19 +158,15 @@ function finiteScaleOf(
 // ---- the fast way ----
 
 function quantize(
-  generic: Coder<Int4Parts, ResolvedInt4Options>,
   values: Float32Array,
   shape: readonly number[],
   options: ResolvedInt4Options,
   parts: Int4Parts,
   context: EncodeContext = {},
 ): void {
-  if (isSearched(options)) {
-    return generic.quantize(values, shape, options, parts, context);
-  }
   const groups = grouping(shape, options.groupSize), { ranges } = context;
   if (isFused(groups) && !ranges) {
-    return quantizeFused(generic, values, options, parts, groups, context);
+    return quantizeFused(values, options, parts, groups, context);
   }
   const { codes, scales, zeroPoints } = parts;
   const setScale = (index: number, first: number, n: number) => {
@@ -243,12 +239,11 @@ function rangeAt({ min, max }: Ranges, index: number): [number, number] {
 }
 
 function quantizeFused(
-  generic: Coder<Int4Parts, ResolvedInt4Options>,
   values: Float32Array,
   options: ResolvedInt4Options,
   parts: Int4Parts,
   groups: Grouping,
-  context: EncodeContext,
+  { overflow = "throw" }: EncodeContext,
 ): void {
   const { row, step, codes, groups: perStep } = strides(groups),
     zeroPoints = parts.zeroPoints?.data;
@@ -268,44 +263,71 @@ function quantizeFused(
     ],
     numbers: [row, groups.group, SCALE_RULES[options.scaleMethod]],
     again(first, n): void {
-      rejectNonFinite(values, first, first + n);
-      const from = first / step * perStep;
-      const length = Math.ceil(n / step) * perStep;
-      const stretchParts: Int4Parts = {
-        codes: stretch(parts.codes, first, n, step, codes),
-        scales: slice(parts.scales, from, length),
-        ...(parts.zeroPoints &&
-          { zeroPoints: slice(parts.zeroPoints, from, length) }),
-      };
-      // Rows may run on here, groups may not.
-      const grouped = { ...options, groupSize: groups.group };
-      const shape = row === groups.count ? [n] : [n / row, row];
-      const part = values.subarray(first, first + n);
-      within(
-        from,
-        first,
-        () => generic.quantize(part, shape, grouped, stretchParts, context),
-      );
+      const end = first + n;
+      rejectNonFinite(values, first, end);
+      for (const group of groupsBetween(groups, first, end)) {
+        quantizeGroup(values, options.scaleMethod, parts, group, overflow);
+      }
     },
   });
 }
 
-/** Part of a part. */
-function slice<P extends Part>(part: P, from: number, length: number): P {
-  return { ...part, data: part.data.subarray(from, from + length) };
+/** A group: its number, its values, and where its codes are. */
+interface Group {
+  readonly index: number;
+  readonly first: number;
+  readonly n: number;
+  /** Where the codes of its row start. */
+  readonly rowByte: number;
+  /** How many codes of the row are before its own. */
+  readonly nibble: number;
 }
 
-/** The codes of a stretch that starts at a step. */
-function stretch(
-  codes: Part<"U8">,
-  first: number,
-  n: number,
-  step: number,
-  { bits, bytes = 0 }: Pick<Operand, "bits" | "bytes">,
-): Part<"U8"> {
-  return bits
-    ? slice(codes, first / 2, Math.ceil(n / 2))
-    : slice(codes, first / step * bytes, Math.ceil(n / step) * bytes);
+/** The groups of a stretch, which starts and ends with one. */
+function* groupsBetween(
+  { columns, group, groupsPerRow }: Grouping,
+  from: number,
+  to: number,
+): Generator<Group> {
+  for (let first = from, n = 0; first < to; first += n) {
+    const row = Math.floor(first / columns), nibble = first % columns;
+    n = Math.min(group, columns - nibble);
+    const index = row * groupsPerRow + nibble / group;
+    yield { index, first, n, rowByte: row * (columns + 1 >> 1), nibble };
+  }
+}
+
+/** Quantizes a group in plain JS; the scale that it finds may be infinite. */
+function quantizeGroup(
+  values: Float32Array,
+  scaleMethod: ScaleMethod,
+  { codes, scales, zeroPoints }: Int4Parts,
+  { index, first, n, rowByte, nibble }: Group,
+  overflow: Overflow,
+): void {
+  const start = values[first];
+  const [min, max] = rangeOf(values, first, first + n, start, start);
+  const [scale, zeroPoint] = finiteScaleOf(
+    scaleMethod,
+    min,
+    max,
+    index,
+    first,
+    overflow,
+  );
+  scales.data[index] = scale;
+  if (zeroPoints) zeroPoints.data[index] = zeroPoint;
+  quantizeRun(
+    values,
+    first,
+    n,
+    codes.data,
+    rowByte,
+    nibble,
+    scale,
+    zeroPoint,
+    scaleMethod !== "absmax",
+  );
 }
 
 const NO_ZERO_POINTS = new Int8Array(0);
@@ -478,7 +500,7 @@ function scheme(
 
 /** The format `int4`; see the head of this file for layout and arithmetic. */
 export const int4: Format<"int4", Int4Options, Int4Parts, ResolvedInt4Options> =
-  defineFormat({
+  defineWithOwnWay({
     name: "int4",
     summary:
       "signed codes, float32 scales per group, row or tensor; symmetric or with zero points",
@@ -497,8 +519,4 @@ export const int4: Format<"int4", Int4Options, Int4Parts, ResolvedInt4Options> =
     }),
     layout,
     scheme,
-    fast: (generic) => ({
-      quantize: (...operands) => quantize(generic, ...operands),
-      dequantize,
-    }),
-  });
+  }, () => ({ quantize, dequantize }));

@@ -28,6 +28,7 @@ import { defineFormat } from "../model/define.ts";
 import {
   checkMatrix,
   checkWholeGroups,
+  dtypeOption,
   FLOATS,
   groupSizeOption,
   LARGEST,
@@ -78,13 +79,7 @@ export type ResolvedInt4ModeloptOptions =
 
 const OPTIONS: Schema<Int4ModeloptOptions> = {
   groupSize: groupSizeOption(128),
-  scaleDtype: {
-    kind: "choice",
-    choices: ["F32", "F16", "BF16"],
-    default: "F32",
-    help: "type of the scales",
-    kept: true,
-  },
+  scaleDtype: dtypeOption("F32", true, "type of the scales"),
   ...searchSchema(SCALE_SEARCHES),
 };
 

@@ -38,7 +38,7 @@
 import { E4M3, F32, U8 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { defineFormat } from "../model/define.ts";
-import { FLOATS } from "../model/groups.ts";
+import { dtypeOption, FLOATS } from "../model/groups.ts";
 import {
   GROUP_SIZES,
   mlxConvention,
@@ -150,18 +150,16 @@ const OPTIONS: Schema<MlxOptions> = {
     kept: true,
     help: "values that share a scale: 64 by default; 32 in mxfp4, 16 in nvfp4",
   },
-  scaleDtype: {
-    kind: "choice",
-    choices: ["F32", "F16", "BF16"],
-    kept: true,
-    help: "type of the weights in MLX, and of affine scales (BF16 by default)",
-  },
-  computeDtype: {
-    kind: "choice",
-    choices: ["F32", "F16", "BF16"],
-    kept: true,
-    help: "type that values are computed in: that of affine scales, else BF16",
-  },
+  scaleDtype: dtypeOption(
+    undefined,
+    true,
+    "type of the weights in MLX, and of affine scales (BF16 by default)",
+  ),
+  computeDtype: dtypeOption(
+    undefined,
+    true,
+    "type that values are computed in: that of affine scales, else BF16",
+  ),
   globalScale: {
     kind: "boolean",
     default: false,

@@ -31,10 +31,10 @@ import {
   type FloatScheme,
 } from "../model/compressed_tensors_floats.ts";
 import { defineFormat } from "../model/define.ts";
+import { dtypeOption } from "../model/groups.ts";
 import {
   checkExponents,
   checkWholeGroups,
-  dtypeOption,
   exponentPart,
   recognizePair,
 } from "../model/e2m1_checkpoint.ts";

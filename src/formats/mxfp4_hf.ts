@@ -23,11 +23,8 @@
 import { packedRows } from "../layouts/parts.ts";
 import { memberOf, shownValue } from "../model/config.ts";
 import { defineFormat } from "../model/define.ts";
-import {
-  checkWholeGroups,
-  dtypeOption,
-  exponentPart,
-} from "../model/e2m1_checkpoint.ts";
+import { dtypeOption } from "../model/groups.ts";
+import { checkWholeGroups, exponentPart } from "../model/e2m1_checkpoint.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";

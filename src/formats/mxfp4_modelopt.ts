@@ -23,10 +23,10 @@ import { packedRows } from "../layouts/parts.ts";
 import { memberOf, shownValue } from "../model/config.ts";
 import { modeloptConfig, modeloptSettings } from "../model/modelopt_config.ts";
 import { defineFormat } from "../model/define.ts";
+import { dtypeOption } from "../model/groups.ts";
 import {
   checkExponents,
   checkWholeGroups,
-  dtypeOption,
   exponentPart,
   recognizePair,
 } from "../model/e2m1_checkpoint.ts";

@@ -30,10 +30,10 @@
 import { packedRows } from "../layouts/parts.ts";
 import { swizzledShape } from "../layouts/swizzled.ts";
 import { defineFormat } from "../model/define.ts";
+import { dtypeOption } from "../model/groups.ts";
 import {
   checkExponents,
   checkWholeGroups,
-  dtypeOption,
   exponentPart,
 } from "../model/e2m1_checkpoint.ts";
 import {

@@ -33,10 +33,10 @@ import {
   type FloatScheme,
 } from "../model/compressed_tensors_floats.ts";
 import { defineFormat } from "../model/define.ts";
+import { dtypeOption } from "../model/groups.ts";
 import {
   checkScales,
   checkWholeGroups,
-  dtypeOption,
   recognizePair,
   scalePart,
   tensorScaleFault,

@@ -29,6 +29,7 @@ import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { memberOf, shownValue } from "../model/config.ts";
 import { modeloptConfig, modeloptSettings } from "../model/modelopt_config.ts";
 import { defineFormat } from "../model/define.ts";
+import { dtypeOption } from "../model/groups.ts";
 import { checkScales, NEGATIVE_NAN_E4M3 } from "../model/e2m1_checkpoint.ts";
 import { badNumber } from "../model/numbers.ts";
 import { evenE2M1 } from "../numeric/e2m1.ts";
@@ -231,13 +232,7 @@ function configFault(candidate: Candidate): string | undefined {
 }
 
 const OPTIONS: Schema<Nvfp4ModeloptOptions> = {
-  computeDtype: {
-    kind: "choice",
-    choices: ["F32", "F16", "BF16"],
-    default: "F32",
-    kept: true,
-    help: "type that values are rounded to",
-  },
+  computeDtype: dtypeOption("F32", true, "type that values are rounded to"),
   ...searchSchema(SCALE_SEARCHES),
 };
 

@@ -33,10 +33,10 @@ import { F32 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { swizzledShape } from "../layouts/swizzled.ts";
 import { defineFormat } from "../model/define.ts";
+import { dtypeOption } from "../model/groups.ts";
 import {
   checkScales,
   checkWholeGroups,
-  dtypeOption,
   NEGATIVE_NAN_E4M3,
   scalePart,
   tensorScaleFault,

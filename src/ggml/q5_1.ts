@@ -22,6 +22,7 @@ import {
   blockFormat,
   type BlockTile,
 } from "../model/block_format.ts";
+import { genericCoder } from "../model/define.ts";
 import { truncateToInt8 } from "../numeric/c_casts.ts";
 import {
   type AffineSearch,
@@ -128,6 +129,7 @@ export const q5_1: BlockFormat<"q5_1"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
+  generic: genericCoder,
   quantizeKernel: ggmlKernel("q5_1_quantize"),
   weightedKernel: ggmlKernel("q5_1_weigh"),
   dequantizeKernel: ggmlKernel("q5_1_dequantize"),

@@ -25,6 +25,7 @@ import {
   blockFormat,
   type BlockTile,
 } from "../model/block_format.ts";
+import { genericCoder } from "../model/define.ts";
 import { nearestInt } from "../numeric/c_casts.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { clamp } from "../numeric/rounding.ts";
@@ -176,6 +177,7 @@ export const q6_k: BlockFormat<"q6_k"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
+  generic: genericCoder,
   quantizeKernel: ggmlKernel("q6_k_quantize"),
   weightedKernel: ggmlKernel("q6_k_weigh"),
   dequantizeKernel: ggmlKernel("q6_k_dequantize"),

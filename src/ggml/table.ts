@@ -30,6 +30,12 @@ export interface GgmlLayout {
   readonly blockBytes: number;
   /** What the values are. */
   readonly kind: GgmlKind;
+  /**
+   * `general.file_type` (llama.cpp's `llama_ftype`) of a file whose matrices all have
+   * the type; absent where there is none that this package writes. That of Q4_K is
+   * Q4_K_S and that of Q5_K Q5_K_S: the mixed Q4_K_M would promise some tensors in Q6_K.
+   */
+  readonly fileType?: number;
 }
 
 type Row = readonly [
@@ -37,18 +43,19 @@ type Row = readonly [
   name: string,
   blockSize: number,
   blockBytes: number,
+  fileType?: number,
 ];
 
 /** A type whose blocks are single elements. */
-function single(id: number, name: string): Row {
-  return [id, name, 1, dtypeBytes(name)];
+function single(id: number, name: string, fileType?: number): Row {
+  return [id, name, 1, dtypeBytes(name), fileType];
 }
 
 const floats: readonly Row[] = [
-  single(0, "F32"),
-  single(1, "F16"),
+  single(0, "F32", 0),
+  single(1, "F16", 1),
   single(28, "F64"),
-  single(30, "BF16"),
+  single(30, "BF16", 32),
 ];
 
 const integers: readonly Row[] = [
@@ -59,38 +66,39 @@ const integers: readonly Row[] = [
 ];
 
 const blocks: readonly Row[] = [
-  [2, "Q4_0", 32, 18],
-  [3, "Q4_1", 32, 20],
-  [6, "Q5_0", 32, 22],
-  [7, "Q5_1", 32, 24],
-  [8, "Q8_0", 32, 34],
+  [2, "Q4_0", 32, 18, 2],
+  [3, "Q4_1", 32, 20, 3],
+  [6, "Q5_0", 32, 22, 8],
+  [7, "Q5_1", 32, 24, 9],
+  [8, "Q8_0", 32, 34, 7],
   [9, "Q8_1", 32, 36],
   [10, "Q2_K", 256, 84],
   [11, "Q3_K", 256, 110],
-  [12, "Q4_K", 256, 144],
-  [13, "Q5_K", 256, 176],
-  [14, "Q6_K", 256, 210],
+  [12, "Q4_K", 256, 144, 14],
+  [13, "Q5_K", 256, 176, 16],
+  [14, "Q6_K", 256, 210, 18],
   [15, "Q8_K", 256, 292],
   [16, "IQ2_XXS", 256, 66],
   [17, "IQ2_XS", 256, 74],
   [18, "IQ3_XXS", 256, 98],
   [19, "IQ1_S", 256, 50],
-  [20, "IQ4_NL", 32, 18],
+  [20, "IQ4_NL", 32, 18, 25],
   [21, "IQ3_S", 256, 110],
   [22, "IQ2_S", 256, 82],
-  [23, "IQ4_XS", 256, 136],
+  [23, "IQ4_XS", 256, 136, 30],
   [29, "IQ1_M", 256, 56],
   [34, "TQ1_0", 256, 54],
   [35, "TQ2_0", 256, 66],
-  [39, "MXFP4", 32, 17],
-  [40, "NVFP4", 64, 36],
+  [39, "MXFP4", 32, 17, 38],
+  [40, "NVFP4", 64, 36, 39],
   [41, "Q1_0", 128, 18],
   [42, "Q2_0", 64, 18],
 ];
 
 function* layouts(kind: GgmlKind, rows: readonly Row[]): Generator<GgmlLayout> {
-  for (const [id, name, blockSize, blockBytes] of rows) {
-    yield { id, name, blockSize, blockBytes, kind };
+  for (const [id, name, blockSize, blockBytes, fileType] of rows) {
+    const layout = { id, name, blockSize, blockBytes, kind };
+    yield fileType === undefined ? layout : { ...layout, fileType };
   }
 }
 

@@ -15,6 +15,7 @@
 import type { OwnFloats } from "../numeric/floats.ts";
 import { bytesOfHex } from "./hex.ts";
 import { CORE_KERNELS, type KernelModule, SCALES_KERNELS } from "./modules.ts";
+import { ROOM_BYTES, ROOM_START, TILES_START } from "./work.ts";
 
 /** A compiled kernel: counts, pointers and numbers in, 0 or 1 out. */
 export type WasmKernel = (...operands: number[]) => number;
@@ -29,15 +30,6 @@ export interface Instance {
 
 const PAGE = 65536;
 const MEBIBYTE = 1024 * 1024;
-
-/** Where the room of the generic way starts, in every memory, since kernels of several modules work in it; below it are the constants of a module, and what its kernels write before they read it. */
-export const ROOM_START = PAGE / 4;
-
-/** What the generic way has for a tile: 65,536 values, the same rounded to another type, their codes, packed and not, and 8,000 numbers of their groups; or more numbers and fewer values. */
-export const ROOM_BYTES = 10 * PAGE;
-
-/** Where room for tiles starts. */
-export const TILES_START = ROOM_START + ROOM_BYTES;
 
 /** What is kept free at the bottom of every memory: the room of the generic way, a full tile, and weights for rows of 30,000 values. */
 const SCRATCH_BYTES = ROOM_BYTES + 4 * PAGE;

@@ -1,10 +1,25 @@
 /**
- * Gives the engine the kernels that all formats share. Imported for this effect by
- * the entry point whose formats bring along their own.
+ * Gives the engine WebAssembly, and the kernels that all formats share. Imported for
+ * this effect by the entry point whose formats bring along their own.
  *
  * @module
  */
+import {
+  allocateInArena,
+  instanceOf,
+  roomInstance,
+  tileInstance,
+} from "./arena.ts";
+import { useWasm } from "./engine.ts";
 import { KERNELS } from "./module.ts";
 import { bring, CORE_KERNELS } from "./modules.ts";
+import { runWasm } from "./wasm_run.ts";
 
 bring(CORE_KERNELS, KERNELS);
+useWasm({
+  start: () => tileInstance(0),
+  run: runWasm,
+  allocate: allocateInArena,
+  instanceOf,
+  roomInstance,
+});

@@ -1,7 +1,8 @@
 /**
  * The WebAssembly modules that kernels are compiled to (build.ts), each of which
- * an entry point may bring along or leave out: one for what all share, one for the
- * kernels of each format that has its own, or of two alike.
+ * an entry point may bring along or leave out: one for what all formats share, one
+ * for the kernels of each format that has its own, or of two alike, others for
+ * other operations.
  *
  * @module
  */
@@ -12,8 +13,14 @@ export interface KernelModule {
   readonly hex?: string;
 }
 
-/** What all formats share: measures, codes, tiles. */
+/** What all formats share: measures and tiles. */
 export const CORE_KERNELS: KernelModule = {};
+
+/** The four basic operations. */
+export const BASIC_KERNELS: KernelModule = {};
+
+/** Comparisons. */
+export const COMPARE_KERNELS: KernelModule = {};
 
 /** Searches for scales. */
 export const SCALES_KERNELS: KernelModule = {};
@@ -39,4 +46,13 @@ export const E2M1_KERNELS: KernelModule = {};
 /** Brings the WebAssembly of a module along. */
 export function bring(module: KernelModule, hex: string): void {
   (module as { hex?: string }).hex = hex;
+}
+
+/** A module, and its WebAssembly in hexadecimal. */
+export type Brought = readonly [module: KernelModule, hex: string];
+
+/** What it is given, once modules have their WebAssembly: a bundle that drops the one drops the other. */
+export function withKernels<T>(value: T, ...brought: readonly Brought[]): T {
+  for (const [module, hex] of brought) bring(module, hex);
+  return value;
 }

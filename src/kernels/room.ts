@@ -5,15 +5,9 @@
  *
  * @module
  */
-import {
-  type Instance,
-  instanceOf,
-  ROOM_BYTES,
-  ROOM_START,
-  roomInstance,
-  TILES_START,
-} from "./arena.ts";
-import { backend } from "./engine.ts";
+import type { Instance } from "./arena.ts";
+import { wasmInForce } from "./engine.ts";
+import { ROOM_BYTES, ROOM_START, TILES_START } from "./work.ts";
 
 /** Arrays start at multiples of this: a line of the cache. */
 const ALIGNMENT = 64;
@@ -23,15 +17,18 @@ export class Room {
   #buffer: ArrayBufferLike = new ArrayBuffer(0);
   #start = 0;
   #next = 0;
+  #isInWasm = false;
 
   /** Moves to the memory where `array` lives, or to where it can be copied to. */
   open(array: ArrayBufferView): void {
-    if (backend() === "wasm") {
-      const { memory } = roomInstance(array);
+    const wasm = wasmInForce();
+    if (wasm) {
+      const { memory } = wasm.roomInstance(array);
       [this.#buffer, this.#start] = [memory.buffer, ROOM_START];
-    } else if (isInWebAssembly(this.#buffer) || this.#start === this.#end) {
+    } else if (this.#isInWasm || this.#start === this.#end) {
       [this.#buffer, this.#start] = [new ArrayBuffer(ROOM_BYTES), 0];
     }
+    this.#isInWasm = wasm !== undefined;
     this.clear();
   }
 
@@ -74,20 +71,17 @@ export class Room {
   }
 }
 
-function isInWebAssembly(buffer: ArrayBufferLike): boolean {
-  return instanceOf(new Uint8Array(buffer, 0, 0)) !== undefined;
-}
-
 /** The instance in whose memory all of these arrays live, where WebAssembly is in force and there is one. */
 export function sharedInstance(
   ...arrays: readonly ArrayBufferView[]
 ): Instance | undefined {
-  if (backend() !== "wasm") return undefined;
+  const wasm = wasmInForce();
+  if (!wasm) return undefined;
   const { buffer } = arrays[0];
   for (let i = 1; i < arrays.length; i++) {
     if (arrays[i].buffer !== buffer) return undefined;
   }
-  return instanceOf(arrays[0]);
+  return wasm.instanceOf(arrays[0]);
 }
 
 /** Whether kernels of an instance reach an array where it lies, and it lies where no tile does. */

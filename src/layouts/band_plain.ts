@@ -6,7 +6,14 @@
 import type { CodesItem, Unit } from "../words/layout.ts";
 import type { Tile } from "../words/tile.ts";
 import { type Band, firstCode, isWholeUnit } from "./band.ts";
-import { type Halves, halvesOf } from "./halves.ts";
+import { halvesOf } from "./halves.ts";
+import {
+  packFours,
+  packUnit,
+  unpackFours,
+  unpackUnit,
+  wordsOfCodes,
+} from "./unit_codes.ts";
 
 /** Takes the codes of a band out of a part. */
 export function unpackPlain(
@@ -61,90 +68,6 @@ export function packPlain(
       if (words) packFours(words, from, halves, flip, bytes, to);
       else packUnit(tile.codes, from, halves, flip, bytes, to);
     }
-  }
-}
-
-function unpackUnit(
-  bytes: Uint8Array,
-  at: number,
-  { low, high }: Halves,
-  flip: number,
-  codes: Uint8Array,
-  first: number,
-): void {
-  for (let b = 0; b < low.length; b++) {
-    const byte = bytes[at + b];
-    codes[first + low[b]] = byte & 15 ^ flip;
-    codes[first + high[b]] = byte >> 4 ^ flip;
-  }
-}
-
-function packUnit(
-  codes: Uint8Array,
-  first: number,
-  { low, high }: Halves,
-  flip: number,
-  bytes: Uint8Array,
-  at: number,
-): void {
-  const flips = flip * 17;
-  for (let b = 0; b < low.length; b++) {
-    bytes[at + b] = (codes[first + low[b]] | codes[first + high[b]] << 4) ^
-      flips;
-  }
-}
-
-/** Codes as words of four; undefined where units do not start at whole ones. */
-function wordsOfCodes(
-  { inFours }: Halves,
-  { codes: { buffer, byteOffset, length } }: Tile,
-  first: number,
-  unit: Unit,
-): Int32Array | undefined {
-  const aligned = (byteOffset | first | unit.columns) % 4 === 0;
-  return inFours && aligned
-    ? new Int32Array(buffer, byteOffset, length >> 2)
-    : undefined;
-}
-
-/** The low half of each byte of a word. */
-const LOW_HALVES = 0x0f0f0f0f;
-/** Copies a byte to all bytes of a word. */
-const EACH_BYTE = 0x01010101;
-
-function unpackFours(
-  bytes: Uint8Array,
-  at: number,
-  { low, high }: Halves,
-  flip: number,
-  words: Int32Array,
-  first: number,
-): void {
-  const flips = flip * EACH_BYTE;
-  for (let b = 0; b < low.length; b += 4) {
-    const word = bytes[at + b] | bytes[at + b + 1] << 8 |
-      bytes[at + b + 2] << 16 | bytes[at + b + 3] << 24;
-    words[first + low[b] >> 2] = word & LOW_HALVES ^ flips;
-    words[first + high[b] >> 2] = word >>> 4 & LOW_HALVES ^ flips;
-  }
-}
-
-function packFours(
-  words: Int32Array,
-  first: number,
-  { low, high }: Halves,
-  flip: number,
-  bytes: Uint8Array,
-  at: number,
-): void {
-  const flips = flip * 17 * EACH_BYTE;
-  for (let b = 0; b < low.length; b += 4) {
-    const word = words[first + low[b] >> 2] ^
-      words[first + high[b] >> 2] << 4 ^ flips;
-    bytes[at + b] = word;
-    bytes[at + b + 1] = word >> 8;
-    bytes[at + b + 2] = word >> 16;
-    bytes[at + b + 3] = word >> 24;
   }
 }
 

@@ -60,6 +60,7 @@ import {
 import { everywhere } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
 import { defineFormat } from "./define.ts";
+import { dtypeOption } from "./groups.ts";
 import { firstMisfit } from "./misfit.ts";
 
 /**
@@ -164,13 +165,11 @@ const OPTIONS: Schema<BitsandbytesOptions> = {
     help:
       "quantize scales to 8 bits, in blocks of 256: a search chooses among those for the reference's mean and nested scale",
   },
-  computeDtype: {
-    kind: "choice",
-    choices: ["F32", "F16", "BF16"],
-    default: "F32",
-    kept: true,
-    help: "what values are rounded to when they are dequantized",
-  },
+  computeDtype: dtypeOption(
+    "F32",
+    true,
+    "what values are rounded to when they are dequantized",
+  ),
   storage: {
     kind: "choice",
     choices: ["U8", "F16", "BF16", "F32"],

@@ -6,6 +6,7 @@
  * @module
  */
 import { type Kernel, run } from "../kernels/engine.ts";
+import type { BlockLayout } from "../layouts/blocks.ts";
 import { F16 } from "../layouts/codecs.ts";
 import { F16_OVERFLOW } from "../numeric/f16.ts";
 import {
@@ -38,7 +39,9 @@ import {
   indexInTensor,
   type Span,
 } from "../words/tile.ts";
-import { defineFormat } from "./define.ts";
+import { blockCoder } from "./block_coder.ts";
+import { defineWithOwnWay } from "./define.ts";
+import type { GenericWay } from "./generic_way.ts";
 
 /**
  * Options of a block format.
@@ -133,6 +136,8 @@ export interface BlockSpec<Name extends string> {
   readonly search?: Sought;
   /** The values of block number `block`, which start at index `at`. */
   decode(tile: BlockTile, at: number, out: Float32Array, block: number): void;
+  /** The generic way, for records that hold codes of other widths than four bits. */
+  readonly generic?: GenericWay;
   /** `(n, values, blocks)`: the fast `encode`; returns 1 to have a stretch done by it. */
   readonly quantizeKernel?: Kernel;
   /** `(n, values, importance, blocks, columns)`: the fast `encodeWeighted`, for whole rows. */
@@ -154,7 +159,12 @@ export function blockFormat<Name extends string>(
 ): BlockFormat<Name> {
   const { name, summary, source, errorBound, values, bytes } = spec;
   const fields = fieldsOf(spec);
-  return defineFormat({
+  return defineWithOwnWay<
+    Name,
+    BlockOptions,
+    BlockParts,
+    ResolvedBlockOptions
+  >({
     name,
     summary,
     source,
@@ -182,7 +192,10 @@ export function blockFormat<Name extends string>(
         ? searched(scheme, spec.search, options, columns)
         : scheme;
     },
-    fast: (generic) => fastOf(spec, generic),
+  }, (tensor) => {
+    const plain: Blocks = spec.generic?.(tensor) ??
+      blockCoder(spec as BlockLayout, tensor);
+    return fastOf(spec, plain);
   });
 }
 
@@ -312,10 +325,10 @@ function firstOverflow(
 
 // ---- the fast way, where there is a kernel ----
 
-/** Quantizes a stretch of whole blocks, or whole rows, by the generic way. */
+/** Quantizes a stretch of whole blocks, or whole rows, in plain JS. */
 function quantizeStretch(
   { values: size, bytes }: BlockSpec<string>,
-  generic: Blocks,
+  plain: Blocks,
   values: Float32Array,
   first: number,
   n: number,
@@ -330,7 +343,7 @@ function quantizeStretch(
     (first + n) / size * bytes,
   );
   within(first / size, first, () =>
-    generic.quantize(
+    plain.quantize(
       values.subarray(first, first + n),
       [n / columns, columns],
       { importance },
@@ -348,8 +361,8 @@ export function partOf(data: Uint8Array): BlockParts {
 
 function fastOf(
   spec: BlockSpec<string>,
-  generic: Blocks,
-): Partial<Blocks> {
+  plain: Blocks,
+): Blocks {
   const { values: step, bytes, quantizeKernel, dequantizeKernel } = spec;
   const quantize: Blocks["quantize"] = (
     values,
@@ -360,9 +373,7 @@ function fastOf(
   ) => {
     const { data } = parts.blocks, { importance } = options;
     const kernel = importance ? spec.weightedKernel : quantizeKernel;
-    if (!kernel || isSearched(options)) {
-      return generic.quantize(values, shape, options, parts, context);
-    }
+    if (!kernel) return plain.quantize(values, shape, options, parts, context);
     const columns = importance?.length ?? step;
     run({
       kernel,
@@ -377,7 +388,7 @@ function fastOf(
       again: (first, n) =>
         quantizeStretch(
           spec,
-          generic,
+          plain,
           values,
           first,
           n,
@@ -388,9 +399,7 @@ function fastOf(
     });
   };
   const dequantize: Blocks["dequantize"] = (parts, shape, options, out) => {
-    if (!dequantizeKernel) {
-      return generic.dequantize(parts, shape, options, out);
-    }
+    if (!dequantizeKernel) return plain.dequantize(parts, shape, options, out);
     const { data } = parts.blocks;
     run({
       kernel: dequantizeKernel,
@@ -401,7 +410,7 @@ function fastOf(
         { array: out, access: "write", bits: 32 },
       ],
       again: (first, n) =>
-        generic.dequantize(
+        plain.dequantize(
           partOf(
             data.subarray(first / step * bytes, (first + n) / step * bytes),
           ),

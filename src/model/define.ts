@@ -7,11 +7,16 @@
 import type { Coder, Convention, Format, Part } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
 import { keptOptions, resolveOptions, type Schema } from "../words/schema.ts";
-import { checkImportance } from "../words/search.ts";
+import {
+  checkImportance,
+  isSearched,
+  type ResolvedSearchOptions,
+} from "../words/search.ts";
 import type { Scheme } from "../words/scheme.ts";
 import { rowLength } from "../numeric/shape.ts";
 import { whole } from "../words/window.ts";
-import type { Tensor } from "./stages.ts";
+import { genericWay } from "./generic_way.ts";
+import type { TensorOf } from "./stages.ts";
 import { decodeWindow, encodeTensor } from "./tensor.ts";
 
 /** What makes one format different from another. */
@@ -55,42 +60,41 @@ export interface FormatSpec<
   fast?(generic: Coder<P, R>): Partial<Coder<P, R>>;
 }
 
+/** The tensor of a shape, by scheme and layout. */
+export function tensorOf<P extends object, R extends object>(
+  { scheme, layout }: Pick<
+    FormatSpec<string, object, P, R>,
+    "scheme" | "layout"
+  >,
+): TensorOf<R> {
+  return (shape, options) => ({
+    scheme: scheme(shape, options),
+    layout: layout(shape, options) as Layout<Record<string, PartPlan>>,
+  });
+}
+
 /**
- * Makes a format.
+ * Makes a format from a way to quantize and dequantize.
  *
  * @param spec What makes it different from the others.
- * @returns The format, with the generic way as its reference.
+ * @param reference See {@linkcode Format.reference}.
+ * @param coder What does the work.
+ * @returns The format.
  */
-export function defineFormat<
+function assemble<
   Name extends string,
   O extends object,
   P extends object,
   R extends object,
->(spec: FormatSpec<Name, O, P, R>): Format<Name, O, P, R> {
-  const { check, complete, fast, scheme, layout, ...described } = spec;
+>(
+  spec: Omit<FormatSpec<Name, O, P, R>, "fast">,
+  reference: Coder<P, R>,
+  coder: Coder<P, R>,
+): Format<Name, O, P, R> {
+  const { check, complete, ...described } = spec;
   const schema = spec.options as unknown as Schema<Record<string, unknown>>;
-  const tensor = (shape: readonly number[], options: R): Tensor => ({
-    scheme: scheme(shape, options),
-    layout: layout(shape, options) as Layout<Record<string, PartPlan>>,
-  });
-  const reference: Coder<P, R> = {
-    quantize: (values, shape, options, parts, context) =>
-      encodeTensor(tensor(shape, options), values, bytesOf(parts), context),
-    dequantize(parts, shape, options, out): void {
-      const { layout, scheme } = tensor(shape, options);
-      const area = whole(layout.matrix);
-      decodeWindow(
-        { scheme, layout },
-        { bytes: bytesOf(parts), area },
-        area,
-        out,
-      );
-    },
-  };
   return {
     ...described,
-    layout,
-    scheme,
     resolve(options, shape): R {
       const given = options as Record<string, unknown>;
       const checked = resolveOptions(
@@ -104,10 +108,82 @@ export function defineFormat<
       return resolved;
     },
     kept: (options) => keptOptions(schema, options as Record<string, unknown>),
-    ...reference,
-    ...fast?.(reference),
+    ...coder,
     reference,
   };
+}
+
+/** Quantizes and dequantizes any format, tile by tile. */
+export function genericCoder<P extends object, R extends object>(
+  tensor: TensorOf<R>,
+): Coder<P, R> {
+  return {
+    quantize: (values, shape, options, parts, context) =>
+      encodeTensor(tensor(shape, options), values, bytesOf(parts), context),
+    dequantize(parts, shape, options, out): void {
+      const { layout, scheme } = tensor(shape, options);
+      const area = whole(layout.matrix);
+      decodeWindow(
+        { scheme, layout },
+        { bytes: bytesOf(parts), area },
+        area,
+        out,
+      );
+    },
+  };
+}
+
+/**
+ * Makes a format that is quantized and dequantized by the generic way, where it has
+ * no faster one.
+ *
+ * @param spec What makes it different from the others.
+ * @returns The format, with the generic way as its reference.
+ */
+export function defineFormat<
+  Name extends string,
+  O extends object,
+  P extends object,
+  R extends object,
+>(spec: FormatSpec<Name, O, P, R>): Format<Name, O, P, R> {
+  const { fast, ...described } = spec;
+  const generic = genericCoder<P, R>(tensorOf(spec));
+  return assemble(described, generic, { ...generic, ...fast?.(generic) });
+}
+
+/**
+ * Makes a format that is quantized and dequantized by a way of its own. The generic
+ * way searches, and judges the other, where an entry point brought it along.
+ *
+ * @param spec What makes it different from the others.
+ * @param wayOf What quantizes, without searches, and dequantizes.
+ * @returns The format.
+ */
+export function defineWithOwnWay<
+  Name extends string,
+  O extends object,
+  P extends object,
+  R extends ResolvedSearchOptions,
+>(
+  spec: Omit<FormatSpec<Name, O, P, R>, "fast">,
+  wayOf: (tensor: TensorOf<R>) => Coder<P, R>,
+): Format<Name, O, P, R> {
+  const tensor = tensorOf(spec), own = wayOf(tensor);
+  const judge = (): Coder<P, R> => genericWay()?.(tensor) ?? own;
+  const reference: Coder<P, R> = {
+    quantize: (...given) => judge().quantize(...given),
+    dequantize: (...given) => judge().dequantize(...given),
+  };
+  return assemble(spec, reference, {
+    quantize(values, shape, options, parts, context): void {
+      if (!isSearched(options)) {
+        return own.quantize(values, shape, options, parts, context);
+      }
+      tensor(shape, options); // throws where nothing searches
+      reference.quantize(values, shape, options, parts, context);
+    },
+    dequantize: own.dequantize,
+  });
 }
 
 /** The bytes of every part. */

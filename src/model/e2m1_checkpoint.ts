@@ -11,24 +11,7 @@ import { decodeE4M3 } from "../numeric/e4m3.ts";
 import { rowLength, withLastAxis } from "../numeric/shape.ts";
 import type { Candidate, Part, Recognized } from "../words/format.ts";
 import type { Codec, PartPlan, PartSpec } from "../words/layout.ts";
-import type { ChoiceOption } from "../words/schema.ts";
-import type { ComputeDtype } from "../words/scheme.ts";
 import { badNumber } from "./numbers.ts";
-
-/** The option of a type that floats are rounded to. */
-export function dtypeOption<D extends ComputeDtype>(
-  byDefault: D,
-  kept: boolean,
-  help: string,
-): ChoiceOption<ComputeDtype> {
-  return {
-    kind: "choice",
-    choices: ["F32", "F16", "BF16"],
-    default: byDefault,
-    kept,
-    help,
-  };
-}
 
 /** Throws unless rows are whole groups. */
 export function checkWholeGroups(

@@ -7,7 +7,11 @@
 import { BF16, F16, F32 } from "../layouts/codecs.ts";
 import { matrixOf } from "../numeric/shape.ts";
 import type { Codec } from "../words/layout.ts";
-import type { BooleanOption, NumberOption } from "../words/schema.ts";
+import type {
+  BooleanOption,
+  ChoiceOption,
+  NumberOption,
+} from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import type { Span } from "../words/tile.ts";
 
@@ -37,6 +41,27 @@ export function groupSizeOption(
     default: size,
     help: "values that share a scale, along the last axis",
     kept: true,
+  };
+}
+
+/**
+ * The option of a type of floats: that of scales, or that values are rounded to.
+ *
+ * @param byDefault What holds where it is not given.
+ * @param kept Whether it has to be kept to read the parts back.
+ * @param help What it is the type of.
+ */
+export function dtypeOption(
+  byDefault: ComputeDtype | undefined,
+  kept: boolean,
+  help: string,
+): ChoiceOption<ComputeDtype> {
+  return {
+    kind: "choice",
+    choices: ["F32", "F16", "BF16"],
+    ...(byDefault && { default: byDefault }),
+    kept,
+    help,
   };
 }
 

@@ -31,7 +31,7 @@ import {
 } from "../words/search.ts";
 import { everywhere, type Span } from "../words/tile.ts";
 import { defineFormat } from "./define.ts";
-import { FLOATS, LARGEST, symmetricOption } from "./groups.ts";
+import { dtypeOption, FLOATS, LARGEST, symmetricOption } from "./groups.ts";
 
 const { abs, ceil, fround, max: larger, min: smaller } = Math;
 
@@ -109,13 +109,7 @@ function optionsOf(signed: boolean): Schema<OnnxLinearOptions> {
       kept: true,
     },
     symmetric: symmetricOption(signed),
-    scaleDtype: {
-      kind: "choice",
-      choices: ["F32", "F16", "BF16"],
-      default: "F32",
-      help: "type of the scales and the values",
-      kept: true,
-    },
+    scaleDtype: dtypeOption("F32", true, "type of the scales and the values"),
     ...searchSchema(ZERO_SEARCHES),
   };
 }

@@ -22,6 +22,9 @@ export interface Tensor {
   readonly layout: Layout<Record<string, PartPlan>>;
 }
 
+/** The tensor that shape and options describe. */
+export type TensorOf<R> = (shape: readonly number[], options: R) => Tensor;
+
 /** How finely a tensor can be cut. */
 export interface Cutting {
   /** Rows that stay together. */

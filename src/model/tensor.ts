@@ -10,7 +10,7 @@ import { Room } from "../kernels/room.ts";
 import { unpackPart } from "../layouts/pack.ts";
 import type { PartBytes } from "../layouts/units.ts";
 import { firstOutside, NonFinite, rejectNonFinite } from "../numeric/finite.ts";
-import { settleNaNs } from "../numeric/nan.ts";
+import { mayMakeNaNs, settleNaNs } from "../numeric/nan.ts";
 import { areFinite } from "../schemes/tiles.ts";
 import { grainOf, type PartPlan } from "../words/layout.ts";
 import { type EncodeContext, groupOf, type Prepass } from "../words/scheme.ts";
@@ -292,7 +292,7 @@ export function decodeWindow(
       ? place
       : room.floats(areaOf(around));
     scheme.decode(tile, values);
-    if (mayBeNaN(tile)) settleNaNs(values);
+    if (mayMakeNaNs(tile.fields)) settleNaNs(values);
     if (values === place) continue;
     if (together) place.set(values);
     else copyRows(values, around, piece, out.subarray(first), window.columns);
@@ -311,20 +311,6 @@ function copyRows(
     const first = r * tile.columns + column - tile.column;
     out.set(values.subarray(first, first + columns), r * stride);
   }
-}
-
-/** The product of two fields and an entry of a grid is finite below this. */
-const SURELY_FINITE = 2 ** 60;
-
-/** Whether a value can be a NaN: it takes numbers that are not finite, or products that overflow. */
-function mayBeNaN({ fields }: Tile): boolean {
-  for (const [role, field] of Object.entries(fields)) {
-    if (role === "order") continue; // those are multiplied with nothing
-    for (let i = 0; i < field.length; i++) {
-      if (!(Math.abs(field[i]) < SURELY_FINITE)) return true;
-    }
-  }
-  return false;
 }
 
 /** Schemes of records decode whole ones: what a window touches of a row. */

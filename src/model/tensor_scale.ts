@@ -18,7 +18,9 @@ const FRACTIONS: Readonly<
 };
 
 /** The roles. */
-export const TENSOR_SCALES: readonly string[] = Object.keys(FRACTIONS);
+export const TENSOR_SCALES: readonly string[] = /* @__PURE__ */ Object.keys(
+  FRACTIONS,
+);
 
 /**
  * The number of one role by that of another.

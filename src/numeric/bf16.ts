@@ -4,8 +4,8 @@
  * @module
  */
 
-const scratch = new Float32Array(1);
-const scratchBits = new Uint32Array(scratch.buffer);
+const scratch = /* @__PURE__ */ new Float32Array(1);
+const scratchBits = /* @__PURE__ */ new Uint32Array(scratch.buffer);
 
 /** Encodes the float32 whose bits are `bits`. */
 function encodeBits(bits: number): number {

@@ -5,8 +5,8 @@
  * @module
  */
 
-const scratch = new Float32Array(1);
-const scratchBits = new Int32Array(scratch.buffer);
+const scratch = /* @__PURE__ */ new Float32Array(1);
+const scratchBits = /* @__PURE__ */ new Int32Array(scratch.buffer);
 
 /** 1.5 · 2^23: added to a small float32 it leaves the rounded integer in the low mantissa bits. */
 const ROUNDING_MAGIC = 12582912;

@@ -6,8 +6,13 @@
 
 const { fround } = Math;
 
+/** The floats that bits stand for. */
+function floatsOf(bits: readonly number[]): Float32Array {
+  return new Float32Array(Uint32Array.from(bits).buffer);
+}
+
 /** The non-linear grid of ggml's IQ4_NL and IQ4_XS (`kvalues_iq4nl`). */
-export const IQ4_VALUES: Int8Array = Int8Array.of(
+export const IQ4_VALUES: Int8Array = /* @__PURE__ */ Int8Array.of(
   ...[-127, -104, -83, -65, -49, -35, -22, -10],
   ...[1, 13, 25, 38, 53, 69, 89, 113],
 );
@@ -27,27 +32,23 @@ export function nearestIq4(x: number): number {
 }
 
 /** The values of bitsandbytes' NF4: quantiles of a normal distribution, with a zero. */
-export const NF4_VALUES: Float32Array = new Float32Array(
-  Uint32Array.of(
-    ...[0xbf800000, 0xbf3239b1, 0xbf066b30, 0xbeca32a0],
-    ...[0xbe91a24d, 0xbe3d353f, 0xbdba7871, 0x00000000],
-    ...[0x3da2faff, 0x3e24cae3, 0x3e7c04dd, 0x3ead033a],
-    ...[0x3ee1a4b8, 0x3f1007ab, 0x3f3913b3, 0x3f800000],
-  ).buffer,
-);
+export const NF4_VALUES: Float32Array = /* @__PURE__ */ floatsOf([
+  ...[0xbf800000, 0xbf3239b1, 0xbf066b30, 0xbeca32a0],
+  ...[0xbe91a24d, 0xbe3d353f, 0xbdba7871, 0x00000000],
+  ...[0x3da2faff, 0x3e24cae3, 0x3e7c04dd, 0x3ead033a],
+  ...[0x3ee1a4b8, 0x3f1007ab, 0x3f3913b3, 0x3f800000],
+]);
 
 /**
  * The values of bitsandbytes' FP4: a sign and three bits, by twelfths of the
  * largest. Code 8 is +0.
  */
-export const FP4_VALUES: Float32Array = /* @__PURE__ */ new Float32Array(
-  /* @__PURE__ */ Uint32Array.of(
-    ...[0x00000000, 0x3baaaaab, 0x3f2aaaab, 0x3f800000],
-    ...[0x3eaaaaab, 0x3f000000, 0x3e2aaaab, 0x3e800000],
-    ...[0x00000000, 0xbbaaaaab, 0xbf2aaaab, 0xbf800000],
-    ...[0xbeaaaaab, 0xbf000000, 0xbe2aaaab, 0xbe800000],
-  ).buffer,
-);
+export const FP4_VALUES: Float32Array = /* @__PURE__ */ floatsOf([
+  ...[0x00000000, 0x3baaaaab, 0x3f2aaaab, 0x3f800000],
+  ...[0x3eaaaaab, 0x3f000000, 0x3e2aaaab, 0x3e800000],
+  ...[0x00000000, 0xbbaaaaab, 0xbf2aaaab, 0xbf800000],
+  ...[0xbeaaaaab, 0xbf000000, 0xbe2aaaab, 0xbe800000],
+]);
 
 /** Where the CUDA kernels of bitsandbytes, and onnxruntime, part the magnitudes of FP4: a few ulp beside the midpoints. */
 export const FP4_THRESHOLDS: Float32Array = /* @__PURE__ */ Float32Array.of(

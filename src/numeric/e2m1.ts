@@ -7,7 +7,7 @@
 const { abs, fround } = Math;
 
 /** Twice the value of each code, so that all are integers. Code 8 is ggml's, +0 in place of −0. */
-export const E2M1_DOUBLED: Int8Array = Int8Array.of(
+export const E2M1_DOUBLED: Int8Array = /* @__PURE__ */ Int8Array.of(
   ...[0, 1, 2, 3, 4, 6, 8, 12],
   ...[0, -1, -2, -3, -4, -6, -8, -12],
 );

@@ -8,8 +8,8 @@ import { clamp } from "./rounding.ts";
 
 const { clz32, floor, max } = Math;
 
-const scratch = new Float32Array(1);
-const scratchBits = new Uint32Array(scratch.buffer);
+const scratch = /* @__PURE__ */ new Float32Array(1);
+const scratchBits = /* @__PURE__ */ new Uint32Array(scratch.buffer);
 
 const POWERS = /* @__PURE__ */ Float64Array.from(
   { length: 256 },
@@ -54,14 +54,17 @@ function exponentBelow(k: number): number {
 }
 
 /** Bits of the smallest float32 whose float32 log2 is at least k, for k = −149 … 128. */
-const rising: Uint32Array = Uint32Array.from({ length: 278 }, (_, i) => {
-  const k = i - 149;
-  scratch[0] = 2 ** k;
-  const bits = k === 128 ? 0x7f800000 : scratchBits[0];
-  // Below a power of two the steps are 2^-24 of it; among subnormals they are wider.
-  const width = k > -126 ? 1 : 2 ** max(0, -126 - k + 1);
-  return bits - floor(stepsRoundedUp(k) / width);
-});
+const rising: Uint32Array = /* @__PURE__ */ Uint32Array.from(
+  { length: 278 },
+  (_, i) => {
+    const k = i - 149;
+    scratch[0] = 2 ** k;
+    const bits = k === 128 ? 0x7f800000 : scratchBits[0];
+    // Below a power of two the steps are 2^-24 of it; among subnormals they are wider.
+    const width = k > -126 ? 1 : 2 ** max(0, -126 - k + 1);
+    return bits - floor(stepsRoundedUp(k) / width);
+  },
+);
 
 /**
  * ⌊log2f x⌋ as C computes it, with the logarithm rounded to float32 first: a few
@@ -146,7 +149,7 @@ function stepsRoundedDown(k: number): number {
 }
 
 /** The same for k = −149 … 128. */
-const falling: Float64Array = Float64Array.from(
+const falling: Float64Array = /* @__PURE__ */ Float64Array.from(
   { length: 278 },
   (_, i) => stepsRoundedDown(i - 149),
 );

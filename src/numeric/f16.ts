@@ -12,8 +12,8 @@ export const LARGEST_F16 = 65504;
 /** From here on numbers round to an infinity. */
 export const F16_OVERFLOW = 65520;
 
-const scratch = new Float32Array(1);
-const scratchBits = new Uint32Array(scratch.buffer);
+const scratch = /* @__PURE__ */ new Float32Array(1);
+const scratchBits = /* @__PURE__ */ new Uint32Array(scratch.buffer);
 
 /** Bits of 2^-14 as float32: below it a binary16 is subnormal. */
 const SMALLEST_NORMAL = 0x38800000;

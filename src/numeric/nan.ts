@@ -27,3 +27,18 @@ export function settleNaNs(
     if (Number.isNaN(values[i])) bits[i] = NAN_BITS;
   }
 }
+
+/** The product of two numbers and an entry of a grid is finite below this. */
+const SURELY_FINITE = 2 ** 60;
+
+/** Whether a value that is made of such numbers can be a NaN: it takes some that are not finite, or products that overflow. */
+export function mayMakeNaNs(
+  fields: Readonly<Record<string, Float32Array>>,
+): boolean {
+  for (const field of Object.values(fields)) {
+    for (let i = 0; i < field.length; i++) {
+      if (!(Math.abs(field[i]) < SURELY_FINITE)) return true;
+    }
+  }
+  return false;
+}

@@ -7,8 +7,8 @@
 
 const { fround, min, trunc } = Math;
 
-const scratch = new Float32Array(1);
-const scratchBits = new Uint32Array(scratch.buffer);
+const scratch = /* @__PURE__ */ new Float32Array(1);
+const scratchBits = /* @__PURE__ */ new Uint32Array(scratch.buffer);
 
 /** 448; the encoder gives it to everything from 256 on. */
 const LARGEST = 0x7e;

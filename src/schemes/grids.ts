@@ -6,6 +6,18 @@
 import { FP4_VALUES, IQ4_VALUES, NF4_VALUES } from "../numeric/codebooks.ts";
 import type { Grid } from "../words/scheme.ts";
 
+function gridOf(name: string, values: Iterable<number>): Grid {
+  return { name, values: [...values] };
+}
+
+function withBothSigns(magnitudes: readonly number[]): number[] {
+  return [...magnitudes, ...magnitudes.map((x) => -x)];
+}
+
+function withOneZero({ name, values }: Grid): Grid {
+  return { name, values: values.map((x) => x + 0) };
+}
+
 /** Codes of so many bits that stand for themselves. */
 export function uint(bits: number): Grid {
   return {
@@ -15,30 +27,25 @@ export function uint(bits: number): Grid {
 }
 
 /** 0 … 15. Signed formats store code − 8; their zero point is 8. */
-export const UINT4: Grid = uint(4);
-
-const E2M1_MAGNITUDES = [0, 0.5, 1, 1.5, 2, 3, 4, 6];
+export const UINT4: Grid = /* @__PURE__ */ uint(4);
 
 /** 4-bit floats with two exponent bits; code 8 is −0. */
 export const E2M1: Grid = {
   name: "e2m1",
-  values: [...E2M1_MAGNITUDES, ...E2M1_MAGNITUDES.map((x) => -x)],
+  values: /* @__PURE__ */ withBothSigns([0, 0.5, 1, 1.5, 2, 3, 4, 6]),
 };
 
 /** The same for libraries that read code 8 as +0: all other codes move between the two. */
-export const E2M1_PLUS_ZERO: Grid = {
-  name: E2M1.name,
-  values: E2M1.values.map((x) => x + 0),
-};
+export const E2M1_PLUS_ZERO: Grid = /* @__PURE__ */ withOneZero(E2M1);
 
 /** The non-linear grid of ggml's IQ4 formats. */
-export const IQ4: Grid = { name: "iq4", values: [...IQ4_VALUES] };
+export const IQ4: Grid = /* @__PURE__ */ gridOf("iq4", IQ4_VALUES);
 
 /** The grid of bitsandbytes' FP4. */
-export const FP4: Grid = { name: "fp4", values: [...FP4_VALUES] };
+export const FP4: Grid = /* @__PURE__ */ gridOf("fp4", FP4_VALUES);
 
 /** The grid of bitsandbytes' NF4. */
-export const NF4: Grid = { name: "nf4", values: [...NF4_VALUES] };
+export const NF4: Grid = /* @__PURE__ */ gridOf("nf4", NF4_VALUES);
 
 /** The codebook of NNCF's CB4, whose values are E4M3. */
 export const CB4: Grid = {

@@ -146,13 +146,13 @@ export function listedScales(
 }
 
 /** The positive numbers of E4M3. */
-export const E4M3_NUMBERS: readonly number[] = Array.from(
+export const E4M3_NUMBERS: readonly number[] = /* @__PURE__ */ Array.from(
   { length: 126 },
   (_, i) => decodeE4M3(i + 1),
 );
 
 /** The numbers of E8M0, that of NaN left out. */
-export const E8M0_EXPONENTS: readonly number[] = Array.from(
+export const E8M0_EXPONENTS: readonly number[] = /* @__PURE__ */ Array.from(
   { length: 255 },
   (_, e) => e,
 );

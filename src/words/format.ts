@@ -183,6 +183,10 @@ export interface Format<
   checkNumbers?(parts: P, options: R): void;
   /** What its numbers mean. */
   scheme(shape: readonly number[], options: R): Scheme;
-  /** The same two operations done tile by tile, by scheme and layout: written to be read, and to judge the fast ones by. */
+  /**
+   * The same two operations done tile by tile, by scheme and layout: written to be
+   * read, and to judge the fast ones by. That of formats of blocks is their plain JS
+   * where no searches are imported, which bring the tiles along.
+   */
   readonly reference: Coder<P, R>;
 }

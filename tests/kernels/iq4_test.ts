@@ -3,7 +3,7 @@
 // boundaries of every candidate, and manage any number of blocks and columns.
 
 import "../../src/kernels/install.ts";
-import "../../src/schemes/install_searches.ts";
+import "../../src/model/install_searches.ts";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { BlockFormat } from "../../src/model/block_format.ts";

@@ -2,7 +2,7 @@
 // they do ordinary data themselves, and that the rest is found among it.
 
 import "../../src/kernels/install.ts";
-import "../../src/schemes/install_searches.ts";
+import "../../src/model/install_searches.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { q4_k } from "../../src/formats/q4_k.ts";

@@ -4,7 +4,7 @@
 import "../../src/kernels/install.ts";
 import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { Room } from "../../src/kernels/room.ts";
-import { decodeGroups } from "../../src/schemes/tiles.ts";
+import { decodeGroups } from "../../src/schemes/tile_values.ts";
 import { E2M1, UINT4 } from "../../src/schemes/grids.ts";
 import { tileOf } from "../../src/words/tile.ts";
 import { assertSameBytes } from "../same_bytes.ts";

@@ -12,7 +12,7 @@ import {
   encodeE8M0,
   floorLog2f,
 } from "../../src/numeric/e8m0.ts";
-import { loadF16, storeF16 } from "../../src/numeric/f16_bytes.ts";
+import { loadF16 } from "../../src/numeric/f16_bytes.ts";
 import { decodeUE4M3Half, encodeUE4M3 } from "../../src/numeric/ue4m3.ts";
 import { nudge, random } from "../adversarial.ts";
 
@@ -162,11 +162,8 @@ Deno.test("truncation casts: toward zero, out of range −2^31 and its low byte"
   assert(Object.is(truncateToInt8(-0.5) + 0, 0));
 });
 
-Deno.test("storeF16: little-endian, and one NaN on every engine", () => {
-  const bytes = new Uint8Array(6);
-  storeF16(-2, bytes, 1);
-  storeF16(NaN, bytes, 3);
-  assertEquals([...bytes], [0, 0x00, 0xc0, 0x00, 0xfe, 0]);
+Deno.test("loadF16: little-endian, at any offset", () => {
+  const bytes = Uint8Array.of(0, 0x00, 0xc0, 0x00, 0xfe, 0);
   assertEquals(loadF16(bytes, 1), -2);
   assertEquals(loadF16(bytes, 3), NaN);
 });

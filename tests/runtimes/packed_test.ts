@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
+import { sideEffectsOf } from "../../.ci/side_effects.ts";
 import { assertSameFiles } from "./command_line.ts";
 import {
   assertNoDeno,
@@ -161,6 +162,21 @@ Deno.test({ name: "the packed module", ignore: withoutNpm }, async (t) => {
       );
       assert(!installed.includes("deno-std"), installed.join(" "));
     });
+
+    await t.step(
+      "tells bundlers which modules do something when they are loaded",
+      async () => {
+        const { sideEffects } = await manifestOf(folder);
+        const packed = /^\.\/(mod\.ts|cli\.ts|src\/)/;
+        const sources = await sideEffectsOf(root, ".ts");
+        assert(sources.includes("./src/entries/core.ts"));
+        assertEquals(
+          sideEffects,
+          sources.filter((path) => packed.test(path))
+            .map((path) => path.replace(/ts$/, "js")).sort(),
+        );
+      },
+    );
 
     await t.step("has every entry point of deno.json", async () => {
       const { exports } = await manifestOf(folder);

@@ -1,5 +1,5 @@
 /** Ranges that are searched before values are quantized: better than exact ones, whatever windows the values come in. */
-import "../../src/schemes/install_searches.ts";
+import "../../src/model/install_searches.ts";
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { compare } from "../../src/compare.ts";
 import { dequantize, quantize } from "../../src/quantize.ts";

@@ -2,7 +2,7 @@
 // tiles among groups, data that is hard on them, and numbers that kernels leave alone.
 
 import "../../src/kernels/install.ts";
-import "../../src/schemes/install_searches.ts";
+import "../../src/model/install_searches.ts";
 import { assertEquals } from "@std/assert";
 import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { Room } from "../../src/kernels/room.ts";

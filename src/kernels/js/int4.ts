@@ -62,7 +62,7 @@ const SMALLEST_NORMAL = 2 ** -126;
  * start at byte `at`. Only codes that `saturate` need their bounds looked at, and
  * those of a subnormal scale, which may be rounded far from max |x| / 7.
  */
-function quantizeRun(
+export function quantizeRun(
   src: Float32Array,
   from: number,
   n: number,

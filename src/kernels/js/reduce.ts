@@ -6,8 +6,8 @@
 
 const INFINITY_BITS = 0x7f800000;
 
-const float = new Float32Array(1);
-const floatBits = new Int32Array(float.buffer);
+const float = /* @__PURE__ */ new Float32Array(1);
+const floatBits = /* @__PURE__ */ new Int32Array(float.buffer);
 
 function intsOf(src: Float32Array): Int32Array {
   return new Int32Array(src.buffer, src.byteOffset, src.length);

@@ -1,15 +1,12 @@
-// The kernels that all share: measures, codes, tiles. Those of one format, or of
-// two alike, are modules of their own (*_module.ts), so that a bundle of one format
-// holds no others. Every export takes the number of values first, then pointers,
+// The kernels that all formats share: measures and tiles. Those of one format, of
+// two alike or of another operation are modules of their own (*_module.ts), so that
+// a bundle of one format holds no others. Every export takes the number of values first, then pointers,
 // then plain numbers, and returns 0 when done or 1 when the scalar reference has
 // to look at this stretch (a value that is not finite, or that it cannot do exactly).
 
 import { workspace } from "./common";
 
 export { magnitude, range } from "./reduce";
-export { compare_sums } from "./compare";
-export { noise_sums } from "./noise";
-export { int8_dequantize, int8_quantize, nibbles_pack, nibbles_unpack } from "./nibbles";
 export { tile_check, tile_decode, tile_fit } from "./tile";
 export { tile_magnitudes, tile_ranges } from "./tile_ranges";
 export { tile_fit_e4m3, tile_store_e4m3 } from "./tile_e4m3";

@@ -1,0 +1,75 @@
+/**
+ * Quantizing and dequantizing whole blocks in plain JS: the generic way without
+ * windows that cut through units, which blocks in a row have no need of.
+ *
+ * @module
+ */
+import {
+  type BlockLayout,
+  packBlocks,
+  unpackBlocks,
+} from "../layouts/blocks.ts";
+import { firstNonFinite, rejectNonFinite } from "../numeric/finite.ts";
+import { mayMakeNaNs, settleNaNs } from "../numeric/nan.ts";
+import type { Coder, Part } from "../words/format.ts";
+import type { Scheme } from "../words/scheme.ts";
+import { type Tile, tileOf } from "../words/tile.ts";
+import type { TensorOf } from "./stages.ts";
+
+/** Values that are worked on at a time: they and their codes stay in the cache. */
+const STRETCH_VALUES = 16384;
+
+/**
+ * Makes what quantizes and dequantizes, without searches.
+ *
+ * @param layout What a block is.
+ * @param tensorOf What its numbers mean.
+ */
+export function blockCoder<R extends object>(
+  layout: BlockLayout,
+  tensorOf: TensorOf<R>,
+): Coder<{ readonly blocks: Part<"U8"> }, R> {
+  const bytesAt = (value: number) => value / layout.values * layout.bytes;
+  return {
+    quantize(values, shape, options, { blocks: { data } }, context = {}): void {
+      const { scheme } = tensorOf(shape, options);
+      for (const tile of stretches(values.length, layout.values, scheme)) {
+        const { column, codes } = tile;
+        const own = values.subarray(column, column + codes.length);
+        if (!context.checked && firstNonFinite(own) >= 0) {
+          rejectNonFinite(values);
+        }
+        scheme.encode(own, tile, context);
+        packBlocks(layout, tile, data.subarray(bytesAt(column)));
+      }
+    },
+    dequantize({ blocks: { data } }, shape, options, out): void {
+      const { scheme } = tensorOf(shape, options);
+      for (const tile of stretches(out.length, layout.values, scheme)) {
+        const { column, codes } = tile;
+        unpackBlocks(layout, data.subarray(bytesAt(column)), tile);
+        const own = out.subarray(column, column + codes.length);
+        scheme.decode(tile, own);
+        if (mayMakeNaNs(tile.fields)) settleNaNs(own);
+      }
+    },
+  };
+}
+
+/** Tiles of a tensor that is taken for one row: whole blocks, or whole rows where these stay together. */
+function* stretches(
+  count: number,
+  size: number,
+  { fields, together }: Scheme,
+): Generator<Tile, void> {
+  const step = together?.columns ?? size;
+  const most = Math.max(1, Math.floor(STRETCH_VALUES / step)) * step;
+  const codes = new Uint8Array(Math.min(most, count));
+  const matrix = { rows: 1, columns: count };
+  for (let column = 0; column < count; column += most) {
+    const columns = Math.min(most, count - column);
+    const window = { row: 0, rows: 1, column, columns };
+    const own = codes.subarray(0, columns);
+    yield tileOf(matrix, window, fields, own, (n) => new Float32Array(n));
+  }
+}
