@@ -45,13 +45,13 @@ function oneFormat(
  * their checkpoints. `int4` and ggml's formats have ways of their own and need no
  * tiles; all others bring the generic way. Checks and what they say are half of what
  * is left of `q4_0` in plain JS: the aim for it, 8 KiB, is missed, and that of 30 KiB
- * with WebAssembly by the largest of the others.
+ * with WebAssembly by formats of tiles, whose kernels are 10 KiB.
  */
 const BUDGETS: readonly Budget[] = [
   {
     what: "mod.ts",
     code: 'export * from "./mod.ts";',
-    bytes: 106 * 1024,
+    bytes: 119.5 * 1024,
     modules: 10,
   },
   {
@@ -60,10 +60,10 @@ const BUDGETS: readonly Budget[] = [
     bytes: 1.8 * 1024,
     modules: 0,
   },
-  ...oneFormat("q4_0", { js: 10.2, wasm: 23.2 }, 2),
-  ...oneFormat("int4", { js: 13.5, wasm: 27 }, 2),
-  ...oneFormat("nf4", { js: 19.2, wasm: 29.2 }, 1),
-  ...oneFormat("mlx", { js: 21.7, wasm: 31.8 }, 1),
+  ...oneFormat("q4_0", { js: 10.2, wasm: 24.6 }, 2),
+  ...oneFormat("int4", { js: 13.5, wasm: 28.6 }, 2),
+  ...oneFormat("nf4", { js: 19.6, wasm: 31.3 }, 1),
+  ...oneFormat("mlx", { js: 22.3, wasm: 34 }, 1),
 ];
 
 async function gzippedSize(bytes: Uint8Array<ArrayBuffer>): Promise<number> {

@@ -23,6 +23,7 @@ import {
 import { readAhead } from "../stream/pipeline.ts";
 import { TensorQuantizer } from "../stream/quantizer.ts";
 import {
+  carve,
   type FormatTensor,
   StreamTensor,
   type WindowBytes,
@@ -58,14 +59,14 @@ import type { QuantizeTask, QuantizeTasks } from "./quantize_tasks.ts";
 import { inFormat, openValues, shareOf } from "./tensors.ts";
 import { takesWeights } from "./weigh.ts";
 
-/** Values that a window holds at most, if nothing forces more: 16 MiB of float32. */
-const WINDOW_VALUES = 4 * 1024 * 1024;
+/** Values that a window holds at most, if nothing forces more: 4 MiB of float32. */
+const WINDOW_VALUES = 1024 * 1024;
 /**
  * How many times as many values a window has whose codes only move. They take an
  * eighth of the memory of floats, and where codes lie by columns, as in gptq, taller
  * windows are read with less of what lies between their rows.
  */
-const REPACK_TIMES = 4;
+const REPACK_TIMES = 16;
 /** Windows in memory: one is computed while the other is read. */
 const SLOTS = 2;
 /** Quantized windows in memory: one is filled while the other is written. */
@@ -231,11 +232,10 @@ export class Quantizer {
     sink: ByteSink,
   ): Promise<Finish> {
     await slot.busy;
-    const source = await values.readWindow(window, slot.parts);
-    return async () => {
-      const output = this.#outputs[this.#turn++ % OUTPUTS];
-      await output.busy;
-      const [target] = to.carve([window], output.parts);
+    const areas = [[from, from.around(window)], [to, window]] as const;
+    const [source, target] = carve(areas, slot.parts);
+    await values.readParts(source);
+    return () => {
       const { columns } = groupOf(to.scheme, to.matrix);
       const arrange = task.permuted
         ? (read: Tile) => sortColumns(read, columns)
@@ -245,8 +245,11 @@ export class Quantizer {
       } catch (error) {
         throw misfit(error, task);
       }
-      leaveBusy(output, this.#write({ tensor: to, task }, target, sink));
-      return [task.tensor.name, shareOf(task.tensor, window)];
+      leaveBusy(slot, this.#write({ tensor: to, task }, target, sink));
+      return Promise.resolve([
+        task.tensor.name,
+        shareOf(task.tensor, window),
+      ]);
     };
   }
 

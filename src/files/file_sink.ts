@@ -6,7 +6,6 @@
  */
 import { type BigIntStats, fstatSync } from "node:fs";
 import {
-  type FileHandle,
   link,
   lstat,
   open,
@@ -17,7 +16,8 @@ import {
 } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { ByteSink, Leftover } from "./bytes.ts";
-import { type PagedHandle, PagedWriter } from "./paged_writer.ts";
+import type { OpenFile } from "./open_file.ts";
+import { PagedWriter } from "./paged_writer.ts";
 import { errorCode, fileError, printable } from "./errors.ts";
 import {
   createTemporary,
@@ -160,9 +160,6 @@ async function orUndefined<T>(result: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** What a sink needs of a file handle. */
-export type WritableHandle = PagedHandle & Pick<FileHandle, "sync" | "close">;
-
 /** The sink over a temporary file beside its target. */
 export class FileSink implements ByteSink {
   /** What to call it in messages. */
@@ -171,7 +168,7 @@ export class FileSink implements ByteSink {
   readonly leftovers: readonly Leftover[];
   readonly #target: string;
   readonly #path: string;
-  readonly #handle: WritableHandle;
+  readonly #handle: OpenFile;
   readonly #writer: PagedWriter;
   readonly #force: boolean;
   readonly #writes = new Set<Promise<void>>();
@@ -183,7 +180,7 @@ export class FileSink implements ByteSink {
   constructor(
     name: string,
     target: string,
-    temporary: Omit<TemporaryFile, "handle"> & { handle: WritableHandle },
+    temporary: TemporaryFile,
     force: boolean,
     leftovers: readonly Leftover[] = [],
   ) {

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import type { ByteSource } from "./bytes.ts";
 import { fileError, printable } from "./errors.ts";
+import type { OpenFile } from "./open_file.ts";
 
 /** Node refuses to read 2 GiB at once. */
 const LARGEST_READ = 2 ** 30;
@@ -40,7 +41,7 @@ export async function openFile(path: string): Promise<ByteSource> {
 }
 
 /** What a {@linkcode FileSource} needs of a file handle. */
-export type ReadableHandle = Pick<FileHandle, "read" | "close">;
+export type ReadableHandle = Pick<OpenFile, "read" | "close">;
 
 /** A source over an open file handle, which it owns. */
 export class FileSource implements ByteSource {

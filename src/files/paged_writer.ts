@@ -4,10 +4,10 @@
  *
  * @module
  */
-import type { FileHandle } from "node:fs/promises";
+import type { OpenFile } from "./open_file.ts";
 
 /** What is needed of a file handle; open for reading too. */
-export type PagedHandle = Pick<FileHandle, "read" | "write">;
+export type PagedHandle = Pick<OpenFile, "read" | "write">;
 
 /** Bytes of a page. */
 const PAGE_BYTES = 64 * 1024;
@@ -26,7 +26,7 @@ const LARGEST_WRITE = 2 ** 30;
  * @param bytes The bytes.
  */
 export async function writeFully(
-  handle: Pick<FileHandle, "write">,
+  handle: Pick<OpenFile, "write">,
   offset: number,
   bytes: Uint8Array,
 ): Promise<void> {

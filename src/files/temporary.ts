@@ -5,10 +5,11 @@
  * @module
  */
 import { closeSync, mkdirSync, openSync, rmSync, unlinkSync } from "node:fs";
-import { type FileHandle, open, rm, unlink } from "node:fs/promises";
+import { rm, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileError } from "./errors.ts";
+import { type OpenFile, openToWrite } from "./open_file.ts";
 
 const alive = new Set<string>();
 const folders = new Set<string>();
@@ -18,7 +19,7 @@ export interface TemporaryFile {
   /** Where it is. */
   readonly path: string;
   /** The open file. */
-  readonly handle: FileHandle;
+  readonly handle: OpenFile;
 }
 
 /**
@@ -39,9 +40,9 @@ export async function createTemporary(
 }
 
 /** Opens a file that is there and known. */
-async function openAlive(path: string): Promise<FileHandle> {
+async function openAlive(path: string): Promise<OpenFile> {
   try {
-    return await open(path, "r+");
+    return await openToWrite(path);
   } catch (error) {
     await removeTemporary(path);
     throw error;

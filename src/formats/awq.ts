@@ -28,6 +28,7 @@ import { AWQ_ORDER } from "../layouts/orders.ts";
 import { fieldPart } from "../layouts/parts.ts";
 import { memberOf, settingsOf, shownValue } from "../model/config.ts";
 import { defineFormat } from "../model/define.ts";
+import { gptqModelFloats } from "../model/gptqmodel.ts";
 import {
   checkMatrix,
   checkWholeGroups,
@@ -258,6 +259,8 @@ const convention: Convention = {
       bits: 4,
       version: "gemm",
       modules_to_not_convert: floats.length > 0 ? floats : null,
+      // GPTQModel reads these checkpoints too, but not that member.
+      ...gptqModelFloats(floats),
     };
   },
 };

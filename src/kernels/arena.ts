@@ -15,7 +15,7 @@
 import type { OwnFloats } from "../numeric/floats.ts";
 import { bytesOfHex } from "./hex.ts";
 import { CORE_KERNELS, type KernelModule, SCALES_KERNELS } from "./modules.ts";
-import { ROOM_BYTES } from "./work.ts";
+import { ROOM_BYTES, ROOM_START, TILES_START } from "./work.ts";
 
 /** A compiled kernel: counts, pointers and numbers in, 0 or 1 out. */
 export type WasmKernel = (...operands: number[]) => number;
@@ -24,10 +24,6 @@ export type WasmKernel = (...operands: number[]) => number;
 export interface Instance {
   readonly memory: WebAssembly.Memory;
   readonly kernels: Readonly<Record<string, WasmKernel>>;
-  /** Where the room of the generic way starts, {@linkcode ROOM_BYTES} long; below it are the kernels' constants and their own scratch space. */
-  readonly room: number;
-  /** Where room for tiles starts. */
-  readonly scratch: number;
   /** The kernels' constants as the module sets them; what is between them is theirs to write before they read it. */
   readonly constants: Uint8Array;
 }
@@ -95,9 +91,11 @@ function instantiate(
     CONSTANTS_START,
     kernels.constants_end(),
   );
-  const room = Math.ceil(kernels.scratch_start() / 64) * 64;
+  if (kernels.scratch_start() > ROOM_START) {
+    throw new Error("A module of kernels needs more room than it has");
+  }
   const { constants } = compiled;
-  return { memory, kernels, room, scratch: room + ROOM_BYTES, constants };
+  return { memory, kernels, constants };
 }
 
 function isArena({ memory }: Instance): boolean {
@@ -126,7 +124,7 @@ export function tileInstance(
     tiles = instantiate(module, newMemory(SCRATCH_BYTES));
     tileInstances.set(module, tiles);
   }
-  const missing = tiles.scratch + bytes - scratchEnd(tiles);
+  const missing = TILES_START + bytes - scratchEnd(tiles);
   if (missing > 0) tiles.memory.grow(Math.ceil(missing / PAGE));
   return tiles;
 }
@@ -183,11 +181,6 @@ export function callScaleKernel(
   const arena = arenas.get(instance.memory.buffer);
   if (SCALES_KERNELS.hex === undefined || !arena) return undefined;
   const scales = instanceIn(arena, SCALES_KERNELS);
-  if (scales.room > instance.room) {
-    throw new Error(
-      "The kernel of scales needs more room than others leave it",
-    );
-  }
   const memory = new Uint8Array(instance.memory.buffer);
   // Constants of all modules lie in the same place.
   restore(scales, memory);

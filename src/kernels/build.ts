@@ -31,6 +31,8 @@ const TARGETS: readonly Target[] = [
   })),
   // Apart, so that only who reads ggml's other types loads it.
   { entry: "wasm/ggml.ts", output: "../ggml/module.ts" },
+  // Apart, so that only who reads or writes files loads it.
+  { entry: "wasm/files.ts", output: "../files/kernels_module.ts" },
   // Apart, so that only who searches for scales loads it.
   { entry: "wasm/scales.ts", output: "scale_module.ts" },
   // Apart, so that only who searches loads it.

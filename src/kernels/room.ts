@@ -7,7 +7,7 @@
  */
 import type { Instance } from "./arena.ts";
 import { wasmInForce } from "./engine.ts";
-import { ROOM_BYTES } from "./work.ts";
+import { ROOM_BYTES, ROOM_START, TILES_START } from "./work.ts";
 
 /** Arrays start at multiples of this: a line of the cache. */
 const ALIGNMENT = 64;
@@ -23,8 +23,8 @@ export class Room {
   open(array: ArrayBufferView): void {
     const wasm = wasmInForce();
     if (wasm) {
-      const { memory, room } = wasm.roomInstance(array);
-      [this.#buffer, this.#start] = [memory.buffer, room];
+      const { memory } = wasm.roomInstance(array);
+      [this.#buffer, this.#start] = [memory.buffer, ROOM_START];
     } else if (this.#isInWasm || this.#start === this.#end) {
       [this.#buffer, this.#start] = [new ArrayBuffer(ROOM_BYTES), 0];
     }
@@ -82,4 +82,12 @@ export function sharedInstance(
     if (arrays[i].buffer !== buffer) return undefined;
   }
   return wasm.instanceOf(arrays[0]);
+}
+
+/** Whether kernels of an instance reach an array where it lies, and it lies where no tile does. */
+export function isBeside(
+  { buffer, byteOffset }: ArrayBufferView,
+  { memory }: Instance,
+): boolean {
+  return buffer === memory.buffer && byteOffset >= TILES_START;
 }

@@ -17,6 +17,7 @@ import {
   LONG_STRETCH,
   type Operand,
   stretchOf,
+  TILES_START,
   type Work,
 } from "./work.ts";
 
@@ -40,7 +41,7 @@ export function runWasm(work: Work): void {
   const { instance, stretch } = choosePlace(work);
   const memory = new Uint8Array(instance.memory.buffer);
   restore(instance, memory);
-  let free = instance.scratch;
+  let free = TILES_START;
   const slots = operands.map((operand): Slot => {
     const { buffer, byteOffset, byteLength } = operand.array;
     if (buffer === memory.buffer) {
@@ -121,7 +122,7 @@ function choosePlace(work: Work): Place {
   }
   if (arena && !work.operands.some((operand) => isBelow(operand, arena))) {
     const { stretch, bytes } = tiling(work, arena.memory.buffer);
-    if (arena.scratch + bytes <= scratchEnd(arena)) {
+    if (TILES_START + bytes <= scratchEnd(arena)) {
       return { instance: arena, stretch };
     }
   }
@@ -191,7 +192,7 @@ function copyOffset(): number {
 /** Bytes copied for a probe: a tile many times over. */
 const PROBE_BYTES = 65536;
 
-function fastestOffset({ memory, scratch }: Instance): number {
+function fastestOffset({ memory }: Instance): number {
   const source = new Uint8Array(PROBE_BYTES),
     target = new Uint8Array(memory.buffer);
   const best = OFFSETS.map(() => Infinity);
@@ -200,7 +201,10 @@ function fastestOffset({ memory, scratch }: Instance): number {
       const start = performance.now();
       for (let k = 0; k < 4; k++) {
         for (let at = 0; at < PROBE_BYTES; at += 8192) {
-          target.set(source.subarray(at, at + 8192), align(scratch) + offset);
+          target.set(
+            source.subarray(at, at + 8192),
+            align(TILES_START) + offset,
+          );
         }
       }
       best[i] = Math.min(best[i], performance.now() - start);

@@ -13,7 +13,7 @@ import {
   unpackFours,
   unpackUnit,
   wordsOfCodes,
-} from "./units.ts";
+} from "./unit_codes.ts";
 
 /** What blocks are. */
 export interface BlockLayout {

@@ -12,7 +12,7 @@ function upTo(n: number): number[] {
 /** Orders that are kept: longer ones are as long as rows, of any number. */
 const LONGEST_KEPT = 256;
 
-/** Keeps orders by their length, since what bands.ts works out for one is kept with the array. */
+/** Keeps orders by their length, since what halves.ts works out for one is kept with the array. */
 function kept(
   orders: Map<number, readonly number[]>,
   n: number,

@@ -1,96 +1,83 @@
 /**
- * The codes of one unit, by the halves of its bytes.
+ * Where the units of a part lie that a tile touches.
  *
  * @module
  */
-import type { Unit } from "../words/layout.ts";
+import { type CodesItem, type PartPlan, unitsOf } from "../words/layout.ts";
 import type { Tile } from "../words/tile.ts";
-import type { Halves } from "./halves.ts";
+import type { Matrix, Window } from "../words/window.ts";
+import type { Band } from "./band.ts";
 
-/** Takes the codes of a unit out of bytes. */
-export function unpackUnit(
-  bytes: Uint8Array,
-  at: number,
-  { low, high }: Halves,
-  flip: number,
-  codes: Uint8Array,
-  first: number,
-): void {
-  for (let b = 0; b < low.length; b++) {
-    const byte = bytes[at + b];
-    codes[first + low[b]] = byte & 15 ^ flip;
-    codes[first + high[b]] = byte >> 4 ^ flip;
+/** Bytes of one part, and the window that they were taken for. */
+export interface PartBytes {
+  /** The plan of the part in the whole tensor. */
+  readonly plan: PartPlan;
+  /** Its bytes: units of the window, in the part's order, without gaps. */
+  readonly bytes: Uint8Array;
+  /** What the bytes were taken for: the whole matrix, or a window of it. */
+  readonly area: Window;
+}
+
+/** Where some units of a part lie. */
+export function bandOf(
+  { plan, area }: PartBytes,
+  matrix: Matrix,
+  { row, rows, column, columns }: Window,
+): Band {
+  const { unit: { bytes }, order } = plan, have = unitsOf(plan, matrix, area);
+  const [rowStride, stride] = order === "rows"
+    ? [have.columns * bytes, bytes]
+    : [bytes, have.rows * bytes];
+  const at = (row - have.row) * rowStride + (column - have.column) * stride;
+  return { at, row, rows, rowStride, column, count: columns, stride };
+}
+
+/** The units that a tile has whole, all in a row or all in a column. Others, and those with halves of bytes to spare beside more than one code, are left to be done one by one. */
+export function wholeUnits(
+  part: PartBytes,
+  { spare, nibbles }: CodesItem,
+  matrix: Matrix,
+  { row, rows, column, columns }: Tile,
+): Band | undefined {
+  const { unit } = part.plan, { rowStep, rows: tall } = unit;
+  const isSingle = spare && nibbles.length === 1 && nibbles[0] === 0;
+  if (
+    spare && !isSingle || rowStep !== undefined || tall > 1 && unit.columns > 1
+  ) {
+    return undefined;
   }
+  const first = Math.ceil(column / unit.columns);
+  const count = Math.floor((column + columns) / unit.columns) - first;
+  if (row % tall !== 0 || rows % tall !== 0 || count <= 0) return undefined;
+  return bandOf(part, matrix, {
+    row: row / tall,
+    rows: rows / tall,
+    column: first,
+    columns: count,
+  });
 }
 
-/** Puts the codes of a unit into bytes. */
-export function packUnit(
-  codes: Uint8Array,
-  first: number,
-  { low, high }: Halves,
-  flip: number,
-  bytes: Uint8Array,
-  at: number,
+/** Calls `visit` with the offset and the place of every unit that a tile touches, but for those in a band. */
+export function atEdges(
+  part: PartBytes,
+  matrix: Matrix,
+  tile: Tile,
+  band: Band | undefined,
+  visit: (at: number, row: number, column: number) => void,
 ): void {
-  const flips = flip * 17;
-  for (let b = 0; b < low.length; b++) {
-    bytes[at + b] = (codes[first + low[b]] | codes[first + high[b]] << 4) ^
-      flips;
-  }
-}
-
-/** Codes as words of four; undefined where units do not start at whole ones. */
-export function wordsOfCodes(
-  { inFours }: Halves,
-  { codes: { buffer, byteOffset, length } }: Pick<Tile, "codes">,
-  first: number,
-  unit: Pick<Unit, "columns">,
-): Int32Array | undefined {
-  const aligned = (byteOffset | first | unit.columns) % 4 === 0;
-  return inFours && aligned
-    ? new Int32Array(buffer, byteOffset, length >> 2)
-    : undefined;
-}
-
-/** The low half of each byte of a word. */
-const LOW_HALVES = 0x0f0f0f0f;
-/** Copies a byte to all bytes of a word. */
-const EACH_BYTE = 0x01010101;
-
-/** Takes the codes of a unit out of bytes, four at a time. */
-export function unpackFours(
-  bytes: Uint8Array,
-  at: number,
-  { low, high }: Halves,
-  flip: number,
-  words: Int32Array,
-  first: number,
-): void {
-  const flips = flip * EACH_BYTE;
-  for (let b = 0; b < low.length; b += 4) {
-    const word = bytes[at + b] | bytes[at + b + 1] << 8 |
-      bytes[at + b + 2] << 16 | bytes[at + b + 3] << 24;
-    words[first + low[b] >> 2] = word & LOW_HALVES ^ flips;
-    words[first + high[b] >> 2] = word >>> 4 & LOW_HALVES ^ flips;
-  }
-}
-
-/** Puts the codes of a unit into bytes, four at a time. */
-export function packFours(
-  words: Int32Array,
-  first: number,
-  { low, high }: Halves,
-  flip: number,
-  bytes: Uint8Array,
-  at: number,
-): void {
-  const flips = flip * 17 * EACH_BYTE;
-  for (let b = 0; b < low.length; b += 4) {
-    const word = words[first + low[b] >> 2] ^
-      words[first + high[b] >> 2] << 4 ^ flips;
-    bytes[at + b] = word;
-    bytes[at + b + 1] = word >> 8;
-    bytes[at + b + 2] = word >> 16;
-    bytes[at + b + 3] = word >> 24;
+  const { unit } = part.plan;
+  const all = bandOf(part, matrix, unitsOf(part.plan, matrix, tile));
+  const end = all.column + all.count;
+  const from = band ? band.column : end, to = band ? from + band.count : end;
+  if (from === all.column && to === end) return;
+  for (let r = 0; r < all.rows; r++) {
+    for (let c = all.column; c < end; c++) {
+      if (c >= from && c < to) continue;
+      visit(
+        all.at + r * all.rowStride + (c - all.column) * all.stride,
+        (all.row + r) * (unit.rowStep === undefined ? unit.rows : 1),
+        c * unit.columns,
+      );
+    }
   }
 }

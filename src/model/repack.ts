@@ -152,7 +152,7 @@ export function repackWindow(
     false,
     from.scheme.together,
   );
-  openRoom(new Uint8Array(0));
+  openRoom(lowestBeside(source, target));
   const rows = Math.max(
     grain.rows,
     tallness(from, grain.columns),
@@ -181,6 +181,14 @@ export function repackWindow(
     checkSame(fields, back, to.scheme);
     checkTaken(to, back);
   }
+}
+
+/** The array by which tiles are made in the memory of the largest part, if no part lies there where tiles do. */
+function lowestBeside(...parts: readonly TensorBytes[]): Uint8Array {
+  const arrays = parts.flatMap(({ bytes }) => Object.values(bytes));
+  const { buffer } = arrays.reduce((a, b) => b.length > a.length ? b : a);
+  return arrays.filter((array) => array.buffer === buffer)
+    .reduce((a, b) => b.byteOffset < a.byteOffset ? b : a);
 }
 
 /** Repacks a whole tensor. */

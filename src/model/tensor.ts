@@ -7,7 +7,8 @@
 import { backend } from "../kernels/engine.ts";
 import { measureMagnitude } from "../kernels/grouped.ts";
 import { Room } from "../kernels/room.ts";
-import { packPart, type PartBytes, unpackPart } from "../layouts/pack.ts";
+import { packPart, unpackPart } from "../layouts/pack.ts";
+import type { PartBytes } from "../layouts/units.ts";
 import { firstOutside, rejectNonFinite } from "../numeric/finite.ts";
 import { mayMakeNaNs, settleNaNs } from "../numeric/nan.ts";
 import { areFinite } from "../schemes/tiles.ts";

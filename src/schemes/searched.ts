@@ -21,7 +21,8 @@ import {
   optimalStoredScale,
 } from "./scale_search.ts";
 import { affineCodes, type AffineStore, fitAffineGroup } from "./affine_fit.ts";
-import { type Explored, exploredIn, exploreOne } from "./affine_tile.ts";
+import { exploreAffine } from "./affine_explore.ts";
+import { fitTile, type StoredNumbers } from "./affine_kernel.ts";
 import { areScattered, gathered, scatterCodes } from "./gathered.ts";
 import { UINT4 } from "./grids.ts";
 import {
@@ -311,28 +312,34 @@ export function zeroPlan(stored: StoredScales, least = 0): SearchPlan {
  *
  * @param store How they are stored.
  */
-export function biasPlan(store: AffineStore): SearchPlan {
-  const refitBy = (explored: Explored): Refit => (group, place, search) => {
-    const { tile, area, first } = place, { scale, bias } = tile.fields;
-    const start = { scale: scale[area], bias: bias[area] };
-    const starts = [start, explored(group, area, search)];
-    const found = fitAffineGroup(group, store, starts);
-    if (!found) return false;
-    scale[area] = found.scale;
-    bias[area] = found.bias;
-    affineCodes(group.values, found, tile.codes, first);
-    return true;
-  };
+export function biasPlan(store: FloatStore): SearchPlan {
   return {
     able: BIAS_SEARCHES,
-    refit: refitBy(exploreOne),
-    refitIn: (searched, search) => refitBy(exploredIn(searched, search)),
+    refit(group, { tile, area, first }, search): boolean {
+      const { scale, bias } = tile.fields;
+      const start = { scale: scale[area], bias: bias[area] };
+      const starts = [start, exploreAffine(group, search)];
+      const found = fitAffineGroup(group, store, starts);
+      if (!found) return false;
+      scale[area] = found.scale;
+      bias[area] = found.bias;
+      affineCodes(group.values, found, tile.codes, first);
+      return true;
+    },
+    refitTile: (searched, search): Outcome =>
+      fitTile(searched, search, store.both),
   };
 }
 
+/** Scale and bias that are stored in a type of their own. */
+export interface FloatStore extends AffineStore {
+  /** The type and the largest number of both. */
+  readonly both: StoredNumbers;
+}
+
 /** Scale and bias in a float type, no beyond the largest. */
-export function affineIn(dtype: ComputeDtype): AffineStore {
-  const { nearest } = scalesIn(dtype, { level: 16 });
+export function affineIn(dtype: ComputeDtype): FloatStore {
+  const { nearest, largest } = scalesIn(dtype, { level: 16 });
   const signed = (x: number) => x < 0 ? -nearest(-x) : nearest(x);
-  return { scale: signed, bias: signed };
+  return { scale: signed, bias: signed, both: { dtype, largest } };
 }

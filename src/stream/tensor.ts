@@ -71,6 +71,24 @@ function isTold({ holds }: Pick<PartPlan, "holds">): boolean {
   return holds.some(({ kind }) => kind === "text" || kind === "constant");
 }
 
+/** Takes memory for the parts of windows of several tensors, all in one piece so that kernels reach all of them. */
+export function carve(
+  areas: readonly (readonly [StreamTensor, Window])[],
+  memory: ByteMemory,
+): WindowBytes[] {
+  const sizes = areas.map(([{ plans, matrix }, area]) =>
+    plans.map(([, plan]) => totalOf(rangeOf(plan, matrix, area)))
+  );
+  const all = sizes.flat();
+  memory.reset(all.reduce((sum, size) => sum + size, 0), all.length);
+  return areas.map(([{ plans }, area], i) => ({
+    area,
+    bytes: Object.fromEntries(
+      plans.map(([name], k) => [name, memory.take(sizes[i][k])]),
+    ),
+  }));
+}
+
 /**
  * A tensor in a format, cut into windows: aligned ones are done by the format
  * as tensors of their own, the others by its scheme and layout.
@@ -137,17 +155,7 @@ export class StreamTensor {
 
   /** Takes memory for the parts of windows. */
   carve(areas: readonly Window[], memory: ByteMemory): WindowBytes[] {
-    const sizes = areas.map((area) =>
-      this.plans.map(([, plan]) => totalOf(rangeOf(plan, this.matrix, area)))
-    );
-    const all = sizes.flat();
-    memory.reset(all.reduce((sum, size) => sum + size, 0), all.length);
-    return areas.map((area, i) => ({
-      area,
-      bytes: Object.fromEntries(
-        this.plans.map(([name], k) => [name, memory.take(sizes[i][k])]),
-      ),
-    }));
+    return carve(areas.map((area) => [this, area] as const), memory);
   }
 
   /** The smallest window around another one whose bytes tell its values: whole units of codes. */

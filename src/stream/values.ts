@@ -183,7 +183,7 @@ export class StoredValues implements Values {
       places.map(({ window }) => this.#tensor.around(window)),
       memory,
     );
-    for (const { bytes, area } of parts) await this.#readParts(bytes, area);
+    for (const part of parts) await this.readParts(part);
     return () => {
       places.forEach(({ window, at }, i) => {
         const count = window.rows * window.columns;
@@ -194,22 +194,11 @@ export class StoredValues implements Values {
   }
 
   /**
-   * Reads the bytes of a window of this tensor's own matrix.
+   * Reads the parts of a window of this tensor's own matrix.
    *
-   * @param window The window.
-   * @param memory Where to.
-   * @returns The bytes of its parts, or of those of a window a little larger.
+   * @param parts Where to: memory for a window that {@linkcode StreamTensor.around} gives. Parts that serve all windows get arrays of their own.
    */
-  async readWindow(window: Window, memory: ByteMemory): Promise<WindowBytes> {
-    const [parts] = this.#tensor.carve([this.#tensor.around(window)], memory);
-    await this.#readParts(parts.bytes, parts.area);
-    return parts;
-  }
-
-  async #readParts(
-    bytes: Record<string, Uint8Array>,
-    area: Window,
-  ): Promise<void> {
+  async readParts({ bytes, area }: WindowBytes): Promise<void> {
     const { plans, shared } = this.#tensor;
     for (const [name, plan] of plans) {
       const { offset, byteLength } = this.#places[name];

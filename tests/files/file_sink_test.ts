@@ -16,11 +16,8 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { dirname } from "node:path";
-import {
-  createFile,
-  FileSink,
-  type WritableHandle,
-} from "../../src/files/file_sink.ts";
+import { createFile, FileSink } from "../../src/files/file_sink.ts";
+import type { OpenFile } from "../../src/files/open_file.ts";
 import { abortAll, createTemporary } from "../../src/files/temporary.ts";
 import { withFolder } from "./temporary_folder.ts";
 
@@ -224,7 +221,7 @@ Deno.test("abortAll: removes what is under construction, at once", async () => {
 function fullDisk(
   room: number,
   step: number,
-): WritableHandle & { closed: boolean } {
+): OpenFile & { closed: boolean } {
   const disk = {
     closed: false,
     write(_bytes: Uint8Array, _at: number, length: number, position: number) {
@@ -245,7 +242,7 @@ function fullDisk(
       return Promise.resolve();
     },
   };
-  return disk as unknown as WritableHandle & { closed: boolean };
+  return disk as unknown as OpenFile & { closed: boolean };
 }
 
 Deno.test("FileSink: a full disk is told at the write, at every later one, and at commit", async () => {

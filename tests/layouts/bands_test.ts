@@ -4,6 +4,7 @@
 import "../../src/kernels/install.ts";
 import "../../src/model/install_searches.ts";
 import { formats } from "../../src/formats.ts";
+import { allocateInArena } from "../../src/kernels/arena.ts";
 import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { Room } from "../../src/kernels/room.ts";
 import { packPart, unpackPart } from "../../src/layouts/pack.ts";
@@ -25,10 +26,25 @@ function codesOf(plan: PartPlan): PartPlan {
   return { ...plan, holds: plan.holds.filter(({ kind }) => kind === "codes") };
 }
 
-function tileFor(matrix: Matrix, window: Window) {
+/** A tile in the memory of `beside`, where kernels reach that. */
+function tileFor(
+  matrix: Matrix,
+  window: Window,
+  beside: Uint8Array = new Uint8Array(0),
+) {
   const room = new Room();
-  room.open(new Uint8Array(0));
+  room.open(beside);
   return tileOf(matrix, window, {}, room.bytes(areaOf(window)), room.floats);
+}
+
+function bytesOf(length: number): Uint8Array {
+  return new Uint8Array(length);
+}
+
+/** Bytes in an arena that all of a test share, one odd so that nothing is aligned. */
+function bytesInArena(length: number): Uint8Array {
+  const floats = allocateInArena(Math.ceil(length / 4) + 1);
+  return new Uint8Array(floats.buffer, floats.byteOffset + 1, length);
 }
 
 /** Codes of a window, column by column: no unit is whole in a column. */
@@ -56,13 +72,16 @@ for (const [name, format] of formats) {
         bytes.forEach((_, i) => bytes[i] = 256 * next());
         const expected = oneByOne(plan, matrix, bytes);
         const part = { plan, bytes, area: whole(matrix) };
-        for (const way of ["wasm", "js"] as const) {
-          useBackend(way);
+        for (const way of ["wasm", "js", "wasm beside the tile"] as const) {
+          useBackend(way === "js" ? "js" : "wasm");
           const label = `${name} ${way} [${shape}] ${JSON.stringify(given)}`;
-          const tile = tileFor(matrix, whole(matrix));
-          unpackPart(part, matrix, {}, tile);
+          const take = way === "wasm beside the tile" ? bytesInArena : bytesOf;
+          const own = take(bytes.length);
+          own.set(bytes);
+          const tile = tileFor(matrix, whole(matrix), own);
+          unpackPart({ ...part, bytes: own }, matrix, {}, tile);
           assertSameBytes(tile.codes, expected, label);
-          const packed = new Uint8Array(bytes.length);
+          const packed = take(bytes.length).fill(0);
           packPart({ ...part, bytes: packed }, matrix, {}, tile);
           const again = oneByOne(plan, matrix, packed);
           assertSameBytes(again, expected, `${label} packed`);

@@ -5,10 +5,13 @@
 // to look at this stretch (a value that is not finite, or that it cannot do exactly).
 
 export { magnitude, range } from "./reduce";
-export { tile_check, tile_decode, tile_fit, tile_magnitudes, tile_ranges } from "./tile";
+export { tile_check, tile_decode, tile_fit } from "./tile";
+export { tile_magnitudes, tile_ranges } from "./tile_ranges";
 export { tile_fit_e4m3 } from "./tile_e4m3";
+export { tile_fit_e8m0 } from "./tile_e8m0";
 export { tile_fit_range } from "./tile_fit_range";
 export { tile_encode_e2m1, tile_encode_ranks, tile_encode_steps } from "./tile_encode";
 export { tile_pack, tile_pack_columns, tile_unpack, tile_unpack_columns } from "./tile_pack";
+export { tile_turn_bytes, tile_turn_words } from "./tile_turn";
 export { tile_round } from "./tile_round";
 export { constants_end, scratch_start } from "./ends";

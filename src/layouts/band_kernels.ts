@@ -1,0 +1,248 @@
+/**
+ * Codes of bands by kernels: those of units whose neighbours share a byte, in a row,
+ * or are eight or two rows of a column. Kernels work on a part where it lies, if
+ * that is beside the tile in WebAssembly memory, and otherwise on a copy.
+ *
+ * @module
+ */
+import type { Instance } from "../kernels/arena.ts";
+import { isBeside, sharedInstance } from "../kernels/room.ts";
+import type { CodesItem, Unit } from "../words/layout.ts";
+import type { Tile } from "../words/tile.ts";
+import { type Band, firstCode, isWholeUnit } from "./band.ts";
+import { halvesOf } from "./halves.ts";
+import { type Elements, scatterColumns } from "./scatter.ts";
+
+/** Rows of units in WebAssembly memory, those of a row without gaps. */
+interface Lines {
+  /** Address of the first unit. */
+  readonly at: number;
+  /** Bytes from a row to the next. */
+  readonly stride: number;
+}
+
+/** Takes the codes of a band out of a part; false where no kernel does. */
+export function unpackByKernel(
+  bytes: Uint8Array,
+  band: Band,
+  unit: Unit,
+  item: CodesItem,
+  tile: Tile,
+): boolean {
+  const place = placeOf(bytes, band, unit, item, tile);
+  if (!place) return false;
+  const { instance: { kernels }, order, flip } = place;
+  const lines = inPlace(bytes, band, unit, place) ??
+    gather(bytes, band, unit, place);
+  if (!lines) return false;
+  eachLine(lines, band, unit, tile, (n, at, codes) => {
+    if (unit.rows === 1) kernels.tile_unpack(n, at, codes, order, flip);
+    else kernels.tile_unpack_columns(n, at, codes, unit.bytes, order, flip);
+  });
+  return true;
+}
+
+/** Puts the codes of a band into a part; false where no kernel does. */
+export function packByKernel(
+  bytes: Uint8Array,
+  band: Band,
+  unit: Unit,
+  item: CodesItem,
+  tile: Tile,
+): boolean {
+  const place = placeOf(bytes, band, unit, item, tile);
+  if (!place) return false;
+  const { instance: { kernels }, order, flip } = place;
+  const target = inPlace(bytes, band, unit, place);
+  const lines = target ?? linesOf(place.packed, band, unit);
+  eachLine(lines, band, unit, tile, (n, at, codes) => {
+    if (unit.rows === 1) kernels.tile_pack(n, codes, at, order, flip);
+    else kernels.tile_pack_columns(n, at, codes, unit.bytes, order, flip);
+  });
+  return target !== undefined || scatter(bytes, band, unit, place);
+}
+
+/** Where kernels work on a band, and what they have to know. */
+interface Place {
+  readonly instance: Instance;
+  /** Room for its units beside the tile, row by row. */
+  readonly packed: Uint8Array;
+  /** Which value has which half: of two in a row 1 where the first is in the high one, of a column the rows as a word of four bits each. */
+  readonly order: number;
+  readonly flip: number;
+  /** Whether the part is beside the tile. */
+  readonly isBeside: boolean;
+}
+
+function placeOf(
+  bytes: Uint8Array,
+  { rows, count }: Band,
+  unit: Unit,
+  item: CodesItem,
+  tile: Tile,
+): Place | undefined {
+  if (item.spare || !isWholeUnit(unit, item)) return undefined;
+  const { first, low, high } = halvesOf(item.nibbles), { flip = 0 } = item;
+  const isColumn = unit.rows > 1;
+  if (isColumn ? unit.bytes !== 1 && unit.bytes !== 4 : !first) {
+    return undefined;
+  }
+  const length = rows * count * unit.bytes;
+  const room = tile.memory(Math.ceil(length / 4));
+  const instance = sharedInstance(tile.codes, room);
+  if (!instance) return undefined;
+  return {
+    instance,
+    packed: new Uint8Array(room.buffer, room.byteOffset, length),
+    order: isColumn ? orderOfRows(low, high) : first === "low" ? 0 : 1,
+    flip,
+    isBeside: isBeside(bytes, instance),
+  };
+}
+
+/** The rows of a column's codes, as a word of four bits each. */
+function orderOfRows(low: Uint16Array, high: Uint16Array): number {
+  let order = 0;
+  low.forEach((row, b) => order |= row << 8 * b | high[b] << 8 * b + 4);
+  return order;
+}
+
+/** Calls a kernel for the units of every row, or at once for all that lie together here and there. */
+function eachLine(
+  { at, stride }: Lines,
+  band: Band,
+  unit: Unit,
+  tile: Tile,
+  work: (n: number, at: number, codes: number) => void,
+): void {
+  const { rows, count } = band, n = count * unit.columns;
+  const together = unit.rows === 1 && stride === count * unit.bytes &&
+    n === tile.columns;
+  const times = together ? 1 : rows;
+  for (let r = 0; r < times; r++) {
+    const codes = tile.codes.byteOffset + firstCode(band, unit, tile, r);
+    work(together ? rows * n : n, at + r * stride, codes);
+  }
+}
+
+// ---- units where kernels find them ----
+
+/** The rows of units in the part itself, where kernels reach them and they have no gaps. */
+function inPlace(
+  { byteOffset }: Uint8Array,
+  { at, rowStride, stride }: Band,
+  unit: Unit,
+  { isBeside }: Place,
+): Lines | undefined {
+  return isBeside && stride === unit.bytes
+    ? { at: byteOffset + at, stride: rowStride }
+    : undefined;
+}
+
+function linesOf(packed: Uint8Array, { count }: Band, unit: Unit): Lines {
+  return { at: packed.byteOffset, stride: count * unit.bytes };
+}
+
+/** Copies the units of a band to `packed`; undefined where they are no elements of an array. */
+function gather(
+  bytes: Uint8Array,
+  band: Band,
+  unit: Unit,
+  { isBeside, instance: { kernels }, packed }: Place,
+): Lines | undefined {
+  const { rows, count, at, rowStride, stride } = band;
+  const lines = linesOf(packed, band, unit);
+  if (stride === unit.bytes) {
+    eachRow(band, unit, (part, line, n) => {
+      packed.set(bytes.subarray(part, part + n), line);
+    });
+  } else if (isBeside && rowStride === unit.bytes) {
+    const from = bytes.byteOffset + at;
+    kernels[turnOf(unit)](count, rows, from, stride, lines.at, lines.stride);
+  } else {
+    const from = elementsOf(bytes, band, unit);
+    if (!from) return undefined;
+    copyUnits(from, elementsOf(packed, NO_BAND, unit)!, band, unit, true);
+  }
+  return lines;
+}
+
+/** Copies them from there; false where they are no elements of an array. */
+function scatter(
+  bytes: Uint8Array,
+  band: Band,
+  unit: Unit,
+  { isBeside, instance: { kernels }, packed }: Place,
+): boolean {
+  const { rows, count, at, rowStride, stride } = band;
+  const lines = linesOf(packed, band, unit);
+  if (stride === unit.bytes) {
+    eachRow(band, unit, (part, line, n) => {
+      bytes.set(packed.subarray(line, line + n), part);
+    });
+  } else if (isBeside && rowStride === unit.bytes) {
+    const to = bytes.byteOffset + at;
+    kernels[turnOf(unit)](rows, count, lines.at, lines.stride, to, stride);
+  } else {
+    const to = elementsOf(bytes, band, unit);
+    if (!to) return false;
+    const from = elementsOf(packed, NO_BAND, unit)!, width = unit.bytes;
+    if (rowStride !== width) copyUnits(to, from, band, unit, false);
+    else {
+      const places = { at: at / width, rows, count, stride: stride / width };
+      scatterColumns(from, to, places);
+    }
+  }
+  return true;
+}
+
+function turnOf({ bytes }: Unit): string {
+  return bytes === 1 ? "tile_turn_bytes" : "tile_turn_words";
+}
+
+/** Calls `copy` with where the units of a row start in the part and among the lines, and how many bytes they are; once where all lie together. */
+function eachRow(
+  { rows, count, at, rowStride }: Band,
+  unit: Unit,
+  copy: (part: number, line: number, n: number) => void,
+): void {
+  const n = count * unit.bytes;
+  if (rowStride === n) return copy(at, 0, rows * n);
+  for (let r = 0; r < rows; r++) copy(at + r * rowStride, r * n, n);
+}
+
+/** Copies units that lie anywhere to where they lie row by row, or from there. */
+function copyUnits(
+  units: Elements,
+  packed: Elements,
+  { rows, count, ...band }: Band,
+  { bytes: width }: Unit,
+  packs: boolean,
+): void {
+  const rowStride = band.rowStride / width, stride = band.stride / width;
+  for (let c = 0, first = band.at / width; c < count; c++, first += stride) {
+    for (let r = 0, i = c, at = first; r < rows; r++) {
+      if (packs) packed[i] = units[at];
+      else units[at] = packed[i];
+      i += count;
+      at += rowStride;
+    }
+  }
+}
+
+/** All bytes of an array. */
+const NO_BAND = { at: 0, rowStride: 0, stride: 0 };
+
+/** The units of a part as elements of an array, where they are bytes, or words at whole words. */
+function elementsOf(
+  array: Uint8Array,
+  { at, rowStride, stride }: Pick<Band, "at" | "rowStride" | "stride">,
+  unit: Unit,
+): Elements | undefined {
+  if (unit.bytes === 1) return array;
+  const { buffer, byteOffset, byteLength } = array;
+  const aligned = (byteOffset | at | rowStride | stride) % 4 === 0;
+  return aligned && unit.bytes === 4
+    ? new Int32Array(buffer, byteOffset, byteLength >> 2)
+    : undefined;
+}
