@@ -74,11 +74,11 @@ export function byteCount(operand: Operand, n: number, step: number): number {
   return operand.array.byteLength;
 }
 
+/** Where the room of the generic way starts, in every WebAssembly memory, since kernels of several modules work in it; below it are the constants of a module, and what its kernels write before they read it. */
+export const ROOM_START = 16384;
+
 /** What the generic way has for a tile: 65,536 values, the same rounded to another type, their codes, packed and not, and 8,000 numbers of their groups; or more numbers and fewer values. */
 export const ROOM_BYTES = 10 * 65536;
 
-/** Where the room of the generic way starts, in every memory, since kernels of several modules work in it; below it are the constants of a module, and what its kernels write before they read it. */
-export const ROOM_START = 16384;
-
 /** Where room for tiles starts. */
-export const TILES_START = ROOM_START + ROOM_BYTES;
+export const TILES_START: number = ROOM_START + ROOM_BYTES;
