@@ -15,7 +15,7 @@
  * @module
  */
 import "./src/kernels/install.ts";
-import "./src/kernels/install_scales.ts";
+import "./src/schemes/install_searches.ts";
 
 export {
   dequantizeFromInt4,

@@ -9,6 +9,7 @@
  * @module
  */
 import { basename, join } from "node:path";
+import { filesUnder, sideEffectsOf } from "./side_effects.ts";
 
 const root = new URL("..", import.meta.url);
 
@@ -45,8 +46,6 @@ const manifestFields = {
   homepage: `${repository}#readme`,
   bugs: `${repository}/issues`,
   bin: { [npmName]: "cli.js" },
-  // Bundlers may drop every module that is not used, but for those that do something when they are loaded.
-  sideEffects: ["./cli.js", "./src/kernels/install.js"],
   engines: { node: ">=20" },
 };
 
@@ -67,14 +66,6 @@ async function command(
       decoder.decode(stderr)
     }`,
   );
-}
-
-async function* filesUnder(directory: string): AsyncGenerator<string> {
-  for await (const entry of Deno.readDir(directory)) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory) yield* filesUnder(path);
-    else yield path;
-  }
 }
 
 /**
@@ -115,10 +106,12 @@ async function finish(
   await startWithNode(folder);
   const manifestPath = join(folder, "package.json");
   const manifest = JSON.parse(await Deno.readTextFile(manifestPath));
+  // All other modules may be dropped where nothing of them is used.
+  const sideEffects = await sideEffectsOf(folder, ".js");
   await Deno.writeTextFile(
     manifestPath,
     JSON.stringify(
-      { ...manifest, name: npmName, ...manifestFields },
+      { ...manifest, name: npmName, ...manifestFields, sideEffects },
       undefined,
       2,
     ) + "\n",

@@ -40,6 +40,16 @@ function isFormat(value: unknown): value is Format {
     "layout" in value && "scheme" in value;
 }
 
+type FormatMap = ReadonlyMap<keyof FormatTypes, Format>;
+
+function byName(exported: Registry): FormatMap {
+  return new Map(
+    Object.values(exported).filter(isFormat).map((
+      format,
+    ) => [format.name as keyof FormatTypes, format as Format]),
+  );
+}
+
 /**
  * Every format by its name, with its group size, bits per value, error bound and
  * source.
@@ -53,8 +63,5 @@ function isFormat(value: unknown): value is Format {
  * }
  * ```
  */
-export const formats: ReadonlyMap<keyof FormatTypes, Format> = new Map(
-  Object.values(registry).filter(isFormat).map((
-    format,
-  ) => [format.name as keyof FormatTypes, format as Format]),
-);
+export const formats: ReadonlyMap<keyof FormatTypes, Format> =
+  /* @__PURE__ */ byName(registry);

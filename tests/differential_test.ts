@@ -2,7 +2,7 @@
 // reference, NaN and infinities included: of what is quantized, and of garbage.
 
 import "../src/kernels/install.ts";
-import "../src/kernels/install_scales.ts";
+import "../src/schemes/install_searches.ts";
 import { assert, assertThrows } from "@std/assert";
 import { allocateParts } from "../src/core.ts";
 import { dequantize, quantize } from "../src/quantize.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import "../src/kernels/install.ts";
-import "../src/kernels/install_scales.ts";
+import "../src/schemes/install_searches.ts";
 import { allocateInArena } from "../src/kernels/arena.ts";
 
 type AnyArray = ArrayBufferView & {

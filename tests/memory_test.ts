@@ -2,7 +2,7 @@
 // writing elsewhere in it may do, and results that lie where their input is.
 
 import "../src/kernels/install.ts";
-import "../src/kernels/install_scales.ts";
+import "../src/schemes/install_searches.ts";
 import {
   assert,
   assertEquals,

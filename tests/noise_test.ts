@@ -1,7 +1,7 @@
 // The quick meter against compare, on both backends, extremes included.
 
 import "../src/kernels/install.ts";
-import "../src/kernels/install_scales.ts";
+import "../src/schemes/install_searches.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { compare, NoiseMeter } from "../src/compare.ts";
 import { allocate, backend, useBackend } from "../src/kernels/engine.ts";

@@ -2,7 +2,7 @@
 // lengths, offsets and option sets. A format is tested the moment it is registered.
 
 import "../src/kernels/install.ts";
-import "../src/kernels/install_scales.ts";
+import "../src/schemes/install_searches.ts";
 import { formats } from "../src/formats.ts";
 import { allocateParts } from "../src/core.ts";
 import {

@@ -1,6 +1,6 @@
 /** Searches with options that change what is searched for: scales along other axes, kept as inverses, as products, in 8 bits, beside float zero points. */
 import "../src/kernels/install.ts";
-import "../src/kernels/install_scales.ts";
+import "../src/schemes/install_searches.ts";
 import { assert, assertEquals } from "@std/assert";
 import { formats } from "../src/formats.ts";
 import { dequantize, quantize } from "../src/quantize.ts";

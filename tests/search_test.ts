@@ -1,6 +1,6 @@
 /** Searched scales in every format that has them: never worse, as good as they have to be, refused where they cannot be. */
 import "../src/kernels/install.ts";
-import "../src/kernels/install_scales.ts";
+import "../src/schemes/install_searches.ts";
 import {
   assert,
   assertEquals,

@@ -59,18 +59,27 @@ function* edges(
   }
 }
 
-Deno.test("the command line has the WebAssembly kernels", async () => {
+Deno.test("the command line has the WebAssembly kernels and the searches", async () => {
   const modules = await reachable("cli.ts");
   assert(modules.has("src/kernels/install.ts"));
-  assert(modules.has("src/kernels/install_scales.ts"));
-  assert(modules.has("src/kernels/module.ts"));
+  assert(modules.has("src/schemes/install_searches.ts"));
+  const made = (await sourcesUnder("src/kernels")).filter((path) =>
+    /^src\/kernels\/\w*module\.ts$/.test(path)
+  );
+  assert(made.length > 5);
+  for (const path of made) {
+    assert(modules.has(path), `the command line lacks ${path}`);
+  }
 });
 
 Deno.test("tests that ask which backend is in force have the WebAssembly kernels", async () => {
   // Without them the answer is "js", and all that such a test says of kernels is left out in silence.
   const asking: string[] = [];
   for (const path of await sourcesUnder("tests")) {
-    if (!path.endsWith("_test.ts")) continue;
+    // Those of entry points bring along what they ask for themselves.
+    if (!path.endsWith("_test.ts") || path.startsWith("tests/entries/")) {
+      continue;
+    }
     const text = await Deno.readTextFile(new URL(path, rootUrl));
     if (/\bbackend\(\)/.test(text)) asking.push(path);
   }
@@ -117,6 +126,40 @@ Deno.test("formats never import each other; only the registry knows them", () =>
     from !== "src/formats/registry.ts"
   );
   assertEquals(between, []);
+});
+
+Deno.test("formats with kernels of their own bring them along from ./formats, and from nowhere in ./js", async () => {
+  const entry = await Deno.readTextFile(
+    new URL("src/entries/formats.ts", rootUrl),
+  );
+  const withKernels = [...all.values()].filter(({ path, imports }) =>
+    path.startsWith("src/formats/") &&
+    imports.includes("src/kernels/modules.ts")
+  ).map(({ path }) => path.slice("src/formats/".length, -".ts".length));
+  assertEquals(
+    [...entry.matchAll(/withKernels\(\s*plain\.(\w+)/g)].map(([, name]) => name)
+      .sort(),
+    withKernels.sort(),
+  );
+  assert(withKernels.includes("q4_0"));
+  for (const plain of ["js", "js_formats"]) {
+    const modules = await reachable(`src/entries/${plain}.ts`);
+    const brought = [...modules.keys()].filter((path) =>
+      /module\.ts$/.test(path)
+    );
+    assertEquals(brought, []);
+  }
+});
+
+Deno.test("no format carries the searches for better bytes", async () => {
+  for (const entry of ["core", "formats", "js"]) {
+    const modules = await reachable(`src/entries/${entry}.ts`);
+    const searching = [...modules.keys()].filter((path) =>
+      /schemes\/(searche[ds]|search_kernel|scale_search)\.ts$/.test(path)
+    );
+    assertEquals(searching, [], entry);
+  }
+  assert(all.has("src/schemes/searched.ts"));
 });
 
 Deno.test("the core imports nothing but its own files", () => {

@@ -6,19 +6,20 @@
 import type { ByteSink } from "../files/bytes.ts";
 import { quote } from "../files/errors.ts";
 import { type EncodedDtype, encodeFloats } from "../files/floats.ts";
+import {
+  encodeHalves,
+  firstBeyondF16,
+  type HalfDtype,
+} from "../files/halves.ts";
 import type { TensorFile } from "../files/tensors.ts";
-import { measureMagnitude } from "../kernels/grouped.ts";
 import { dtypeBytes } from "../numeric/dtypes.ts";
-import { firstNonFinite } from "../numeric/finite.ts";
+import { F16_OVERFLOW } from "../numeric/f16.ts";
 import { leaveBusy, type Slot } from "../stream/memory.ts";
 import { writeRange } from "../stream/strided.ts";
 import type { Values } from "../stream/values.ts";
 import { hasWholeRows, type Window } from "../words/window.ts";
 import type { Finish } from "./copy.ts";
 import { openValues, shareOf, type Tensor } from "./tensors.ts";
-
-/** Everything from here on is infinite as a float16. */
-const F16_OVERFLOW = 65520;
 
 /** A window of values on its way to another dtype. */
 export interface CastJob {
@@ -90,9 +91,9 @@ export async function readCast(
   return () => {
     const values = decode();
     const all = source.matrix.columns;
-    if (dtype === "F16") checkF16(values, job, all);
-    if (dtype !== "F32") slot.halves ??= new Uint16Array(slot.values.length);
-    const bytes = encodeFloats(values, dtype, slot.halves);
+    const bytes = dtype === "F32"
+      ? encodeFloats(values, dtype)
+      : encodeWindow(values, dtype, job, slot);
     const width = dtypeBytes(dtype);
     const length = columns * width;
     const range = {
@@ -106,23 +107,30 @@ export async function readCast(
   };
 }
 
-/** Throws a RangeError at a value that float16 has no number for. */
-function checkF16(
+/** Encodes a window into its slot. Throws a RangeError at a value that float16 has no number for. */
+function encodeWindow(
   values: Float32Array,
-  { tensor: { name }, window: { row, column, columns } }: CastJob,
-  all: number,
+  dtype: HalfDtype,
+  job: CastJob,
+  slot: HalfSlot,
+): Uint8Array {
+  const halves = slot.halves ??= new Uint16Array(slot.values.length);
+  const largest = encodeHalves(values, dtype, halves);
+  if (dtype === "F16" && !(largest < F16_OVERFLOW)) rejectBeyond(values, job);
+  return new Uint8Array(halves.buffer, 0, values.length * 2);
+}
+
+/** NaN and infinity, which a file may hold, are numbers of float16 too. */
+function rejectBeyond(
+  values: Float32Array,
+  { tensor: { name }, values: { matrix }, window }: CastJob,
 ): void {
-  // NaN and infinity, which a file may hold, are numbers of float16 too.
-  if (firstNonFinite(values) < 0 && measureMagnitude(values) < F16_OVERFLOW) {
-    return;
-  }
-  const at = values.findIndex((x) =>
-    Number.isFinite(x) && Math.abs(x) >= F16_OVERFLOW
-  );
+  const at = firstBeyondF16(values);
   if (at < 0) return;
+  const { row, column, columns } = window;
   throw new RangeError(
     `Cannot write tensor ${quote(name)} as f16: ${values[at]} at index ${
-      (row + Math.floor(at / columns)) * all + column + at % columns
+      (row + Math.floor(at / columns)) * matrix.columns + column + at % columns
     } is beyond 65504; pass --cast ${name}=BF16`,
   );
 }

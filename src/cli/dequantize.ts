@@ -20,6 +20,7 @@ import { checkNoMeta, ggufOutput, META_FLAGS, metadataFor } from "./gguf.ts";
 import { asModel, TOKENIZER_FLAG } from "./hf_folder.ts";
 import { withFile } from "./input.ts";
 import { needsFloat32 } from "./kept.ts";
+import { layerWarnings } from "./layer_warnings.ts";
 import { floatsWarnings } from "./number_warnings.ts";
 import {
   leftoverWarnings,
@@ -142,6 +143,10 @@ async function run(call: Call, io: Io): Promise<number> {
       const warnings = [
         ...leftoverWarnings(sink),
         ...told,
+        ...layerWarnings(
+          tasks.filter(isCast).map(({ tensor }) => tensor),
+          tasks.filter((task) => !isCast(task)).map(({ tensor }) => tensor),
+        ),
         ...floatsWarnings(
           tasks.flatMap(({ tensor }) =>
             tensor.quantized ? { tensor, format: tensor.quantized.format } : []

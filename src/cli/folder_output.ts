@@ -19,6 +19,7 @@ import type { Convention } from "../words/format.ts";
 import { changeMembers } from "../files/json_text.ts";
 import { CONFIG_BYTES, INDEX_BYTES } from "../files/limits.ts";
 import type { TensorPlan } from "../files/safetensors_write.ts";
+import { classesOf } from "../files/tensor_classes.ts";
 import type { Checkpoint, TensorFile } from "../files/tensors.ts";
 import { dtypes } from "../numeric/dtypes.ts";
 import { sizeOf } from "../numeric/shape.ts";
@@ -103,13 +104,14 @@ function planShards(
   tensors.forEach(([_, { entries: [{ offset }] }], number) => {
     groups[shards.findLastIndex(({ start }) => start <= offset)].push(number);
   });
+  const classes = classesOf(tensors.map(([output]) => output));
   const plans: ShardPlan[] = [], seen = new Set<string>();
   let start = 0;
   shards.forEach(({ name, metadata }, i) => {
     const numbers = groups[i];
     if (numbers.length === 0) return;
     const outputs = numbers.map((number) => tensors[number][0]);
-    const plan = safetensorsOutput(outputs, metadata);
+    const plan = safetensorsOutput(outputs, metadata, classes);
     const entries = outputs.flatMap(entriesOf);
     for (const { name } of entries) {
       if (seen.has(name)) {

@@ -17,6 +17,7 @@ import {
 import { importanceJson, importanceText } from "./importance.ts";
 import { STANDARD } from "./output.ts";
 import { QUANTIZED_KEY } from "../files/quantized.ts";
+import { withoutClasses } from "../files/tensor_classes.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { sizeOf } from "../numeric/shape.ts";
 import { type Call, type Command, DONE, show, UsageError } from "./command.ts";
@@ -78,10 +79,10 @@ async function run(call: Call, io: Io): Promise<number> {
       return tellImportance(call, io, await readImportance(file.source));
     }
     if (chooser) return await dryRun(call, io, file, chooser);
-    const warnings: string[] = [];
-    const tensors = await tensorsOf(file, warnings);
-    warnings.push(...shortened(foreignReasons(tensors)));
-    warnings.push(...shortened(boundReasons(file)));
+    const doubts: string[] = [];
+    const tensors = await tensorsOf(file, doubts);
+    const warnings = [doubts, foreignReasons(tensors), boundReasons(file)]
+      .flatMap(shortened);
     warn(call, io, warnings);
     show(
       call,
@@ -228,12 +229,14 @@ function optionsText({ quantized }: Tensor): string {
     .map(([name, value]) => `${name} ${value}`).join(", ");
 }
 
-/** What a file says about itself, without what this program put there to find its tensors. */
+/** What a file says about itself, without what is there for this program and torchao to find its tensors. */
 function metadataOf(file: TensorFile): [key: string, value: string][] {
   if (isGguf(file)) {
     return Array.from(file.values, ([key, value]) => [key, valueText(value)]);
   }
-  return [...file.metadata].filter(([key]) => key !== QUANTIZED_KEY);
+  return [...withoutClasses(file.metadata)].filter(([key]) =>
+    key !== QUANTIZED_KEY
+  );
 }
 
 function metadataJson(file: TensorFile): object {

@@ -5,7 +5,7 @@
  */
 import process from "node:process";
 import "../kernels/install.ts";
-import "../kernels/install_scales.ts";
+import "../schemes/install_searches.ts";
 import { printable } from "../files/errors.ts";
 import { benchCommand } from "./bench.ts";
 import {

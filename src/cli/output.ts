@@ -22,6 +22,7 @@ import {
   planSafetensors,
   type TensorPlan,
 } from "../files/safetensors_write.ts";
+import { classesOf, withoutClasses } from "../files/tensor_classes.ts";
 import { spoolOutput } from "../files/stdio.ts";
 import { PairSink } from "../files/pair_sink.ts";
 import type { TensorFile } from "../files/tensors.ts";
@@ -295,15 +296,18 @@ export function metadataOf(
  *
  * @param tensors What it shall hold.
  * @param metadata Its `__metadata__`, to which what is quantized is added.
+ * @param classes What else is said of the tensors of the checkpoint.
  * @returns The plan.
  */
 export function safetensorsOutput(
   tensors: readonly OutputTensor[],
   metadata: ReadonlyMap<string, string> = new Map(),
+  classes = classesOf(tensors),
 ): OutputPlan {
   const plans = tensors.flatMap(({ quantized }) => quantized ?? []);
-  const described = new Map<string, MetadataText>(metadata);
+  const described = new Map<string, MetadataText>(withoutClasses(metadata));
   described.delete(QUANTIZED_KEY);
+  for (const [name, text] of classes) described.set(name, text);
   if (plans.length > 0) {
     described.set(QUANTIZED_KEY, describeQuantized(plans));
   }

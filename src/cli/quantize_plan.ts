@@ -16,6 +16,7 @@ import type { FormatChoice, FormatChooser } from "./formats_flag.ts";
 import { Fitting, rewriteOf } from "./fit.ts";
 import { byHabit, type Habits } from "./habits.ts";
 import { needsFloat32 } from "./kept.ts";
+import { layerWarnings } from "./layer_warnings.ts";
 import { numberWarnings } from "./number_warnings.ts";
 import type { OutputContainer, OutputPlan } from "./output.ts";
 import { isPermuted, permuteWarnings } from "./permute.ts";
@@ -126,6 +127,10 @@ export async function planFile(
     output: written.output,
     warnings: [
       ...numberWarnings(quantized),
+      ...layerWarnings(
+        quantized.map(({ tensor }) => tensor),
+        copied.map(({ tensor }) => tensor),
+      ),
       ...permuteWarnings(call, quantized),
       ...weighed.warnings,
       ...written.warnings,

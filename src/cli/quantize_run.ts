@@ -56,12 +56,12 @@ import type { QuantizeTask, QuantizeTasks } from "./quantize_tasks.ts";
 import { inFormat, openValues, shareOf } from "./tensors.ts";
 import { takesWeights } from "./weigh.ts";
 
-/** Values that a window holds at most, if nothing forces more: 16 MiB of float32. */
-const WINDOW_VALUES = 4 * 1024 * 1024;
+/** Values that a window holds at most, if nothing forces more: 4 MiB of float32. */
+const WINDOW_VALUES = 1024 * 1024;
 /** How many times as many values a window has whose codes only move: they take an eighth of the memory of floats. */
-const REPACK_TIMES = 4;
+const REPACK_TIMES = 16;
 /** The same where that makes windows too low for codes that lie by columns: what they have of a column would be a short run. */
-const TALL_REPACK_TIMES = 16;
+const TALL_REPACK_TIMES = 64;
 /** How many times as tall as tensors ask for windows have to be, so that a run of a column is worth a read and a write of its own. */
 const TALL_TIMES = 4;
 /** Windows in memory: one is computed while the other is read. */

@@ -1,6 +1,6 @@
 /**
  * The library without its registry: a bundle keeps the formats that are imported,
- * with the WebAssembly kernels.
+ * with their WebAssembly kernels.
  *
  * @example One format
  * ```ts
@@ -13,6 +13,6 @@
  *
  * @module
  */
-import "../kernels/install.ts";
+import "../kernels/install_core.ts";
 
 export * from "./js.ts";

@@ -5,7 +5,7 @@
  * @example One format
  * ```ts
  * import { dequantize, quantize } from "@nibblewise/nibblewise/js";
- * import { q4_0 } from "@nibblewise/nibblewise/formats";
+ * import { q4_0 } from "@nibblewise/nibblewise/js/formats";
  *
  * const q = quantize(new Float32Array(64).fill(1), { format: q4_0 });
  * console.log(dequantize(q, { format: q4_0 })[0]); // 1

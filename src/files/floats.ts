@@ -6,17 +6,18 @@
  *
  * @module
  */
-import { decodeBf16, encodeBf16 } from "../numeric/bf16.ts";
+import { decodeBf16 } from "../numeric/bf16.ts";
 import { dtypeBytes } from "../numeric/dtypes.ts";
-import { decodeF16, encodeF16 } from "../numeric/f16.ts";
+import { decodeF16 } from "../numeric/f16.ts";
 import { decodeFloat8, type Float8Dtype, isFloat8 } from "../numeric/float8.ts";
 import type { ByteSource } from "./bytes.ts";
 import { quote } from "./errors.ts";
+import { encodeHalves, type HalfDtype } from "./halves.ts";
 import { readAhead, steps } from "../stream/pipeline.ts";
 import type { TensorEntry, TensorFile } from "./tensors.ts";
 
 /** The dtypes that values can be written as. */
-export type EncodedDtype = "F16" | "BF16" | "F32";
+export type EncodedDtype = HalfDtype | "F32";
 
 /** The dtypes whose values can be read as float32. */
 export type FloatDtype = EncodedDtype | "F64" | Float8Dtype;
@@ -389,6 +390,6 @@ export function encodeFloats(
       `Cannot encode ${values.length} values into room for ${into.length}`,
     );
   }
-  (dtype === "F16" ? encodeF16 : encodeBf16)(values, into);
+  encodeHalves(values, dtype, into);
   return new Uint8Array(into.buffer, into.byteOffset, values.length * 2);
 }

@@ -210,5 +210,5 @@ export function shardOf({ source }: GgufFile, tensor: TensorEntry): number {
 
 /** How many files an input consists of, for people; empty where it is one. */
 export function shardsText({ paths }: TensorFile): string {
-  return paths ? `, in ${paths.length} files` : "";
+  return paths && paths.length > 1 ? `, in ${paths.length} files` : "";
 }

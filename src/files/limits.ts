@@ -266,3 +266,38 @@ export const TOKENIZER_BYTES: number = 128 * 1024 * 1024;
  * Stops a `vocab_size` that asks for billions of tokens to fill it.
  */
 export const VOCABULARY_TOKENS = 4_194_304;
+
+/**
+ * How many times as many bytes are read of an HDF5 file, without its data, as it has.
+ *
+ * Stops a file whose records all lead to the same long ones.
+ */
+export const HDF5_TIMES = 4;
+
+/**
+ * Groups within groups of an HDF5 file; those of nested models in Keras have some ten.
+ *
+ * Stops groups within groups, each of which is on the stack while it is read.
+ */
+export const HDF5_DEPTH = 64;
+
+/**
+ * Characters of a path in an HDF5 file; those of nested models have some hundred.
+ *
+ * Stops names of megabytes, which would be compared, copied and printed.
+ */
+export const HDF5_PATH_BYTES = 1024;
+
+/**
+ * Bytes of an attribute of an HDF5 file that is read as text, such as the name of a layer.
+ *
+ * Stops texts of megabytes; that of a whole model in old files of Keras is not needed.
+ */
+export const HDF5_TEXT_BYTES = 1024;
+
+/**
+ * Bytes of `metadata.json` in a `.keras` archive; Keras writes less than a hundred.
+ *
+ * Stops whatever file has that name from being turned into strings.
+ */
+export const KERAS_METADATA_BYTES = 65_536;

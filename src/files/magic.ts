@@ -8,6 +8,7 @@
  * @module
  */
 import { FAISS_MAGIC } from "./faiss.ts";
+import { HDF5_MAGIC } from "./hdf5.ts";
 import { LUCENE_MAGIC } from "./lucene.ts";
 import { SAFETENSORS_HEADER_BYTES } from "./limits.ts";
 import { TFLITE_MAGIC } from "./tflite.ts";
@@ -26,6 +27,8 @@ const TFLITE_MAGIC_BYTES = latin1(TFLITE_MAGIC);
 
 const FAISS_MAGIC_BYTES = latin1(FAISS_MAGIC);
 
+const HDF5_MAGIC_BYTES = latin1(HDF5_MAGIC);
+
 /** How zip archives start: with a file, or with the end where there is none. */
 const ZIP_MAGICS = [latin1("PK\x03\x04"), latin1("PK\x05\x06")];
 
@@ -37,6 +40,7 @@ export type SignedContainer =
   | "faiss"
   | "lucene"
   | "tflite"
+  | "keras"
   | "safetensors";
 
 /**
@@ -51,7 +55,8 @@ export function containerOf(start: Uint8Array): SignedContainer | undefined {
   if (startsWith(start, FAISS_MAGIC_BYTES)) return "faiss";
   if (startsWith(start, LUCENE_MAGIC_BYTES)) return "lucene";
   if (startsWith(start.subarray(4), TFLITE_MAGIC_BYTES)) return "tflite";
-  if (isZip(start) && !isKeras(start)) return "npz";
+  if (isKeras(start) || startsWith(start, HDF5_MAGIC_BYTES)) return "keras";
+  if (isZip(start)) return "npz";
   return startsLikeSafetensors(start) ? "safetensors" : undefined;
 }
 
@@ -143,11 +148,6 @@ const STRANGERS: readonly Stranger[] = [
   },
   {
     what:
-      "a Keras archive (.keras), whose weights are HDF5; save its arrays as .npy or .safetensors",
-    matches: ({ start }) => isKeras(start),
-  },
-  {
-    what:
       "a zip archive; name it .npz where it holds arrays of numpy, and save what PyTorch has saved so as .safetensors",
     matches: ({ start }) => isZip(start),
   },
@@ -167,10 +167,6 @@ const STRANGERS: readonly Stranger[] = [
   {
     what: "compressed by xz; unpack it with unxz",
     matches: ({ start }) => startsWith(start, latin1("\xfd7zXZ\x00")),
-  },
-  {
-    what: "an HDF5 file; save its arrays as .npy or .safetensors",
-    matches: ({ start }) => startsWith(start, latin1("\x89HDF\r\n\x1a\n")),
   },
 ];
 

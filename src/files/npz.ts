@@ -5,13 +5,12 @@
  */
 import type { ByteSource } from "./bytes.ts";
 import { printable, quote } from "./errors.ts";
-import { InflatedSource } from "./inflate.ts";
 import { joinSources } from "./joined_source.ts";
 import { ZIP_INFLATED_BYTES } from "./limits.ts";
 import { openNpy } from "./npy.ts";
 import type { NpyOptions } from "./npy_dtype.ts";
 import type { TensorEntry, TensorFile } from "./tensors.ts";
-import { readZip, type ZipEntry } from "./zip.ts";
+import { readZip, type ZipEntry, zipMember } from "./zip.ts";
 
 const ENDING = ".npy";
 
@@ -29,7 +28,7 @@ export async function openNpz(
   options: NpyOptions = {},
 ): Promise<TensorFile> {
   const entries = await arraysOf(source);
-  const members = entries.map((entry) => memberOf(source, entry));
+  const members = entries.map((entry) => zipMember(source, entry));
   const whole = joinSources(source.name, members);
   const tensors: TensorEntry[] = [];
   for (const [i, member] of members.entries()) {
@@ -92,27 +91,4 @@ async function arraysOf(source: ByteSource): Promise<ZipEntry[]> {
   throw new SyntaxError(
     `${where}: its arrays take ${inflated} bytes once inflated, and the limit is ${ZIP_INFLATED_BYTES}; save them with numpy.savez`,
   );
-}
-
-/** An array of the archive as a source. */
-function memberOf(archive: ByteSource, entry: ZipEntry): ByteSource {
-  const name = `${archive.name}, ${printable(entry.name)}`;
-  if (entry.deflated) {
-    return new InflatedSource(name, { ...entry, source: archive });
-  }
-  const { size, offset: start } = entry;
-  return {
-    name,
-    size,
-    // deno-lint-ignore require-await -- a failed check must reject, not throw
-    async read(offset, into) {
-      if (offset + into.length > size) {
-        throw new RangeError(
-          `Cannot read ${name} at byte ${offset}: ${into.length} bytes are not all there`,
-        );
-      }
-      return archive.read(start + offset, into);
-    },
-    close: () => Promise.resolve(),
-  };
 }

@@ -21,6 +21,7 @@ import {
   START_BYTES,
   strangerOf,
 } from "./magic.ts";
+import { openKeras } from "./keras.ts";
 import { openLucene } from "./lucene.ts";
 import { openNpy } from "./npy.ts";
 import { openNpz } from "./npz.ts";
@@ -80,6 +81,11 @@ const SIGNED: Readonly<Record<SignedContainer, Container>> = {
     name: "TensorFlow Lite",
     endings: [".tflite"],
     open: (source) => openTflite(source),
+  },
+  keras: {
+    name: "Keras",
+    endings: [".keras", ".h5"],
+    open: (source) => openKeras(source),
   },
   faiss: { name: "faiss", endings: [".faiss"], open: openFaiss },
 };

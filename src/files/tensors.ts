@@ -58,7 +58,8 @@ export interface TensorFile {
     | "faiss"
     | "lucene"
     | "openvino"
-    | "tflite";
+    | "tflite"
+    | "keras";
   /** The bytes. */
   readonly source: ByteSource;
   /** Tensors in file order, names unique. */

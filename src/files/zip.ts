@@ -15,7 +15,8 @@
  * @module
  */
 import type { ByteSource } from "./bytes.ts";
-import { quote } from "./errors.ts";
+import { printable, quote } from "./errors.ts";
+import { InflatedSource } from "./inflate.ts";
 import { DEFLATE_RATIO, ZIP_DIRECTORY_BYTES, ZIP_ENTRIES } from "./limits.ts";
 
 /** A file in an archive. */
@@ -104,6 +105,29 @@ export async function readZip(source: ByteSource): Promise<ZipEntry[]> {
     end = entry.offset + entry.storedBytes;
   }
   return entries;
+}
+
+/** A file of the archive as a source. */
+export function zipMember(archive: ByteSource, entry: ZipEntry): ByteSource {
+  const name = `${archive.name}, ${printable(entry.name)}`;
+  if (entry.deflated) {
+    return new InflatedSource(name, { ...entry, source: archive });
+  }
+  const { size, offset: start } = entry;
+  return {
+    name,
+    size,
+    // deno-lint-ignore require-await -- a failed check must reject, not throw
+    async read(offset, into) {
+      if (offset + into.length > size) {
+        throw new RangeError(
+          `Cannot read ${name} at byte ${offset}: ${into.length} bytes are not all there`,
+        );
+      }
+      return archive.read(start + offset, into);
+    },
+    close: () => Promise.resolve(),
+  };
 }
 
 async function findDirectory(source: ByteSource): Promise<Directory> {

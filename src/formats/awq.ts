@@ -28,6 +28,7 @@ import { AWQ_ORDER } from "../layouts/orders.ts";
 import { fieldPart } from "../layouts/parts.ts";
 import { memberOf, settingsOf, shownValue } from "../model/config.ts";
 import { defineFormat } from "../model/define.ts";
+import { gptqModelFloats } from "../model/gptqmodel.ts";
 import {
   checkMatrix,
   checkWholeGroups,
@@ -38,7 +39,7 @@ import { roundTo } from "../numeric/compute.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { linearScheme } from "../schemes/linear.ts";
-import { integerPlan, searched, ZERO_SEARCHES } from "../schemes/searched.ts";
+import { searched, seekIntegers, ZERO_SEARCHES } from "../schemes/sought.ts";
 import type {
   Candidate,
   Convention,
@@ -104,7 +105,7 @@ const OPTIONS: Schema<AwqOptions> = {
 /** What the library's kernels take outputs by. */
 const OUTPUTS = 32;
 
-const SEARCH = integerPlan({ symmetric: false, dtype: "F16" });
+const SEARCH = seekIntegers({ symmetric: false, dtype: "F16" });
 
 function check(options: ResolvedAwqOptions, shape: readonly number[]): void {
   const { groupSize } = options;
@@ -258,6 +259,8 @@ const convention: Convention = {
       bits: 4,
       version: "gemm",
       modules_to_not_convert: floats.length > 0 ? floats : null,
+      // GPTQModel reads these checkpoints too, but not that member.
+      ...gptqModelFloats(floats),
     };
   },
 };

@@ -50,11 +50,11 @@ import {
 } from "../schemes/act_order.ts";
 import { linearScheme } from "../schemes/linear.ts";
 import {
-  integerPlan,
   searched,
-  type SearchPlan,
+  seekIntegers,
+  type Sought,
   ZERO_SEARCHES,
-} from "../schemes/searched.ts";
+} from "../schemes/sought.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
@@ -236,8 +236,8 @@ function fitOf(
 
 function searchOf(
   { symmetric, scaleDtype }: ResolvedCompressedTensorsOptions,
-): SearchPlan {
-  return integerPlan({ symmetric, dtype: scaleDtype });
+): Sought {
+  return seekIntegers({ symmetric, dtype: scaleDtype });
 }
 
 function scheme(

@@ -31,11 +31,11 @@ import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { linearScheme } from "../schemes/linear.ts";
 import {
-  integerPlan,
   searched,
-  type SearchPlan,
+  seekIntegers,
+  type Sought,
   ZERO_SEARCHES,
-} from "../schemes/searched.ts";
+} from "../schemes/sought.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
@@ -86,8 +86,8 @@ const OPTIONS: Schema<GatherBlocksOptions> = {
   ...searchSchema(ZERO_SEARCHES),
 };
 
-function searchOf({ symmetric }: ResolvedGatherBlocksOptions): SearchPlan {
-  return integerPlan({ symmetric, dtype: "F32", signed: true });
+function searchOf({ symmetric }: ResolvedGatherBlocksOptions): Sought {
+  return seekIntegers({ symmetric, dtype: "F32", signed: true });
 }
 
 function check(options: ResolvedGatherBlocksOptions): void {

@@ -47,12 +47,12 @@ import {
 } from "../schemes/act_order.ts";
 import { linearScheme } from "../schemes/linear.ts";
 import {
-  scalePlan,
   searched,
-  type SearchPlan,
+  seekScale,
+  seekZero,
+  type Sought,
   ZERO_SEARCHES,
-  zeroPlan,
-} from "../schemes/searched.ts";
+} from "../schemes/sought.ts";
 import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Codec, Layout } from "../words/layout.ts";
@@ -274,15 +274,15 @@ function fitOf(symmetric: boolean, least: number) {
 const LIMIT = 65504 * 7.5;
 
 const SCALES = scalesIn("F16");
-const SYMMETRIC = scalePlan(
+const SYMMETRIC = seekScale(
   UINT4.values.map((code) => code - 8),
   "scale",
   () => SCALES,
 );
-const ASYMMETRIC = zeroPlan(SCALES);
-const FROM_ONE = zeroPlan(SCALES, 1);
+const ASYMMETRIC = seekZero(SCALES);
+const FROM_ONE = seekZero(SCALES, 1);
 
-function searchOf(options: ResolvedGptqOptions): SearchPlan {
+function searchOf(options: ResolvedGptqOptions): Sought {
   if (options.symmetric) return SYMMETRIC;
   return holdsZeroPoint0(options) ? ASYMMETRIC : FROM_ONE;
 }

@@ -49,8 +49,7 @@ import { badNumber } from "../model/numbers.ts";
 import { FROM_BITS } from "../numeric/compute.ts";
 import { rowLength, sizeOf } from "../numeric/shape.ts";
 import { hqqScheme } from "../schemes/hqq.ts";
-import { hqqSearch } from "../schemes/hqq_search.ts";
-import { BIAS_SEARCHES, searched } from "../schemes/searched.ts";
+import { BIAS_SEARCHES, searched, type Sought } from "../schemes/sought.ts";
 import { bytesPerElement } from "../words/dtypes.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
@@ -335,7 +334,8 @@ function scheme(
   const { group } = geometry(shape, options);
   const plan = { group, roundZero, computeDtype };
   const columns = rowLength(shape);
-  return searched(hqqScheme(plan), hqqSearch(plan), options, columns);
+  const sought: Sought = { kind: "hqq", able: BIAS_SEARCHES, plan };
+  return searched(hqqScheme(plan), sought, options, columns);
 }
 
 function checkNumbers(

@@ -35,6 +35,7 @@ import {
   strides,
 } from "../kernels/grouped.ts";
 import { type Kernel, type Operand, run } from "../kernels/engine.ts";
+import { INT4_KERNELS } from "../kernels/modules.ts";
 import { Race } from "../kernels/race.ts";
 import {
   dequantizeInt4,
@@ -56,12 +57,12 @@ import { scaleOf } from "../schemes/int4_scale.ts";
 import { UINT4 } from "../schemes/grids.ts";
 import { linearScheme, wholeRange } from "../schemes/linear.ts";
 import {
-  scalePlan,
   searched,
-  type SearchPlan,
+  seekScale,
+  seekZero,
+  type Sought,
   ZERO_SEARCHES,
-  zeroPlan,
-} from "../schemes/searched.ts";
+} from "../schemes/sought.ts";
 import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Coder, Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
@@ -109,18 +110,25 @@ export interface ResolvedInt4Options extends ResolvedSearchOptions {
   readonly range?: readonly [min: number, max: number];
 }
 
-const QUANTIZE: Kernel = { name: "int4_quantize", js: quantizeInt4 };
+const QUANTIZE: Kernel = {
+  name: "int4_quantize",
+  module: INT4_KERNELS,
+  js: quantizeInt4,
+};
 const QUANTIZE_GROUPS: Kernel = {
   name: "int4_quantize_groups",
+  module: INT4_KERNELS,
   js: quantizeInt4Groups,
 };
 const DEQUANTIZE: Kernel = {
   name: "int4_dequantize",
+  module: INT4_KERNELS,
   js: dequantizeInt4,
   race: /* @__PURE__ */ new Race(),
 };
 const DEQUANTIZE_GROUPS: Kernel = {
   name: "int4_dequantize_groups",
+  module: INT4_KERNELS,
   js: dequantizeInt4Groups,
   race: /* @__PURE__ */ new Race(),
 };
@@ -391,14 +399,14 @@ const OPTIONS: Schema<Int4Options> = {
 
 /** How groups are searched. Scales are positive, as everywhere in this format. */
 const SCALES = scalesIn("F32", { level: 15 });
-const SYMMETRIC = scalePlan(
+const SYMMETRIC = seekScale(
   UINT4.values.map((code) => code - 8),
   "scale",
   () => SCALES,
 );
-const AFFINE = zeroPlan(SCALES);
+const AFFINE = seekZero(SCALES);
 
-function searchOf({ scaleMethod }: ResolvedInt4Options): SearchPlan {
+function searchOf({ scaleMethod }: ResolvedInt4Options): Sought {
   return scaleMethod === "affine" ? AFFINE : SYMMETRIC;
 }
 

@@ -18,10 +18,11 @@
  */
 import { lowFirst } from "../layouts/orders.ts";
 import { fieldPart } from "../layouts/parts.ts";
-import { memberOf, settingsOf, shownValue } from "../model/config.ts";
+import { memberOf, shownValue } from "../model/config.ts";
 import {
   modeloptConfig,
   type ModeloptSettings,
+  modeloptSettings,
 } from "../model/modelopt_config.ts";
 import { defineFormat } from "../model/define.ts";
 import {
@@ -35,7 +36,7 @@ import {
 import { roundTo } from "../numeric/compute.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { linearScheme } from "../schemes/linear.ts";
-import { integerPlan, SCALE_SEARCHES, searched } from "../schemes/searched.ts";
+import { SCALE_SEARCHES, searched, seekIntegers } from "../schemes/sought.ts";
 import type {
   Candidate,
   Convention,
@@ -151,7 +152,7 @@ function scheme(
     limit: scaleDtype === "F32" ? LARGEST.F32 : LARGEST[scaleDtype] * 7 / 8,
     scales: { part: "weight_scale" },
   });
-  const plan = integerPlan({ symmetric: true, dtype: scaleDtype });
+  const plan = seekIntegers({ symmetric: true, dtype: scaleDtype });
   return searched(scheme, plan, options, rowLength(shape));
 }
 
@@ -160,13 +161,14 @@ function scheme(
 const ALGORITHM = "W4A16_AWQ";
 
 function recognize(
-  { parts: { weight, weight_scale: scales }, config }: Candidate,
+  candidate: Candidate,
 ): Recognized | undefined {
+  const { weight, weight_scale: scales } = candidate.parts;
   if (weight.dtype !== "U8" || !Object.hasOwn(FLOATS, scales.dtype)) {
     return undefined;
   }
   if (weight.shape.length !== 2 || scales.shape.length !== 2) return undefined;
-  const settings = memberOf(config, "quantization") ?? settingsOf(config);
+  const settings = modeloptSettings(candidate);
   const algorithm = memberOf(settings, "quant_algo") ?? ALGORITHM;
   if (algorithm !== ALGORITHM) return undefined;
   const [pairs, inputs] = weight.shape, [outputs, groups] = scales.shape;

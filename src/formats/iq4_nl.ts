@@ -15,6 +15,7 @@
  * @module
  */
 
+import { IQ4_KERNELS } from "../kernels/modules.ts";
 import { F16 } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
@@ -32,7 +33,7 @@ import {
   squares,
 } from "../schemes/ggml_iq4.ts";
 import { IQ4 } from "../schemes/grids.ts";
-import { scalePlan } from "../schemes/searched.ts";
+import { seekScale } from "../schemes/sought.ts";
 import { scalesIn } from "../schemes/stored_scale.ts";
 
 const { fround } = Math;
@@ -113,8 +114,8 @@ export const iq4_nl: BlockFormat<"iq4_nl"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
-  search: scalePlan(IQ4.values, "scale", () => SCALES),
-  quantizeKernel: { name: "iq4_nl_quantize" },
-  weightedKernel: { name: "iq4_nl_weigh" },
-  dequantizeKernel: { name: "iq4_nl_dequantize" },
+  search: seekScale(IQ4.values, "scale", () => SCALES),
+  quantizeKernel: { name: "iq4_nl_quantize", module: IQ4_KERNELS },
+  weightedKernel: { name: "iq4_nl_weigh", module: IQ4_KERNELS },
+  dequantizeKernel: { name: "iq4_nl_dequantize", module: IQ4_KERNELS },
 });

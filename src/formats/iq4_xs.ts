@@ -17,6 +17,7 @@
  * @module
  */
 
+import { IQ4_KERNELS } from "../kernels/modules.ts";
 import { F16 } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
@@ -37,7 +38,7 @@ import {
 } from "../schemes/ggml_iq4.ts";
 import { signedMax } from "../schemes/ggml_scale_search.ts";
 import { IQ4 } from "../schemes/grids.ts";
-import { multiplesPlan } from "../schemes/super_block.ts";
+import { seekMultiples } from "../schemes/sought.ts";
 import type { Codec } from "../words/layout.ts";
 
 const { fround } = Math;
@@ -159,13 +160,13 @@ export const iq4_xs: BlockFormat<"iq4_xs"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
-  search: multiplesPlan({
+  search: seekMultiples({
     levels: IQ4.values,
     size: IQ4_GROUP,
     least: -32,
     most: 31,
   }),
-  quantizeKernel: { name: "iq4_xs_quantize" },
-  weightedKernel: { name: "iq4_xs_weigh" },
-  dequantizeKernel: { name: "iq4_xs_dequantize" },
+  quantizeKernel: { name: "iq4_xs_quantize", module: IQ4_KERNELS },
+  weightedKernel: { name: "iq4_xs_weigh", module: IQ4_KERNELS },
+  dequantizeKernel: { name: "iq4_xs_dequantize", module: IQ4_KERNELS },
 });

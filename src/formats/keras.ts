@@ -43,12 +43,12 @@ import { UINT4 } from "../schemes/grids.ts";
 import { type LinearPlan, linearScheme } from "../schemes/linear.ts";
 import { checkZeros } from "../schemes/numbers.ts";
 import {
-  integerPlan,
-  scalePlan,
   searched,
-  type SearchPlan,
+  seekIntegers,
+  seekScale,
+  type Sought,
   ZERO_SEARCHES,
-} from "../schemes/searched.ts";
+} from "../schemes/sought.ts";
 import { inverseScalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
@@ -205,11 +205,11 @@ function byGroup(dtype: "F32" | "BF16"): Rule {
 
 function searchOf(
   { groupSize, scaleDtype: dtype }: ResolvedKerasOptions,
-): SearchPlan {
-  if (groupSize !== "row") return integerPlan({ symmetric: false, dtype });
+): Sought {
+  if (groupSize !== "row") return seekIntegers({ symmetric: false, dtype });
   const scales = inverseScalesIn(dtype, 8);
   const levels = UINT4.values.map((code) => code - 8);
-  return scalePlan(levels, "divisor", () => scales);
+  return seekScale(levels, "divisor", () => scales);
 }
 
 function check(options: ResolvedKerasOptions, shape: readonly number[]): void {

@@ -29,7 +29,7 @@ import {
   FP4_CODEBOOK,
 } from "../schemes/codebook.ts";
 import { FP4, NF4 } from "../schemes/grids.ts";
-import { SCALE_SEARCHES, scalePlan, searched } from "../schemes/searched.ts";
+import { SCALE_SEARCHES, searched, seekScale } from "../schemes/sought.ts";
 import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Scheme } from "../words/scheme.ts";
@@ -69,8 +69,8 @@ const KINDS = {
 const SCALES = scalesIn("F32");
 
 const SEARCHES = {
-  nf4: scalePlan(NF4.values, "scale", () => SCALES),
-  fp4: scalePlan(FP4.values, "scale", () => SCALES),
+  nf4: seekScale(NF4.values, "scale", () => SCALES),
+  fp4: seekScale(FP4.values, "scale", () => SCALES),
 };
 
 function flat(shape: readonly number[]): Matrix {

@@ -33,11 +33,11 @@ import { clamp, roundHalfAway } from "../numeric/rounding.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { linearScheme } from "../schemes/linear.ts";
 import {
-  integerPlan,
   searched,
-  type SearchPlan,
+  seekIntegers,
+  type Sought,
   ZERO_SEARCHES,
-} from "../schemes/searched.ts";
+} from "../schemes/sought.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
@@ -165,8 +165,8 @@ function limitOf({ symmetric, scaleDtype }: ResolvedMatMulNBitsOptions) {
 
 function searchOf(
   { symmetric, scaleDtype }: ResolvedMatMulNBitsOptions,
-): SearchPlan {
-  return integerPlan({ symmetric, dtype: scaleDtype, signed: true });
+): Sought {
+  return seekIntegers({ symmetric, dtype: scaleDtype, signed: true });
 }
 
 function check(options: ResolvedMatMulNBitsOptions): void {

@@ -54,14 +54,13 @@ import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";
 import { linearScheme } from "../schemes/linear.ts";
 import {
-  affineIn,
   BIAS_SEARCHES,
-  biasPlan,
   ofTensor,
   SCALE_SEARCHES,
-  scalePlan,
   searched,
-} from "../schemes/searched.ts";
+  seekBias,
+  seekScale,
+} from "../schemes/sought.ts";
 import {
   E4M3_NUMBERS,
   E8M0_EXPONENTS,
@@ -260,7 +259,7 @@ function scheme(
 ): Scheme {
   const { mode, groupSize, scaleDtype, computeDtype, globalScale } = options;
   if (mode === "affine") {
-    const plan = biasPlan(affineIn(scaleDtype));
+    const plan = seekBias(scaleDtype);
     return searched(affine(options), plan, options, rowLength(shape));
   }
   const rules = mode === "mxfp4"
@@ -273,7 +272,7 @@ function scheme(
     grid: E2M1,
     computeDtype: globalScale ? "F32" : computeDtype,
   });
-  const plan = scalePlan(E2M1.values, rules.stored, scalesOf(rules, options));
+  const plan = seekScale(E2M1.values, rules.stored, scalesOf(rules, options));
   return searched(scheme, plan, options, rowLength(shape));
 }
 

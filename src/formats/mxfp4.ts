@@ -14,6 +14,7 @@
  * @module
  */
 
+import { E2M1_KERNELS } from "../kernels/modules.ts";
 import { U8 } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
@@ -26,7 +27,7 @@ import { E2M1_DOUBLED, nearestE2M1 } from "../numeric/e2m1.ts";
 import { decodeE8M0, decodeE8M0Half, encodeE8M0 } from "../numeric/e8m0.ts";
 import { signedMax } from "../schemes/ggml_scale_search.ts";
 import { E2M1_PLUS_ZERO } from "../schemes/grids.ts";
-import { scalePlan } from "../schemes/searched.ts";
+import { seekScale } from "../schemes/sought.ts";
 import {
   E8M0_EXPONENTS,
   holdsE2M1,
@@ -34,7 +35,11 @@ import {
 } from "../schemes/stored_scale.ts";
 
 const VALUES = 32;
-const SCALES = listedScales(E8M0_EXPONENTS, decodeE8M0, (x) => holdsE2M1(x));
+const SCALES = listedScales(
+  E8M0_EXPONENTS,
+  decodeE8M0,
+  (x) => holdsE2M1(x),
+);
 
 function encode(
   values: Float32Array,
@@ -73,7 +78,7 @@ export const mxfp4: BlockFormat<"mxfp4"> = blockFormat({
   errorBound: 0.25,
   encode,
   decode,
-  search: scalePlan(E2M1_PLUS_ZERO.values, "exponent", () => SCALES),
-  quantizeKernel: { name: "mxfp4_quantize" },
-  dequantizeKernel: { name: "mxfp4_dequantize" },
+  search: seekScale(E2M1_PLUS_ZERO.values, "exponent", () => SCALES),
+  quantizeKernel: { name: "mxfp4_quantize", module: E2M1_KERNELS },
+  dequantizeKernel: { name: "mxfp4_dequantize", module: E2M1_KERNELS },
 });

@@ -42,7 +42,7 @@ import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";
 import { compressedTensorsRules, searchedMx } from "../schemes/mx.ts";
-import { SCALE_SEARCHES } from "../schemes/searched.ts";
+import { SCALE_SEARCHES } from "../schemes/sought.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {

@@ -20,8 +20,8 @@
  * @module
  */
 import { packedRows } from "../layouts/parts.ts";
-import { isObject, memberOf, shownValue } from "../model/config.ts";
-import { modeloptConfig } from "../model/modelopt_config.ts";
+import { memberOf, shownValue } from "../model/config.ts";
+import { modeloptConfig, modeloptSettings } from "../model/modelopt_config.ts";
 import { defineFormat } from "../model/define.ts";
 import {
   checkExponents,
@@ -34,7 +34,7 @@ import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";
 import { MODELOPT_RULES, searchedMx } from "../schemes/mx.ts";
-import { SCALE_SEARCHES } from "../schemes/searched.ts";
+import { SCALE_SEARCHES } from "../schemes/sought.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {
@@ -79,13 +79,10 @@ function recognize(candidate: Candidate): Recognized | undefined {
 }
 
 /** What the config says against the tensor. */
-function configFault({ config, stem }: Candidate): string | undefined {
-  const all = memberOf(config, "quantization") ??
-    memberOf(config, "quantization_config") ?? config;
-  const own = memberOf(memberOf(all, "quantized_layers"), stem ?? "");
-  const settings = isObject(own) ? own : all;
+function configFault(candidate: Candidate): string | undefined {
+  const settings = modeloptSettings(candidate);
   const algorithm = memberOf(settings, "quant_algo") ?? undefined;
-  return algorithm === undefined || String(algorithm).includes("MXFP4")
+  return algorithm === undefined || /mxfp4/i.test(String(algorithm))
     ? undefined
     : `the config says quant_algo ${
       shownValue(algorithm)
@@ -151,7 +148,7 @@ export const mxfp4_modelopt: Format<
     needed: ["weight", "weight_scale"],
     recognize,
     ...modeloptConfig(() => ({
-      algorithm: "MXFP4",
+      algorithm: "mxfp4",
       type: "float",
       group: GROUP,
     })),

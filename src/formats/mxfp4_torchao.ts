@@ -7,6 +7,9 @@
  * _weight_scale   F8_E8M0   [..., columns / 32]   2^(byte − 127)
  * ```
  *
+ * With `swizzled`, as `quantize_` of the library leaves them, scales lie in tiles
+ * (src/layouts/swizzled.ts): [..., ⌈rows / 128⌉ · 32, ⌈columns / 128⌉ · 16].
+ *
  * Every step in float32, A being the largest magnitude of a group. The byte, by
  * `scaleRule`:
  *
@@ -25,20 +28,26 @@
  * @module
  */
 import { packedRows } from "../layouts/parts.ts";
+import { swizzledShape } from "../layouts/swizzled.ts";
 import { defineFormat } from "../model/define.ts";
 import {
   checkExponents,
   checkWholeGroups,
   dtypeOption,
   exponentPart,
-  recognizePair,
 } from "../model/e2m1_checkpoint.ts";
-import { describedAs } from "../model/torchao_checkpoint.ts";
+import {
+  named,
+  recognizeTorchao,
+  SWIZZLED,
+  torchaoConvention,
+  torchDtype,
+} from "../model/torchao_checkpoint.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";
 import { type ScaleRule, searchedMx, torchaoRules } from "../schemes/mx.ts";
-import { SCALE_SEARCHES } from "../schemes/searched.ts";
+import { SCALE_SEARCHES } from "../schemes/sought.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {
@@ -48,6 +57,7 @@ import {
 } from "../words/search.ts";
 
 const NAME = "mxfp4_torchao";
+const TYPE = "MXTensor";
 const GROUP = 32;
 
 /** Options of the format `mxfp4_torchao`. */
@@ -56,6 +66,8 @@ export interface Mxfp4TorchaoOptions extends SearchOptions {
   readonly scaleRule?: ScaleRule;
   /** The type that values are rounded to, in the library that of the weights before: `"BF16"` by default. */
   readonly computeDtype?: ComputeDtype;
+  /** Whether scales lie in the order of tensor cores, `is_swizzled_scales` in the library; no by default. */
+  readonly swizzled?: boolean;
 }
 
 /** `mxfp4_torchao` options with everything filled in. */
@@ -74,18 +86,29 @@ export interface Mxfp4TorchaoParts {
 function recognize(candidate: Candidate): Recognized | undefined {
   const { _weight_qdata: codes, _weight_scale: scales } = candidate.parts;
   if (codes.dtype !== "U8" || scales.dtype !== "F8_E8M0") return undefined;
-  const { computeDtype, fault } = describedAs(candidate, "MXTensor", GROUP);
-  const pair = {
+  return recognizeTorchao(candidate, {
+    type: TYPE,
     format: NAME,
     codes: "_weight_qdata",
     scales: "_weight_scale",
     group: GROUP,
-  };
-  return {
-    ...recognizePair(candidate, pair, fault),
-    options: computeDtype ? { computeDtype } : {},
-  };
+  });
 }
+
+const ELEMENT = torchDtype("float4_e2m1fn_x2");
+/** Matrix products in plain torch, on every device. */
+const KERNEL = named("KernelPreference", "EMULATED");
+/** How the library finds the exponents of activations. */
+const RULE = named("ScaleCalculationMode", "RCEIL");
+
+/** The library multiplies by such weights only activations that it quantizes too. */
+const ACTIVATIONS = named("QuantizeTensorToMXKwargs", {
+  elem_dtype: ELEMENT,
+  block_size: GROUP,
+  scaling_mode: RULE,
+  kernel_preference: KERNEL,
+  is_swizzled_scales: true,
+});
 
 /**
  * MXFP4 of torchao; see the head of this file for layout and arithmetic.
@@ -127,18 +150,22 @@ export const mxfp4_torchao: Format<
       help: "how exponents are found",
     },
     computeDtype: dtypeOption("BF16", true, "type that values are rounded to"),
+    swizzled: SWIZZLED,
     ...searchSchema(SCALE_SEARCHES),
   },
-  check: (_options, shape) => checkWholeGroups(NAME, GROUP, shape),
+  check: ({ swizzled }, shape) => {
+    checkWholeGroups(NAME, GROUP, shape);
+    if (swizzled) swizzledShape(shape, GROUP);
+  },
   checkNumbers: ({ _weight_scale }) =>
     checkExponents(NAME, "_weight_scale", _weight_scale),
   like: ({ computeDtype }): Mxfp4TorchaoOptions => ({ computeDtype }),
-  layout(shape) {
+  layout(shape, { swizzled }) {
     const _weight_qdata = packedRows({
       dtype: "U8",
       shape: withLastAxis(shape, rowLength(shape) / 2),
     });
-    const _weight_scale = exponentPart("F8_E8M0", GROUP, shape);
+    const _weight_scale = exponentPart("F8_E8M0", GROUP, shape, swizzled);
     return { matrix: matrixOf(shape), parts: { _weight_qdata, _weight_scale } };
   },
   scheme(shape, options): Scheme {
@@ -157,8 +184,24 @@ export const mxfp4_torchao: Format<
       _weight_qdata: "{stem}._weight_qdata",
       _weight_scale: "{stem}._weight_scale",
     },
-    layers: "linear",
     needed: ["_weight_qdata", "_weight_scale"],
     recognize,
+    ...torchaoConvention<ResolvedMxfp4TorchaoOptions>({
+      type: TYPE,
+      attributes: () => ({
+        elem_dtype: ELEMENT,
+        block_size: GROUP,
+        kernel_preference: KERNEL,
+        act_quant_kwargs: ACTIVATIONS,
+      }),
+      arrays: () => ["qdata", "scale"],
+      config: () => ["MXDynamicActivationMXWeightConfig", {
+        block_size: GROUP,
+        activation_dtype: ELEMENT,
+        weight_dtype: ELEMENT,
+        kernel_preference: KERNEL,
+        scaling_mode: RULE,
+      }],
+    }),
   },
 });

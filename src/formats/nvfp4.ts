@@ -17,6 +17,7 @@
  * @module
  */
 
+import { E2M1_KERNELS } from "../kernels/modules.ts";
 import { repeated, UE4M3 } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
@@ -29,7 +30,7 @@ import { E2M1_DOUBLED, nearestE2M1 } from "../numeric/e2m1.ts";
 import { decodeUE4M3Half, encodeUE4M3 } from "../numeric/ue4m3.ts";
 import { signedMax } from "../schemes/ggml_scale_search.ts";
 import { E2M1_PLUS_ZERO } from "../schemes/grids.ts";
-import { scalePlan } from "../schemes/searched.ts";
+import { seekScale } from "../schemes/sought.ts";
 import { E4M3_NUMBERS, listedScales } from "../schemes/stored_scale.ts";
 
 const { abs, fround } = Math;
@@ -88,7 +89,7 @@ export const nvfp4: BlockFormat<"nvfp4"> = blockFormat({
   errorBound: 0.18,
   encode,
   decode,
-  search: scalePlan(E2M1_PLUS_ZERO.values, "scale", () => SCALES),
-  quantizeKernel: { name: "nvfp4_quantize" },
-  dequantizeKernel: { name: "nvfp4_dequantize" },
+  search: seekScale(E2M1_PLUS_ZERO.values, "scale", () => SCALES),
+  quantizeKernel: { name: "nvfp4_quantize", module: E2M1_KERNELS },
+  dequantizeKernel: { name: "nvfp4_dequantize", module: E2M1_KERNELS },
 });

@@ -51,9 +51,9 @@ import { E2M1 } from "../schemes/grids.ts";
 import {
   ofTensor,
   SCALE_SEARCHES,
-  scalePlan,
   searched,
-} from "../schemes/searched.ts";
+  seekScale,
+} from "../schemes/sought.ts";
 import {
   E4M3_NUMBERS,
   holdsE2M1,
@@ -153,7 +153,7 @@ function scheme(
       (scale) => scaleOf(scale, divisor),
       (scale) => holdsE2M1(scale, computeDtype),
     ));
-  const search = scalePlan(E2M1.values, "scale", scales);
+  const search = seekScale(E2M1.values, "scale", scales);
   return searched(scheme, search, options, rowLength(shape));
 }
 

@@ -26,8 +26,8 @@
  */
 import { F32 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
-import { isObject, memberOf, shownValue } from "../model/config.ts";
-import { modeloptConfig } from "../model/modelopt_config.ts";
+import { memberOf, shownValue } from "../model/config.ts";
+import { modeloptConfig, modeloptSettings } from "../model/modelopt_config.ts";
 import { defineFormat } from "../model/define.ts";
 import { checkScales, NEGATIVE_NAN_E4M3 } from "../model/e2m1_checkpoint.ts";
 import { badNumber } from "../model/numbers.ts";
@@ -40,9 +40,9 @@ import { E2M1_PLUS_ZERO } from "../schemes/grids.ts";
 import {
   ofTensor,
   SCALE_SEARCHES,
-  scalePlan,
   searched,
-} from "../schemes/searched.ts";
+  seekScale,
+} from "../schemes/sought.ts";
 import { E4M3_NUMBERS, listedScales } from "../schemes/stored_scale.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
@@ -146,7 +146,7 @@ function scheme(
     grid: E2M1_PLUS_ZERO,
     computeDtype,
   });
-  const search = scalePlan(
+  const search = seekScale(
     E2M1_PLUS_ZERO.values,
     "scale",
     ofTensor(
@@ -214,11 +214,8 @@ function shapeFault(
 }
 
 /** What the config says against the tensor. */
-function configFault({ config, stem }: Candidate): string | undefined {
-  const all = memberOf(config, "quantization") ??
-    memberOf(config, "quantization_config") ?? config;
-  const own = memberOf(memberOf(all, "quantized_layers"), stem ?? "");
-  const settings = isObject(own) ? own : all;
+function configFault(candidate: Candidate): string | undefined {
+  const settings = modeloptSettings(candidate);
   const algorithm = memberOf(settings, "quant_algo");
   if (algorithm !== undefined && !String(algorithm).includes("NVFP4")) {
     return `the config says quant_algo ${

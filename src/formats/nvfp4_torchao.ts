@@ -8,6 +8,9 @@
  * _weight_per_tensor_scale   F32       []                    the scale of the tensor, with `perTensorScale` only
  * ```
  *
+ * With `swizzled`, as `quantize_` of the library leaves them, scales lie in tiles
+ * (src/layouts/swizzled.ts): [..., ⌈rows / 128⌉ · 32, ⌈columns / 64⌉ · 16].
+ *
  * Every step in float32, A being a largest magnitude:
  *
  * - _weight_per_tensor_scale t = A of the tensor / 2688
@@ -28,19 +31,23 @@
  */
 import { F32 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
+import { swizzledShape } from "../layouts/swizzled.ts";
 import { defineFormat } from "../model/define.ts";
 import {
   checkScales,
   checkWholeGroups,
   dtypeOption,
   NEGATIVE_NAN_E4M3,
-  recognizePair,
   scalePart,
   tensorScaleFault,
 } from "../model/e2m1_checkpoint.ts";
 import { badNumber } from "../model/numbers.ts";
 import { TENSOR_SCALES } from "../model/tensor_scale.ts";
-import { describedAs } from "../model/torchao_checkpoint.ts";
+import {
+  recognizeTorchao,
+  SWIZZLED,
+  torchaoConvention,
+} from "../model/torchao_checkpoint.ts";
 import { signedE2M1 } from "../numeric/e2m1.ts";
 import { decodeE4M3, encodeE4M3, LARGEST_E4M3 } from "../numeric/e4m3.ts";
 import { clamp } from "../numeric/rounding.ts";
@@ -50,9 +57,9 @@ import { E2M1 } from "../schemes/grids.ts";
 import {
   ofTensor,
   SCALE_SEARCHES,
-  scalePlan,
   searched,
-} from "../schemes/searched.ts";
+  seekScale,
+} from "../schemes/sought.ts";
 import {
   E4M3_NUMBERS,
   holdsE2M1,
@@ -70,6 +77,7 @@ import { everywhere } from "../words/tile.ts";
 const { fround } = Math;
 
 const NAME = "nvfp4_torchao";
+const TYPE = "NVFP4Tensor";
 const GROUP = 16;
 
 /** Options of the format `nvfp4_torchao`. */
@@ -78,6 +86,8 @@ export interface Nvfp4TorchaoOptions extends SearchOptions {
   readonly perTensorScale?: boolean;
   /** The type that values are rounded to, in the library that of the weights before: `"BF16"` by default. */
   readonly computeDtype?: ComputeDtype;
+  /** Whether scales lie in the order of tensor cores, `is_swizzled_scales` in the library; no by default. */
+  readonly swizzled?: boolean;
 }
 
 /** `nvfp4_torchao` options with everything filled in. */
@@ -155,7 +165,7 @@ function scheme(
   const scales = perTensorScale
     ? ofTensor("tensorScale", scalesFor)
     : () => alone;
-  const search = scalePlan(E2M1.values, "scale", scales);
+  const search = seekScale(E2M1.values, "scale", scales);
   return searched(scheme, search, options, rowLength(shape));
 }
 
@@ -178,23 +188,19 @@ function recognize(candidate: Candidate): Recognized | undefined {
   const fits = _weight_qdata.dtype === "U8" &&
     _weight_scale.dtype === "F8_E4M3";
   if (!fits) return undefined;
-  const described = describedAs(candidate, "NVFP4Tensor", GROUP);
-  const fault = described.fault ??
-    tensorScaleFault("_weight_per_tensor_scale", _weight_per_tensor_scale, []);
-  const pair = {
-    format: NAME,
-    codes: "_weight_qdata",
-    scales: "_weight_scale",
-    group: GROUP,
-  };
-  const { computeDtype } = described;
-  return {
-    ...recognizePair(candidate, pair, fault),
-    options: {
-      perTensorScale: _weight_per_tensor_scale !== undefined,
-      ...(computeDtype && { computeDtype }),
+  const { shape, options } = recognizeTorchao(
+    candidate,
+    {
+      type: TYPE,
+      format: NAME,
+      codes: "_weight_qdata",
+      scales: "_weight_scale",
+      group: GROUP,
     },
-  };
+    tensorScaleFault("_weight_per_tensor_scale", _weight_per_tensor_scale, []),
+  );
+  const perTensorScale = _weight_per_tensor_scale !== undefined;
+  return { shape, options: { perTensorScale, ...options } };
 }
 
 /**
@@ -232,15 +238,19 @@ export const nvfp4_torchao: Format<
       help: "a scale for the whole tensor",
     },
     computeDtype: dtypeOption("BF16", true, "type that values are rounded to"),
+    swizzled: SWIZZLED,
     ...searchSchema(SCALE_SEARCHES),
   },
-  check: (_options, shape) => checkWholeGroups(NAME, GROUP, shape),
+  check: ({ swizzled }, shape) => {
+    checkWholeGroups(NAME, GROUP, shape);
+    if (swizzled) swizzledShape(shape, GROUP);
+  },
   checkNumbers,
   like: ({ fields, computeDtype }): Nvfp4TorchaoOptions => ({
     perTensorScale: TENSOR_SCALES.some((role) => role in fields),
     computeDtype,
   }),
-  layout(shape, { perTensorScale }) {
+  layout(shape, { perTensorScale, swizzled }) {
     const matrix = matrixOf(shape);
     return {
       matrix,
@@ -249,7 +259,7 @@ export const nvfp4_torchao: Format<
           dtype: "U8",
           shape: withLastAxis(shape, rowLength(shape) / 2),
         }),
-        _weight_scale: scalePart(GROUP, shape, NEGATIVE_NAN_E4M3),
+        _weight_scale: scalePart(GROUP, shape, NEGATIVE_NAN_E4M3, swizzled),
         ...(perTensorScale && {
           _weight_per_tensor_scale: fieldPart(
             "tensorScale",
@@ -269,8 +279,23 @@ export const nvfp4_torchao: Format<
       _weight_scale: "{stem}._weight_scale",
       _weight_per_tensor_scale: "{stem}._weight_per_tensor_scale",
     },
-    layers: "linear",
     needed: ["_weight_qdata", "_weight_scale"],
     recognize,
+    ...torchaoConvention<ResolvedNvfp4TorchaoOptions>({
+      type: TYPE,
+      attributes: () => ({
+        block_size: GROUP,
+        use_triton_kernel: false,
+        act_quant_kwargs: null,
+      }),
+      arrays: ({ perTensorScale }) => [
+        ...(perTensorScale ? ["per_tensor_scale"] : []),
+        "qdata",
+        "scale",
+      ],
+      config: ({ perTensorScale }) => ["NVFP4WeightOnlyConfig", {
+        use_dynamic_per_tensor_scale: perTensorScale,
+      }],
+    }),
   },
 });

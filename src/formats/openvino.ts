@@ -53,13 +53,13 @@ import { CB4, E2M1, NF4 } from "../schemes/grids.ts";
 import { type LinearPlan, linearScheme } from "../schemes/linear.ts";
 import { MX_SEARCH } from "../schemes/mx.ts";
 import {
-  integerPlan,
   ofTensor,
-  scalePlan,
   searched,
-  type SearchPlan,
+  seekIntegers,
+  seekScale,
+  type Sought,
   ZERO_SEARCHES,
-} from "../schemes/searched.ts";
+} from "../schemes/sought.ts";
 import {
   E4M3_NUMBERS,
   holdsE2M1,
@@ -321,21 +321,21 @@ const RULES: Readonly<Record<Exclude<OpenvinoMode, "nvfp4">, Rule>> = {
 
 const FLOAT16_SCALES = scalesIn("F16");
 const onGrid = (levels: readonly number[]) =>
-  scalePlan(levels, "scale", () => FLOAT16_SCALES);
+  seekScale(levels, "scale", () => FLOAT16_SCALES);
 
 /** The scale of a group by that of all: products that are no float16 are left out. */
 function productOf(scale: number, second: number): number {
   return toFloat16(fround(scale * second));
 }
 
-const SEARCHES: Readonly<Record<OpenvinoMode, SearchPlan>> = {
-  int4_sym: integerPlan({ symmetric: true, dtype: "F16", signed: true }),
-  int4_asym: integerPlan({ symmetric: false, dtype: "F16" }),
+const SEARCHES: Readonly<Record<OpenvinoMode, Sought>> = {
+  int4_sym: seekIntegers({ symmetric: true, dtype: "F16", signed: true }),
+  int4_asym: seekIntegers({ symmetric: false, dtype: "F16" }),
   nf4: onGrid([...NF4_FLOAT16]),
   cb4: onGrid(CB4.values),
   fp4: onGrid(E2M1.values),
   mxfp4: MX_SEARCH,
-  nvfp4: scalePlan(
+  nvfp4: seekScale(
     E2M1.values,
     "scale",
     ofTensor("tensorScale", (second) =>

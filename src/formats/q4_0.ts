@@ -14,6 +14,7 @@
  * @module
  */
 
+import { Q4_0_KERNELS } from "../kernels/modules.ts";
 import { F16 } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
@@ -26,7 +27,7 @@ import { truncateToInt8 } from "../numeric/c_casts.ts";
 import { rowWeights } from "../schemes/ggml_importance.ts";
 import { searchSigned, signedMax } from "../schemes/ggml_scale_search.ts";
 import { UINT4 } from "../schemes/grids.ts";
-import { scalePlan } from "../schemes/searched.ts";
+import { seekScale } from "../schemes/sought.ts";
 import { scalesIn } from "../schemes/stored_scale.ts";
 
 const { fround, min } = Math;
@@ -91,8 +92,8 @@ export const q4_0: BlockFormat<"q4_0"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
-  search: scalePlan(LEVELS, "scale", () => SCALES),
-  quantizeKernel: { name: "q4_0_quantize" },
-  weightedKernel: { name: "q4_0_weigh" },
-  dequantizeKernel: { name: "q4_0_dequantize" },
+  search: seekScale(LEVELS, "scale", () => SCALES),
+  quantizeKernel: { name: "q4_0_quantize", module: Q4_0_KERNELS },
+  weightedKernel: { name: "q4_0_weigh", module: Q4_0_KERNELS },
+  dequantizeKernel: { name: "q4_0_dequantize", module: Q4_0_KERNELS },
 });

@@ -14,6 +14,7 @@
  * @module
  */
 
+import { Q4_1_KERNELS } from "../kernels/modules.ts";
 import { F16 } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
@@ -29,7 +30,7 @@ import {
 } from "../schemes/ggml_affine_search.ts";
 import { rowWeights } from "../schemes/ggml_importance.ts";
 import { UINT4 } from "../schemes/grids.ts";
-import { affineIn, biasPlan } from "../schemes/searched.ts";
+import { seekBias } from "../schemes/sought.ts";
 
 const { fround } = Math;
 
@@ -126,8 +127,8 @@ export const q4_1: BlockFormat<"q4_1"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
-  search: biasPlan(affineIn("F16")),
-  quantizeKernel: { name: "q4_1_quantize" },
-  weightedKernel: { name: "q4_1_weigh" },
-  dequantizeKernel: { name: "q4_1_dequantize" },
+  search: seekBias("F16"),
+  quantizeKernel: { name: "q4_1_quantize", module: Q4_1_KERNELS },
+  weightedKernel: { name: "q4_1_weigh", module: Q4_1_KERNELS },
+  dequantizeKernel: { name: "q4_1_dequantize", module: Q4_1_KERNELS },
 });

@@ -15,13 +15,14 @@
  * @module
  */
 
+import { Q4_K_KERNELS } from "../kernels/modules.ts";
 import { SUPER_BLOCK_FIELDS } from "../layouts/ggml_super_blocks.ts";
 import { codesAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
 import { type BlockFormat, blockFormat } from "../model/block_format.ts";
 import { SUPER_BLOCK, superBlocks } from "../schemes/ggml_super_blocks.ts";
 import { UINT4 } from "../schemes/grids.ts";
-import { pairsPlan } from "../schemes/super_block_pairs.ts";
+import { seekPairs } from "../schemes/sought.ts";
 
 const { fround } = Math;
 
@@ -37,7 +38,7 @@ export const q4_k: BlockFormat<"q4_k"> = blockFormat({
   form: "other",
   groupedBy: "scale",
   errorBound: 0.12,
-  search: pairsPlan(32),
+  search: seekPairs(32),
   ...superBlocks({
     plain: { levels: 15, first: -1, step: fround(0.1), steps: 20 },
     weighted: {
@@ -47,7 +48,7 @@ export const q4_k: BlockFormat<"q4_k"> = blockFormat({
       steps: 36,
     },
   }),
-  quantizeKernel: { name: "q4_k_quantize" },
-  weightedKernel: { name: "q4_k_weigh" },
-  dequantizeKernel: { name: "q4_k_dequantize" },
+  quantizeKernel: { name: "q4_k_quantize", module: Q4_K_KERNELS },
+  weightedKernel: { name: "q4_k_weigh", module: Q4_K_KERNELS },
+  dequantizeKernel: { name: "q4_k_dequantize", module: Q4_K_KERNELS },
 });

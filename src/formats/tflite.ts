@@ -30,11 +30,11 @@ import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { linearScheme, wholeRange } from "../schemes/linear.ts";
 import { checkZeros } from "../schemes/numbers.ts";
 import {
-  integerPlan,
   searched,
-  type SearchPlan,
+  seekIntegers,
+  type Sought,
   ZERO_SEARCHES,
-} from "../schemes/searched.ts";
+} from "../schemes/sought.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
@@ -92,9 +92,9 @@ const OPTIONS: Schema<TfliteOptions> = {
 
 function searchOf(
   { granularity, symmetric }: ResolvedTfliteOptions,
-): SearchPlan {
+): Sought {
   const dtype = typeof granularity === "number" ? "F16" : "F32";
-  return integerPlan({ symmetric, dtype });
+  return seekIntegers({ symmetric, dtype });
 }
 
 function check(

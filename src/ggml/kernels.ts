@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { KernelModule } from "../kernels/arena.ts";
 import type { Kernel } from "../kernels/engine.ts";
+import type { KernelModule } from "../kernels/modules.ts";
 import { KERNELS } from "./module.ts";
 
 const GGML: KernelModule = { hex: KERNELS };

@@ -14,18 +14,7 @@
  */
 import type { OwnFloats } from "../numeric/floats.ts";
 import { bytesOfHex } from "./hex.ts";
-
-/** Kernels in hexadecimal, compiled from one entry of `build.ts`. */
-export interface KernelModule {
-  /** The WebAssembly; absent where no entry point brought it along. */
-  readonly hex?: string;
-}
-
-/** The kernels of the core; see {@linkcode useKernels}. */
-const CORE: { hex?: string } = {};
-
-/** The kernel of searches for scales; see {@linkcode useScaleKernels}. */
-const SCALES: { hex?: string } = {};
+import { CORE_KERNELS, type KernelModule, SCALES_KERNELS } from "./modules.ts";
 
 /** A compiled kernel: counts, pointers and numbers in, 0 or 1 out. */
 export type WasmKernel = (...operands: number[]) => number;
@@ -34,10 +23,6 @@ export type WasmKernel = (...operands: number[]) => number;
 export interface Instance {
   readonly memory: WebAssembly.Memory;
   readonly kernels: Readonly<Record<string, WasmKernel>>;
-  /** Where the room of the generic way starts, {@linkcode ROOM_BYTES} long; below it are the kernels' constants and their own scratch space. */
-  readonly room: number;
-  /** Where room for tiles starts. */
-  readonly scratch: number;
   /** The kernels' constants as the module sets them; what is between them is theirs to write before they read it. */
   readonly constants: Uint8Array;
 }
@@ -45,8 +30,14 @@ export interface Instance {
 const PAGE = 65536;
 const MEBIBYTE = 1024 * 1024;
 
+/** Where the room of the generic way starts, in every memory, since kernels of several modules work in it; below it are the constants of a module, and what its kernels write before they read it. */
+export const ROOM_START = PAGE / 4;
+
 /** What the generic way has for a tile: 65,536 values, the same rounded to another type, their codes, packed and not, and 8,000 numbers of their groups; or more numbers and fewer values. */
 export const ROOM_BYTES = 10 * PAGE;
+
+/** Where room for tiles starts. */
+export const TILES_START = ROOM_START + ROOM_BYTES;
 
 /** What is kept free at the bottom of every memory: the room of the generic way, a full tile, and weights for rows of 30,000 values. */
 const SCRATCH_BYTES = ROOM_BYTES + 4 * PAGE;
@@ -66,26 +57,7 @@ interface Compiled {
   constants?: Uint8Array;
 }
 
-const compiledModules = new Map<KernelModule, Compiled>();
-
-/**
- * Says what the core's kernels are. Entry points do, and not this module, so that
- * one which does without WebAssembly need not carry them.
- *
- * @param kernels The compiled module in hexadecimal.
- */
-export function useKernels(kernels: string): void {
-  CORE.hex = kernels;
-}
-
-/**
- * Says what the kernel of searches for scales is.
- *
- * @param kernels The compiled module in hexadecimal.
- */
-export function useScaleKernels(kernels: string): void {
-  SCALES.hex = kernels;
-}
+const compiledModules = /* @__PURE__ */ new Map<KernelModule, Compiled>();
 
 function compile(module: KernelModule): Compiled {
   let compiled = compiledModules.get(module);
@@ -127,9 +99,11 @@ function instantiate(
     CONSTANTS_START,
     kernels.constants_end(),
   );
-  const room = Math.ceil(kernels.scratch_start() / 64) * 64;
+  if (kernels.scratch_start() > ROOM_START) {
+    throw new Error("A module of kernels needs more room than it has");
+  }
   const { constants } = compiled;
-  return { memory, kernels, room, scratch: room + ROOM_BYTES, constants };
+  return { memory, kernels, constants };
 }
 
 function isArena({ memory }: Instance): boolean {
@@ -146,19 +120,19 @@ export function scratchEnd(instance: Instance): number {
   return isArena(instance) ? SCRATCH_BYTES : instance.memory.buffer.byteLength;
 }
 
-const tileInstances = new Map<KernelModule, Instance>();
+const tileInstances = /* @__PURE__ */ new Map<KernelModule, Instance>();
 
 /** The instance for data that lives elsewhere, with room for `bytes` of tiles. Throws where WebAssembly is forbidden. */
 export function tileInstance(
   bytes: number,
-  module: KernelModule = CORE,
+  module: KernelModule = CORE_KERNELS,
 ): Instance {
   let tiles = tileInstances.get(module);
   if (!tiles) {
     tiles = instantiate(module, newMemory(SCRATCH_BYTES));
     tileInstances.set(module, tiles);
   }
-  const missing = tiles.scratch + bytes - scratchEnd(tiles);
+  const missing = TILES_START + bytes - scratchEnd(tiles);
   if (missing > 0) tiles.memory.grow(Math.ceil(missing / PAGE));
   return tiles;
 }
@@ -172,7 +146,7 @@ interface Arena {
 }
 
 /** The arena that a memory is. */
-const arenas = new WeakMap<ArrayBufferLike, Arena>();
+const arenas = /* @__PURE__ */ new WeakMap<ArrayBufferLike, Arena>();
 
 // An arena is kept alive by the arrays in it, and by being the newest shared one.
 let shared: Arena | undefined;
@@ -180,7 +154,7 @@ let shared: Arena | undefined;
 /** The instance whose memory this array lives in, if {@linkcode allocate} made it. */
 export function instanceOf(
   array: ArrayBufferView,
-  module: KernelModule = CORE,
+  module: KernelModule = CORE_KERNELS,
 ): Instance | undefined {
   const arena = arenas.get(array.buffer);
   return arena && instanceIn(arena, module);
@@ -213,13 +187,8 @@ export function callScaleKernel(
   operands: readonly number[],
 ): number | undefined {
   const arena = arenas.get(instance.memory.buffer);
-  if (SCALES.hex === undefined || !arena) return undefined;
-  const scales = instanceIn(arena, SCALES);
-  if (scales.room > instance.room) {
-    throw new Error(
-      "The kernel of scales needs more room than others leave it",
-    );
-  }
+  if (SCALES_KERNELS.hex === undefined || !arena) return undefined;
+  const scales = instanceIn(arena, SCALES_KERNELS);
   const memory = new Uint8Array(instance.memory.buffer);
   // Constants of all modules lie in the same place.
   restore(scales, memory);
@@ -240,7 +209,7 @@ export function roomInstance(array: ArrayBufferView): Instance {
     ? undefined // where a caller made it from the buffer of another
     : instanceOf(array);
   generic ??= openArena(SCRATCH_BYTES);
-  const instance = arena ?? instanceIn(generic, CORE);
+  const instance = arena ?? instanceIn(generic, CORE_KERNELS);
   restore(instance, new Uint8Array(instance.memory.buffer));
   return instance;
 }

@@ -9,7 +9,7 @@
  */
 import asc from "assemblyscript/asc";
 
-const HERE = new URL(".", import.meta.url);
+const HERE = /* @__PURE__ */ new URL(".", import.meta.url);
 
 /** A WebAssembly module: where its sources start, and what is generated of them. */
 interface Target {
@@ -21,8 +21,15 @@ interface Target {
 
 const TARGETS: readonly Target[] = [
   { entry: "wasm/index.ts", output: "module.ts" },
+  // Apart, so that a bundle of one format has only its own.
+  ...["int4", "q4_0", "q4_1", "q4_k", "iq4", "e2m1"].map((name) => ({
+    entry: `wasm/${name}_module.ts`,
+    output: `${name}_module.ts`,
+  })),
   // Apart, so that only who reads ggml's other types loads it.
   { entry: "wasm/ggml.ts", output: "../ggml/module.ts" },
+  // Apart, so that only who reads or writes files loads it.
+  { entry: "wasm/files.ts", output: "../files/kernels_module.ts" },
   // Apart, so that only who searches for scales loads it.
   { entry: "wasm/scales.ts", output: "scale_module.ts" },
   // Apart, so that only who searches loads it.

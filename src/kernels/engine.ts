@@ -12,11 +12,12 @@ import {
   allocateInArena,
   type Instance,
   instanceOf,
-  type KernelModule,
   restore,
   scratchEnd,
   tileInstance,
+  TILES_START,
 } from "./arena.ts";
+import { CORE_KERNELS, type KernelModule } from "./modules.ts";
 import type { Race } from "./race.ts";
 
 /** Which implementation does the work. */
@@ -36,7 +37,7 @@ export type KernelArray =
 export interface Kernel {
   /** Name of the WebAssembly export: `(n, ...pointers, ...numbers) => 0 | 1`. */
   readonly name: string;
-  /** What exports it, where that is not the core's module. */
+  /** What exports it, where that is not the module that all share. */
   readonly module?: KernelModule;
   /** The plain-JS twin, where there is one; without it the scalar reference does the work: `(n, ...arrays, ...numbers) => 0 | 1`; arrays start at multiples of 8 bytes. */
   readonly js?: (n: number, ...operands: never[]) => number;
@@ -181,7 +182,7 @@ const FEW_VALUES = 16;
 export function run(work: Work): void {
   if (work.count === 0) return;
   const { kernel, operands, count } = work;
-  if (backend() !== "wasm") return runJs(work);
+  if (backend() !== "wasm" || !isHere(kernel)) return runJs(work);
   if (count <= FEW_VALUES && kernel.js && !forced) return runJs(work);
   if (
     forced || !kernel.race || operands.some(({ array }) => instanceOf(array))
@@ -189,6 +190,11 @@ export function run(work: Work): void {
     return runWasm(work);
   }
   kernel.race.run(count, () => runWasm(work), () => runJs(work));
+}
+
+/** Whether an entry point brought the kernel along. */
+function isHere({ module = CORE_KERNELS }: Kernel): boolean {
+  return module.hex !== undefined;
 }
 
 // ---- what both backends share ----
@@ -232,7 +238,7 @@ function runWasm(work: Work): void {
   const { instance, stretch } = choosePlace(work);
   const memory = new Uint8Array(instance.memory.buffer);
   restore(instance, memory);
-  let free = instance.scratch;
+  let free = TILES_START;
   const slots = operands.map((operand): Slot => {
     const { buffer, byteOffset, byteLength } = operand.array;
     if (buffer === memory.buffer) {
@@ -313,7 +319,7 @@ function choosePlace(work: Work): Place {
   }
   if (arena && !work.operands.some((operand) => isBelow(operand, arena))) {
     const { stretch, bytes } = tiling(work, arena.memory.buffer);
-    if (arena.scratch + bytes <= scratchEnd(arena)) {
+    if (TILES_START + bytes <= scratchEnd(arena)) {
       return { instance: arena, stretch };
     }
   }
@@ -383,7 +389,7 @@ function copyOffset(): number {
 /** Bytes copied for a probe: a tile many times over. */
 const PROBE_BYTES = 65536;
 
-function fastestOffset({ memory, scratch }: Instance): number {
+function fastestOffset({ memory }: Instance): number {
   const source = new Uint8Array(PROBE_BYTES),
     target = new Uint8Array(memory.buffer);
   const best = OFFSETS.map(() => Infinity);
@@ -392,7 +398,10 @@ function fastestOffset({ memory, scratch }: Instance): number {
       const start = performance.now();
       for (let k = 0; k < 4; k++) {
         for (let at = 0; at < PROBE_BYTES; at += 8192) {
-          target.set(source.subarray(at, at + 8192), align(scratch) + offset);
+          target.set(
+            source.subarray(at, at + 8192),
+            align(TILES_START) + offset,
+          );
         }
       }
       best[i] = Math.min(best[i], performance.now() - start);

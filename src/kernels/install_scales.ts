@@ -1,10 +1,10 @@
 /**
- * Gives searches for scales their WebAssembly kernel. Imported for this effect by
- * the entry points that hold every format; others search in plain JS, to the same bytes.
+ * Gives searches for scales their WebAssembly kernels. Imported for this effect by
+ * the entry points that have searches; others search in plain JS, to the same bytes.
  *
  * @module
  */
-import { useScaleKernels } from "./arena.ts";
+import { bring, SCALES_KERNELS } from "./modules.ts";
 import { KERNELS } from "./scale_module.ts";
 
-useScaleKernels(KERNELS);
+bring(SCALES_KERNELS, KERNELS);

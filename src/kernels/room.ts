@@ -9,7 +9,9 @@ import {
   type Instance,
   instanceOf,
   ROOM_BYTES,
+  ROOM_START,
   roomInstance,
+  TILES_START,
 } from "./arena.ts";
 import { backend } from "./engine.ts";
 
@@ -25,8 +27,8 @@ export class Room {
   /** Moves to the memory where `array` lives, or to where it can be copied to. */
   open(array: ArrayBufferView): void {
     if (backend() === "wasm") {
-      const { memory, room } = roomInstance(array);
-      [this.#buffer, this.#start] = [memory.buffer, room];
+      const { memory } = roomInstance(array);
+      [this.#buffer, this.#start] = [memory.buffer, ROOM_START];
     } else if (isInWebAssembly(this.#buffer) || this.#start === this.#end) {
       [this.#buffer, this.#start] = [new ArrayBuffer(ROOM_BYTES), 0];
     }
@@ -91,7 +93,7 @@ export function sharedInstance(
 /** Whether kernels of an instance reach an array where it lies, and it lies where no tile does. */
 export function isBeside(
   { buffer, byteOffset }: ArrayBufferView,
-  { memory, scratch }: Instance,
+  { memory }: Instance,
 ): boolean {
-  return buffer === memory.buffer && byteOffset >= scratch;
+  return buffer === memory.buffer && byteOffset >= TILES_START;
 }

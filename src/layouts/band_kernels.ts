@@ -12,6 +12,7 @@ import type { CodesItem, Unit } from "../words/layout.ts";
 import type { Tile } from "../words/tile.ts";
 import { type Band, firstCode, isWholeUnit } from "./band.ts";
 import { halvesOf } from "./halves.ts";
+import { type Elements, scatterColumns } from "./scatter.ts";
 
 /** Rows of units in WebAssembly memory, those of a row without gaps. */
 interface Lines {
@@ -235,7 +236,12 @@ function scatter(
   } else {
     const to = elementsOf(bytes, band, unit);
     if (!to) return false;
-    copyUnits(to, elementsOf(packed, NO_BAND, unit)!, band, unit, false);
+    const from = elementsOf(packed, NO_BAND, unit)!, width = unit.bytes;
+    if (rowStride !== width) copyUnits(to, from, band, unit, false);
+    else {
+      const places = { at: at / width, rows, count, stride: stride / width };
+      scatterColumns(from, to, places);
+    }
   }
   return true;
 }
@@ -277,8 +283,6 @@ function copyUnits(
     }
   }
 }
-
-type Elements = Int32Array | Uint8Array;
 
 /** All bytes of an array. */
 const NO_BAND = { at: 0, rowStride: 0, stride: 0 };

@@ -82,7 +82,7 @@ export function packFields(
     for (let c = 0; c < units.band.count; c++) {
       const column = columnOf(units, c), from = Math.max(0, column) * length;
       const end = Math.min(units.columns, column + units.wide) * length;
-      entries.fill(NaN, 0, all);
+      entries.fill(codec.beyond ?? NaN, 0, all);
       for (let i = Math.max(0, row); i < endRow; i++) {
         const own = i * units.columns * length;
         const unit = ((i - row) * units.wide - column) * length;

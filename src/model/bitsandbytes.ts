@@ -34,13 +34,12 @@ import {
   codebookOf,
   codebookScheme,
 } from "../schemes/codebook.ts";
-import { nestedPlan } from "../schemes/nested_search.ts";
 import {
   SCALE_SEARCHES,
-  scalePlan,
   searched,
-  type SearchPlan,
-} from "../schemes/searched.ts";
+  seekScale,
+  type Sought,
+} from "../schemes/sought.ts";
 import { scalesIn } from "../schemes/stored_scale.ts";
 import { bytesPerElement } from "../words/dtypes.ts";
 import type {
@@ -192,11 +191,6 @@ export function bitsandbytesFormat<Name extends string>(
   { name, summary, grid, errorBound, codebook = codebookOf(grid.values) }:
     BitsandbytesSpec<Name>,
 ): BitsandbytesFormat<Name> {
-  const search = (compute: ComputeDtype): SearchPlan => {
-    // Absmax is a magnitude: readers expect no sign.
-    const scales = scalesIn("F32", { compute });
-    return scalePlan(grid.values, "scale", () => scales);
-  };
   const nested = { codebook: codebookOf(dynamicMap()), blocks: NESTED_BLOCK };
   return defineFormat({
     name,
@@ -223,13 +217,34 @@ export function bitsandbytesFormat<Name extends string>(
         nested: options.nested ? nested : undefined,
         computeDtype: options.computeDtype,
       });
-      const plan = options.nested
-        ? nestedPlan({ ...nested, ...options, levels: grid.values })
-        : search(options.computeDtype);
-      return searched(scheme, plan, options, rowLength(shape));
+      const sought = options.nested
+        ? nestedSought(grid, options)
+        : scaleSought(grid, options);
+      return searched(scheme, sought, options, rowLength(shape));
     },
     convention: conventionOf(name),
   });
+}
+
+function scaleSought(
+  { values }: Grid,
+  { computeDtype }: ResolvedBitsandbytesOptions,
+): Sought {
+  // Absmax is a magnitude: readers expect no sign.
+  const scales = scalesIn("F32", { compute: computeDtype });
+  return seekScale(values, "scale", () => scales);
+}
+
+function nestedSought(
+  { values }: Grid,
+  { blockSize, computeDtype }: ResolvedBitsandbytesOptions,
+): Sought {
+  return {
+    kind: "nested",
+    able: SCALE_SEARCHES,
+    levels: values,
+    ...{ blockSize, computeDtype, blocks: NESTED_BLOCK },
+  };
 }
 
 /** The tensor as one row. */

@@ -15,7 +15,7 @@ import {
   within,
 } from "../numeric/finite.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
-import { searched, type SearchPlan } from "../schemes/searched.ts";
+import { searched, type Sought } from "../schemes/sought.ts";
 import type { Coder, Format, Part } from "../words/format.ts";
 import type { Schema } from "../words/schema.ts";
 import {
@@ -130,7 +130,7 @@ export interface BlockSpec<Name extends string> {
     block: number,
   ): void;
   /** How its numbers are searched; absent where they are not. */
-  readonly search?: SearchPlan;
+  readonly search?: Sought;
   /** The values of block number `block`, which start at index `at`. */
   decode(tile: BlockTile, at: number, out: Float32Array, block: number): void;
   /** `(n, values, blocks)`: the fast `encode`; returns 1 to have a stretch done by it. */

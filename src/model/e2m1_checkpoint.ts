@@ -6,6 +6,7 @@
  */
 import { E4M3, e4m3, U8 } from "../layouts/codecs.ts";
 import { fieldPart } from "../layouts/parts.ts";
+import { swizzledPart } from "../layouts/swizzled.ts";
 import { decodeE4M3 } from "../numeric/e4m3.ts";
 import { rowLength, withLastAxis } from "../numeric/shape.ts";
 import type { Candidate, Part, Recognized } from "../words/format.ts";
@@ -51,7 +52,9 @@ export function exponentPart(
   dtype: "U8" | "F8_E8M0",
   group: number,
   shape: readonly number[],
+  swizzled = false,
 ): PartPlan {
+  if (swizzled) return swizzledPart("exponent", group, dtype, shape, U8);
   const groups = withLastAxis(shape, rowLength(shape) / group);
   return fieldPart("exponent", { rows: 1, columns: group }, dtype, groups, U8);
 }
@@ -61,7 +64,9 @@ export function scalePart(
   group: number,
   shape: readonly number[],
   codec: Codec = E4M3,
+  swizzled = false,
 ): PartPlan {
+  if (swizzled) return swizzledPart("scale", group, "F8_E4M3", shape, codec);
   const groups = withLastAxis(shape, rowLength(shape) / group);
   const span = { rows: 1, columns: group };
   return fieldPart("scale", span, "F8_E4M3", groups, codec);
@@ -111,6 +116,8 @@ export interface PairPlan {
   readonly scales: string;
   /** Values that share a scale. */
   readonly group: number;
+  /** The dimensions of the scales by those of the tensor, where they are not one for each group of a row. */
+  scaleShape?(shape: readonly number[], group: number): readonly number[];
 }
 
 /**
@@ -125,23 +132,30 @@ export function recognizePair(
   fault?: string,
 ): Pick<Recognized, "shape"> {
   const wrong = pairFault(parts, plan) ?? fault;
-  if (wrong === undefined) {
-    const { shape } = parts[plan.codes];
-    return { shape: withLastAxis(shape, 2 * rowLength(shape)) };
-  }
+  if (wrong === undefined) return { shape: unpackedShape(parts[plan.codes]) };
   const name = stem === undefined ? "" : ` ${stem}`;
   throw new RangeError(`Cannot read${name} as ${plan.format}: ${wrong}`);
 }
 
 function pairFault(
   parts: Candidate["parts"],
-  { codes, scales, group }: PairPlan,
+  { codes, scales, group, scaleShape }: PairPlan,
 ): string | undefined {
   const { shape } = parts[codes], found = parts[scales].shape;
-  const expected = withLastAxis(shape, rowLength(shape) * 2 / group);
-  return shape.length > 0 && String(expected) === String(found)
+  return shape.length > 0 && String(expected()) === String(found)
     ? undefined
     : `its ${codes} [${shape}] and ${scales} [${found}] make no groups of ${group}`;
+
+  function expected(): readonly number[] {
+    const unpacked = unpackedShape(parts[codes]);
+    return scaleShape?.(unpacked, group) ??
+      withLastAxis(unpacked, rowLength(unpacked) / group);
+  }
+}
+
+/** The shape of the values whose codes lie two to a byte. */
+export function unpackedShape({ shape }: PartSpec): number[] {
+  return withLastAxis(shape, 2 * rowLength(shape));
 }
 
 /** What is wrong with the scale of a tensor, a float32. */

@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { gptqModelFloats } from "./gptqmodel.ts";
 import { isObject, memberOf, shownValue } from "./config.ts";
 import type { Candidate, Convention, Recognized } from "../words/format.ts";
 
@@ -174,22 +175,10 @@ function configOf(
     group_size: groupSize === "row" ? -1 : groupSize,
     desc_act: actOrder,
     sym: symmetric,
-    ...skipped(floats),
+    ...gptqModelFloats(floats),
     checkpoint_format: version === 1 ? "gptq" : "gptq_v2",
     // GPTQModel takes zero points for its own only where this names it, from 0.9.0 on.
     ...(words && { meta: { quantizer: ["gptqmodel:0.9.0", "nibblewise"] } }),
-  };
-}
-
-/** What GPTQModel reads of modules that are not quantized: of the head by a member of its own, of others by patterns. */
-function skipped(floats: readonly string[]): Record<string, unknown> {
-  const isHead = (module: string) => /(^|\.)lm_head$/.test(module);
-  const patterns = floats.filter((module) => !isHead(module)).map((module) =>
-    [`-:^${module.replace(/[^\w]/g, "\\$&")}$`, {}] as const
-  );
-  return {
-    lm_head: !floats.some(isHead),
-    ...(patterns.length > 0 && { dynamic: Object.fromEntries(patterns) }),
   };
 }
 

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { Convention } from "../words/format.ts";
+import type { Candidate, Convention } from "../words/format.ts";
+import { isObject, memberOf, settingsOf } from "./config.ts";
 
 /** The settings of one algorithm. */
 export interface ModeloptSettings {
@@ -16,6 +17,19 @@ export interface ModeloptSettings {
   readonly group: number | undefined;
   /** What else `hf_quant_config.json` says of it. */
   readonly more?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What the config says of a tensor: of its module, where modules differ.
+ *
+ * @returns The settings; undefined where there is none.
+ */
+export function modeloptSettings(
+  { config, stem }: Pick<Candidate, "config" | "stem">,
+): unknown {
+  const all = memberOf(config, "quantization") ?? settingsOf(config);
+  const own = memberOf(memberOf(all, "quantized_layers"), stem ?? "");
+  return isObject(own) ? own : all;
 }
 
 // Readers take the layout for ModelOpt's only where it is named as the writer.

@@ -12,12 +12,12 @@ import { UINT4 } from "../schemes/grids.ts";
 import { linearScheme, wholeRange } from "../schemes/linear.ts";
 import type { RangeFit } from "../schemes/range_fit.ts";
 import {
-  integerPlan,
-  scalePlan,
   searched,
-  type SearchPlan,
+  seekIntegers,
+  seekScale,
+  type Sought,
   ZERO_SEARCHES,
-} from "../schemes/searched.ts";
+} from "../schemes/sought.ts";
 import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
@@ -212,13 +212,13 @@ function layoutOf(
 function searchOf(
   { symmetric, scaleDtype: dtype }: ResolvedOnnxLinearOptions,
   zero: number,
-): SearchPlan {
+): Sought {
   // Values are computed in the type of the scales.
   if (!symmetric || zero === 8) {
-    return integerPlan({ symmetric, dtype, signed: true, compute: dtype });
+    return seekIntegers({ symmetric, dtype, signed: true, compute: dtype });
   }
   const scales = scalesIn(dtype, { level: 15, compute: dtype });
-  return scalePlan(UINT4.values, "scale", () => scales);
+  return seekScale(UINT4.values, "scale", () => scales);
 }
 
 /** Scale and zero point of a range; `zero` is the code of 0 where there are no zero points. */

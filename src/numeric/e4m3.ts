@@ -42,6 +42,10 @@ export function encodeE4M3(x: number): number {
  * @param nan What a NaN becomes.
  */
 export function encodeE4M3Bits(bits: number, nan: number): number {
+  // What is an E4M3 already, normal and positive, as most scales are.
+  if (bits >= SMALLEST_NORMAL && bits <= LARGEST && (bits & 0xfffff) === 0) {
+    return (bits >> 20) - REBIAS;
+  }
   const sign = bits >>> 24 & 0x80, magnitude = bits & 0x7fffffff;
   if (magnitude >= LARGEST) return magnitude > INFINITE ? nan : sign | 0x7e;
   // Half to even: just under half a step, plus one where the kept part is odd.

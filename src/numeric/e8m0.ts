@@ -114,7 +114,7 @@ export function ceilE8M0(x: number): number {
 export type ExponentRule = "floor" | "even" | "ceil";
 
 /** What is added to the bits of a float32 before its mantissa is dropped. */
-const CARRY: Readonly<Record<ExponentRule, number>> = {
+export const CARRY: Readonly<Record<ExponentRule, number>> = {
   floor: 0,
   // From 1.75 on E2M1 would round the largest value up to the next power of two.
   even: 1 << 21,

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import type { ScaleSearch } from "../words/search.ts";
 import type { AffineNumbers } from "./affine_fit.ts";
 import type { Group } from "./ladder.ts";
 
@@ -33,8 +34,13 @@ const TOP = 15, MIDDLE = 8;
 /** What a value is in steps times this, a factor, a shift, and the largest weight. */
 const STEP = 256, FACTOR = 8192, SHIFT = 512, WEIGHT = 1023;
 
+/** What a search looks at. */
+export function effortOf(search: ScaleSearch): AffineEffort {
+  return search === "fast" ? HURRIED : STRONG;
+}
+
 /** Makes an effort of starts: each cuts parts of the range off below and above, all pairs of these. */
-function effortOf(
+function effortBy(
   cuts: readonly number[],
   lanes: number,
   rounds: number,
@@ -60,10 +66,10 @@ function placed(factor: number, shift: number): [number, number] {
 const CUTS = [-0.04, -0.01, 0.02, 0.05, 0.08, 0.11, 0.14, 0.17, 0.2];
 
 /** What `"best"` looks at. */
-export const STRONG: AffineEffort = /* @__PURE__ */ effortOf(CUTS, 25, 12);
+const STRONG: AffineEffort = /* @__PURE__ */ effortBy(CUTS, 25, 12);
 
 /** What `"fast"` looks at. */
-export const HURRIED: AffineEffort = /* @__PURE__ */ effortOf([0.04], 1, 3);
+const HURRIED: AffineEffort = /* @__PURE__ */ effortBy([0.04], 1, 3);
 
 /** The values that count. */
 interface Range {
@@ -196,7 +202,7 @@ function bestPlace(group: Group, effort: AffineEffort): Place {
  * @param factor What was found: the factor, 0 where there is none.
  * @param shift And the shift.
  */
-export function numbersAt(
+function numbersAt(
   group: Group,
   factor: number,
   shift: number,
@@ -212,13 +218,13 @@ export function numbersAt(
  * Finds the numbers of a group, as they are before they are stored.
  *
  * @param group The values and their weights; {@linkcode MOST_VALUES} at most.
- * @param effort How much is looked at.
+ * @param search How much is looked at.
  * @returns Undefined where all values that count are the same.
  */
 export function exploreAffine(
   group: Group,
-  effort: AffineEffort,
+  search: ScaleSearch,
 ): AffineNumbers | undefined {
-  const { factor, shift } = bestPlace(group, effort);
+  const { factor, shift } = bestPlace(group, effortOf(search));
   return numbersAt(group, factor, shift);
 }

@@ -28,6 +28,7 @@ import {
 } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
 import { type E4M3Fit, fitE4M3 } from "./e4m3_fit.ts";
+import { type E8M0Fit, fitE8M0 } from "./e8m0_fit.ts";
 import {
   decodeGroups,
   type E2M1Steps,
@@ -66,6 +67,8 @@ export interface E2M1Plan {
     factor(stored: number, tensorScale: number, absmax: number): number;
     /** How a kernel finds scales and factors, where they are E4M3's: the same as `fit` and `factor`, which it leaves to them where they are not ordinary. */
     e4m3?(tensorScale: number): E4M3Fit;
+    /** Likewise, where they are E8M0's. */
+    readonly e8m0?: E8M0Fit;
   };
   /** What the values of codes are multiplied by. */
   scale(stored: number, tensorScale: number): number;
@@ -168,13 +171,10 @@ function encodeByKernels(
   const { steps } = plan, stored = tile.fields[plan.stored];
   const factors = tile.memory(absmax.length), count = stored.length;
   const most = steps?.rule === "toZero" ? MOST_STEPS : Infinity;
-  const fit = steps?.e4m3?.(ofTensor);
-  if (fit) {
-    // Those that fill up the last vector are like the last.
-    absmax.fill(absmax[count - 1], count);
-    if (fitE4M3(fit, absmax, stored, factors, most)) {
-      return encodeE2M1(values, tile, spanOf(plan), factors, steps!);
-    }
+  // Those that fill up the last vector are like the last.
+  absmax.fill(absmax[count - 1], count);
+  if (steps && fitByKernel(steps, ofTensor, absmax, stored, factors, most)) {
+    return encodeE2M1(values, tile, spanOf(plan), factors, steps);
   }
   for (let i = 0; i < count; i++) stored[i] = plan.fit(absmax[i], ofTensor);
   if (!steps) return false;
@@ -186,6 +186,19 @@ function encodeByKernels(
     factors[i] = factor;
   }
   return encodeE2M1(values, tile, spanOf(plan), factors, steps);
+}
+
+/** Finds scales and factors of all groups; false where there is no kernel, or one of them is not ordinary. */
+function fitByKernel(
+  { e4m3, e8m0, product = false }: NonNullable<E2M1Plan["steps"]>,
+  ofTensor: number,
+  absmax: Float32Array,
+  stored: Float32Array,
+  factors: Float32Array,
+  most: number,
+): boolean {
+  if (e4m3) return fitE4M3(e4m3(ofTensor), absmax, stored, factors, most);
+  return e8m0 !== undefined && fitE8M0(e8m0, product, absmax, stored, factors);
 }
 
 /** Quotients beyond this are left to MLX's rule: float32 no longer tells their neighbours apart. */

@@ -3,18 +3,26 @@
  *
  * As `s·c + b` with b = −z·s, of which z has to be storable, they are fitted like any
  * scale and bias. That knows nothing of the roundings to C on the way to a value,
- * which count where zero points are large: the scheme's own decoder judges, and the
- * reference's numbers stay where it sees no less error with others.
+ * which count where zero points are large: with these, what was found is held to the
+ * reference's numbers, which stay where they leave no more error.
+ * src/kernels/wasm/zero_fit.ts does the same to the bit.
  *
  * @module
  */
 import { roundTo } from "../numeric/compute.ts";
 import { roundHalfToEven } from "../numeric/rounding.ts";
-import type { Tile } from "../words/tile.ts";
-import type { AffineStore } from "./affine_fit.ts";
-import { type HqqPlan, hqqScheme } from "./hqq.ts";
+import { exploreAffine } from "./affine_explore.ts";
+import {
+  type AffineNumbers,
+  type AffineStore,
+  fitAffineGroup,
+} from "./affine_fit.ts";
+import { fitZeros } from "./affine_kernel.ts";
+import type { HqqPlan } from "./hqq.ts";
 import type { Group } from "./ladder.ts";
-import { affineIn, biasPlan, type SearchPlan } from "./searched.ts";
+import type { Outcome } from "./search_kernel.ts";
+import { affineIn, type SearchPlan } from "./searched.ts";
+import { BIAS_SEARCHES } from "./sought.ts";
 
 /** Scale and zero point as they are stored. */
 interface HqqNumbers {
@@ -42,95 +50,90 @@ function storeOf({ computeDtype, roundZero }: HqqPlan): AffineStore {
  * @param plan What makes it different from others.
  */
 export function hqqSearch(plan: HqqPlan): SearchPlan {
-  const fit = biasPlan(storeOf(plan)), levelsAt = decoderOf(plan);
-  const round = roundTo(plan.computeDtype);
+  const store = storeOf(plan), round = roundTo(plan.computeDtype);
+  const { both } = affineIn(plan.computeDtype);
   return {
-    able: fit.able,
+    able: BIAS_SEARCHES,
     refit(group, { tile, area, first }, search): boolean {
       const { scale, zero } = tile.fields;
       const start = { scale: round(scale[area]), zero: round(zero[area]) };
-      const own = biasTile(tile, start, group.values.length);
-      if (!fit.refit(group, { tile: own, area: 0, first: 0 }, search)) {
-        return false;
+      const starts = [biasedOf(start), exploreAffine(group, search)];
+      const fit = fitAffineGroup(group, store, starts);
+      if (!fit) return false;
+      // The product of two float32 is exact in float64, and so is what is divided.
+      const found = { scale: fit.scale, zero: -fit.bias / fit.scale };
+      const before = levelsAt(plan, start), after = levelsAt(plan, found);
+      const isBetter = errorWith(group, after) < errorWith(group, before);
+      if (isBetter) {
+        scale[area] = found.scale;
+        zero[area] = found.zero;
       }
-      const found = numbersOf(own, plan), codes = tile.codes.subarray(first);
-      const error = roundToLevels(group, levelsAt(found), codes);
-      const levels = levelsAt(start);
-      if (roundToLevels(group, levels, own.codes) <= error) {
-        codes.set(own.codes);
-        return true;
+      const levels = isBetter ? after : before;
+      if (areFinite(levels)) {
+        roundToLevels(group.values, levels, tile.codes.subarray(first));
       }
-      scale[area] = found.scale;
-      zero[area] = found.zero;
       return true;
     },
+    refitTile: (searched, search): Outcome =>
+      fitZeros(searched, search, both, plan.roundZero),
   };
 }
 
-/** A tile of one group with a bias in place of the zero point. */
-function biasTile(
-  tile: Tile,
+function biasedOf({ scale, zero }: HqqNumbers): AffineNumbers {
+  return { scale, bias: -zero * scale };
+}
+
+/** What codes stand for, as the scheme has it. */
+function levelsAt(
+  { computeDtype }: HqqPlan,
   { scale, zero }: HqqNumbers,
-  columns: number,
-): Tile {
-  return {
-    ...tile,
-    ...{ row: 0, rows: 1, column: 0, columns },
-    codes: new Uint8Array(columns),
-    fields: {
-      scale: Float32Array.of(scale),
-      bias: Float32Array.of(-zero * scale),
-    },
-  };
+): Float32Array {
+  const round = roundTo(computeDtype);
+  return Float32Array.from(
+    { length: 16 },
+    (_, code) => round(Math.fround(round(Math.fround(code - zero)) * scale)),
+  );
 }
 
-/** The numbers that were found as scale and bias; a bias in float32 may be next to that of its zero point. */
-function numbersOf({ fields }: Tile, plan: HqqPlan): HqqNumbers {
-  const [scale] = fields.scale, [bias] = fields.bias;
-  const zero = roundTo(plan.computeDtype)(-bias / scale);
-  return { scale, zero: plan.roundZero ? roundHalfToEven(zero) : zero };
+/** Numbers that are too large for the type have levels that no value is near. */
+function areFinite(levels: Float32Array): boolean {
+  return levels.every(Number.isFinite);
 }
 
-const CODES = Uint8Array.from({ length: 16 }, (_, code) => code);
-
-/** What codes stand for, by the scheme itself. */
-function decoderOf(
-  plan: HqqPlan,
-): (numbers: HqqNumbers) => Float32Array {
-  const matrix = { rows: 1, columns: CODES.length };
-  const { decode } = hqqScheme({ ...plan, group: matrix });
-  return ({ scale, zero }) => {
-    const levels = new Float32Array(CODES.length);
-    decode({
-      matrix,
-      ...{ row: 0, column: 0, ...matrix },
-      codes: CODES,
-      fields: { scale: Float32Array.of(scale), zero: Float32Array.of(zero) },
-      memory: (length) => new Float32Array(length),
-    }, levels);
-    return levels;
-  };
+/** The code whose level is nearest to a value, of two the smaller one. */
+function nearestLevel(x: number, levels: Float32Array): number {
+  let best = 0, least = Infinity;
+  for (let code = 0; code < levels.length; code++) {
+    const off = Math.abs(x - levels[code]);
+    if (!(off < least)) continue;
+    least = off;
+    best = code;
+  }
+  return best;
 }
 
-/** Finds the nearest codes, of two the smaller one; gives the weighted squared error. */
-function roundToLevels(
+/** The weighted squared error with the nearest levels: every other value in a sum of its own. */
+function errorWith(
   { values, weights }: Group,
   levels: Float32Array,
-  codes: Uint8Array,
 ): number {
-  // Numbers that are too large for the type have levels that no value is near.
-  if (!levels.every(Number.isFinite)) return Infinity;
-  let error = 0;
+  if (!areFinite(levels)) return Infinity;
+  let error = 0, other = 0;
   for (let i = 0; i < values.length; i++) {
-    let best = 0, least = Infinity;
-    for (let code = 0; code < levels.length; code++) {
-      const off = Math.abs(values[i] - levels[code]);
-      if (!(off < least)) continue;
-      least = off;
-      best = code;
-    }
-    codes[i] = best;
-    error += (weights?.[i] ?? 1) * least * least;
+    const off = Math.abs(values[i] - levels[nearestLevel(values[i], levels)]);
+    const next = error + (weights?.[i] ?? 1) * (off * off);
+    error = other;
+    other = next;
   }
-  return error;
+  return error + other;
+}
+
+function roundToLevels(
+  values: Float32Array,
+  levels: Float32Array,
+  codes: Uint8Array,
+): void {
+  for (let i = 0; i < values.length; i++) {
+    codes[i] = nearestLevel(values[i], levels);
+  }
 }

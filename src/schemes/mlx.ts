@@ -54,7 +54,17 @@ export function mxfp4Rules(
       return ceilE8M0(rounded < Infinity ? rounded : exact);
     },
     code: (x, exponent) => nearestE2M1(fround(x / decodeE8M0(exponent)), 0.5),
-    steps: { factor: decodeE8M0, rule: "toZero" },
+    steps: {
+      factor: decodeE8M0,
+      rule: "toZero",
+      e8m0: {
+        rule: "ceil",
+        divisor: 6,
+        dtype: weights,
+        ofZero: 127,
+        factorOfZero: decodeE8M0(0),
+      },
+    },
     scale: (exponent) => round(decodeE8M0(exponent)),
   };
 }

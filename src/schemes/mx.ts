@@ -18,7 +18,7 @@ import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import type { ResolvedSearchOptions } from "../words/search.ts";
 import type { E2M1Plan } from "./e2m1.ts";
 import { E2M1 } from "./grids.ts";
-import { scalePlan, searched, type SearchPlan } from "./searched.ts";
+import { searched, seekScale, type Sought } from "./sought.ts";
 import { E8M0_EXPONENTS, holdsE2M1, listedScales } from "./stored_scale.ts";
 import { decodeGroups } from "./tiles.ts";
 
@@ -29,6 +29,14 @@ export type MxRules = Pick<
   E2M1Plan,
   "stored" | "fit" | "code" | "steps" | "scale"
 >;
+
+/**
+ * What values are multiplied with in place of being divided by a scale: for powers of
+ * two that is the same, and faster.
+ */
+function inverseOf(exponent: number): number {
+  return 1 / decodeE8M0(exponent);
+}
 
 /** The smallest scale that torchao divides by, whatever the byte says. */
 const LEAST_DIVISOR = 2 ** -126;
@@ -58,12 +66,15 @@ export function torchaoRules(rule: ScaleRule, compute: ComputeDtype): MxRules {
         : exponentE8M0(absmax, rule),
     code: (x, exponent) => signedE2M1(fround(scaled(x, exponent))),
     steps: {
-      // Division by a power of two and multiplication with its inverse are the same.
       factor: (exponent) =>
-        rule === "rceil"
-          ? exponent === 0 ? 1 : decodeE8M0(exponent)
-          : max(decodeE8M0(exponent), LEAST_DIVISOR),
+        rule === "rceil" && exponent === 0
+          ? 1
+          : 1 / max(decodeE8M0(exponent), LEAST_DIVISOR),
+      product: true,
       rule: "signed",
+      e8m0: rule === "rceil"
+        ? { rule: "logarithm", divisor: 6, factorOfZero: 1 }
+        : { rule, less: 2, factorOfZero: 1 / LEAST_DIVISOR },
     },
     scale: (exponent) => round(decodeE8M0(exponent)),
   };
@@ -84,7 +95,15 @@ export function compressedTensorsRules(weights: ComputeDtype): MxRules {
       const scaled = round(fround(x / decodeE8M0(exponent)));
       return evenE2M1(abs(scaled)) | (scaled < 0 ? 8 : 0);
     },
-    steps: { factor: decodeE8M0, dtype: weights, rule: "even" },
+    steps: {
+      factor: inverseOf,
+      product: true,
+      dtype: weights,
+      rule: "even",
+      // In float16 exponents are rounded otherwise.
+      ...(weights !== "F16" &&
+        { e8m0: { rule: "even", less: 2, factorOfZero: inverseOf(0) } }),
+    },
     scale: decodeE8M0,
   };
 }
@@ -130,7 +149,11 @@ export const MODELOPT_RULES: MxRules = {
     const scaled = fround(x / decodeE8M0(exponent));
     return lowE2M1(abs(scaled)) | (scaled > 0 ? 0 : 8);
   },
-  steps: { factor: decodeE8M0, rule: "low" },
+  steps: {
+    factor: decodeE8M0,
+    rule: "low",
+    e8m0: { rule: "logarithm", divisor: 6, factorOfZero: decodeE8M0(0) },
+  },
   scale: decodeE8M0,
 };
 
@@ -141,7 +164,7 @@ const SCALES = /* @__PURE__ */ listedScales(
 );
 
 /** How exponents are searched. */
-export const MX_SEARCH: SearchPlan = /* @__PURE__ */ scalePlan(
+export const MX_SEARCH: Sought = /* @__PURE__ */ seekScale(
   E2M1.values,
   "exponent",
   () => SCALES,

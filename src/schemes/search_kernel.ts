@@ -7,10 +7,10 @@
 import { callScaleKernel } from "../kernels/arena.ts";
 import { sharedInstance } from "../kernels/room.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
-import { areasOf, type Span, type Tile } from "../words/tile.ts";
+import type { Span, Tile } from "../words/tile.ts";
 import type { ScaleSearch } from "../words/search.ts";
-import { type AffineEffort, MOST_VALUES } from "./affine_explore.ts";
 import type { Ladder, Ladders } from "./ladder.ts";
+import type { MultiplesEffort, MultiplesRange } from "./multiples_explore.ts";
 import { STARTS } from "./scale_search.ts";
 import type { StoredScales } from "./stored_scale.ts";
 import { COMPUTE_DTYPES, groupsOf } from "./tiles.ts";
@@ -63,14 +63,14 @@ function halvingOf(scales: ArrayLike<number>): [number, number] {
 
 const E2M1_LEVELS = [0, 0.5, 1, 1.5, 2, 3, 4, 6].join();
 
-/** What the levels are: the numbers are those of src/kernels/wasm/scale_explore.ts. */
+/** What the levels are: the numbers are those of src/kernels/wasm/scale_levels.ts. */
 function kindOf({ up, down }: Ladders): number {
   const isUniform = ({ levels }: Ladder) =>
     levels.every((level, k) => Math.abs(level) === k);
   if (isUniform(up) && isUniform(down)) return 1;
   const isE2M1 = ({ levels }: Ladder) =>
     levels.map(Math.abs).join() === E2M1_LEVELS;
-  return isE2M1(up) && isE2M1(down) ? 2 : 0;
+  return isE2M1(up) && isE2M1(down) ? 2 : 3;
 }
 
 /** Records that were made before: one for each way to search some scales on a grid. */
@@ -139,10 +139,34 @@ function recordOf({ ladders, stored, search }: SearchJob): Uint8Array {
   return bytes;
 }
 
+/** The steps that the kernel's tables go by, and what it keeps away from their ends. */
+const STEPS = 127, MARGIN = 2 ** -12;
+
+/** Whether no step of the kernel's tables has more than one threshold. */
+function isSpread({ up, down }: Ladders): boolean {
+  const last = Math.max(1, ...up.thresholds, ...down.thresholds);
+  return [up, down].every(({ thresholds }) => {
+    const places = [...thresholds].map((t) => t * STEPS / last);
+    return places.every((place, k) =>
+      k === 0 || Math.floor(places[k - 1] + MARGIN) + 1 + MARGIN < place
+    );
+  });
+}
+
+const known = new WeakMap<Ladders, boolean>();
+
+/** Whether the kernel can do a grid. */
+function isKnown(ladders: Ladders): boolean {
+  let is = known.get(ladders);
+  if (is === undefined) known.set(ladders, is = hasExactSums(ladders));
+  return is;
+}
+
 /** Whether the kernel has the sums of a grid exactly: its levels are float32, and zeros that fill up a vector add whole numbers. */
-function isKnown({ up, down }: Ladders): boolean {
-  const levels = [...up.levels, ...down.levels];
+function hasExactSums(ladders: Ladders): boolean {
+  const { up, down } = ladders, levels = [...up.levels, ...down.levels];
   return levels.every((level) => fround(level) === level) &&
+    (kindOf(ladders) !== 3 || isSpread(ladders)) &&
     (up.levels[0] === 0 || levels.every(Number.isInteger));
 }
 
@@ -159,7 +183,8 @@ function isKnownJob({ ladders, stored }: SearchJob): boolean {
  */
 export type Outcome = "done" | "left" | "unable";
 
-const OUTCOMES: readonly Outcome[] = ["done", "left", "unable"];
+/** By what kernels return. */
+export const OUTCOMES: readonly Outcome[] = ["done", "left", "unable"];
 
 /** Values of a tile and their weights; all the same where absent. */
 export interface SearchedTile {
@@ -173,24 +198,24 @@ export interface SearchedTile {
   readonly span: Span;
 }
 
-/** Calls a kernel with records, the fields of some roles and numbers at the end; the scale's role is the first. */
+/** Calls a kernel with records and a list behind them, the fields of some roles and numbers at the end; the scale's role is the first. */
 function call(
   name: string,
   { values, weights, tile, span }: SearchedTile,
   [role, ...others]: readonly string[],
   jobs: readonly SearchJob[],
   numbers: readonly number[] = [],
+  list: readonly number[] = [],
 ): Outcome {
   if (span.rows > 1 || !sharedInstance(values, tile.codes)) return "unable";
   if (!jobs.every(isKnownJob)) return "unable";
   const records = jobs.map(recordFor), { length } = records[0];
-  const memory = tile.memory(records.length * length / 4);
-  const bytes = new Uint8Array(
-    memory.buffer,
-    memory.byteOffset,
-    records.length * length,
-  );
+  const size = records.length * length;
+  const memory = tile.memory(size / 4 + 2 * list.length);
+  const { buffer, byteOffset } = memory;
+  const bytes = new Uint8Array(buffer, byteOffset, size);
   records.forEach((record, k) => bytes.set(record, k * length));
+  new Float64Array(buffer, byteOffset + size, list.length).set(list);
   const { codes, fields } = tile;
   const arrays = [
     ...[values, weights ?? values, codes, fields[role], memory],
@@ -220,7 +245,10 @@ export function searchTile(
   role: string,
   job: SearchJob,
 ): Outcome {
-  return call("search_scales", searched, [role], [job]);
+  // With E2M1, halves of scales are left out as well, which the one for lists knows nothing of.
+  const isLong = job.stored.kind === "listed" && kindOf(job.ladders) !== 2;
+  const name = isLong ? "search_listed" : "search_scales";
+  return call(name, searched, [role], [job]);
 }
 
 /**
@@ -241,33 +269,32 @@ export function searchZeros(
   return call("search_zeros", searched, roles, jobs, [least, reach]);
 }
 
+/** Values in a super-block at most, and groups. */
+const MOST_VALUES = 256, MOST_GROUPS = 8;
+
 /**
- * Explores all groups of a tile for a scale and a bias: the places of
- * affine_explore.ts.
+ * Searches super-blocks of groups with a multiple each, in the fields `scale` and
+ * `steps`.
  *
  * @param searched The tile.
+ * @param job The grid: whole levels.
+ * @param range How large multiples may be, and how many values a group has.
  * @param effort How much is looked at.
- * @returns Factor and shift of every group; undefined where the kernel cannot.
  */
-export function exploreTile(
-  { values, weights, tile, span }: SearchedTile,
-  { starts, lanes, rounds }: AffineEffort,
-): Int16Array | undefined {
-  if (span.rows > 1 || span.columns > MOST_VALUES) return undefined;
-  if (!sharedInstance(values)) return undefined;
-  const areas = tile.rows * areasOf(tile, span).columns;
-  const count = starts.length / 2;
-  const memory = tile.memory(areas + count), { byteOffset } = memory;
-  const instance = sharedInstance(values, weights ?? values, memory);
-  const groups = groupsOf(tile, span);
-  if (!instance || !groups) return undefined;
-  const pairs = new Int16Array(memory.buffer, byteOffset, 2 * memory.length);
-  pairs.set(starts, 2 * areas);
-  const result = callScaleKernel(instance, "explore_affine", [
-    ...groups,
-    ...[values, weights ?? values].map(({ byteOffset }) => byteOffset),
-    ...[byteOffset, byteOffset + 4 * areas, weights ? 1 : 0],
-    ...[count, lanes, rounds],
-  ]);
-  return result === undefined ? undefined : pairs;
+export function searchMultiples(
+  searched: SearchedTile,
+  job: SearchJob,
+  { size, least, most }: MultiplesRange & { readonly size: number },
+  { starts, lanes, rounds, fullness, unitRounds }: MultiplesEffort,
+): Outcome {
+  const { columns } = searched.span;
+  if (columns > MOST_VALUES || columns > size * MOST_GROUPS || size % 16 > 0) {
+    return "unable";
+  }
+  const numbers = [
+    ...[size, least, most, starts.length, lanes, rounds],
+    ...[fullness.length, unitRounds],
+  ];
+  const list = [...starts, ...fullness], roles = ["scale", "steps"];
+  return call("search_multiples", searched, roles, [job], numbers, list);
 }

@@ -21,7 +21,8 @@ import {
   optimalStoredScale,
 } from "./scale_search.ts";
 import { affineCodes, type AffineStore, fitAffineGroup } from "./affine_fit.ts";
-import { type Explored, exploredIn, exploreOne } from "./affine_tile.ts";
+import { exploreAffine } from "./affine_explore.ts";
+import { fitTile, type StoredNumbers } from "./affine_kernel.ts";
 import { areScattered, gathered, scatterCodes } from "./gathered.ts";
 import { UINT4 } from "./grids.ts";
 import {
@@ -30,6 +31,7 @@ import {
   searchTile,
   searchZeros,
 } from "./search_kernel.ts";
+import { BIAS_SEARCHES, SCALE_SEARCHES, ZERO_SEARCHES } from "./sought.ts";
 import { nearestListed, scalesIn, type StoredScales } from "./stored_scale.ts";
 
 /** Where the numbers of a group go. */
@@ -76,7 +78,7 @@ export interface SearchPlan {
  * @param options What is asked for; with `"reference"` the scheme stays as it is.
  * @param columns How many columns there are weights for: the last axis.
  */
-export function searched(
+export function searchedBy(
   scheme: Scheme,
   plan: SearchPlan,
   options: ResolvedSearchOptions,
@@ -197,9 +199,6 @@ export function levelsOf(
   return form === "s·(c − z)" ? grid.values.map((g) => g - zero) : grid.values;
 }
 
-/** The searches for a single scale. */
-export const SCALE_SEARCHES: readonly ScaleSearch[] = ["fast", "optimal"];
-
 /**
  * Searches groups that have a scale and nothing else.
  *
@@ -239,27 +238,6 @@ function isEmpty(stored: StoredScales): boolean {
   return stored.kind === "listed" && stored.scales.length === 0;
 }
 
-/**
- * Scales that depend on a number of the whole tensor: made anew where that is
- * another.
- *
- * @param role The field of the number.
- * @param make What scales there are.
- */
-export function ofTensor(
-  role: string,
-  make: (number: number) => StoredScales,
-): (tile: Tile) => StoredScales {
-  let number: number | undefined, scales: StoredScales | undefined;
-  return ({ fields }) => {
-    if (!scales || fields[role][0] !== number) {
-      number = fields[role][0];
-      scales = make(number);
-    }
-    return scales;
-  };
-}
-
 function fieldOf(stored: StoredScales, { scale }: FoundScale): number {
   return stored.kind === "listed"
     ? stored.fields[nearestListed(stored, scale)]
@@ -267,13 +245,6 @@ function fieldOf(stored: StoredScales, { scale }: FoundScale): number {
 }
 
 // ---- a zero point or a bias beside the scale ----
-
-/** The searches for a scale and a zero point. */
-export const ZERO_SEARCHES: readonly ScaleSearch[] = [
-  "fast",
-  "optimal",
-  "best",
-];
 
 /** How many zero points on either side of the first one are tried. */
 const REACH: Readonly<Record<ScaleSearch, number>> = {
@@ -336,59 +307,39 @@ export function zeroPlan(stored: StoredScales, least = 0): SearchPlan {
   };
 }
 
-/** The searches for a scale and a bias. */
-export const BIAS_SEARCHES: readonly ScaleSearch[] = ["fast", "best"];
-
 /**
  * Searches groups that have a scale and a bias.
  *
  * @param store How they are stored.
  */
-export function biasPlan(store: AffineStore): SearchPlan {
-  const refitBy = (explored: Explored): Refit => (group, place, search) => {
-    const { tile, area, first } = place, { scale, bias } = tile.fields;
-    const start = { scale: scale[area], bias: bias[area] };
-    const starts = [start, explored(group, area, search)];
-    const found = fitAffineGroup(group, store, starts);
-    if (!found) return false;
-    scale[area] = found.scale;
-    bias[area] = found.bias;
-    affineCodes(group.values, found, tile.codes, first);
-    return true;
-  };
+export function biasPlan(store: FloatStore): SearchPlan {
   return {
     able: BIAS_SEARCHES,
-    refit: refitBy(exploreOne),
-    refitIn: (searched, search) => refitBy(exploredIn(searched, search)),
+    refit(group, { tile, area, first }, search): boolean {
+      const { scale, bias } = tile.fields;
+      const start = { scale: scale[area], bias: bias[area] };
+      const starts = [start, exploreAffine(group, search)];
+      const found = fitAffineGroup(group, store, starts);
+      if (!found) return false;
+      scale[area] = found.scale;
+      bias[area] = found.bias;
+      affineCodes(group.values, found, tile.codes, first);
+      return true;
+    },
+    refitTile: (searched, search): Outcome =>
+      fitTile(searched, search, store.both),
   };
+}
+
+/** Scale and bias that are stored in a type of their own. */
+export interface FloatStore extends AffineStore {
+  /** The type and the largest number of both. */
+  readonly both: StoredNumbers;
 }
 
 /** Scale and bias in a float type, no beyond the largest. */
-export function affineIn(dtype: ComputeDtype): AffineStore {
-  const { nearest } = scalesIn(dtype, { level: 16 });
+export function affineIn(dtype: ComputeDtype): FloatStore {
+  const { nearest, largest } = scalesIn(dtype, { level: 16 });
   const signed = (x: number) => x < 0 ? -nearest(-x) : nearest(x);
-  return { scale: signed, bias: signed };
-}
-
-/** How the integers of a format are stored. */
-export interface StoredIntegers {
-  /** Whether the zero point is 8 for all groups, or one of 0 … 15 for each. */
-  readonly symmetric: boolean;
-  /** The type of the scales. */
-  readonly dtype: ComputeDtype;
-  /** Whether scales may be negative. */
-  readonly signed?: boolean;
-  /** The type that values are rounded to; F32 by default. */
-  readonly compute?: ComputeDtype;
-}
-
-const LESS_8 = UINT4.values.map((code) => code - 8);
-
-/** Searches groups of integers: a scale, and a zero point where each has its own. */
-export function integerPlan(
-  { symmetric, dtype, signed = false, compute = "F32" }: StoredIntegers,
-): SearchPlan {
-  if (!symmetric) return zeroPlan(scalesIn(dtype, { level: 15, compute }));
-  const scales = scalesIn(dtype, { signed, level: 8, compute });
-  return scalePlan(LESS_8, "scale", () => scales);
+  return { scale: signed, bias: signed, both: { dtype, largest } };
 }

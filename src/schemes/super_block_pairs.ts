@@ -13,10 +13,16 @@ import {
   type Moments,
   momentsAt,
 } from "./affine_fit.ts";
-import { type Explored, exploredIn, exploreOne } from "./affine_tile.ts";
+import { exploreAffine } from "./affine_explore.ts";
+import { searchPairs } from "./affine_kernel.ts";
 import type { Group } from "./ladder.ts";
-import type { Refit, SearchPlan } from "./searched.ts";
-import { groupsOf, isUnit, ROUNDS, toF16 } from "./super_block.ts";
+import type { Outcome } from "./search_kernel.ts";
+import type { SearchPlan } from "./searched.ts";
+import { isUnit, toF16 } from "./multiples_explore.ts";
+import { groupsOf } from "./super_block.ts";
+
+/** Refining the numbers of a block changes next to nothing after this many rounds. */
+const ROUNDS = 3;
 
 /** The largest multiple of six bits. */
 const SIX_BITS = 63;
@@ -57,36 +63,37 @@ const OWN: AffineStore = {
  * @param size Values in a group.
  */
 export function pairsPlan(size: number): SearchPlan {
-  const refitBy = (explored: Explored): Refit => (block, place, search) => {
-    const { tile, area, first } = place;
-    const own = groupsOf(block, size).map((group, g): OwnPair => {
-      const index = first / size + g;
-      const fit = fitAffineGroup(group, OWN, [explored(group, index, search)]);
-      const { scale = 0, bias = 0, error = 0 } = fit ?? {};
-      return { group, scale, offset: -bias, error };
-    });
-    const found = searchUnits(own, search);
-    if (!found) return false;
-    const { unit, offsetUnit, steps, offsets } = found;
-    tile.fields.scale[area] = unit;
-    tile.fields.offset[area] = offsetUnit;
-    tile.fields.steps.set([...steps, ...offsets], area * 2 * own.length);
-    own.forEach(({ group }, g) => {
-      const scale = unit * steps[g] || unit, bias = -offsetUnit * offsets[g];
-      const at = first + g * size;
-      affineCodes(group.values, { scale, bias }, tile.codes, at);
-    });
-    return true;
-  };
   return {
     able: ["fast", "best"],
     isAlone: true,
-    refit: refitBy(exploreOne),
-    refitIn(searched, search): Refit {
-      const span = { rows: 1, columns: size };
-      return refitBy(exploredIn({ ...searched, span }, search));
+    refit(block, { tile, area, first }, search): boolean {
+      const own = groupsOf(block, size).map((group): OwnPair => {
+        const starts = [exploreAffine(group, search)];
+        const { scale = 0, bias = 0, error = 0 } =
+          fitAffineGroup(group, OWN, starts) ?? {};
+        return { group, scale, offset: -bias, error };
+      });
+      const found = searchUnits(own, search);
+      if (!found) return false;
+      const { unit, offsetUnit, steps, offsets } = found;
+      tile.fields.scale[area] = unit;
+      tile.fields.offset[area] = offsetUnit;
+      tile.fields.steps.set([...steps, ...offsets], area * 2 * own.length);
+      own.forEach(({ group }, g) => {
+        const scale = unit * steps[g] || unit, bias = -offsetUnit * offsets[g];
+        const at = first + g * size;
+        affineCodes(group.values, { scale, bias }, tile.codes, at);
+      });
+      return true;
     },
+    refitTile: (searched, search): Outcome =>
+      searchPairs(searched, search, size, triesOf(search)),
   };
+}
+
+/** What the largest multiples are taken to be. */
+function triesOf(search: ScaleSearch): readonly number[] {
+  return search === "fast" ? [1] : FULL_PAIRS;
 }
 
 function searchUnits(
@@ -109,7 +116,7 @@ function searchUnits(
       [unit, offsetUnit] = fittedUnits(found);
     }
   };
-  const tries = search === "fast" ? [1] : FULL_PAIRS;
+  const tries = triesOf(search);
   for (const full of tries) {
     for (const offsetFull of tries) {
       take(toF16(scale / full), toF16(offset / offsetFull));
@@ -163,11 +170,14 @@ function zeroCodes(
   bias: number,
   { values, weights }: Group,
 ): Moments {
-  let error = 0;
+  let error = 0, other = 0;
   for (let i = 0; i < values.length; i++) {
-    error += (weights?.[i] ?? 1) * (values[i] - bias) ** 2;
+    const off = values[i] - bias;
+    const next = error + (weights?.[i] ?? 1) * (off * off);
+    error = other;
+    other = next;
   }
-  return { error, one, x, c: 0, cc: 0, cx: 0 };
+  return { error: error + other, one, x, c: 0, cc: 0, cx: 0 };
 }
 
 function sixBits(x: number): number {

@@ -188,7 +188,7 @@ export type Rounding =
   /** RNE(x · s + o) */
   | "multiplyAdd";
 
-/** The numbers by which kernels know them: src/kernels/wasm/tile_encode.ts. */
+/** The numbers by which kernels know them: src/kernels/wasm/tile_steps.ts. */
 const ROUNDINGS: readonly Rounding[] = [
   "divide",
   "shift",
@@ -327,7 +327,7 @@ const ASKED = [
 /** Bytes of a kernel's table: what is asked, codes, ranks of cells, planes of thresholds. */
 const TABLE_BYTES = 192;
 
-/** The table of src/kernels/wasm/tile_encode.ts for some thresholds, and whether it has cells. */
+/** The table of src/kernels/wasm/tile_ranks.ts for some thresholds, and whether it has cells. */
 interface RankTable {
   readonly bytes: Uint8Array;
   readonly asked: Float32Array;
@@ -421,7 +421,7 @@ export interface E2M1Steps {
   readonly rule: "even" | "signed" | "low" | "toZero";
 }
 
-/** The numbers by which kernels know them: src/kernels/wasm/tile_encode.ts. */
+/** The numbers by which kernels know them: src/kernels/wasm/tile_e2m1.ts. */
 const E2M1_RULES: readonly E2M1Steps["rule"][] = [
   "even",
   "signed",
@@ -429,7 +429,11 @@ const E2M1_RULES: readonly E2M1Steps["rule"][] = [
   "toZero",
 ];
 
-/** Finds codes for finite values by factors that are finite and positive; false where there is no kernel. */
+/**
+ * Finds codes for finite values by factors that are finite and positive; false where
+ * there is no kernel: none rounds quotients to a type, or has other rules than "even"
+ * and "signed" for products.
+ */
 export function encodeE2M1(
   values: Float32Array,
   tile: Tile,

@@ -116,7 +116,13 @@ export interface Convention {
     options: object,
     floats?: readonly string[],
   ): Readonly<Record<string, unknown>>;
-  /** The same for files of their own, which the library reads beside `config.json`; by their names. */
+  /**
+   * What `__metadata__` of the file has to say of a tensor with these options under
+   * the name of its weight, for torchao to find. Every other tensor of the
+   * checkpoint is listed there then, too.
+   */
+  metadata?(options: object): string;
+  /** The same as {@linkcode config} for files of their own, which the library reads beside `config.json`; by their names. */
   files?(
     options: object,
     floats?: readonly string[],

@@ -92,9 +92,11 @@ export interface Codec {
   readonly areas: Span;
   /** Numbers for each area; 1 but for tables. */
   readonly length?: number;
+  /** What is stored for entries beyond the end of the matrix, where the codec does not see to it. */
+  readonly beyond?: number;
   /** Reads all entries into `to`, from index 0 on. */
   load(bytes: Uint8Array, at: number, to: Float32Array): void;
-  /** Writes all entries from `from`, from index 0 on. Entries beyond the end of the matrix are `NaN`. */
+  /** Writes all entries from `from`, from index 0 on. Entries beyond the end of the matrix are {@linkcode beyond}, or `NaN`. */
   store(from: Float32Array, bytes: Uint8Array, at: number): void;
   /** Reads `count` numbers, each `stride` bytes after the one before, into `to` from index `first` on, to every `step`th; for codecs of one number. */
   loadRun?(

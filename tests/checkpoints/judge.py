@@ -1,6 +1,6 @@
 """Loads checkpoints with the library that they are for, and compares every weight.
 
-judge.py (torch | hqq | gptq | awq | mlx) QUANTIZED DEQUANTIZED [QUANTIZED DEQUANTIZED ...]
+judge.py (torch | hqq | gptq | awq | autoawq | torchao | modelopt | mlx) QUANTIZED DEQUANTIZED [QUANTIZED DEQUANTIZED ...]
 
 DEQUANTIZED is a folder with the float32 values that the weights should have. Prints a
 line of JSON for each pair: which weights the library has quantized, and which of all
@@ -97,6 +97,10 @@ def gptq_weights(folder):
     for name, module in model.named_modules():
         if hasattr(module, "dequantize_weight"):
             quantized[name] = module.dequantize_weight().T.contiguous()
+        elif hasattr(module, "qweight"):
+            # AWQ: what an identity matrix is multiplied to.
+            rows = torch.eye(module.in_features, dtype=torch.float16)
+            quantized[name] = (module(rows) - (0 if module.bias is None else module.bias)).T
         elif hasattr(module, "weight"):
             plain[name] = module.weight
     # What is not quantized is rounded to float16 as it is loaded.
@@ -111,6 +115,21 @@ def load_torch(path):
     from safetensors.torch import load_file
 
     return load_file(path)
+
+
+def autoawq_weights(folder):
+    from awq.utils.packing_utils import dequantize_gemm
+
+    with open(folder + "/config.json") as file:
+        settings = json.load(file)["quantization_config"]
+    entries = load_all(folder, load_torch)
+    quantized = {}
+    for name in [n[: -len(".qweight")] for n in entries if n.endswith(".qweight")]:
+        parts = [entries[f"{name}.{part}"] for part in ("qweight", "qzeros", "scales")]
+        values = dequantize_gemm(*parts, settings["bits"], settings["group_size"])
+        quantized[name] = values.T
+    plain = {n[: -len(".weight")]: v for n, v in entries.items() if n.endswith(".weight")}
+    return quantized, plain, torch_same
 
 
 def awq_weights(folder):
@@ -141,6 +160,73 @@ def awq_weights(folder):
     return quantized, plain, torch_same
 
 
+def torchao_weights(folder):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+    quantized, plain = {}, {}
+    for name, module in model.named_modules():
+        weight = getattr(module, "weight", None)
+        if type(weight).__name__ in ("MXTensor", "NVFP4Tensor"):
+            quantized[name] = weight.dequantize()
+            out = module(torch.randn(32, module.in_features, dtype=weight.orig_dtype))
+            if out.shape != (32, module.out_features) or not out.isfinite().all():
+                raise ValueError(f"{name} computes nothing")
+        elif weight is not None:
+            plain[name] = weight
+    return quantized, plain, torch_same
+
+
+def modelopt_weights(folder):
+    """ModelOpt loads no checkpoint that it exports; its own tensors read the arrays."""
+    import torch
+    from modelopt.torch.export.convert_hf_config import convert_hf_quant_config_format
+    from modelopt.torch.quantization.qtensor import MXFP4QTensor, NVFP4QTensor
+
+    with open(folder + "/hf_quant_config.json") as file:
+        own = json.load(file)
+    with open(folder + "/config.json") as file:
+        settings = json.load(file)["quantization_config"]
+    wrong = {
+        key: value
+        for key, value in convert_hf_quant_config_format(own).items()
+        if settings.get(key) != value
+    }
+    if wrong:
+        raise ValueError(f"config.json lacks {wrong}")
+    entries = load_all(folder, load_torch)
+    quantized, plain = {}, {}
+    for name in [n[: -len(".weight")] for n in entries if n.endswith(".weight")]:
+        weight, scale = entries[name + ".weight"], entries.get(name + ".weight_scale")
+        shape = (*weight.shape[:-1], 2 * weight.shape[-1])
+        if scale is None:
+            plain[name] = weight
+        elif name + ".weight_scale_2" in entries:
+            quantized[name] = NVFP4QTensor(shape, torch.float32, weight).dequantize(
+                scale=scale, double_scale=entries[name + ".weight_scale_2"], block_sizes={-1: 16}
+            )
+        elif scale.dtype == torch.uint8:
+            quantized[name] = MXFP4QTensor(shape, torch.float32, weight).dequantize(
+                scale=scale.reshape(-1, 1), block_sizes={-1: 32}
+            )
+        else:
+            quantized[name] = modelopt_int4(weight, scale, own["quantization"]["group_size"])
+    return quantized, plain, torch_same
+
+
+def modelopt_int4(weight, scale, group):
+    """The library packs such weights and has no way back: theirs is what is packed alike."""
+    import torch
+    from modelopt.torch.export.quant_utils import pack_int4_in_uint8
+
+    codes = torch.stack([weight & 15, weight >> 4], 1).reshape(-1, weight.shape[1]).to(torch.int8)
+    values = ((codes ^ 8) - 8).float() * scale.float().repeat_interleave(group, 1)
+    if not torch.equal(pack_int4_in_uint8(values, scale.float(), group), weight):
+        raise ValueError("packed otherwise")
+    return values
+
+
 def mlx_weights(folder):
     from pathlib import Path
 
@@ -166,7 +252,7 @@ def torch_same(path):
 
     want = load_all(path, load_torch)
     return lambda name, value: torch.equal(
-        value.detach().float().view(torch.int32), want[name].view(torch.int32)
+        value.detach().float().view(torch.int32), want[name].float().view(torch.int32)
     )
 
 
@@ -191,6 +277,9 @@ WEIGHTS = {
     "hqq": hqq_weights,
     "gptq": gptq_weights,
     "awq": awq_weights,
+    "autoawq": autoawq_weights,
+    "torchao": torchao_weights,
+    "modelopt": modelopt_weights,
     "mlx": mlx_weights,
 }
 

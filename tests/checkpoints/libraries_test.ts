@@ -3,11 +3,13 @@
  * the very values that `dequantize` gives, and everything else as it was.
  */
 import { assertEquals } from "@std/assert";
-import { run } from "../cli/support.ts";
+import { mkdir } from "node:fs/promises";
+import { json, run } from "../cli/support.ts";
 import { withFolder } from "../files/temporary_folder.ts";
 import { runPython } from "../peers/python.ts";
 import { LINEAR, writeLlama } from "./llama_folder.ts";
 
+const maker = new URL("make.py", import.meta.url).pathname;
 const judge = new URL("judge.py", import.meta.url).pathname;
 
 /** Python packages that load checkpoints, formats of them, and whether embeddings are quantized. */
@@ -33,14 +35,36 @@ const LIBRARIES: readonly {
   {
     name: "gptq",
     packages: ["gptqmodel", "transformers"],
-    formats: [["gptq"], ["gptq", "--symmetric", "false", "--version", "2"]],
+    formats: [["gptq"], ["gptq", "--symmetric", "false", "--version", "2"], [
+      "awq",
+    ]],
   },
   {
     name: "awq",
     packages: ["compressed_tensors", "transformers"],
     formats: [["awq"]],
   },
+  {
+    name: "autoawq",
+    packages: ["awq", "datasets"],
+    formats: [["awq"], ["awq", "--group-size", "64"]],
+  },
   { name: "hqq", packages: ["torch", "hqq"], formats: [["hqq"]] },
+  {
+    name: "torchao",
+    packages: ["torchao", "transformers"],
+    formats: [
+      ["mxfp4_torchao"],
+      ["mxfp4_torchao", "--swizzled", "true", "--scale-rule", "rceil"],
+      ["nvfp4_torchao"],
+      ["nvfp4_torchao", "--swizzled", "true", "--per-tensor-scale", "false"],
+    ],
+  },
+  {
+    name: "modelopt",
+    packages: ["modelopt", "transformers"],
+    formats: [["mxfp4_modelopt"], ["nvfp4_modelopt"], ["int4_modelopt"]],
+  },
   {
     name: "mlx",
     packages: ["mlx", "mlx_lm"],
@@ -88,6 +112,44 @@ for (const { name, packages, formats, embeddings } of LIBRARIES) {
           assertEquals(quantized.length, linear + (embeddings ? 2 : 0), format);
           // Five norms, the linear module that is skipped, embeddings and head.
           assertEquals(plain.length, embeddings ? 6 : 8, format);
+        }
+      }),
+  });
+}
+
+/** Formats that libraries save in folders by configs of their own, which no golden file has. */
+const SAVED = {
+  torchao: ["mxfp4_torchao", "nvfp4_torchao"],
+  modelopt: ["mxfp4_modelopt", "nvfp4_modelopt", "int4_modelopt"],
+};
+
+for (const [library, formats] of Object.entries(SAVED)) {
+  const { packages } = LIBRARIES.find(({ name }) => name === library)!;
+  Deno.test({
+    name: `${library}: its own folders of ${
+      formats.join(", ")
+    } have its values`,
+    ignore: (await missingOf(packages))?.length !== 0,
+    fn: () =>
+      withFolder(async (path) => {
+        await mkdir(path("made"));
+        const call = [maker, library, path("made")];
+        const { success, err } = await runPython(call);
+        assertEquals(success, true, err.slice(-3000));
+        const folders: string[] = [];
+        for (const format of formats) {
+          const [made, floats] = [path(`made/${format}`), path(`f${format}`)];
+          const { tensors, warnings } = await json("inspect", made);
+          assertEquals(warnings, []);
+          const found = tensors.flatMap((tensor: { format?: string }) =>
+            tensor.format ?? []
+          );
+          assertEquals(found, Array(2 * LINEAR.length).fill(format));
+          await done("dequantize", made, "-o", `${floats}/`, "-q");
+          folders.push(made, floats);
+        }
+        for (const { quantized, differ } of await judged(library, folders)) {
+          assertEquals([quantized.length, differ], [2 * LINEAR.length, []]);
         }
       }),
   });

@@ -62,6 +62,8 @@ const FLOATS: readonly (readonly [
   ["int4_modelopt", (c) => c.ignore],
   ["mxfp4_modelopt", (c) => c.ignore],
   ["nvfp4_modelopt", (c) => c.ignore],
+  ["mxfp4_torchao", (c) => c.modules_to_not_convert],
+  ["nvfp4_torchao", (c) => c.modules_to_not_convert],
 ];
 
 for (const [format, floats] of FLOATS) {
@@ -95,6 +97,14 @@ Deno.test("gptq: the head has a member of its own, others are patterns", async (
   const { settings, names } = await made(["--format", "gptq", ...head]);
   assertEquals(names.includes("lm_head.weight"), true);
   assertEquals([settings.lm_head, settings.dynamic], [true, undefined]);
+});
+
+Deno.test("awq: GPTQModel is told the same as it reads it", async () => {
+  const { settings } = await made(["--format", "awq", ...SKIP]);
+  assertEquals(settings.lm_head, false);
+  assertEquals(settings.dynamic, {
+    "-:^model\\.layers\\.1\\.mlp\\.gate_proj$": {},
+  });
 });
 
 Deno.test("mlx: embeddings and the head are quantized, what is not is false", async () => {

@@ -10,6 +10,7 @@ import { dequantize } from "../../mod.ts";
 import type { ByteSource } from "../../src/files/bytes.ts";
 import { openFaiss } from "../../src/files/faiss.ts";
 import { memorySource } from "../../src/files/file_source.ts";
+import { openKeras } from "../../src/files/keras.ts";
 import { openLucene } from "../../src/files/lucene.ts";
 import { openOnnx } from "../../src/files/onnx_read.ts";
 import { openOpenvino } from "../../src/files/openvino.ts";
@@ -78,6 +79,12 @@ const TARGETS: Target[] = [
     ],
     growth: 1,
     open: ([model]) => openTflite(model),
+  },
+  {
+    name: "keras",
+    seeds: [["keras/odd.weights.h5"], ["keras/dense_g32_bfloat16.keras"]],
+    growth: 1,
+    open: ([model]) => openKeras(model),
   },
   {
     name: "lucene",

@@ -59,12 +59,6 @@ const strangers: [bytes: Uint8Array, message: string][] = [
   [utf8("\ufeff\n <!DOCTYPE HTML PUBLIC"), "a web page (HTML)"],
   [utf8("<html>\n  "), "a web page (HTML)"],
   [await caseBytes("c38_ggml-tiny.bin"), "a ggml file from before GGUF"],
-  [
-    await readFile(
-      new URL("../vectors/cases/dense_g32.keras", import.meta.url),
-    ),
-    "a Keras archive (.keras), whose weights are HDF5",
-  ],
   [utf8("tjgg0000"), "a ggml file from before GGUF"],
   [concat([0x80, 2, 0x8a, 10], utf8("torch...")), "a Python pickle"],
   [concat([0x80, 2], utf8("}q\0X.")), "a Python pickle"],
@@ -75,7 +69,6 @@ const strangers: [bytes: Uint8Array, message: string][] = [
   [Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0), "compressed by gzip"],
   [Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd), "compressed by zstd"],
   [concat([0xfd], utf8("7zXZ"), [0, 0, 0]), "compressed by xz"],
-  [concat([0x89], utf8("HDF\r\n\x1a\n")), "an HDF5 file"],
   [utf8('{"weight_map": {"a": "b"}}\n'), "JSON text"],
   [utf8("[1.5, 2,\n3, 4]\n"), "JSON text"],
 ];

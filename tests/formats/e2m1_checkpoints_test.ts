@@ -108,6 +108,66 @@ testGolden(
   })),
 );
 
+// Scales in tiles, as the library's configs leave them.
+testGolden(mxfp4_torchao, [{
+  name: "mxfp4-tiles-bf16",
+  input: "mxfp4_torchao/input-tiles-bf16.safetensors",
+  options: { scaleRule: "rceil" },
+}]);
+
+testGolden(nvfp4_torchao, [{
+  name: "nvfp4-tiles-bf16",
+  input: "mxfp4_torchao/input-tiles-bf16.safetensors",
+}]);
+
+for (const format of [mxfp4_torchao, nvfp4_torchao] as const) {
+  const { name } = format;
+
+  Deno.test(`${name}: scales in tiles are those in rows, and are told apart by their shape`, () => {
+    for (const shape of [[300, 192], [2, 128, 64], [7, 32], [32, 128]]) {
+      const size = shape.reduce((a, b) => a * b);
+      const values = Float32Array.from(
+        { length: size },
+        (_, i) => Math.sin(i) * 2 ** (i % 37 >> 2),
+      );
+      const rows = quantize(values, { format: name, shape });
+      const tiles = quantize(values, { format: name, shape, swizzled: true });
+      assertEquals(dequantize(tiles), dequantize(rows));
+      const { recognize } = format.convention!;
+      const found = recognize(candidateOf(tiles.parts as unknown as Parts))!;
+      assertEquals(found.shape, shape);
+      assertEquals(found.options, {
+        ...(name === "nvfp4_torchao" && { perTensorScale: true }),
+        swizzled: true,
+      });
+      assertEquals(
+        repack(tiles, name, { swizzled: false }).parts._weight_scale,
+        rows.parts._weight_scale,
+      );
+    }
+  });
+
+  Deno.test(`${name}: matrices that share a tile are refused`, () => {
+    const given = { format: name, shape: [2, 64, 64], swizzled: true };
+    const values = new Float32Array(2 * 64 * 64).fill(1);
+    assertThrows(
+      () => quantize(values, given),
+      RangeError,
+      "its matrices have 64 rows, they must be a multiple of 128",
+    );
+    quantize(values, { ...given, shape: [1, 128, 64] });
+  });
+}
+
+Deno.test("nvfp4_torchao: a tensor of zeros keeps its NaN in tiles, beyond it lie zeros", () => {
+  const given = { format: "nvfp4_torchao", shape: [33, 48] } as const;
+  const zeros = new Float32Array(33 * 48);
+  const { parts } = quantize(zeros, { ...given, swizzled: true });
+  const { data } = parts._weight_scale;
+  assertEquals(data.filter((byte) => byte === 0xff).length, 33 * 3);
+  assertEquals(data.filter((byte) => byte === 0).length, data.length - 33 * 3);
+});
+
 // ---- rules at their edges ----
 
 const ofPowers = (...powers: number[]) => {
@@ -499,14 +559,37 @@ for (const { format, golden, numbers, parts: changes, configs } of BAD) {
   });
 }
 
+Deno.test("modelopt: the algorithm in letters of either size, and of each module where modules differ", async () => {
+  const [{ candidate, name }] = await goldenTensorsOf(
+    mxfp4_modelopt,
+    { name: "mxfp4-bf16" },
+  );
+  const stem = name.replace(".weight", "");
+  const { recognize } = mxfp4_modelopt.convention!;
+  const with_ = (quantization: object) =>
+    recognize({ ...candidate, stem, config: { quantization } });
+  const layers = (quant_algo: string) => ({
+    quant_algo: "MIXED_PRECISION",
+    quantized_layers: { [stem]: { quant_algo } },
+  });
+  for (const algorithm of ["mxfp4", "MXFP4", "W4A8_MXFP4_FP8"]) {
+    assert(with_({ quant_algo: algorithm }));
+    assert(with_(layers(algorithm)));
+  }
+  for (const told of [{ quant_algo: "NVFP4" }, layers("NVFP4")]) {
+    assertThrows(() => with_(told), RangeError, 'says quant_algo "NVFP4"');
+  }
+});
+
 Deno.test("torchao: metadata tells the type of the values, and is refused where it contradicts", async () => {
   const [{ parts, candidate, name }] = await goldenTensorsOf(
     mxfp4_torchao,
     { name: "mxfp4-floor-f32" },
   );
   const { recognize } = mxfp4_torchao.convention!;
-  assertEquals(recognize(candidate)!.options, { computeDtype: "F32" });
-  assertEquals(recognize(candidateOf(parts))!.options, {});
+  const options = { computeDtype: "F32", swizzled: false };
+  assertEquals(recognize(candidate)!.options, options);
+  assertEquals(recognize(candidateOf(parts))!.options, { swizzled: false });
   const text = candidate.metadata![name];
   const said = (from: string, to: string) => {
     assert(text.includes(from));
@@ -520,7 +603,12 @@ Deno.test("torchao: metadata tells the type of the values, and is refused where 
     [
       '"is_swizzled_scales": false',
       '"is_swizzled_scales": true',
-      "is_swizzled_scales true",
+      "make no groups of 32",
+    ],
+    [
+      '"is_swizzled_scales": false',
+      '"is_swizzled_scales": 1',
+      "is_swizzled_scales 1",
     ],
     ["{", "[", "its metadata says _type undefined"],
   ];
@@ -529,5 +617,6 @@ Deno.test("torchao: metadata tells the type of the values, and is refused where 
   }
   assertEquals(recognize(said('"float32"', '"float16"'))!.options, {
     computeDtype: "F16",
+    swizzled: false,
   });
 });

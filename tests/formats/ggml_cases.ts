@@ -5,7 +5,7 @@
  */
 
 import "../../src/kernels/install.ts";
-import "../../src/kernels/install_scales.ts";
+import "../../src/schemes/install_searches.ts";
 import type { BlockFormat, BlockParts } from "../../src/model/block_format.ts";
 import { writableTypes } from "../../src/ggml/writable.ts";
 import { isWeighedByReference } from "../../src/words/search.ts";

@@ -3,13 +3,14 @@
 // boundaries of every candidate, and manage any number of blocks and columns.
 
 import "../../src/kernels/install.ts";
-import "../../src/kernels/install_scales.ts";
+import "../../src/schemes/install_searches.ts";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { BlockFormat } from "../../src/model/block_format.ts";
 import { iq4_nl } from "../../src/formats/iq4_nl.ts";
 import { iq4_xs } from "../../src/formats/iq4_xs.ts";
 import { tileInstance } from "../../src/kernels/arena.ts";
+import { IQ4_KERNELS } from "../../src/kernels/modules.ts";
 import { IQ4_VALUES, nearestIq4 } from "../../src/numeric/codebooks.ts";
 import { adversarial, nudge, random, randomInteger } from "../adversarial.ts";
 import {
@@ -30,7 +31,8 @@ function flags(
 ): { plain: number; weighted: number } {
   const source = 65536, weights = source + values.byteLength;
   const blocks = weights + 4 * COLUMNS;
-  const { memory, kernels } = tileInstance(blocks + values.byteLength);
+  const bytes = blocks + values.byteLength;
+  const { memory, kernels } = tileInstance(bytes, IQ4_KERNELS);
   new Float32Array(memory.buffer, source).set(values);
   new Float32Array(memory.buffer, weights, COLUMNS).fill(1);
   const n = values.length, { name } = format;

@@ -2,11 +2,12 @@
 // they do ordinary data themselves, and that the rest is found among it.
 
 import "../../src/kernels/install.ts";
-import "../../src/kernels/install_scales.ts";
+import "../../src/schemes/install_searches.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { q4_k } from "../../src/formats/q4_k.ts";
 import { tileInstance } from "../../src/kernels/arena.ts";
+import { Q4_K_KERNELS } from "../../src/kernels/modules.ts";
 import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { adversarial, nudge, random, randomInteger } from "../adversarial.ts";
 import {
@@ -25,7 +26,8 @@ const { random: importance } = importanceData(COLUMNS);
 function flags(values: Float32Array): { plain: number; weighted: number } {
   const source = 65536, weights = source + values.byteLength;
   const blocks = weights + importance.byteLength;
-  const { memory, kernels } = tileInstance(blocks + values.byteLength);
+  const bytes = blocks + values.byteLength;
+  const { memory, kernels } = tileInstance(bytes, Q4_K_KERNELS);
   new Float32Array(memory.buffer, source).set(values);
   new Float32Array(memory.buffer, weights).set(importance);
   const n = values.length;

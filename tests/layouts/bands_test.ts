@@ -2,7 +2,7 @@
 // one by one. Both have to agree, on both backends, and in both directions.
 
 import "../../src/kernels/install.ts";
-import "../../src/kernels/install_scales.ts";
+import "../../src/schemes/install_searches.ts";
 import { formats } from "../../src/formats.ts";
 import { allocateInArena } from "../../src/kernels/arena.ts";
 import { backend, useBackend } from "../../src/kernels/engine.ts";

@@ -1,6 +1,6 @@
 /** Searched scales by kernel and in plain JS: the same bytes, for values and weights of every kind. */
 import "../../src/kernels/install.ts";
-import "../../src/kernels/install_scales.ts";
+import "../../src/schemes/install_searches.ts";
 import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { quantize } from "../../src/quantize.ts";
 import type { Part } from "../../src/words/format.ts";
@@ -29,7 +29,12 @@ const WEIGHTS: Readonly<Record<string, (() => number) | undefined>> = {
   "most of 0": () => next() < 0.9 ? 0 : next() * 3,
 };
 
-const FORMATS: readonly object[] = [
+/** Options of a format; the shape is that of {@linkcode ROWS} and {@linkcode COLUMNS} by default. */
+type Options =
+  & { readonly shape?: readonly number[] }
+  & Readonly<Record<string, unknown>>;
+
+const FORMATS: readonly Options[] = [
   { format: "int4", groupSize: 32 },
   { format: "int4", groupSize: 37 },
   { format: "q4_0" },
@@ -38,6 +43,9 @@ const FORMATS: readonly object[] = [
   { format: "nvfp4" },
   { format: "nf4" },
   { format: "fp4" },
+  { format: "nf4", nested: true },
+  { format: "fp4", nested: true, blockSize: 32, computeDtype: "F16" },
+  { format: "openvino", mode: "cb4", groupSize: 32 },
   { format: "nvfp4_modelopt" },
   { format: "matmul_nbits" },
 ];
@@ -58,7 +66,7 @@ function partsBy(
 }
 
 /** With a zero point for each group. */
-const WITH_ZEROS: readonly object[] = [
+const WITH_ZEROS: readonly Options[] = [
   { format: "int4", groupSize: 32, scaleMethod: "affine" },
   { format: "matmul_nbits", symmetric: false },
   { format: "gptq", symmetric: false, version: 2, groupSize: 4 },
@@ -66,15 +74,20 @@ const WITH_ZEROS: readonly object[] = [
 ];
 
 /** With a bias for each group, or numbers for blocks of groups. */
-const WITH_BIASES: readonly object[] = [
+const WITH_BIASES: readonly Options[] = [
   { format: "q4_1" },
   { format: "mlx", groupSize: 32 },
   { format: "mlx", groupSize: 128, scaleDtype: "BF16" },
   { format: "q4_k" },
   { format: "iq4_xs" },
+  { format: "hqq" },
+  { format: "hqq", groupSize: 128, computeDtype: "BF16", roundZero: true },
+  { format: "hqq", groupSize: 16, computeDtype: "F32", axis: 0 },
+  // Groups that no vector divides.
+  { format: "hqq", groupSize: "row", shape: [8, 37] },
 ];
 
-const CASES: readonly (readonly [object, readonly string[]])[] = [
+const CASES: readonly (readonly [Options, readonly string[]])[] = [
   ...FORMATS.map((format) => [format, ["fast", "optimal"]] as const),
   ...WITH_ZEROS.map((format) => [format, ["fast", "optimal", "best"]] as const),
   ...WITH_BIASES.map((format) => [format, ["fast", "best"]] as const),
@@ -85,10 +98,11 @@ for (const [format, searches] of CASES) {
     for (const search of searches) {
       for (const [kind, make] of Object.entries(VALUES)) {
         for (const [weighed, weigh] of Object.entries(WEIGHTS)) {
-          const values = Float32Array.from({ length: ROWS * COLUMNS }, make);
+          const { shape = [ROWS, COLUMNS] } = format;
+          const [rows, columns] = shape;
+          const values = Float32Array.from({ length: rows * columns }, make);
           const importance = weigh &&
-            Float32Array.from({ length: COLUMNS }, weigh);
-          const shape = [ROWS, COLUMNS];
+            Float32Array.from({ length: columns }, weigh);
           const options = { ...format, search, shape, importance };
           const inJs = new Map(partsBy("js", values, options));
           for (const [part, { data }] of partsBy("wasm", values, options)) {

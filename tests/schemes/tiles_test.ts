@@ -2,8 +2,8 @@
 // tiles among groups, data that is hard on them, and numbers that kernels leave alone.
 
 import "../../src/kernels/install.ts";
-import "../../src/kernels/install_scales.ts";
-import { assert, assertEquals } from "@std/assert";
+import "../../src/schemes/install_searches.ts";
+import { assertEquals } from "@std/assert";
 import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { Room } from "../../src/kernels/room.ts";
 import { NF4 } from "../../src/schemes/grids.ts";
@@ -287,7 +287,12 @@ Deno.test("codes of E2M1 by kernels are those of their rules, at and next to eve
           );
           const factors = numbers(place).fill(factor);
           const steps = { product, dtype, rule };
-          assert(encodeE2M1(input, tile, span, factors, steps));
+          const isKnown = rule === "low" || rule === "toZero"
+            ? !product && dtype === "F32"
+            : product || dtype === "F32";
+          const done = encodeE2M1(input, tile, span, factors, steps);
+          assertEquals(done, isKnown, `${rule} ${product} ${dtype}`);
+          if (!done) continue;
           const expected = Uint8Array.from(
             input,
             (x) => E2M1_CODES[rule](round(Math.fround(x / 2))),

@@ -1,7 +1,7 @@
 /** WebAssembly and plain JS give the same bits: of rows of every kind, and of every score. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import "../../src/kernels/install.ts";
-import "../../src/kernels/install_scales.ts";
+import "../../src/schemes/install_searches.ts";
 import { backend } from "../../src/kernels/engine.ts";
 import { type Engine, QUERY_SLOTS } from "../../src/search/engine.ts";
 import { GRIDS } from "../../src/search/grid.ts";

@@ -2,8 +2,8 @@
 // The rules are those of index.ts.
 
 import { takeFiveBits } from "./code_bits";
-import { workspaceEnd } from "./common";
 
+export { constants_end, scratch_start } from "./ends";
 export { q5_0_dequantize, q5_1_dequantize } from "./five_bits";
 export { q4_0_quantize as q5_0_quantize, q4_1_quantize as q5_1_quantize } from "./q4";
 export { q4_0_weigh as q5_0_weigh, q4_1_weigh as q5_1_weigh } from "./q4_weigh";
@@ -13,6 +13,3 @@ export { q6_k_dequantize, q6_k_quantize, q6_k_weigh } from "./q6_k";
 export { q8_0_dequantize, q8_0_quantize } from "./q8_0";
 
 takeFiveBits();
-
-export function scratch_start(): usize { return workspaceEnd(); }
-export function constants_end(): usize { return __data_end; }

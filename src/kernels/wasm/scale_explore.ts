@@ -8,67 +8,29 @@
 // not cancel go into it, and codes next to a threshold are as good as each other,
 // so that float32 is off by little more than its roundings.
 
-import { magnitudeBits, sumOfEachF32, workspace } from "./common";
+import { magnitudeBits, pin, workspace, zero } from "./common";
+import { full, Job, job } from "./scale_corner";
+import { clamped, E2M1, isUnsure, roundedBy, sizeOf, TABLE, UNIFORM } from "./scale_levels";
+import { levelsNear } from "./scale_tables";
 
-// What levels are: any, whole numbers one after the other, or those of E2M1.
-export const ANY: i32 = 0;
-export const UNIFORM: i32 = 1;
-export const E2M1: i32 = 2;
-
-// In the workspace, behind what scale_search.ts has there:
-export const MIDPOINTS: usize = 6144; // f32x4[15] thresholds of the grid
-export const LIST: usize = 6912; //      f32[320] scores of the scales of a list, by their numbers
-const POINTS: usize = 6400; //  f32[40] u of points, in ascending order
-const HEIGHTS: usize = 6560; // f32[40] their G
-const SCORES: usize = 6720; //  f32[40] their P² / Q
-const SUMS: usize = 6880; //    f32x4[2] P and Q at four scales
-
-// Which bytes of a vector of ranks are those that every byte of a lane goes by.
-const SPREAD: usize = memory.data<u8>([0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12], 16);
-
-@inline export function spread(): v128 { return v128.load(SPREAD); }
-
-// How many thresholds each of four values is beyond.
-@inline export function ranksOf(x: v128, bounds: usize): v128 {
-  let a = f32x4.gt(x, v128.load(bounds)), b = f32x4.gt(x, v128.load(bounds, 16));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 32)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 48)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 64)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 80)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 96)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 112)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 128)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 144)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 160)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 176)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 192)));
-  b = i32x4.add(b, f32x4.gt(x, v128.load(bounds, 208)));
-  a = i32x4.add(a, f32x4.gt(x, v128.load(bounds, 224)));
-  return i32x4.neg(i32x4.add(a, b));
-}
-
-// Levels by rank, of the four bytes of each in planes.
-@inline export function levelsAt(ranks: v128, planes: usize): v128 {
-  const bytes = i8x16.swizzle(ranks, spread());
-  const a = i8x16.swizzle(v128.load(planes), bytes), b = i8x16.swizzle(v128.load(planes, 16), bytes);
-  const c = i8x16.swizzle(v128.load(planes, 32), bytes), d = i8x16.swizzle(v128.load(planes, 48), bytes);
-  return v128.bitselect(
-    v128.bitselect(a, b, i16x8.splat(0xff)), v128.bitselect(c, d, i16x8.splat(0xff)), i32x4.splat(0xffff),
-  );
-}
+// In the workspace, behind what scale_search.ts has there, before what scale_lists.ts has:
+const POINTS: usize = 6384; //  f32[40] u of points, in ascending order
+const HEIGHTS: usize = 6544; // f32[40] their G
+const SCORES: usize = 6704; //  f32[40] their P² / Q
+const SUMS: usize = 6864; //    f32x4[3] P and Q at four scales, and whether levels are unsure
 
 // The group: values and their weights or 0, the last few with zeros behind them; the levels.
-let values: usize = 0, weights: usize = 0, tail: usize = 0, count: i32 = 0, kind: i32 = 0, planes: usize = 0;
-let lowest: f32 = 0, highest: f32 = 0, levelAtZero: f32 = 0;
+let values: usize = 0, weights: usize = 0, tail: usize = 0, count: i32 = 0, kind: i32 = 0;
+let lowest: f32 = 0, highest: f32 = 0;
 // What values are multiplied by to be in units of the largest level.
 let unit: f32 = 0;
+// Its sign bit.
+let turned: u32 = 0;
 
-export function setLevels(style: i32, low: f32, high: f32, atZero: f32, bytes: usize): void {
+export function setLevels(style: i32, low: f32, high: f32): void {
   kind = style;
   lowest = low;
   highest = high;
-  levelAtZero = atZero;
-  planes = bytes;
 }
 
 export function setGroup(x: usize, w: usize, rest: usize, n: i32): void {
@@ -78,80 +40,98 @@ export function setGroup(x: usize, w: usize, rest: usize, n: i32): void {
   count = n;
 }
 
-export function setUnit(inverse: f32): void { unit = inverse; }
-
-// Levels of values over a scale; of E2M1 by magnitude: adding 1.5 · 2^22 times the
-// power of two below a number rounds it to one bit behind the first.
-@inline function rounded(style: i32, x: v128, inverse: v128, low: v128, high: v128): v128 {
-  const y = f32x4.mul(x, inverse);
-  if (style === UNIFORM) return f32x4.pmin(f32x4.pmax(f32x4.nearest(y), low), high);
-  if (style === E2M1) {
-    const m = f32x4.pmin(y, high), power = v128.and(f32x4.pmax(m, low), i32x4.splat(0x7f800000));
-    const magic = i32x4.add(power, i32x4.splat(0x0b400000));
-    return f32x4.sub(f32x4.add(m, magic), magic);
-  }
-  return levelsAt(ranksOf(y, workspace() + MIDPOINTS), planes);
+export function setUnit(inverse: f32): void {
+  unit = inverse;
+  turned = reinterpret<u32>(inverse) & 0x80000000;
 }
 
-// P and Q at four scales, one in each lane.
-@inline function sumsOf(style: i32, weighed: bool, inverses: v128, sums: usize): void {
-  const i0 = v128.shuffle<i32>(inverses, inverses, 0, 0, 0, 0), i1 = v128.shuffle<i32>(inverses, inverses, 1, 1, 1, 1);
-  const i2 = v128.shuffle<i32>(inverses, inverses, 2, 2, 2, 2), i3 = v128.shuffle<i32>(inverses, inverses, 3, 3, 3, 3);
-  const low = f32x4.splat(style === E2M1 ? 1 : lowest), high = f32x4.splat(highest);
-  let p0 = f32x4.splat(0), p1 = p0, p2 = p0, p3 = p0, q0 = p0, q1 = p0, q2 = p0, q3 = p0;
-  let x4 = values, w4 = weights;
-  for (let rest = count; rest > 0; rest -= 4, x4 += 16, w4 += 16) {
-    if (rest < 4) {
-      x4 = tail;
-      w4 = tail + 16;
-    }
-    let x = v128.load(x4);
-    if (style === E2M1) x = f32x4.abs(x);
-    const l0 = rounded(style, x, i0, low, high), l1 = rounded(style, x, i1, low, high);
-    const l2 = rounded(style, x, i2, low, high), l3 = rounded(style, x, i3, low, high);
-    if (weighed) {
-      const w = v128.load(w4), wx = f32x4.mul(w, x);
-      p0 = f32x4.add(p0, f32x4.mul(wx, l0));
-      q0 = f32x4.add(q0, f32x4.mul(l0, f32x4.mul(w, l0)));
-      p1 = f32x4.add(p1, f32x4.mul(wx, l1));
-      q1 = f32x4.add(q1, f32x4.mul(l1, f32x4.mul(w, l1)));
-      p2 = f32x4.add(p2, f32x4.mul(wx, l2));
-      q2 = f32x4.add(q2, f32x4.mul(l2, f32x4.mul(w, l2)));
-      p3 = f32x4.add(p3, f32x4.mul(wx, l3));
-      q3 = f32x4.add(q3, f32x4.mul(l3, f32x4.mul(w, l3)));
-    } else {
-      p0 = f32x4.add(p0, f32x4.mul(x, l0));
-      q0 = f32x4.add(q0, f32x4.mul(l0, l0));
-      p1 = f32x4.add(p1, f32x4.mul(x, l1));
-      q1 = f32x4.add(q1, f32x4.mul(l1, l1));
-      p2 = f32x4.add(p2, f32x4.mul(x, l2));
-      q2 = f32x4.add(q2, f32x4.mul(l2, l2));
-      p3 = f32x4.add(p3, f32x4.mul(x, l3));
-      q3 = f32x4.add(q3, f32x4.mul(l3, l3));
-    }
-  }
-  v128.store(sums, sumOfEachF32(p0, p1, p2, p3));
-  v128.store(sums, sumOfEachF32(q0, q1, q2, q3), 16);
+// Levels of a value over four scales.
+@inline function rounded(style: i32, at: usize, x: v128, inverses: v128, low: v128, high: v128, k: v128): v128 {
+  if (style === TABLE) return levelsNear(f32x4.mul(v128.and(x, k), inverses), (load<u32>(at) ^ turned) >> 31);
+  const m = clamped(style, f32x4.mul(x, inverses), low, high, k);
+  return roundedBy(style, m, sizeOf(style, m, low));
 }
 
-@noinline function sumsOfAny(i: v128, to: usize): void { if (weights) sumsOf(ANY, true, i, to); else sumsOf(ANY, false, i, to); }
-@noinline function sumsOfUniform(i: v128, to: usize): void { if (weights) sumsOf(UNIFORM, true, i, to); else sumsOf(UNIFORM, false, i, to); }
-@noinline function sumsOfE2M1(i: v128, to: usize): void { if (weights) sumsOf(E2M1, true, i, to); else sumsOf(E2M1, false, i, to); }
+@inline function isUnsureAt(style: i32, level: v128, x: v128, inverses: v128, low: v128, high: v128, k: v128): v128 {
+  const m = clamped(style, f32x4.mul(x, inverses), low, high, k);
+  return isUnsure(style, m, level, sizeOf(style, m, low), k);
+}
+
+@inline function valueAt(style: i32, at: usize, k: v128): v128 {
+  const x = v128.load32_splat(at);
+  return style === E2M1 ? v128.and(x, k) : x;
+}
+
+// P and Q at four scales, one in each lane: values, by magnitude for E2M1, one after the other.
+@inline function sumsOf(style: i32, weighed: bool, checked: bool, scales: v128, sums: usize): void {
+  const low = pin(style === E2M1 ? 1 : lowest), high = pin(highest), k = magnitudeBits();
+  const inverses = style === TABLE ? v128.and(scales, k) : scales;
+  let p = zero(), q = p, p1 = p, q1 = p, unsure = p;
+  let at = values;
+  const w = weights - values, end = at + (usize(count) << 2);
+  for (; at + 4 < end; at += 8) {
+    const x = valueAt(style, at, k), y = valueAt(style, at + 4, k);
+    const l = rounded(style, at, x, inverses, low, high, k), m = rounded(style, at + 4, y, inverses, low, high, k);
+    if (checked) {
+      unsure = v128.or(unsure, isUnsureAt(style, l, x, inverses, low, high, k));
+      unsure = v128.or(unsure, isUnsureAt(style, m, y, inverses, low, high, k));
+    }
+    const lw = weighed ? f32x4.mul(v128.load32_splat(at + w), l) : l;
+    const mw = weighed ? f32x4.mul(v128.load32_splat(at + w, 4), m) : m;
+    p = f32x4.add(p, f32x4.mul(x, lw));
+    q = f32x4.add(q, f32x4.mul(l, lw));
+    p1 = f32x4.add(p1, f32x4.mul(y, mw));
+    q1 = f32x4.add(q1, f32x4.mul(m, mw));
+  }
+  if (at < end) {
+    const x = valueAt(style, at, k), l = rounded(style, at, x, inverses, low, high, k);
+    if (checked) unsure = v128.or(unsure, isUnsureAt(style, l, x, inverses, low, high, k));
+    const lw = weighed ? f32x4.mul(v128.load32_splat(at + w), l) : l;
+    p = f32x4.add(p, f32x4.mul(x, lw));
+    q = f32x4.add(q, f32x4.mul(l, lw));
+  }
+  if (checked) v128.store(sums, unsure, 32);
+  v128.store(sums, f32x4.add(p, p1));
+  v128.store(sums, f32x4.add(q, q1), 16);
+}
+
+@noinline function sumsByTable(i: v128, to: usize): void { if (weights) sumsOf(TABLE, true, false, i, to); else sumsOf(TABLE, false, false, i, to); }
+@noinline function sumsOfUniform(i: v128, to: usize): void { if (weights) sumsOf(UNIFORM, true, false, i, to); else sumsOf(UNIFORM, false, false, i, to); }
+@noinline function sumsOfE2M1(i: v128, to: usize): void { if (weights) sumsOf(E2M1, true, false, i, to); else sumsOf(E2M1, false, false, i, to); }
+
+// The same, saying which scales float32 cannot tell the levels of.
+@noinline function checkedSumsOfUniform(i: v128, to: usize): void { if (weights) sumsOf(UNIFORM, true, true, i, to); else sumsOf(UNIFORM, false, true, i, to); }
+@noinline function checkedSumsOfE2M1(i: v128, to: usize): void { if (weights) sumsOf(E2M1, true, true, i, to); else sumsOf(E2M1, false, true, i, to); }
+
+// Scores at four points of a grid that needs no table; infinite where float32 cannot tell.
+export function scoresAt(u: v128): v128 {
+  const inverses = f32x4.mul(u, f32x4.splat(unit)), sums = workspace() + SUMS;
+  if (kind === UNIFORM) checkedSumsOfUniform(inverses, sums);
+  else checkedSumsOfE2M1(inverses, sums);
+  const found = scores(f32x4.mul(v128.load(sums), f32x4.splat(unit)), v128.load(sums, 16));
+  return v128.bitselect(f32x4.splat(Infinity), found, v128.load(sums, 32));
+}
+
+@inline function scores(p: v128, q: v128): v128 {
+  return v128.and(f32x4.gt(p, zero()), f32x4.div(f32x4.mul(p, p), q));
+}
+
+// G at four points; leaves P and Q there.
+export function heightsAt(u: v128): v128 {
+  const inverses = f32x4.mul(u, f32x4.splat(unit)), sums = workspace() + SUMS;
+  if (kind === UNIFORM) sumsOfUniform(inverses, sums);
+  else if (kind === E2M1) sumsOfE2M1(inverses, sums);
+  else sumsByTable(inverses, sums);
+  const p = f32x4.mul(v128.load(sums), f32x4.splat(unit)), up = f32x4.mul(u, p);
+  v128.store(sums, p);
+  return f32x4.sub(f32x4.add(up, up), v128.load(sums, 16));
+}
 
 // Explores four points from number `at` on.
 export function explore(at: usize): void {
-  const point = workspace() + (at << 2), u = v128.load(point, POINTS), inverses = f32x4.mul(u, f32x4.splat(unit));
-  const sums = workspace() + SUMS;
-  if (kind === UNIFORM) sumsOfUniform(inverses, sums);
-  else if (kind === E2M1) sumsOfE2M1(inverses, sums);
-  else sumsOfAny(inverses, sums);
-  const p = f32x4.mul(v128.load(sums), f32x4.splat(unit));
-  let q = v128.load(sums, 16);
-  // The zeros behind the last value have a level, too.
-  if (!weights && (count & 3)) q = f32x4.sub(q, f32x4.splat(f32(<i32>4 - (count & 3)) * levelAtZero * levelAtZero));
-  const up = f32x4.mul(u, p);
-  v128.store(point, f32x4.sub(f32x4.add(up, up), q), HEIGHTS);
-  v128.store(point, v128.and(f32x4.gt(p, f32x4.splat(0)), f32x4.div(f32x4.mul(p, p), q)), SCORES);
+  const point = workspace() + (at << 2);
+  v128.store(point, heightsAt(v128.load(point, POINTS)), HEIGHTS);
+  v128.store(point, scores(v128.load(workspace(), SUMS), v128.load(workspace(), SUMS + 16)), SCORES);
 }
 
 @inline export function scoreAt(at: usize): f32 { return load<f32>(workspace() + (at << 2), SCORES); }
@@ -194,6 +174,11 @@ export function open(at: usize, cells: i32, least: f32): i32 {
   return bits & ((1 << cells) - 1);
 }
 
+// Σ w·x², in units.
+export function energyOf(): f32 {
+  return costBeyond(0);
+}
+
 // What values beyond a level cost for sure; with 0 the energy. In the same units.
 export function costBeyond(level: f32): f32 {
   const k = magnitudeBits(), edge = f32x4.splat(level / abs(unit)), zero = f32x4.splat(0);
@@ -209,4 +194,14 @@ export function costBeyond(level: f32): f32 {
   }
   const half = f32x4.add(sum, v128.shuffle<i32>(sum, sum, 2, 3, 0, 1));
   return f32x4.extract_lane(half, 0) + f32x4.extract_lane(half, 1);
+}
+
+// What part of a score roundings to float32 and of the stored scale may come to; all
+// of it where float32 does not hold what comes up.
+export function partLost(): f32 {
+  const half = load<u32>(job, Job.DTYPE) === 1, low: f64 = half ? 1e-6 : 1e-15, high: f64 = half ? 1e3 : 1e15;
+  if (!(full > low && full < high)) return 1;
+  // Near the smallest numbers of float16 a step is a larger part of the scale.
+  const step = half ? f32(1 / f64(1 << 24) / full) : 0;
+  return load<f32>(job, Job.LOSS) + step * step + f32(count + 64) / <f32>8388608;
 }

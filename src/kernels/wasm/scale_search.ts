@@ -2,12 +2,15 @@
 
 import { workspace } from "./common";
 import {
-  all, begin, bestScale, bestScore, corner, count, ENDS, forget, full, Job, job, listed, measure, nearestListed, none, pAt, POINT_BYTES, qAt,
-  scaleAt, setJob, sign, storeCodes, sumP, sumQ, TAIL, take, takeScale, turnTo, values, visit, visitStarts, weights,
+  all, begin, bestScale, bestScore, corner, count, ENDS, forget, full, Job, job, measure, nearestListed, none, pAt, POINT_BYTES, qAt,
+  scaleAt, setJob, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, turnTo, values, visit, visitStarts, weights,
 } from "./scale_corner";
 import {
-  bestOf, costBeyond, explore, heightAt, LIST, MIDPOINTS, open, pointAt, scoreAt, setGroup, setHeight, setLevels, setPoint, setUnit,
+  bestOf, costBeyond, energyOf, explore, heightAt, largestLane, open, partLost, pointAt, scoreAt, scoresAt, setGroup, setHeight, setLevels, setPoint, setUnit,
 } from "./scale_explore";
+import { TABLE } from "./scale_levels";
+import { searchList } from "./scale_lists";
+import { setTables } from "./scale_tables";
 
 // ---- the hull ----
 
@@ -31,8 +34,6 @@ function boundOf(b: usize, a: usize): f64 {
   const rise = (pAt(a) - pAt(b) - ha * qAt(a) + hb * qAt(b)) / (hb - ha), p = pAt(b) + hb * (rise - qAt(b));
   return p * p / rise;
 }
-
-const SLACK: f64 = 1 - 1e-9;
 
 // A cell is two neighbouring points, the one with the larger scale first.
 function climb(end: usize): void {
@@ -63,42 +64,6 @@ function climb(end: usize): void {
   }
 }
 
-// ---- lists ----
-
-function clippingCost(scale: f64): f64 {
-  const edge = load<f64>(job, Job.REACH) * scale;
-  let cost: f64 = 0;
-  for (let i: usize = 0; i < count; i++) {
-    const beyond = abs(f64(load<f32>(values + (i << 2)))) - edge;
-    if (beyond > 0) cost += beyond * beyond * (weights ? f64(load<f32>(weights + (i << 2))) : 1);
-  }
-  return cost;
-}
-
-function scan(): void {
-  const energy = clippingCost(0);
-  corner(none);
-  take();
-  let i = load<i32>(job, Job.COUNT) - 1;
-  while (i > 0 && !(listed(i) < none)) i--;
-  for (; i >= 0; i--) {
-    const scale = listed(i);
-    if (energy - clippingCost(scale) < bestScore * SLACK) return;
-    corner(scale);
-    takeScale(scale);
-  }
-}
-
-const LEAST_START: f64 = 0.7, MOST_START: f64 = 2;
-
-function scanWindow(): void {
-  const end = nearestListed(LEAST_START * full);
-  for (let i = nearestListed(MOST_START * full); i >= end; i--) {
-    corner(listed(i));
-    takeScale(listed(i));
-  }
-}
-
 // ---- exploring ----
 
 // Points to begin with on either side, and where finer ones go.
@@ -115,14 +80,6 @@ let energy: f32 = 0;
 let least: f32 = 0;
 // The part of it that roundings to float32 and of the stored scale do not reach.
 let surely: f32 = 0;
-
-// Whether float32 holds all that comes up. Near the smallest numbers of float16 a step is a larger part of the scale.
-function isTame(): bool {
-  const half = load<u32>(job, Job.DTYPE) === 1, low: f64 = half ? 1e-6 : 1e-15, high: f64 = half ? 1e3 : 1e15;
-  const step = half ? f32(1 / f64(1 << 24) / full) : 0;
-  surely = min(surely, 1 - step * step - f32(i32(count) + 32) / <f32>8388608);
-  return full > low && full < high;
-}
 
 function exploreSide(at: usize): void {
   setUnit(f32(sign / base));
@@ -196,14 +153,17 @@ export function setFloor(score: f64): void { floor = score; }
 function searchByExploring(): bool {
   const sides: usize = load<u32>(job, Job.SIGNED) ? 2 : 1;
   least = 0;
+  surely = 1;
   for (let side: usize = 0; side < sides; side++) {
     turnTo(side ? -1 : 1);
-    if (!(none > 0) || !isTame()) return false;
+    if (!(none > 0)) return false;
+    surely = min(surely, 1 - partLost());
+    if (!(surely > 0)) return false;
     if (!side) base = full;
     exploreSide(BEGIN * side);
   }
   least = max(least, f32(floor / (base * base)));
-  energy = costBeyond(0);
+  energy = energyOf();
   // Where most is lost whatever the scale, sums cancel.
   if (!(least > <f32>1e-20 && least < <f32>1e30 && least > <f32>0.5 * energy)) return false;
   for (let side: usize = 0; side < sides; side++) {
@@ -213,74 +173,58 @@ function searchByExploring(): bool {
   return true;
 }
 
-// ---- exploring lists ----
+// ---- a few scales ----
 
-// Explores the scale with a number in the list and the three below it.
-function exploreListed(i: i32): void {
-  for (let k = 0; k < 4; k++) setPoint(k, f32(base / listed(max(i - k, 0))));
-  explore(0);
-  for (let k = 0; k < 4 && k <= i; k++) store<f32>(listScore(i - k), heightAt(k) / (pointAt(k) * pointAt(k)));
+const STARTS: usize = 9;
+
+@inline function startAt(i: usize): f64 { return i < STARTS ? load<f64>(job + (i << 3), Job.STARTS) * full : all; }
+
+// Lanes of scores beside points.
+const STARTS_OF_SIDE: usize = 12;
+
+// Scores the starting scales and that at which all levels are the last, in float32.
+function scoreStarts(to: usize): v128 {
+  setUnit(f32(sign / base));
+  const own = f32(base / full);
+  for (let i: usize = 0; i < STARTS; i++) store<f32>(to + (i << 2), own / f32(load<f64>(job + (i << 3), Job.STARTS)));
+  // A little less, so that no value is next to its threshold.
+  for (let i = STARTS; i < STARTS_OF_SIDE; i++) store<f32>(to + (i << 2), f32(base / all) * <f32>1.01);
+  let most = f32x4.splat(0);
+  for (let i: usize = 0; i < STARTS_OF_SIDE; i += 4) {
+    const found = scoresAt(v128.load(to + (i << 2)));
+    v128.store(to + (i << 2), found);
+    most = f32x4.pmax(most, v128.andnot(found, f32x4.eq(found, f32x4.splat(Infinity))));
+  }
+  return most;
 }
 
-@inline function listScore(i: i32): usize { return workspace() + LIST + (usize(i) << 2); }
-
-// The number below those that were explored.
-let explored: i32 = 0;
-
-// Explores from one number of the list down to another, or to where too much lies
-// beyond the last level; scores those that may be the best. False where float32 does
-// not do.
-function scoreListed(top: i32, end: i32): bool {
-  const reach = f32(load<f64>(job, Job.REACH));
-  base = full;
-  if (!isTame()) return false;
-  setUnit(f32(1 / base));
-  energy = costBeyond(0);
-  least = 0;
-  let i = top;
-  for (; i >= end; i -= 4) {
-    if (energy - costBeyond(reach * f32(listed(i) / base)) < least * surely) break;
-    exploreListed(i);
-    for (let k = i; k > i - 4 && k >= end; k--) least = max(least, load<f32>(listScore(k)));
+// The same as visitStarts() for both signs, scored to the bit where that may be the
+// best; false where float32 does not do.
+function startByExploring(): bool {
+  const sides: usize = load<u32>(job, Job.SIGNED) ? 2 : 1, room = workspace() + ENDS;
+  let most = f32x4.splat(0);
+  surely = 1;
+  for (let side: usize = 0; side < sides; side++) {
+    turnTo(side ? -1 : 1);
+    if (!(none > 0)) return false;
+    surely = min(surely, 1 - partLost());
+    if (!(surely > 0)) return false;
+    if (!side) base = full;
+    most = f32x4.pmax(most, scoreStarts(room + side * 4 * STARTS_OF_SIDE));
   }
-  if (!(least > <f32>1e-20 && least < <f32>1e30 && least > <f32>0.5 * energy)) return false;
-  explored = max(i, end - 1);
-  for (let k = top; k > explored; k--) {
-    if (load<f32>(listScore(k)) < least * surely) continue;
-    corner(listed(k));
-    takeScale(listed(k));
-  }
-  return true;
-}
-
-// In units of the scale that puts the largest value on the last level of E2M1: from
-// here on half of a scale, where it is listed, does as well: all levels up to that
-// value, doubled, are levels, too.
-const WIDEST: f64 = 2.4;
-
-// The same as scan(). Scales beyond the widest may be as good as their halves, but
-// not better.
-function scanByExploring(): bool {
-  const halving = load<i32>(job, Job.HALVING), most = load<i32>(job, Job.COUNT) - 1;
-  let top = nearestListed(WIDEST * full);
-  if (listed(top) > WIDEST * full) top--;
-  top = max(top, load<i32>(job, Job.HALVED));
-  if (!halving || !scoreListed(top, 0)) return false;
-  for (let i = top; i > max(top - halving, explored); i--) {
-    for (let k = i; k <= most && load<f32>(listScore(k)) >= least * surely; ) {
-      if (k > top) {
-        corner(listed(k));
-        takeScale(listed(k));
-      }
-      k += halving;
-      if (k <= most) exploreListed(k);
+  least = largestLane(most);
+  if (!(least > <f32>1e-20 && least < <f32>1e30 && least > <f32>0.5 * energyOf())) return false;
+  for (let side: usize = 0; side < sides; side++) {
+    turnTo(side ? -1 : 1);
+    for (let i: usize = 0; i <= STARTS; i++) {
+      if (load<f32>(room + ((i + side * STARTS_OF_SIDE) << 2)) < least * surely) continue;
+      const scale = startAt(i);
+      if (i < STARTS && !(scale > all && scale < none)) continue;
+      corner(scale);
+      take();
     }
   }
   return true;
-}
-
-function windowByExploring(): bool {
-  return scoreListed(nearestListed(MOST_START * full), nearestListed(LEAST_START * full));
 }
 
 // ---- groups ----
@@ -288,25 +232,17 @@ function windowByExploring(): bool {
 function searchOneSign(side: f64): void {
   turnTo(side);
   if (!(none > 0)) return;
-  const optimal = load<u32>(job, Job.OPTIMAL);
-  if (load<u32>(job, Job.LISTED)) {
-    if (optimal ? scanByExploring() : windowByExploring()) return;
-    forget();
-    if (optimal) scan();
-    else scanWindow();
-    return;
-  }
+  if (load<u32>(job, Job.LISTED)) return searchList();
   const end = visitStarts();
-  if (optimal) climb(end);
+  if (load<u32>(job, Job.OPTIMAL)) climb(end);
 }
 
 export function searchGroup(): void {
   forget();
   measure();
   setGroup(values, weights, workspace() + TAIL, i32(count));
-  surely = 1 - load<f32>(job, Job.LOSS);
-  if (load<u32>(job, Job.OPTIMAL) && !load<u32>(job, Job.LISTED)) {
-    if (searchByExploring()) return;
+  if (!load<u32>(job, Job.LISTED)) {
+    if (load<u32>(job, Job.OPTIMAL) ? searchByExploring() : load<i32>(job, Job.KIND) !== TABLE && startByExploring()) return;
     forget();
   }
   searchOneSign(1);
@@ -327,15 +263,9 @@ function fieldOf(scale: f64): f32 {
 }
 
 export function prepare(): void {
-  setLevels(
-    load<i32>(job, Job.KIND), f32(-load<f64>(job, Job.LOW)), f32(load<f64>(job, Job.HIGH)),
-    f32(load<f64>(job, Job.AT_ZERO)), job + Job.PLANES,
-  );
-  const down = usize(load<u32>(job, Job.DOWN));
-  for (let k: usize = 0; k < 15; k++) {
-    const threshold = f32(load<f64>(job + (k << 3), Job.THRESHOLDS));
-    v128.store(workspace() + (k << 4), f32x4.splat(k < down ? -threshold : threshold), MIDPOINTS);
-  }
+  const kind = load<i32>(job, Job.KIND);
+  setLevels(kind, f32(-load<f64>(job, Job.LOW)), f32(load<f64>(job, Job.HIGH)));
+  if (kind === TABLE) setTables(job + Job.THRESHOLDS, job + Job.PLANES, load<u32>(job, Job.DOWN), load<f64>(job, Job.LAST));
 }
 
 // A magnitude whose scale every type holds: beyond it, the scheme may have to refuse a value.

@@ -4,7 +4,7 @@
 // off at the end of the row; the numbers of a row's groups lie `stride` bytes
 // beyond those of the row before (0 where all rows share them).
 
-import { bytesHigh, bytesLow, isFinite32, magnitudeBits, maxLaneI32, settleNaNs, wordsHigh, wordsLow, zero } from "./common";
+import { bytesHigh, bytesLow, isFinite32, magnitudeBits, settleNaNs, wordsHigh, wordsLow, zero } from "./common";
 import { BF16, F16, computed, rounded, tile_round } from "./tile_round";
 import { maxMagnitude } from "./reduce";
 
@@ -13,92 +13,6 @@ const INFINITY_BITS: i32 = 0x7f800000;
 // 1 where a value is a NaN or an infinity.
 export function tile_check(n: i32, src: usize): i32 {
   return maxMagnitude(src, n, 0) >= INFINITY_BITS ? 1 : 0;
-}
-
-// ---- group statistics ----
-
-@inline function lanesMin(v: v128): f32 {
-  const w = f32x4.pmin(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
-  return f32x4.extract_lane(f32x4.pmin(w, v128.shuffle<i32>(w, w, 1, 0, 3, 2)), 0);
-}
-@inline function lanesMax(v: v128): f32 {
-  const w = f32x4.pmax(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
-  return f32x4.extract_lane(f32x4.pmax(w, v128.shuffle<i32>(w, w, 1, 0, 3, 2)), 0);
-}
-
-// Zero with the sign that the scalar way gives it: it takes -0 to be less than 0.
-@noinline function signedZero(src: usize, end: usize, sought: u32): f32 {
-  for (; src < end; src += 4) {
-    if (load<u32>(src) == sought) return reinterpret<f32>(sought);
-  }
-  return reinterpret<f32>(sought ^ 0x80000000);
-}
-
-// Smallest and largest value of every group; values are finite.
-export function tile_ranges(
-  rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, mins: usize, maxs: usize,
-): i32 {
-  for (; rows > 0; rows--) {
-    let at: usize = 0;
-    for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
-      const n = min(size, rest), end = src + (<usize>n << 2), body = src + (<usize>(n & ~3) << 2);
-      let low = load<f32>(src), high = low;
-      if (body > src) {
-        const x = v128.load(src);
-        // Both in one loop, and by two each, so that no step waits for the one before.
-        let a = x, b = x, c = x, d = x, p = src + 16;
-        for (; p + 32 <= body; p += 32) {
-          const y = v128.load(p), z = v128.load(p, 16);
-          a = f32x4.pmin(a, y);
-          b = f32x4.pmax(b, y);
-          c = f32x4.pmin(c, z);
-          d = f32x4.pmax(d, z);
-        }
-        if (p < body) {
-          const y = v128.load(p);
-          a = f32x4.pmin(a, y);
-          b = f32x4.pmax(b, y);
-        }
-        low = lanesMin(f32x4.pmin(a, c));
-        high = lanesMax(f32x4.pmax(b, d));
-      }
-      for (let p = body; p < end; p += 4) {
-        const x = load<f32>(p);
-        if (x < low) low = x;
-        if (x > high) high = x;
-      }
-      if (low == 0) low = signedZero(src, end, 0x80000000);
-      if (high == 0) high = signedZero(src, end, 0);
-      store<f32>(mins + at, low);
-      store<f32>(maxs + at, high);
-      at += 4;
-      src = end;
-    }
-    mins += <usize>stride;
-    maxs += <usize>stride;
-  }
-  return 0;
-}
-
-// Largest magnitude of every group; values are finite.
-export function tile_magnitudes(
-  rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, maxs: usize,
-): i32 {
-  const k = magnitudeBits();
-  for (; rows > 0; rows--) {
-    let at: usize = 0;
-    for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
-      const n = min(size, rest), end = src + (<usize>n << 2), body = src + (<usize>(n & ~3) << 2);
-      let m = zero();
-      for (; src < body; src += 16) m = i32x4.max_s(m, v128.and(k, v128.load(src)));
-      let bits = maxLaneI32(m);
-      for (; src < end; src += 4) bits = max(bits, load<i32>(src) & 0x7fffffff);
-      store<i32>(maxs + at, bits);
-      at += 4;
-    }
-    maxs += <usize>stride;
-  }
-  return 0;
 }
 
 // ---- scales and offsets ----

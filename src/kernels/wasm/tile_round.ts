@@ -16,7 +16,7 @@ export const F16_CONSTANTS: usize = memory.data<u32>([
 ], 16);
 
 // Half to even: a sum with 1.5 * 2^13 times the power of two below x has no room for more than ten bits of fraction.
-@inline function toF16(x: v128): v128 {
+@inline export function toF16(x: v128): v128 {
   const exponent = v128.load(F16_CONSTANTS), k = magnitudeBits();
   const power = i32x4.min_s(i32x4.max_s(v128.and(x, exponent), v128.load(F16_CONSTANTS, 16)), v128.load(F16_CONSTANTS, 32));
   const magic = i32x4.add(power, v128.load(F16_CONSTANTS, 48));
@@ -24,7 +24,7 @@ export const F16_CONSTANTS: usize = memory.data<u32>([
   return v128.or(v128.bitselect(exponent, y, f32x4.gt(y, v128.load(F16_CONSTANTS, 64))), v128.andnot(x, k));
 }
 
-@inline function toBF16(x: v128): v128 {
+@inline export function toBF16(x: v128): v128 {
   const odd = v128.and(i32x4.shr_u(x, 16), v128.load(F16_CONSTANTS, 80));
   const rounded = v128.andnot(i32x4.add(i32x4.add(x, i32x4.splat(0x7fff)), odd), lowHalves());
   return v128.bitselect(x, rounded, f32x4.ne(x, x));

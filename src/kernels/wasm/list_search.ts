@@ -1,0 +1,177 @@
+// The best scale of a list for every group of a tile, to the bits of search_scales:
+// for lists whose scales lie so close that most of them are left out together. As
+// where scales are of a type, a few of any size are explored, and of the list only
+// those between which the best one may lie.
+
+import {
+  begin, bestScale, bestScore, corner, full, Job, job, listed, measure, nearestListed, none, setJob, storeCodes, sumP, sumQ, TAIL, take,
+  takeScale, turnTo, forget, values, weights, count,
+} from "./scale_corner";
+import { costBeyond, explore, heightAt, open, pointAt, scoreAt, setGroup, setHeight, setPoint, setUnit } from "./scale_explore";
+import { LEAST_START, MOST_START } from "./scale_lists";
+import { isCrowded, prepare, searchGroup, startTile, weighNothing } from "./scale_search";
+import { workspace } from "./common";
+
+// Points to begin with, where finer ones go, and where four scales of the list are explored.
+const BEGIN: usize = 16, FINER: usize = 16, NEXT: usize = 32;
+
+// So many of the list are explored one by one.
+const FEW: i32 = 12;
+
+// The unit of scales; what the best score is at least, and all of it, in squares of
+// that; the part that roundings to float32 do not reach.
+let base: f64 = 0, least: f32 = 0, energy: f32 = 0, surely: f32 = 0;
+// The numbers in the list that may be taken.
+let lowest: i32 = 0, highest: i32 = 0;
+
+@inline function near(scale: f64): i32 { return max(lowest, min(highest, nearestListed(scale))); }
+
+// Whether float32 holds all that comes up.
+function isTame(): bool { return none > 0 && full > 1e-15 && full < 1e15; }
+
+function setRange(): void {
+  if (load<u32>(job, Job.OPTIMAL)) {
+    lowest = 0;
+    highest = nearestListed(none);
+    if (highest > 0 && !(listed(highest) < none)) highest--;
+  } else {
+    lowest = nearestListed(LEAST_START * full);
+    highest = nearestListed(MOST_START * full);
+  }
+}
+
+function tryListed(i: i32): void {
+  corner(listed(i));
+  takeScale(listed(i));
+  least = max(least, f32(bestScore / (base * base)));
+}
+
+// Explores points, and tries what lies next to the best one.
+function explorePoints(): void {
+  setUnit(f32(1 / base));
+  setPoint(0, f32(base / none));
+  for (let i: usize = 1; i < BEGIN; i++) setPoint(i, load<f32>(job + (i << 2), Job.POINTS));
+  for (let i: usize = 0; i < BEGIN; i += 4) explore(i);
+  let best: usize = 0;
+  for (let i: usize = 1; i < BEGIN; i++) {
+    if (scoreAt(i) > scoreAt(best)) best = i;
+  }
+  tryListed(near(base / f64(pointAt(best))));
+  if (sumP > 0 && sumQ > 0) tryListed(near(sumP / sumQ));
+}
+
+// Tries those that may be the best from one number of the list down to another.
+function tryFrom(top: i32, end: i32): void {
+  for (let i = min(top, highest); i >= max(end, lowest); i -= 4) {
+    for (let k = 0; k < 4; k++) setPoint(NEXT + usize(k), f32(base / listed(max(i - k, 0))));
+    explore(NEXT);
+    for (let k = 0; k < 4 && i - k >= max(end, lowest); k++) {
+      const u = pointAt(NEXT + usize(k));
+      if (heightAt(NEXT + usize(k)) / (u * u) >= least * surely) tryListed(i - k);
+    }
+  }
+}
+
+// The number in the list that is nearest to a point.
+@inline function beyond(point: usize): i32 { return nearestListed(base / f64(pointAt(point))); }
+
+// Searches the list between two points.
+function searchBetween(from: usize, to: usize): void {
+  const top = min(beyond(from) + 1, highest), end = max(beyond(to) - 1, lowest), n = top - end - 1;
+  if (n < FEW) return tryFrom(top, end);
+  const inner = n < 24 ? 4 : n < 48 ? 8 : 12, last = FINER + usize(inner) + 1;
+  copyPoint(FINER, from);
+  copyPoint(last, to);
+  let best = FINER + 1;
+  for (let k = 1; k <= inner; k++) setPoint(FINER + usize(k), f32(base / listed(top - k * n / (inner + 1))));
+  for (let at = FINER + 1; at < last; at += 4) explore(at);
+  for (let at = FINER + 2; at < last; at++) {
+    if (scoreAt(at) > scoreAt(best)) best = at;
+  }
+  tryListed(near(base / f64(pointAt(best))));
+  for (let cells = open(FINER, inner + 1, least * surely); cells; ) {
+    const first = ctz(cells), count = ctz(~(cells >> first));
+    cells &= ~(((1 << count) - 1) << first);
+    tryFrom(beyond(FINER + usize(first)) + 1, beyond(FINER + usize(first + count)) - 1);
+  }
+}
+
+function copyPoint(to: usize, from: usize): void {
+  setPoint(to, pointAt(from));
+  setHeight(to, heightAt(from));
+}
+
+// Below the last point: what lies beyond the last level costs too much there, mostly.
+function tryBelow(top: i32): void {
+  const reach = f32(load<f64>(job, Job.REACH));
+  for (let i = min(top, highest); i >= lowest; i -= 4) {
+    if (energy - costBeyond(reach * f32(listed(i) / base)) < least * surely) return;
+    tryFrom(i, i - 3);
+  }
+}
+
+// False where float32 does not do.
+function searchList(): bool {
+  turnTo(1);
+  if (!isTame()) return false;
+  base = full;
+  least = 0;
+  surely = 1 - f32(i32(count) + 32) / <f32>8388608;
+  setRange();
+  explorePoints();
+  energy = costBeyond(0);
+  if (!(least > <f32>1e-20 && least < <f32>1e30 && least > <f32>0.5 * energy)) return false;
+  // Where no value leaves the first level there may be codes, too.
+  if (load<u32>(job, Job.OPTIMAL) && scoreAt(0) >= least * surely) {
+    corner(none);
+    take();
+  }
+  for (let cells = open(0, i32(BEGIN) - 1, least * surely); cells; ) {
+    const first = ctz(cells), n = ctz(~(cells >> first));
+    cells &= ~(((1 << n) - 1) << first);
+    searchBetween(usize(first), usize(first + n));
+  }
+  tryBelow(beyond(BEGIN - 1) + 1);
+  return true;
+}
+
+function fieldOf(scale: f64): f32 {
+  return load<f32>(job + (usize(load<u32>(job, Job.COUNT)) << 3) + (usize(nearestListed(scale)) << 2), Job.SCALES);
+}
+
+// A magnitude whose scale every type holds: beyond it, the scheme may have to refuse a value.
+const SURELY_HELD: f64 = 32768;
+
+// The operands and what is returned are those of search_scales.
+export function search_listed(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  src: usize, importance: usize, codes: usize, scales: usize, how: usize, weighed: i32,
+): i32 {
+  let result = 0;
+  setJob(how);
+  startTile();
+  prepare();
+  for (; rows > 0; rows--) {
+    let at: usize = 0;
+    for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
+      const n = min(size, rest);
+      begin(src, weighed && !weighNothing(importance, n) ? importance : 0, n);
+      forget();
+      measure();
+      setGroup(values, weights, workspace() + TAIL, n);
+      if (!searchList()) searchGroup();
+      if (isCrowded()) return 2;
+      if (bestScale != 0) {
+        store<f32>(scales + at, fieldOf(bestScale));
+        storeCodes(bestScale, codes);
+      } else result = 1;
+      if (full > SURELY_HELD) result = 1;
+      at += 4;
+      src += <usize>n << 2;
+      importance += <usize>n << 2;
+      codes += n;
+    }
+    scales += <usize>stride;
+  }
+  return result;
+}
