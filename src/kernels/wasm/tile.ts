@@ -4,7 +4,7 @@
 // off at the end of the row; the numbers of a row's groups lie `stride` bytes
 // beyond those of the row before (0 where all rows share them).
 
-import { bytesHigh, bytesLow, isFinite32, magnitudeBits, maxLaneI32, settleNaNs, wordsHigh, wordsLow, zero } from "./common";
+import { bytesHigh, bytesLow, isFinite32, magnitudeBits, settleNaNs, wordsHigh, wordsLow, zero } from "./common";
 import { BF16, F16, computed, roundAny, rounded } from "./tile_round";
 import { maxMagnitude } from "./reduce";
 
