@@ -21,38 +21,15 @@
  * @module
  */
 import {
-  FREE_STEP,
-  type Grouping,
-  grouping,
   type GroupSize,
   groupsShape,
-  LONGEST_FUSED_GROUP,
-  measureMagnitude,
-  measureRange,
-  runsOf,
-  SCALE_RULES,
   type ScaleMethod,
-  strides,
 } from "../kernels/grouped.ts";
-import { type Kernel, run } from "../kernels/engine.ts";
 import { INT4_KERNELS } from "../kernels/modules.ts";
-import { Race } from "../kernels/race.ts";
-import {
-  dequantizeInt4,
-  dequantizeInt4Groups,
-  quantizeInt4,
-  quantizeInt4Groups,
-  quantizeRun,
-} from "../kernels/js/int4.ts";
-import { rangeOf } from "../kernels/js/reduce.ts";
 import { F32, signedByte } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { defineWithOwnWay } from "../model/define.ts";
-import {
-  type Overflow,
-  rejectNonFinite,
-  ScaleOverflow,
-} from "../numeric/finite.ts";
+import { HALF_OF_LARGEST, int4Runs } from "../model/int4_runs.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { scaleOf } from "../schemes/int4_scale.ts";
 import { UINT4 } from "../schemes/grids.ts";
@@ -65,10 +42,10 @@ import {
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
 import { scalesIn } from "../schemes/stored_scale.ts";
-import type { Format, Part } from "../words/format.ts";
+import type { Coder, Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
-import type { EncodeContext, Ranges, Scheme } from "../words/scheme.ts";
+import type { Scheme } from "../words/scheme.ts";
 import {
   checkSearch,
   type ResolvedSearchOptions,
@@ -109,289 +86,6 @@ export interface ResolvedInt4Options extends ResolvedSearchOptions {
   /** The range that values are taken to lie in, if it was given. */
   readonly range?: readonly [min: number, max: number];
 }
-
-const QUANTIZE: Kernel = {
-  name: "int4_quantize",
-  module: INT4_KERNELS,
-  js: quantizeInt4,
-};
-const QUANTIZE_GROUPS: Kernel = {
-  name: "int4_quantize_groups",
-  module: INT4_KERNELS,
-  js: quantizeInt4Groups,
-};
-const DEQUANTIZE: Kernel = {
-  name: "int4_dequantize",
-  module: INT4_KERNELS,
-  js: dequantizeInt4,
-  race: /* @__PURE__ */ new Race(),
-};
-const DEQUANTIZE_GROUPS: Kernel = {
-  name: "int4_dequantize_groups",
-  module: INT4_KERNELS,
-  js: dequantizeInt4Groups,
-  race: /* @__PURE__ */ new Race(),
-};
-
-/** Half of the largest float32: a range between this and its negative has a width that is finite. */
-const HALF_OF_LARGEST = 1.7014117331926443e38;
-
-/** Scale and zero point of group `index`, whose first value is number `first`; deals with a scale that is infinite. */
-function finiteScaleOf(
-  scaleMethod: ScaleMethod,
-  min: number,
-  max: number,
-  index: number,
-  first: number,
-  overflow: Overflow,
-): [scale: number, zeroPoint: number] {
-  const found = scaleOf(scaleMethod, min, max);
-  if (Number.isFinite(found[0]) || overflow === "keep") return found;
-  if (overflow === "throw") throw new ScaleOverflow(index, first, "float32");
-  return scaleOf(
-    scaleMethod,
-    Math.max(min, -HALF_OF_LARGEST),
-    Math.min(max, HALF_OF_LARGEST),
-  );
-}
-
-// ---- the fast way ----
-
-function quantize(
-  values: Float32Array,
-  shape: readonly number[],
-  options: ResolvedInt4Options,
-  parts: Int4Parts,
-  context: EncodeContext = {},
-): void {
-  const groups = grouping(shape, options.groupSize), { ranges } = context;
-  if (isFused(groups) && !ranges) {
-    return quantizeFused(values, options, parts, groups, context);
-  }
-  const { codes, scales, zeroPoints } = parts;
-  const setScale = (index: number, first: number, n: number) => {
-    const known = options.range ?? (ranges && rangeAt(ranges, index));
-    const [min, max] = measure(values, first, n, options, known);
-    const [scale, zeroPoint] = finiteScaleOf(
-      options.scaleMethod,
-      min,
-      max,
-      index,
-      first,
-      context.overflow ?? "throw",
-    );
-    scales.data[index] = scale;
-    if (zeroPoints) zeroPoints.data[index] = zeroPoint;
-  };
-  if (groups.perTensor) setScale(0, 0, groups.count);
-  for (const { first, n, firstByte, scale } of runsOf(groups)) {
-    if (!groups.perTensor) setScale(scale, first, n);
-    run({
-      kernel: QUANTIZE,
-      count: n,
-      step: FREE_STEP,
-      operands: [
-        { array: values.subarray(first, first + n), access: "read", bits: 32 },
-        {
-          array: codes.data.subarray(firstByte, firstByte + Math.ceil(n / 2)),
-          access: "write",
-          bits: 4,
-        },
-      ],
-      numbers: [
-        scales.data[scale],
-        zeroPoints?.data[scale] ?? 0,
-        // max |x| / 7 leaves no code beyond 7; the other rules and a given range may.
-        options.scaleMethod === "absmax" && !options.range && !ranges ? 0 : 1,
-      ],
-      // What was measured last is still in a cache.
-      backwards: true,
-      again: unreachable,
-    });
-  }
-}
-
-/** Whether groups are quantized where they are measured: short ones, and those that start amid a byte. */
-function isFused({ group, groupsPerRow, perTensor }: Grouping): boolean {
-  return !perTensor &&
-    (group <= LONGEST_FUSED_GROUP || (group % 2 === 1 && groupsPerRow > 1));
-}
-
-function measure(
-  values: Float32Array,
-  first: number,
-  n: number,
-  { scaleMethod }: ResolvedInt4Options,
-  known?: readonly [min: number, max: number],
-): readonly [min: number, max: number] {
-  if (scaleMethod !== "absmax" && !known) {
-    return measureRange(values, first, n);
-  }
-  // Looked at even where the range is known: a NaN must not pass.
-  const largest = measureMagnitude(values, first, n);
-  return known ?? [-largest, largest];
-}
-
-/** The range that was measured before: of the tensor, or of the group's row. */
-function rangeAt({ min, max }: Ranges, index: number): [number, number] {
-  const i = min.length === 1 ? 0 : index;
-  return [min[i], max[i]];
-}
-
-function quantizeFused(
-  values: Float32Array,
-  options: ResolvedInt4Options,
-  parts: Int4Parts,
-  groups: Grouping,
-  { overflow = "throw" }: EncodeContext,
-): void {
-  const { row, step, codes, groups: perStep } = strides(groups),
-    zeroPoints = parts.zeroPoints?.data;
-  run({
-    kernel: QUANTIZE_GROUPS,
-    count: groups.count,
-    step,
-    operands: [
-      { array: values, access: "read", bits: 32 },
-      { array: parts.codes.data, access: "write", ...codes },
-      { array: parts.scales.data, access: "write", bytes: 4 * perStep },
-      {
-        array: zeroPoints ?? NO_ZERO_POINTS,
-        access: "write",
-        bytes: zeroPoints ? perStep : 0,
-      },
-    ],
-    numbers: [row, groups.group, SCALE_RULES[options.scaleMethod]],
-    again(first, n): void {
-      const end = first + n;
-      rejectNonFinite(values, first, end);
-      for (const group of groupsBetween(groups, first, end)) {
-        quantizeGroup(values, options.scaleMethod, parts, group, overflow);
-      }
-    },
-  });
-}
-
-/** A group: its number, its values, and where its codes are. */
-interface Group {
-  readonly index: number;
-  readonly first: number;
-  readonly n: number;
-  /** Where the codes of its row start. */
-  readonly rowByte: number;
-  /** How many codes of the row are before its own. */
-  readonly nibble: number;
-}
-
-/** The groups of a stretch, which starts and ends with one. */
-function* groupsBetween(
-  { columns, group, groupsPerRow }: Grouping,
-  from: number,
-  to: number,
-): Generator<Group> {
-  for (let first = from, n = 0; first < to; first += n) {
-    const row = Math.floor(first / columns), nibble = first % columns;
-    n = Math.min(group, columns - nibble);
-    const index = row * groupsPerRow + nibble / group;
-    yield { index, first, n, rowByte: row * (columns + 1 >> 1), nibble };
-  }
-}
-
-/** Quantizes a group in plain JS; the scale that it finds may be infinite. */
-function quantizeGroup(
-  values: Float32Array,
-  scaleMethod: ScaleMethod,
-  { codes, scales, zeroPoints }: Int4Parts,
-  { index, first, n, rowByte, nibble }: Group,
-  overflow: Overflow,
-): void {
-  const start = values[first];
-  const [min, max] = rangeOf(values, first, first + n, start, start);
-  const [scale, zeroPoint] = finiteScaleOf(
-    scaleMethod,
-    min,
-    max,
-    index,
-    first,
-    overflow,
-  );
-  scales.data[index] = scale;
-  if (zeroPoints) zeroPoints.data[index] = zeroPoint;
-  quantizeRun(
-    values,
-    first,
-    n,
-    codes.data,
-    rowByte,
-    nibble,
-    scale,
-    zeroPoint,
-    scaleMethod !== "absmax",
-  );
-}
-
-const NO_ZERO_POINTS = new Int8Array(0);
-
-function dequantize(
-  parts: Int4Parts,
-  shape: readonly number[],
-  options: ResolvedInt4Options,
-  out: Float32Array,
-): void {
-  const { codes, scales, zeroPoints } = parts,
-    groups = grouping(shape, options.groupSize);
-  if (isFused(groups)) return dequantizeFused(parts, groups, out);
-  for (const { first, n, firstByte, scale } of runsOf(groups)) {
-    run({
-      kernel: DEQUANTIZE,
-      count: n,
-      step: FREE_STEP,
-      operands: [
-        {
-          array: codes.data.subarray(firstByte, firstByte + Math.ceil(n / 2)),
-          access: "read",
-          bits: 4,
-        },
-        { array: out.subarray(first, first + n), access: "write", bits: 32 },
-      ],
-      numbers: [scales.data[scale], zeroPoints?.data[scale] ?? 0],
-      again: unreachable,
-    });
-  }
-}
-
-function dequantizeFused(
-  { codes, scales, zeroPoints }: Int4Parts,
-  groups: Grouping,
-  out: Float32Array,
-): void {
-  const { row, step, codes: codesOf, groups: perStep } = strides(groups);
-  run({
-    kernel: DEQUANTIZE_GROUPS,
-    count: groups.count,
-    step,
-    operands: [
-      { array: codes.data, access: "read", ...codesOf },
-      { array: scales.data, access: "read", bytes: 4 * perStep },
-      {
-        array: zeroPoints?.data ?? NO_ZERO_POINTS,
-        access: "read",
-        bytes: zeroPoints ? perStep : 0,
-      },
-      { array: out, access: "write", bits: 32 },
-    ],
-    numbers: [row, groups.group, zeroPoints ? 1 : 0],
-    again: unreachable,
-  });
-}
-
-function unreachable(): never {
-  throw new Error(
-    "A kernel that cannot fail did: this is a bug in nibblewise, please report it",
-  );
-}
-
-// ---- the format ----
 
 const OPTIONS: Schema<Int4Options> = {
   groupSize: {
@@ -498,6 +192,10 @@ function scheme(
   return searched(scheme, searchOf(options), options, rowLength(shape));
 }
 
+const WAY: Coder<Int4Parts, ResolvedInt4Options> = /* @__PURE__ */ int4Runs(
+  INT4_KERNELS,
+);
+
 /** The format `int4`; see the head of this file for layout and arithmetic. */
 export const int4: Format<"int4", Int4Options, Int4Parts, ResolvedInt4Options> =
   defineWithOwnWay({
@@ -519,4 +217,4 @@ export const int4: Format<"int4", Int4Options, Int4Parts, ResolvedInt4Options> =
     }),
     layout,
     scheme,
-  }, () => ({ quantize, dequantize }));
+  }, () => WAY);
