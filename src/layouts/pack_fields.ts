@@ -3,13 +3,8 @@
  *
  * @module
  */
-import { type FieldItem, type Unit, unitsOf } from "../words/layout.ts";
-import {
-  fieldAreas,
-  type FieldPlan,
-  type Span,
-  type Tile,
-} from "../words/tile.ts";
+import { type FieldItem, unitsOf } from "../words/layout.ts";
+import { fieldAreas, type FieldPlan, type Tile } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
 import type { Band } from "./band.ts";
 import { bandOf, type PartBytes } from "./units.ts";
@@ -23,6 +18,7 @@ export function unpackFields(
   tile: Tile,
 ): void {
   const { role, codec } = item, { bytes } = part, field = tile.fields[role];
+  const { length = 1 } = plan;
   if (codec.loadRun && isUnitArea(part, item, plan)) {
     eachRun(
       part,
@@ -36,17 +32,19 @@ export function unpackFields(
     return;
   }
   makeRoom(item, plan);
-  const units = unitsIn(part, matrix, item, plan, tile), { length = 1 } = plan;
-  for (let r = 0; r < units.band.rows; r++) {
-    const row = rowOf(units, r),
-      endRow = Math.min(units.rows, row + units.tall);
-    for (let c = 0; c < units.band.count; c++) {
-      codec.load(bytes, offsetOf(units, r, c), entries);
-      const column = columnOf(units, c), from = Math.max(0, column) * length;
-      const end = Math.min(units.columns, column + units.wide) * length;
-      for (let i = Math.max(0, row); i < endRow; i++) {
-        const own = i * units.columns * length;
-        const unit = ((i - row) * units.wide - column) * length;
+  const { band, row, rows, tall, column, columns, wide, perUnit, perArea } =
+    unitsIn(part, matrix, item, plan, tile);
+  for (let r = 0; r < band.rows; r++) {
+    const top = rowOf(part, band, plan, r) - row, endRow = top + tall;
+    let at = band.at + item.at + r * band.rowStride;
+    for (let c = 0; c < band.count; c++, at += band.stride) {
+      const left = Math.floor((band.column + c) * perUnit / perArea) * length -
+        column;
+      codec.load(bytes, at, entries);
+      const from = left < 0 ? 0 : left;
+      const end = left + wide < columns ? left + wide : columns;
+      for (let i = top < 0 ? 0 : top; i < endRow && i < rows; i++) {
+        const own = i * columns, unit = (i - top) * wide - left;
         for (let e = from; e < end; e++) field[own + e] = entries[unit + e];
       }
     }
@@ -62,6 +60,7 @@ export function packFields(
   tile: Tile,
 ): void {
   const { role, codec } = item, { bytes } = part, field = tile.fields[role];
+  const { length = 1 } = plan;
   if (codec.storeRun && isUnitArea(part, item, plan)) {
     eachRun(
       part,
@@ -74,21 +73,25 @@ export function packFields(
     );
     return;
   }
-  const all = makeRoom(item, plan);
-  const units = unitsIn(part, matrix, item, plan, tile), { length = 1 } = plan;
-  for (let r = 0; r < units.band.rows; r++) {
-    const row = rowOf(units, r),
-      endRow = Math.min(units.rows, row + units.tall);
-    for (let c = 0; c < units.band.count; c++) {
-      const column = columnOf(units, c), from = Math.max(0, column) * length;
-      const end = Math.min(units.columns, column + units.wide) * length;
-      entries.fill(codec.beyond ?? NaN, 0, all);
-      for (let i = Math.max(0, row); i < endRow; i++) {
-        const own = i * units.columns * length;
-        const unit = ((i - row) * units.wide - column) * length;
+  const all = makeRoom(item, plan), { beyond = NaN } = codec;
+  const { band, row, rows, tall, column, columns, wide, perUnit, perArea } =
+    unitsIn(part, matrix, item, plan, tile);
+  for (let r = 0; r < band.rows; r++) {
+    const top = rowOf(part, band, plan, r) - row, endRow = top + tall;
+    const isTall = top >= 0 && endRow <= rows;
+    let at = band.at + item.at + r * band.rowStride;
+    for (let c = 0; c < band.count; c++, at += band.stride) {
+      const left = Math.floor((band.column + c) * perUnit / perArea) * length -
+        column;
+      const isWhole = isTall && left >= 0 && left + wide <= columns;
+      if (!isWhole) entries.fill(beyond, 0, all);
+      const from = left < 0 ? 0 : left;
+      const end = left + wide < columns ? left + wide : columns;
+      for (let i = top < 0 ? 0 : top; i < endRow && i < rows; i++) {
+        const own = i * columns, unit = (i - top) * wide - left;
         for (let e = from; e < end; e++) entries[unit + e] = field[own + e];
       }
-      codec.store(entries, bytes, offsetOf(units, r, c));
+      codec.store(entries, bytes, at);
     }
   }
 }
@@ -147,57 +150,52 @@ function makeRoom({ codec }: FieldItem, { length = 1 }: FieldPlan): number {
   return count;
 }
 
-/** Units that a tile touches, and how their areas lie in its field. */
+/** Units that a tile touches, and how their areas lie in its field; numbers of areas are counted along rows. */
 interface Units {
   readonly band: Band;
-  readonly unit: Unit;
-  readonly span: Span;
-  /** Offset of the numbers in a unit. */
-  readonly at: number;
-  /** Rows of areas in a unit … */
-  readonly tall: number;
-  /** … and columns of them. */
-  readonly wide: number;
   /** Number of the tile's first row of areas, and how many it has. */
   readonly row: number;
   readonly rows: number;
-  /** The same of columns. */
+  /** Rows of areas in a unit. */
+  readonly tall: number;
+  /** Number of the tile's first number in a row, and how many it has. */
   readonly column: number;
   readonly columns: number;
+  /** Numbers of a unit in a row. */
+  readonly wide: number;
+  /** Columns of values of a unit, and of an area. */
+  readonly perUnit: number;
+  readonly perArea: number;
 }
 
 function unitsIn(
   part: PartBytes,
   matrix: Matrix,
-  { at, codec: { areas } }: FieldItem,
+  { codec: { areas } }: FieldItem,
   plan: FieldPlan,
   tile: Tile,
 ): Units {
   const { row, rows, column, columns } = fieldAreas(tile, plan);
+  const { span, length = 1 } = plan;
   return {
     band: bandOf(part, matrix, unitsOf(part.plan, matrix, tile)),
-    unit: part.plan.unit,
-    span: plan.span,
-    at,
-    tall: areas.rows,
-    wide: areas.columns,
     row,
     rows,
-    column,
-    columns,
+    tall: areas.rows,
+    column: column * length,
+    columns: columns * length,
+    wide: areas.columns * length,
+    perUnit: part.plan.unit.columns,
+    perArea: span.columns,
   };
 }
 
-/** Where the first row of areas of the units in row `r` is in the tile; below 0 where it lies before it. */
-function rowOf({ band, unit, span, row }: Units, r: number): number {
-  return Math.floor((band.row + r) * unit.rows / span.rows) - row;
-}
-
-/** The same of the first column of areas. */
-function columnOf({ band, unit, span, column }: Units, c: number): number {
-  return Math.floor((band.column + c) * unit.columns / span.columns) - column;
-}
-
-function offsetOf({ band, at }: Units, r: number, c: number): number {
-  return band.at + at + r * band.rowStride + c * band.stride;
+/** Number of the first row of areas of the units in a row. */
+function rowOf(
+  { plan: { unit } }: PartBytes,
+  { row }: Band,
+  { span }: FieldPlan,
+  r: number,
+): number {
+  return Math.floor((row + r) * unit.rows / span.rows);
 }
