@@ -187,7 +187,10 @@ function checkTasks(
   quantized: readonly QuantizeTask[],
   copied: readonly CopyTask[],
 ): void {
-  const first = copied.find(({ refused }) => refused);
+  const refusals = copied.filter(({ refused }) => refused);
+  // Of a tensor of floats the reason is in the options; integers are never quantized.
+  const first = refusals.find(({ tensor }) => hasValues(tensor)) ??
+    refusals[0];
   if (first && (call.has("strict") || quantized.length === 0)) {
     throw new RangeError(
       `Cannot quantize tensor ${quote(first.tensor.name)}: ${first.reason}`,

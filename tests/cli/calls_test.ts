@@ -222,6 +222,26 @@ Deno.test("strict refuses what a format cannot hold and a dtype without floats, 
   });
 });
 
+Deno.test("options that no tensor takes are the reason, not integers that stand before it", async () => {
+  await withFolder(async (path) => {
+    const ids = BigInt64Array.of(1n, 2n);
+    await writeFile(
+      path("m.safetensors"),
+      safetensorsBytes([
+        { name: "ids", dtype: "I64", shape: [2], data: ids },
+        ...MODEL,
+      ]),
+    );
+    const call = ["quantize", path("m.safetensors"), "--format", "int4"];
+    const to = ["-o", path("q.safetensors"), "--search"];
+    const { code, err } = await run(...call, ...to, "best");
+    assertEquals(code, 1);
+    assertStringIncludes(err, 'Cannot use search "best"');
+    const { copied } = await json(...call, ...to, "optimal");
+    assertEquals(namesOf(copied).includes("ids"), true);
+  });
+});
+
 Deno.test("the summary tells what was kept, and why, in one line for each reason", async () => {
   await withFolder(async (path) => {
     const many = Array.from({ length: 40 }, (_, i): Given => ({
