@@ -29,7 +29,12 @@ import { INT4_KERNELS } from "../kernels/modules.ts";
 import { F32, signedByte } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { defineWithOwnWay } from "../model/define.ts";
-import { HALF_OF_LARGEST, int4Runs } from "../model/int4_runs.ts";
+import {
+  HALF_OF_LARGEST,
+  type Int4Parts,
+  int4Runs,
+  type ResolvedInt4Options,
+} from "../model/int4_runs.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { scaleOf } from "../schemes/int4_scale.ts";
 import { UINT4 } from "../schemes/grids.ts";
@@ -42,17 +47,18 @@ import {
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
 import { scalesIn } from "../schemes/stored_scale.ts";
-import type { Coder, Format, Part } from "../words/format.ts";
+import type { Format } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
   checkSearch,
-  type ResolvedSearchOptions,
   type SearchOptions,
   searchSchema,
 } from "../words/search.ts";
 import { everywhere, type Span } from "../words/tile.ts";
+
+export type { Int4Parts, ResolvedInt4Options } from "../model/int4_runs.ts";
 
 /** Options of the format `int4`. */
 export interface Int4Options extends SearchOptions {
@@ -64,26 +70,6 @@ export interface Int4Options extends SearchOptions {
    * Take all values to lie between these two instead of looking, as for data that
    * comes in pieces; with `groupSize: "tensor"` only. Values beyond saturate.
    */
-  readonly range?: readonly [min: number, max: number];
-}
-
-/** The arrays of an `int4` tensor. */
-export interface Int4Parts {
-  /** Two codes to a byte, the first in the low nibble; rows start at a byte. */
-  readonly codes: Part<"U8">;
-  /** One scale for each group. */
-  readonly scales: Part<"F32">;
-  /** One zero point for each group; only with `scaleMethod: "affine"`. */
-  readonly zeroPoints?: Part<"I8">;
-}
-
-/** `int4` options with everything filled in. */
-export interface ResolvedInt4Options extends ResolvedSearchOptions {
-  /** How many values share a scale. */
-  readonly groupSize: GroupSize;
-  /** How the scale is found. */
-  readonly scaleMethod: ScaleMethod;
-  /** The range that values are taken to lie in, if it was given. */
   readonly range?: readonly [min: number, max: number];
 }
 
@@ -192,9 +178,7 @@ function scheme(
   return searched(scheme, searchOf(options), options, rowLength(shape));
 }
 
-const WAY: Coder<Int4Parts, ResolvedInt4Options> = /* @__PURE__ */ int4Runs(
-  INT4_KERNELS,
-);
+const RUNS = /* @__PURE__ */ int4Runs(INT4_KERNELS);
 
 /** The format `int4`; see the head of this file for layout and arithmetic. */
 export const int4: Format<"int4", Int4Options, Int4Parts, ResolvedInt4Options> =
@@ -217,4 +201,4 @@ export const int4: Format<"int4", Int4Options, Int4Parts, ResolvedInt4Options> =
     }),
     layout,
     scheme,
-  }, () => WAY);
+  }, () => RUNS);

@@ -36,25 +36,26 @@ import {
 import { scaleOf } from "../schemes/int4_scale.ts";
 import type { Coder, Part } from "../words/format.ts";
 import type { EncodeContext, Ranges } from "../words/scheme.ts";
+import type { ResolvedSearchOptions } from "../words/search.ts";
 
-/** What scales of int4 are. */
-export interface Int4Scales {
-  /** How many values share one. */
-  readonly groupSize: GroupSize;
-  /** How one is found. */
-  readonly scaleMethod: ScaleMethod;
-  /** The range that values are taken to lie in, if it was given. */
-  readonly range?: readonly [min: number, max: number];
-}
-
-/** The arrays of an int4 tensor. */
-export interface Int4Arrays {
+/** The arrays of an `int4` tensor. */
+export interface Int4Parts {
   /** Two codes to a byte, the first in the low nibble; rows start at a byte. */
   readonly codes: Part<"U8">;
   /** One scale for each group. */
   readonly scales: Part<"F32">;
-  /** One zero point for each group, where there are any. */
+  /** One zero point for each group; only with `scaleMethod: "affine"`. */
   readonly zeroPoints?: Part<"I8">;
+}
+
+/** `int4` options with everything filled in. */
+export interface ResolvedInt4Options extends ResolvedSearchOptions {
+  /** How many values share a scale. */
+  readonly groupSize: GroupSize;
+  /** How the scale is found. */
+  readonly scaleMethod: ScaleMethod;
+  /** The range that values are taken to lie in, if it was given. */
+  readonly range?: readonly [min: number, max: number];
 }
 
 /** The kernels. */
@@ -96,7 +97,7 @@ function kernelsIn(module: KernelModule): Int4Kernels {
  */
 export function int4Runs(
   module: KernelModule,
-): Coder<Int4Arrays, Int4Scales> {
+): Coder<Int4Parts, ResolvedInt4Options> {
   const kernels = kernelsIn(module);
   return {
     quantize: (values, shape, options, parts, context = {}) =>
@@ -132,8 +133,8 @@ function quantize(
   kernels: Int4Kernels,
   values: Float32Array,
   shape: readonly number[],
-  options: Int4Scales,
-  parts: Int4Arrays,
+  options: ResolvedInt4Options,
+  parts: Int4Parts,
   context: EncodeContext,
 ): void {
   const groups = grouping(shape, options.groupSize), { ranges } = context;
@@ -193,7 +194,7 @@ function measure(
   values: Float32Array,
   first: number,
   n: number,
-  { scaleMethod }: Int4Scales,
+  { scaleMethod }: ResolvedInt4Options,
   known?: readonly [min: number, max: number],
 ): readonly [min: number, max: number] {
   if (scaleMethod !== "absmax" && !known) {
@@ -213,8 +214,8 @@ function rangeAt({ min, max }: Ranges, index: number): [number, number] {
 function quantizeFused(
   kernels: Int4Kernels,
   values: Float32Array,
-  options: Int4Scales,
-  parts: Int4Arrays,
+  options: ResolvedInt4Options,
+  parts: Int4Parts,
   groups: Grouping,
   { overflow = "throw" }: EncodeContext,
 ): void {
@@ -274,7 +275,7 @@ function* groupsBetween(
 function quantizeGroup(
   values: Float32Array,
   scaleMethod: ScaleMethod,
-  { codes, scales, zeroPoints }: Int4Arrays,
+  { codes, scales, zeroPoints }: Int4Parts,
   { index, first, n, rowByte, nibble }: Group,
   overflow: Overflow,
 ): void {
@@ -307,9 +308,9 @@ const NO_ZERO_POINTS = new Int8Array(0);
 
 function dequantize(
   kernels: Int4Kernels,
-  parts: Int4Arrays,
+  parts: Int4Parts,
   shape: readonly number[],
-  options: Int4Scales,
+  options: ResolvedInt4Options,
   out: Float32Array,
 ): void {
   const { codes, scales, zeroPoints } = parts,
@@ -336,7 +337,7 @@ function dequantize(
 
 function dequantizeFused(
   kernels: Int4Kernels,
-  { codes, scales, zeroPoints }: Int4Arrays,
+  { codes, scales, zeroPoints }: Int4Parts,
   groups: Grouping,
   out: Float32Array,
 ): void {
