@@ -5,7 +5,7 @@
  */
 import type { ByteSink } from "../files/bytes.ts";
 import { quote } from "../files/errors.ts";
-import { type EncodedDtype, encodeFloats } from "../files/floats.ts";
+import type { EncodedDtype } from "../files/floats.ts";
 import {
   encodeHalves,
   firstBeyondF16,
@@ -14,7 +14,7 @@ import {
 import type { TensorFile } from "../files/tensors.ts";
 import { dtypeBytes } from "../numeric/dtypes.ts";
 import { F16_OVERFLOW } from "../numeric/f16.ts";
-import { leaveBusy, type Slot } from "../stream/memory.ts";
+import { bytesOf, leaveBusy, type Slot } from "../stream/memory.ts";
 import { writeRange } from "../stream/strided.ts";
 import type { Values } from "../stream/values.ts";
 import { hasWholeRows, type Window } from "../words/window.ts";
@@ -92,7 +92,7 @@ export async function readCast(
     const values = decode();
     const all = source.matrix.columns;
     const bytes = dtype === "F32"
-      ? encodeFloats(values, dtype)
+      ? bytesOf(values)
       : encodeWindow(values, dtype, job, slot);
     const width = dtypeBytes(dtype);
     const length = columns * width;
@@ -117,7 +117,7 @@ function encodeWindow(
   const halves = slot.halves ??= new Uint16Array(slot.values.length);
   const largest = encodeHalves(values, dtype, halves);
   if (dtype === "F16" && !(largest < F16_OVERFLOW)) rejectBeyond(values, job);
-  return new Uint8Array(halves.buffer, 0, values.length * 2);
+  return bytesOf(halves.subarray(0, values.length));
 }
 
 /** NaN and infinity, which a file may hold, are numbers of float16 too. */

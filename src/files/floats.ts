@@ -13,6 +13,7 @@ import { decodeFloat8, type Float8Dtype, isFloat8 } from "../numeric/float8.ts";
 import type { ByteSource } from "./bytes.ts";
 import { quote } from "./errors.ts";
 import { encodeHalves, type HalfDtype } from "./halves.ts";
+import { bytesOf } from "../stream/memory.ts";
 import { readAhead, steps } from "../stream/pipeline.ts";
 import type { TensorEntry, TensorFile } from "./tensors.ts";
 
@@ -382,14 +383,12 @@ export function encodeFloats(
   dtype: EncodedDtype,
   into: Uint16Array = new Uint16Array(dtype === "F32" ? 0 : values.length),
 ): Uint8Array {
-  if (dtype === "F32") {
-    return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  }
+  if (dtype === "F32") return bytesOf(values);
   if (into.length < values.length) {
     throw new RangeError(
       `Cannot encode ${values.length} values into room for ${into.length}`,
     );
   }
   encodeHalves(values, dtype, into);
-  return new Uint8Array(into.buffer, into.byteOffset, values.length * 2);
+  return bytesOf(into.subarray(0, values.length));
 }

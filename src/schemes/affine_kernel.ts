@@ -71,10 +71,7 @@ export function fitTile(
   search: ScaleSearch,
   stored: StoredNumbers,
 ): Outcome {
-  if (searched.span.columns > MOST_VALUES) return "unable";
-  const roles = ["scale", "bias"], effort = effortOf(search);
-  const work = { searched, effort, roles };
-  return call("fit_affine", work, [], numbersOf(stored));
+  return fitGroups("fit_affine", "bias", searched, search, numbersOf(stored));
 }
 
 /** How numbers are stored. */
@@ -103,11 +100,21 @@ export function fitZeros(
   stored: StoredNumbers,
   roundZero: boolean,
 ): Outcome {
+  const numbers = [...numbersOf(stored), roundZero ? 1 : 0];
+  return fitGroups("fit_zeros", "zero", searched, search, numbers);
+}
+
+/** Fits a scale and another number for every group. */
+function fitGroups(
+  kernel: string,
+  role: string,
+  searched: SearchedTile,
+  search: ScaleSearch,
+  numbers: readonly number[],
+): Outcome {
   if (searched.span.columns > MOST_VALUES) return "unable";
-  const roles = ["scale", "zero"], effort = effortOf(search);
-  const work = { searched, effort, roles };
-  const after = [...numbersOf(stored), roundZero ? 1 : 0];
-  return call("fit_zeros", work, [], after);
+  const work = { searched, effort: effortOf(search), roles: ["scale", role] };
+  return call(kernel, work, [], numbers);
 }
 
 /**
