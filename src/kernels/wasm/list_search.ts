@@ -4,13 +4,11 @@
 // those between which the best one may lie.
 
 import {
-  begin, bestScale, bestScore, corner, findRanges, full, Job, job, listed, measure, nearestListed, none, setJob, storeCodes, sumP, sumQ, TAIL, take,
-  takeScale, turnTo, forget, values, weights,
+  bestScore, corner, findRanges, forget, full, Job, job, listed, nearestListed, none, setJob, sumP, sumQ, take, takeListed, turnTo,
 } from "./scale_corner";
-import { costBeyond, exploreAt, heightAt, open, partLost, pointAt, scoreAt, setGroup, setHeight, setPoint, setUnit } from "./scale_explore";
+import { costBeyond, energyOf, exploreAt, heightAt, open, partLost, pointAt, scoreAt, setHeight, setPoint, setUnit } from "./scale_explore";
 import { LEAST_START, MOST_START } from "./scale_lists";
-import { isCrowded, prepare, searchGroup, startTile, weighNothing } from "./scale_search";
-import { workspace } from "./common";
+import { beginGroup, isCrowded, prepare, searchGroup, startTile, storeBest } from "./scale_search";
 
 // Points to begin with, where finer ones go, and where four scales of the list are explored.
 const BEGIN: usize = 16, FINER: usize = 16, NEXT: usize = 32;
@@ -39,7 +37,7 @@ function setRange(): void {
 
 function tryListed(i: i32): void {
   corner(listed(i));
-  takeScale(listed(i));
+  takeListed(i);
   least = max(least, f32(bestScore / (base * base)));
 }
 
@@ -116,7 +114,7 @@ function searchList(): bool {
   least = 0;
   setRange();
   explorePoints();
-  energy = costBeyond(0);
+  energy = energyOf();
   if (!(least > <f32>1e-20 && least < <f32>1e30 && least > <f32>0.5 * energy)) return false;
   // Where no value leaves the first level there may be codes, too.
   if (load<u32>(job, Job.OPTIMAL) && scoreAt(0) >= least * surely) {
@@ -132,13 +130,6 @@ function searchList(): bool {
   return true;
 }
 
-function fieldOf(scale: f64): f32 {
-  return load<f32>(job + (usize(load<u32>(job, Job.COUNT)) << 3) + (usize(nearestListed(scale)) << 2), Job.SCALES);
-}
-
-// A magnitude whose scale every type holds: beyond it, the scheme may have to refuse a value.
-const SURELY_HELD: f64 = 32768;
-
 // The operands and what is returned are those of search_scales.
 export function search_listed(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
@@ -152,18 +143,12 @@ export function search_listed(
     let at: usize = 0;
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
       const n = min(size, rest);
-      begin(src, weighed && !weighNothing(importance, n) ? importance : 0, n);
+      beginGroup(src, importance, n, weighed);
       forget();
-      measure();
       findRanges();
-      setGroup(values, weights, workspace() + TAIL, n);
       if (!searchList()) searchGroup();
       if (isCrowded()) return 2;
-      if (bestScale != 0) {
-        store<f32>(scales + at, fieldOf(bestScale));
-        storeCodes(bestScale, codes);
-      } else result = 1;
-      if (full > SURELY_HELD) result = 1;
+      result |= storeBest(scales + at, codes);
       at += 4;
       src += <usize>n << 2;
       importance += <usize>n << 2;

@@ -39,6 +39,7 @@ export function setGroup(x: usize, w: usize, rest: usize, n: i32): void {
   weights = w;
   tail = rest;
   count = n;
+  near = areWeightsNear();
 }
 
 export function setUnit(inverse: f32): void {
@@ -332,6 +333,7 @@ export function costBeyond(level: f32): f32 {
 // Where a weight is a hundred thousand times another, what one value adds to a score is
 // less than what roundings do, and many scales are as good in float32 as the best.
 const NEAR: f32 = 100000;
+let near: bool = false;
 
 function areWeightsNear(): bool {
   if (!weights) return true;
@@ -350,7 +352,7 @@ function areWeightsNear(): bool {
 // of it where float32 does not hold what comes up.
 export function partLost(): f32 {
   const half = load<u32>(job, Job.DTYPE) === 1, low: f64 = half ? 1e-6 : 1e-15, high: f64 = half ? 1e3 : 1e15;
-  if (!(full > low && full < high && areWeightsNear())) return 1;
+  if (!(full > low && full < high && near)) return 1;
   // Near the smallest numbers of float16 a step is a larger part of the scale.
   const step = half ? f32(1 / f64(1 << 24) / full) : 0;
   // Sums of positive numbers, two of half of them; levels from a table are sums, too.

@@ -233,11 +233,16 @@ function searchOneSign(side: f64): void {
   if (load<u32>(job, Job.OPTIMAL)) climb(end);
 }
 
+// Takes up a group, which is searched once or more.
+export function beginGroup(src: usize, importance: usize, n: i32, weighed: i32): void {
+  begin(src, weighed && !weighNothing(importance, n) ? importance : 0, n);
+  measure();
+  setGroup(values, weights, workspace() + TAIL, n);
+}
+
 export function searchGroup(): void {
   forget();
-  measure();
   findRanges();
-  setGroup(values, weights, workspace() + TAIL, i32(count));
   if (!load<u32>(job, Job.LISTED)) {
     if (load<u32>(job, Job.OPTIMAL) ? searchByExploring() : startByExploring()) return;
     forget();
@@ -268,6 +273,16 @@ export function prepare(): void {
 // A magnitude whose scale every type holds: beyond it, the scheme may have to refuse a value.
 const SURELY_HELD: f64 = 32768;
 
+// Stores the best scale of a group and its codes. Returns 1 where there is none, or the
+// scheme may refuse it.
+export function storeBest(scale: usize, codes: usize): i32 {
+  if (bestScale == 0) return 1;
+  store<f32>(scale, field() * (bestScale < 0 ? -1 : 1));
+  storeCodes(bestScale, codes);
+  // The scale that puts the largest value on the last level.
+  return full > SURELY_HELD ? 1 : 0;
+}
+
 // Scales and codes of every group; see tile.ts for where they lie. Returns 1 where a group is left as it
 // was, since no scale is better than none, or where the scheme may refuse it; 2
 // where groups have to be searched otherwise.
@@ -277,21 +292,16 @@ export function search_scales(
 ): i32 {
   let result = 0;
   setJob(how);
-  crowded = false;
+  startTile();
   prepare();
   for (; rows > 0; rows--) {
     let at: usize = 0;
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
       const n = min(size, rest);
-      begin(src, weighed && !weighNothing(importance, n) ? importance : 0, n);
+      beginGroup(src, importance, n, weighed);
       searchGroup();
       if (crowded) return 2;
-      if (bestScale != 0) {
-        store<f32>(scales + at, field() * (bestScale < 0 ? -1 : 1));
-        storeCodes(bestScale, codes);
-      } else result = 1;
-      // The scale that puts the largest value on the last level.
-      if (full > SURELY_HELD) result = 1;
+      result |= storeBest(scales + at, codes);
       at += 4;
       src += <usize>n << 2;
       importance += <usize>n << 2;

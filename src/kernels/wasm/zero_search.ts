@@ -2,8 +2,8 @@
 // src/schemes/searched.ts, to the bit. A search for each zero point, that of the
 // reference first: what it scores spares the others most of their work.
 
-import { begin, bestScale, bestScore, Job, setJob, storeCodes } from "./scale_corner";
-import { isCrowded, prepare, searchGroup, setFloor, startTile, weighNothing } from "./scale_search";
+import { bestScale, bestScore, Job, setJob, storeCodes } from "./scale_corner";
+import { beginGroup, isCrowded, prepare, searchGroup, setFloor, startTile } from "./scale_search";
 
 // A record for each zero point follows the one before: they have no list of scales.
 const RECORD_BYTES: usize = Job.SCALES;
@@ -43,7 +43,7 @@ export function search_zeros(
       // Where values were too large for the reference its zero point is NaN, and all are tried.
       const isKnown = known == known, from = isKnown ? i32(known) : 8, around = isKnown ? reach : 15;
       const low = max(least, from - around), high = min(15, from + around), middle = max(low, min(from, high));
-      begin(src, weighed && !weighNothing(importance, n) ? importance : 0, n);
+      beginGroup(src, importance, n, weighed);
       scale = score = 0;
       for (let by = 0; by <= high - low; by++) {
         if (middle + by <= high) tryZero(records, middle + by);
