@@ -16,9 +16,8 @@
 import "../kernels/install_core.ts";
 import * as basic from "../basic.ts";
 import { compare as compareAnywhere } from "../compare.ts";
-import { KERNELS as BASIC_HEX } from "../kernels/basic_module.ts";
-import { KERNELS as COMPARE_HEX } from "../kernels/compare_module.ts";
 import * as modules from "../kernels/modules.ts";
+import * as own from "../kernels/own_modules.ts";
 
 export * from "./js.ts";
 
@@ -28,33 +27,33 @@ export * from "./js.ts";
 export const quantizeToInt4: typeof basic.quantizeToInt4 =
   /* @__PURE__ */ modules.withKernels(
     basic.quantizeToInt4,
-    [modules.BASIC_KERNELS, BASIC_HEX],
+    [own.BASIC],
   );
 
 /** Turns int4 codes back into floats: (code − zeroPoint) · scale, in float32. */
 export const dequantizeFromInt4: typeof basic.dequantizeFromInt4 =
   /* @__PURE__ */ modules.withKernels(
     basic.dequantizeFromInt4,
-    [modules.BASIC_KERNELS, BASIC_HEX],
+    [own.BASIC],
   );
 
 /** Packs two codes to a byte, the first in the low nibble. */
 export const packInt4ToInt8: typeof basic.packInt4ToInt8 =
   /* @__PURE__ */ modules.withKernels(
     basic.packInt4ToInt8,
-    [modules.BASIC_KERNELS, BASIC_HEX],
+    [own.BASIC],
   );
 
 /** Unpacks bytes into two codes each, the low nibble first. */
 export const unpackInt8ToInt4: typeof basic.unpackInt8ToInt4 =
   /* @__PURE__ */ modules.withKernels(
     basic.unpackInt8ToInt4,
-    [modules.BASIC_KERNELS, BASIC_HEX],
+    [own.BASIC],
   );
 
 /** Measures how far values are from others, as after quantizing and dequantizing. */
 export const compare: typeof compareAnywhere = /* @__PURE__ */ modules
   .withKernels(
     compareAnywhere,
-    [modules.COMPARE_KERNELS, COMPARE_HEX],
+    [own.COMPARE],
   );

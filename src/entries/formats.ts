@@ -14,13 +14,8 @@
  */
 import { formats as all, type Registry } from "../formats.ts";
 import * as plain from "../formats/registry.ts";
-import { KERNELS as E2M1_HEX } from "../kernels/e2m1_module.ts";
-import { KERNELS as INT4_HEX } from "../kernels/int4_module.ts";
-import { KERNELS as IQ4_HEX } from "../kernels/iq4_module.ts";
+import * as own from "../kernels/own_modules.ts";
 import * as modules from "../kernels/modules.ts";
-import { KERNELS as Q4_0_HEX } from "../kernels/q4_0_module.ts";
-import { KERNELS as Q4_1_HEX } from "../kernels/q4_1_module.ts";
-import { KERNELS as Q4_K_HEX } from "../kernels/q4_k_module.ts";
 
 export * from "../formats/registry.ts";
 
@@ -29,60 +24,55 @@ export * from "../formats/registry.ts";
 /** 4-bit integers with float32 scales, of the original module. */
 export const int4: Registry["int4"] = /* @__PURE__ */ modules.withKernels(
   plain.int4,
-  [modules.INT4_KERNELS, INT4_HEX],
+  [own.INT4],
 );
 
 /** ggml's `IQ4_NL`: 32 values on a non-linear grid share a float16 scale. */
 export const iq4_nl: Registry["iq4_nl"] = /* @__PURE__ */ modules.withKernels(
   plain.iq4_nl,
-  [modules.IQ4_KERNELS, IQ4_HEX],
+  [own.IQ4],
 );
 
 /** ggml's `IQ4_XS`: 256 values on a non-linear grid, a 6-bit scale for every 32, a float16 scale for all. */
 export const iq4_xs: Registry["iq4_xs"] = /* @__PURE__ */ modules.withKernels(
   plain.iq4_xs,
-  [modules.IQ4_KERNELS, IQ4_HEX],
+  [own.IQ4],
 );
 
 /** ggml's `MXFP4`: 32 E2M1 values share an E8M0 scale. */
 export const mxfp4: Registry["mxfp4"] = /* @__PURE__ */ modules.withKernels(
   plain.mxfp4,
-  [modules.E2M1_KERNELS, E2M1_HEX],
+  [own.E2M1],
 );
 
 /** ggml's `NVFP4`: every 16 E2M1 values share a UE4M3 scale, four groups to a block. */
 export const nvfp4: Registry["nvfp4"] = /* @__PURE__ */ modules.withKernels(
   plain.nvfp4,
-  [modules.E2M1_KERNELS, E2M1_HEX],
+  [own.E2M1],
 );
 
 /** ggml's `Q4_0`: 32 values share a float16 scale; the largest magnitude gets code 0. */
 export const q4_0: Registry["q4_0"] = /* @__PURE__ */ modules.withKernels(
   plain.q4_0,
-  [modules.Q4_0_KERNELS, Q4_0_HEX],
+  [own.Q4_0],
 );
 
 /** ggml's `Q4_1`: 32 values share a float16 scale and a float16 minimum. */
 export const q4_1: Registry["q4_1"] = /* @__PURE__ */ modules.withKernels(
   plain.q4_1,
-  [modules.Q4_1_KERNELS, Q4_1_HEX],
+  [own.Q4_1],
 );
 
 /** ggml's `Q4_K`: 256 values, a 6-bit scale and offset for every 32, two float16 scales for all. */
 export const q4_k: Registry["q4_k"] = /* @__PURE__ */ modules.withKernels(
   plain.q4_k,
-  [modules.Q4_K_KERNELS, Q4_K_HEX],
+  [own.Q4_K],
 );
 
 /** Every format by its name. */
 export const formats: typeof all = /* @__PURE__ */ modules.withKernels(
   all,
-  [modules.E2M1_KERNELS, E2M1_HEX],
-  [modules.INT4_KERNELS, INT4_HEX],
-  [modules.IQ4_KERNELS, IQ4_HEX],
-  [modules.Q4_0_KERNELS, Q4_0_HEX],
-  [modules.Q4_1_KERNELS, Q4_1_HEX],
-  [modules.Q4_K_KERNELS, Q4_K_HEX],
+  own.FORMATS,
 );
 
 export type {

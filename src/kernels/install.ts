@@ -6,21 +6,7 @@
  */
 import "./install_core.ts";
 import "./install_scales.ts";
-import { KERNELS as BASIC_HEX } from "./basic_module.ts";
-import { KERNELS as COMPARE_HEX } from "./compare_module.ts";
-import { KERNELS as E2M1_HEX } from "./e2m1_module.ts";
-import { KERNELS as INT4_HEX } from "./int4_module.ts";
-import { KERNELS as IQ4_HEX } from "./iq4_module.ts";
-import * as modules from "./modules.ts";
-import { KERNELS as Q4_0_HEX } from "./q4_0_module.ts";
-import { KERNELS as Q4_1_HEX } from "./q4_1_module.ts";
-import { KERNELS as Q4_K_HEX } from "./q4_k_module.ts";
+import { bring } from "./modules.ts";
+import { BASIC, COMPARE, FORMATS } from "./own_modules.ts";
 
-modules.bring(modules.BASIC_KERNELS, BASIC_HEX);
-modules.bring(modules.COMPARE_KERNELS, COMPARE_HEX);
-modules.bring(modules.E2M1_KERNELS, E2M1_HEX);
-modules.bring(modules.INT4_KERNELS, INT4_HEX);
-modules.bring(modules.IQ4_KERNELS, IQ4_HEX);
-modules.bring(modules.Q4_0_KERNELS, Q4_0_HEX);
-modules.bring(modules.Q4_1_KERNELS, Q4_1_HEX);
-modules.bring(modules.Q4_K_KERNELS, Q4_K_HEX);
+for (const [module, hex] of [BASIC, COMPARE, ...FORMATS]) bring(module, hex);

@@ -52,7 +52,7 @@ export function bring(module: KernelModule, hex: string): void {
 export type Brought = readonly [module: KernelModule, hex: string];
 
 /** What it is given, once modules have their WebAssembly: a bundle that drops the one drops the other. */
-export function withKernels<T>(value: T, ...brought: readonly Brought[]): T {
+export function withKernels<T>(value: T, brought: readonly Brought[]): T {
   for (const [module, hex] of brought) bring(module, hex);
   return value;
 }

@@ -1,0 +1,52 @@
+/**
+ * The WebAssembly of formats and operations that have kernels of their own, each
+ * beside the module that it is brought along for.
+ *
+ * @module
+ */
+import { KERNELS as BASIC_HEX } from "./basic_module.ts";
+import { KERNELS as COMPARE_HEX } from "./compare_module.ts";
+import { KERNELS as E2M1_HEX } from "./e2m1_module.ts";
+import { KERNELS as INT4_HEX } from "./int4_module.ts";
+import { KERNELS as IQ4_HEX } from "./iq4_module.ts";
+import {
+  BASIC_KERNELS,
+  type Brought,
+  COMPARE_KERNELS,
+  E2M1_KERNELS,
+  INT4_KERNELS,
+  IQ4_KERNELS,
+  Q4_0_KERNELS,
+  Q4_1_KERNELS,
+  Q4_K_KERNELS,
+} from "./modules.ts";
+import { KERNELS as Q4_0_HEX } from "./q4_0_module.ts";
+import { KERNELS as Q4_1_HEX } from "./q4_1_module.ts";
+import { KERNELS as Q4_K_HEX } from "./q4_k_module.ts";
+
+/** Of the four basic operations. */
+export const BASIC: Brought = [BASIC_KERNELS, BASIC_HEX];
+/** Of comparisons. */
+export const COMPARE: Brought = [COMPARE_KERNELS, COMPARE_HEX];
+/** Of `mxfp4` and `nvfp4`. */
+export const E2M1: Brought = [E2M1_KERNELS, E2M1_HEX];
+/** Of `int4`. */
+export const INT4: Brought = [INT4_KERNELS, INT4_HEX];
+/** Of `iq4_nl` and `iq4_xs`. */
+export const IQ4: Brought = [IQ4_KERNELS, IQ4_HEX];
+/** Of `q4_0`. */
+export const Q4_0: Brought = [Q4_0_KERNELS, Q4_0_HEX];
+/** Of `q4_1`. */
+export const Q4_1: Brought = [Q4_1_KERNELS, Q4_1_HEX];
+/** Of `q4_k`. */
+export const Q4_K: Brought = [Q4_K_KERNELS, Q4_K_HEX];
+
+/** Of all formats. */
+export const FORMATS: readonly Brought[] = [
+  E2M1,
+  INT4,
+  IQ4,
+  Q4_0,
+  Q4_1,
+  Q4_K,
+];
