@@ -5,7 +5,7 @@
  * @module
  */
 import { quote } from "../files/errors.ts";
-import { moduleOf } from "../files/modules.ts";
+import { lastOf, moduleOf } from "../files/modules.ts";
 import { isQuantized, type Tensor } from "./tensors.ts";
 
 /** What the layer computes with beside the weight. */
@@ -44,8 +44,4 @@ function warningOf(kind: string, [first, ...more]: readonly Tensor[]): string {
   return COMPUTED.includes(kind)
     ? `${copied}: layers compute with ${kind} beside their weights, and come out wrong where a loader does not know it`
     : `${copied}: ${kind} quantizes the inputs of layers that are in another format now; --drop '*.${kind}' leaves it out for loaders that do not know it`;
-}
-
-function lastOf(name: string): string {
-  return name.slice(name.lastIndexOf(".") + 1);
 }

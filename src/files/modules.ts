@@ -22,6 +22,11 @@ export function moduleOf(name: string): string {
   return name.slice(0, Math.max(0, name.lastIndexOf(".")));
 }
 
+/** What a name ends with, after its last point. */
+export function lastOf(name: string): string {
+  return name.slice(name.lastIndexOf(".") + 1);
+}
+
 /** A tensor as these rules see it. */
 interface Named {
   readonly name: string;
@@ -58,10 +63,6 @@ export function hasLayer(
   return layers === "linear"
     ? isLinearInside(tensor)
     : isStackOfExperts(tensor);
-}
-
-function lastOf(module: string): string {
-  return module.slice(module.lastIndexOf(".") + 1);
 }
 
 /**

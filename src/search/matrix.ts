@@ -26,8 +26,8 @@ import {
 } from "./file.ts";
 import { type MatrixOptions, resolveOptions, shown } from "./options.ts";
 import { rowParts } from "./plain_engine.ts";
-import { type Metric, type PackedQuery, packQuery } from "./query.ts";
-import { rank, type Rescore, signed } from "./rescore.ts";
+import { type PackedQuery, packQuery } from "./query.ts";
+import { lookAgain, signed } from "./rescore.ts";
 import { rotate, rotateBack } from "./rotation.ts";
 import { decodeRow } from "./rows.ts";
 import { allKeys, findBest, type Wanted } from "./scan.ts";
@@ -443,20 +443,4 @@ function meanOf(rows: Float32Array, dimension: number): Float32Array {
     for (let i = 0; i < dimension; i++) sums[i] += rows[row * dimension + i];
   }
   return Float32Array.from(sums, (sum) => sum / count);
-}
-
-/** Ranks what was found by exact scores. */
-export function lookAgain(
-  { ids }: Neighbours,
-  query: Float32Array,
-  metric: Metric,
-  k: number,
-  { rows }: Rescore,
-): Neighbours | Promise<Neighbours> {
-  if (typeof rows !== "function") {
-    return rank(ids, rows, (i) => ids[i], query, metric, k);
-  }
-  return Promise.resolve(rows(ids)).then((fetched) =>
-    rank(ids, fetched, (i) => i, query, metric, k)
-  );
 }

@@ -36,7 +36,7 @@ export interface Rescore<Rows = FloatRows | FetchRows> {
  * @param k How many to keep.
  * @returns The best; sums are float64 in order, scores rounded to float32 once.
  */
-export function rank(
+function rank(
   ids: Uint32Array,
   rows: FloatRows,
   at: (i: number) => number,
@@ -101,4 +101,20 @@ function exactScore(
   if (metric === "euclidean") return apart;
   if (metric === "dot") return dot;
   return row === 0 ? 0 : dot / Math.sqrt(own * row);
+}
+
+/** Ranks what was found by exact scores. */
+export function lookAgain(
+  { ids }: Neighbours,
+  query: Float32Array,
+  metric: Metric,
+  k: number,
+  { rows }: Rescore,
+): Neighbours | Promise<Neighbours> {
+  if (typeof rows !== "function") {
+    return rank(ids, rows, (i) => ids[i], query, metric, k);
+  }
+  return Promise.resolve(rows(ids)).then((fetched) =>
+    rank(ids, fetched, (i) => i, query, metric, k)
+  );
 }

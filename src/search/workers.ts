@@ -10,14 +10,9 @@ import {
   type SearchOptions,
   wantedOf,
 } from "./call.ts";
-import {
-  lookAgain,
-  type PackedMatrix,
-  packedQuery,
-  stateOf,
-} from "./matrix.ts";
+import { type PackedMatrix, packedQuery, stateOf } from "./matrix.ts";
 import { shown } from "./options.ts";
-import { signed } from "./rescore.ts";
+import { lookAgain, signed } from "./rescore.ts";
 import type { ScanAnswer, ScanRequest } from "./messages.ts";
 import { type SharedRows, WasmEngine } from "./wasm_engine.ts";
 
