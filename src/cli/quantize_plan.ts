@@ -187,26 +187,43 @@ function checkTasks(
   quantized: readonly QuantizeTask[],
   copied: readonly CopyTask[],
 ): void {
-  const refusals = copied.filter(({ refused }) => refused);
-  // Of a tensor of floats the reason is in the options; integers are never quantized.
-  const first = refusals.find(({ tensor }) => hasValues(tensor)) ??
-    refusals[0];
-  if (first && (call.has("strict") || quantized.length === 0)) {
-    throw new RangeError(
-      `Cannot quantize tensor ${quote(first.tensor.name)}: ${first.reason}`,
-    );
-  }
+  const left = copied.filter(({ reason }) => reason !== NOT_CHOSEN)
+    .toSorted(byWhatTheyTell);
+  const refused = left.find(({ refused }) => refused), [first] = left;
+  if (refused && call.has("strict")) throw refusalOf(refused);
+  if (quantized.length > 0) return;
+  if (first?.refused && hasValues(first.tensor)) throw refusalOf(first);
   // Tensors that have the format already may still go to another container.
-  const already = copied.some(({ tensor }) => tensor.quantized);
-  if (quantized.length > 0 || already) return;
-  const reason = copied.find(({ reason }) => reason !== NOT_CHOSEN)?.reason;
+  if (copied.some(({ tensor }) => tensor.quantized)) return;
+  if (first?.refused) throw refusalOf(first);
   throw new RangeError(
     `Nothing to quantize in ${source.name}: ${
       copied.length === 0
         ? "it holds no tensors"
-        : reason ?? "--tensors and --skip leave no tensor"
+        : first?.reason ?? "--tensors and --skip leave no tensor"
     }`,
   );
+}
+
+function refusalOf({ tensor, reason }: CopyTask): RangeError {
+  return new RangeError(
+    `Cannot quantize tensor ${quote(tensor.name)}: ${reason}`,
+  );
+}
+
+/**
+ * The tensors first whose reason tells most: floats that cannot be quantized tell what
+ * is wrong with what was asked for, integers never are; and what a user means first is
+ * large.
+ */
+function byWhatTheyTell(a: CopyTask, b: CopyTask): number {
+  return tellingOf(b) - tellingOf(a) ||
+    b.tensor.byteLength - a.tensor.byteLength;
+}
+
+function tellingOf({ tensor, refused }: CopyTask): number {
+  if (!hasValues(tensor)) return 0;
+  return refused ? 2 : 1;
 }
 
 /** Why tensors are copied that `--tensors` and `--skip` leave out. */

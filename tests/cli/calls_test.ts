@@ -8,7 +8,7 @@ import {
   assertNotMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { link, readFile, symlink, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { relative } from "node:path";
 import { located } from "../../src/cli/failure.ts";
 import { COMMANDS } from "../../src/cli/main.ts";
@@ -269,6 +269,44 @@ Deno.test("the summary tells what was kept, and why, in one line for each reason
       nothing.err,
       /Nothing to quantize in .*: one axis, .*--tensors/,
     );
+  });
+});
+
+Deno.test("where nothing can be quantized, the largest floats say why, not the integers before them", async () => {
+  await withFolder(async (path) => {
+    const entries: Given[] = [
+      {
+        name: "position_ids",
+        dtype: "I64",
+        shape: [1, 8],
+        data: new Int32Array(16),
+      },
+      {
+        name: "norm.weight",
+        dtype: "F32",
+        shape: [256],
+        data: weights.slice(0, 256),
+      },
+      { name: "dense.weight", dtype: "F32", shape: [64, 256], data: weights },
+    ];
+    await mkdir(path("model"));
+    await writeFile(
+      path("model/model.safetensors"),
+      safetensorsBytes(entries),
+    );
+    const call = ["quantize", path("model"), "-o", path("q/"), "--format"];
+    const experts = await run(...call, "mxfp4_hf");
+    assertEquals(experts.code, 1);
+    assertMatch(
+      experts.err,
+      /Nothing to quantize in .*: kept, as what loads mxfp4_hf has layers for stacks of experts only, unless --tensors or --all chooses it/,
+    );
+    const integers = await run(...call, "q4_0", "--tensors", "*ids");
+    assertMatch(
+      integers.err,
+      /Cannot quantize tensor "position_ids": its I64 values are no floats/,
+    );
+    assertEquals((await run(...call, "q4_0")).code, 0);
   });
 });
 
