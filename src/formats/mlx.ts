@@ -319,8 +319,10 @@ function affine(
  * Options for numbers of another format. Scales and biases are stored in float16
  * where values are computed in float32: those of ggml are.
  */
-function like({ form, fields, groupedBy, computeDtype }: Scheme): MlxOptions {
-  const mode = form === "s·c + b"
+function like(
+  { grid, fields, groupedBy, computeDtype }: Scheme,
+): MlxOptions {
+  const mode = grid.name !== E2M1.name
     ? "affine"
     : groupedBy === "exponent"
     ? "mxfp4"
