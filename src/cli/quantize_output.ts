@@ -79,7 +79,7 @@ export async function outputFor(
     case "onnx":
       return {
         output: onnxOutput(call.get("output")!, outputs),
-        warnings: [],
+        warnings: operatorWarnings(file),
       };
     case "faiss":
       return { output: faissOutput(call, file, outputs), warnings: [] };
@@ -101,6 +101,15 @@ export async function outputFor(
       return { output, warnings: [] };
     }
   }
+}
+
+/** Whoever gives a model may expect one. */
+function operatorWarnings({ container, source }: TensorFile): string[] {
+  return container === "onnx"
+    ? [
+      `the graph of ${source.name} is not written: the output holds its tensors, and for each quantized one the operator that takes it`,
+    ]
+    : [];
 }
 
 function outputTensor(task: QuantizeTask | CopyTask): OutputTensor {

@@ -6,6 +6,7 @@
 import { quote } from "../files/errors.ts";
 import { isGguf } from "../files/gguf_read.ts";
 import { rejectImportance } from "../files/imatrix.ts";
+import { whyNoOperator } from "../files/onnx_wirings.ts";
 import type { TensorFile } from "../files/tensors.ts";
 import { tensorOf } from "../core.ts";
 import { whyNotRepack } from "../model/repack.ts";
@@ -307,6 +308,10 @@ function taskFor(
       ? planner.layouts.of(choice.format, repacked, shape)
       : planner.layouts.of(choice.format, choice.options, shape);
     const { layout, bytes, kept: options } = found;
+    const why = planner.container === "onnx" && !isQuantized(tensor)
+      ? whyNoOperator(layout)
+      : undefined;
+    if (why !== undefined) return why;
     const plan = { name, format: choice.format, shape: layout.shape, options };
     return {
       ...{ index, tensor, plan, layout, bytes },

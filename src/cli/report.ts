@@ -109,12 +109,12 @@ export function tasksTable(
   );
 }
 
-/** The tensors that stay as they are: a line for each that was refused, one for all that are left for the same reason. */
+/** The tensors that stay as they are: a line for all that are left for the same reason. */
 export function copiedText({ copied }: QuantizeTasks): string[] {
   const groups = new Map<string, CopyTask[]>();
   for (const task of copied) {
-    const { reason, refused, cast = "" } = task;
-    const key = `${cast} ${refused ? groups.size : ""} ${reason}`;
+    const { reason, cast = "" } = task;
+    const key = `${cast} ${reason}`;
     const group = groups.get(key);
     if (group) group.push(task);
     else groups.set(key, [task]);

@@ -1,5 +1,5 @@
 /**
- * Where the numbers of ONNX's initializers lie: in the file as they are, in it as
+ * Where the numbers of ONNX's tensors lie: in the file as they are, in it as
  * varints, which are decoded into memory, or in files beside it.
  *
  * @module
@@ -11,7 +11,7 @@ import { quote } from "./errors.ts";
 import { memorySource, openFile } from "./file_source.ts";
 import { joinSources } from "./joined_source.ts";
 import { ONNX_DATA_FILES, ONNX_DECODED_BYTES } from "./limits.ts";
-import { DATA, type Initializer } from "./onnx_model.ts";
+import { DATA, type OnnxTensor } from "./onnx_tensor.ts";
 import { type ByteRange, signed, type WireReader } from "./protobuf.ts";
 import { countElements } from "./shapes.ts";
 import type { TensorEntry } from "./tensors.ts";
@@ -97,15 +97,15 @@ export class OnnxData {
   /**
    * Finds the bytes of all tensors.
    *
-   * @param initializers The tensors.
+   * @param given The tensors.
    * @returns One source for all, and where each tensor lies in it.
    * @throws {SyntaxError} If a tensor has not the bytes that it needs.
    */
   async place(
-    initializers: Iterable<Initializer>,
+    given: Iterable<OnnxTensor>,
   ): Promise<{ source: ByteSource; tensors: TensorEntry[] }> {
     const found: { entry: Omit<TensorEntry, "offset">; place: Place }[] = [];
-    for (const one of initializers) {
+    for (const one of given) {
       try {
         found.push(await this.#find(one));
       } catch (error) {
@@ -125,7 +125,7 @@ export class OnnxData {
     return { source: isOne ? this.#main : joined.source, tensors };
   }
 
-  async #find(one: Initializer) {
+  async #find(one: OnnxTensor) {
     const { name, shape } = one, count = countElements(shape);
     // Texts have no bytes of a fixed length: there is nothing to read or to copy.
     if (one.type === 8) {
@@ -150,7 +150,7 @@ export class OnnxData {
 
   /** Numbers in the file itself. */
   async #inside(
-    { data }: Initializer,
+    { data }: OnnxTensor,
     { field, bits }: ElementType,
     byteLength: number,
   ): Promise<Place> {
@@ -234,7 +234,7 @@ export class OnnxData {
 
   /** Numbers in a file beside this one. */
   async #beside(
-    { data }: Initializer,
+    { data }: OnnxTensor,
     told: ReadonlyMap<string, string>,
     byteLength: number,
   ): Promise<Place> {

@@ -1,52 +1,32 @@
 /**
- * The fields of an ONNX model that tell of weights: initializers, and the operators
- * that read them.
+ * The fields of an ONNX model that tell of weights: initializers, constants, and the
+ * operators that read them.
  *
  * ```text
  * ModelProto    7 graph
  * GraphProto    1 node*  5 initializer*
- * NodeProto     1 input*  3 name  4 op_type  5 attribute*  7 domain
- * Attribute     1 name  3 i  6 g  11 graphs*
- * TensorProto   1 dims*  2 data_type  4 float_data  5 int32_data  7 int64_data  8 name
- *               9 raw_data  10 double_data  11 uint64_data  13 external_data*  14 data_location
+ * NodeProto     1 input*  2 output*  3 name  4 op_type  5 attribute*  7 domain
+ * Attribute     1 name  3 i  5 t  6 g  11 graphs*
  * ```
  *
- * Of the bodies of loops and branches only initializers are read. Everything else is passed over,
- * functions too.
+ * A constant is the output of an operator without inputs, `Constant`, whose attribute
+ * `value` is a tensor. Of the bodies of loops and branches initializers and constants
+ * are read, and no other operators. Everything else is passed over, functions too.
  *
  * Source: onnx 1.23.2, `onnx/onnx.proto`.
  *
  * @module
  */
 import { quote } from "./errors.ts";
+import { ONNX_DEPTH, ONNX_TEXT_BYTES, TENSOR_COUNT } from "./limits.ts";
 import {
-  ONNX_DEPTH,
-  ONNX_TEXT_BYTES,
-  TENSOR_COUNT,
-  TENSOR_RANK,
-} from "./limits.ts";
-import {
-  type ByteRange,
-  signed,
-  type WireField,
-  type WireReader,
-} from "./protobuf.ts";
-
-/** A tensor of the graph. */
-export interface Initializer {
-  /** Its name. */
-  readonly name: string;
-  /** Dimensions, not checked. */
-  readonly shape: readonly number[];
-  /** Whether it is in the body of an operator, whose operators are not read. */
-  readonly inBody: boolean;
-  /** A number of `TensorProto.DataType`. */
-  readonly type: number;
-  /** Where its numbers lie, by the number of the field. */
-  readonly data: ReadonlyMap<number, ByteRange>;
-  /** Where they lie outside the file: keys and values as they are; absent where they do not. */
-  readonly external?: ReadonlyMap<string, string>;
-}
+  bytesOf,
+  Once,
+  type OnnxTensor,
+  readTensor,
+  wholeOf,
+} from "./onnx_tensor.ts";
+import type { ByteRange, WireField, WireReader } from "./protobuf.ts";
 
 /** An operator of the graph. */
 export interface OnnxNode {
@@ -68,25 +48,21 @@ interface Body {
   readonly range: ByteRange;
 }
 
+/** What is read of a node. */
+interface NodeContents {
+  readonly node: OnnxNode;
+  /** The tensor of a constant, under the name of its output. */
+  readonly constant?: OnnxTensor;
+  readonly bodies: readonly Body[];
+}
+
 /** What is read of a model. */
 export interface OnnxModel {
-  /** Tensors in the order of the file, names unique; before one of a body are operator and attribute: `if/then_branch/w`. */
-  readonly initializers: ReadonlyMap<string, Initializer>;
+  /** Initializers and constants in the order of the file, names unique; before one of a body are operator and attribute: `if/then_branch/w`. */
+  readonly tensors: ReadonlyMap<string, OnnxTensor>;
   /** Operators that some caller wants. */
   readonly nodes: readonly OnnxNode[];
 }
-
-/** Fields of TensorProto that hold numbers. */
-export const DATA = {
-  float: 4,
-  int32: 5,
-  int64: 7,
-  raw: 9,
-  double: 10,
-  uint64: 11,
-} as const;
-
-const DATA_FIELDS: ReadonlySet<number> = new Set(Object.values(DATA));
 
 /** Inputs and attributes of an operator; those that are wanted have less than ten. */
 const NODE_ITEMS = 64;
@@ -118,7 +94,7 @@ export async function readModel(
 
 /** Collects what is in a graph. */
 class GraphReader implements OnnxModel {
-  readonly initializers = new Map<string, Initializer>();
+  readonly tensors = new Map<string, OnnxTensor>();
   readonly nodes: OnnxNode[] = [];
   readonly #reader: WireReader;
   readonly #wanted: (operator: string) => boolean;
@@ -133,14 +109,13 @@ class GraphReader implements OnnxModel {
     for await (const field of this.#reader.fields(graph, "the graph")) {
       if (field.number === 1) {
         const range = bytesOf(field, "a node");
-        const [node, bodies] = await readNode(this.#reader, range);
+        const { node, constant, bodies } = await readNode(this.#reader, range);
+        if (constant) this.#add(constant);
         if (this.#wanted(node.operator)) this.nodes.push(node);
         for (const body of bodies) later.push(body);
       } else if (field.number === 5) {
-        const what = `initializer ${this.initializers.size}`;
-        const range = bytesOf(field, what);
-        const one = await readInitializer(this.#reader, range, what);
-        this.#add(one);
+        const what = `initializer ${this.tensors.size}`;
+        this.#add(await readInitializer(this.#reader, field, what));
       }
     }
     // Names of the graph itself come first.
@@ -156,87 +131,61 @@ class GraphReader implements OnnxModel {
     const what = `the graph at byte ${range.start}`;
     for await (const field of this.#reader.fields(range, what)) {
       if (field.number === 1) {
-        const [, bodies] = await readNode(
-          this.#reader,
-          bytesOf(field, `a node of ${what}`),
-        );
+        const node = bytesOf(field, `a node of ${what}`);
+        const { constant, bodies } = await readNode(this.#reader, node);
+        if (constant) this.#addOfBody(name, constant, node);
         for (const body of bodies) {
           const inner = { ...body, name: `${name}/${body.name}` };
           await this.#readBody(inner, depth + 1);
         }
       } else if (field.number === 5) {
-        const range = bytesOf(field, `an initializer of ${what}`);
-        const one = await readInitializer(
-          this.#reader,
-          range,
-          `the initializer at byte ${range.start}`,
-        );
-        const path = `${name}/${one.name}`;
-        // Operators need no names, and several may have bodies that are alike.
-        const unique = this.initializers.has(path)
-          ? `${path} (at byte ${range.start})`
-          : path;
-        this.#add({ ...one, name: unique, inBody: true });
+        const called = `the initializer at byte ${field.start}`;
+        const one = await readInitializer(this.#reader, field, called);
+        this.#addOfBody(name, one, field);
       }
     }
   }
 
-  #add(one: Initializer): void {
-    if (this.initializers.has(one.name)) {
-      throw new SyntaxError(
-        `two initializers have the name ${quote(one.name)}`,
-      );
+  #addOfBody(body: string, one: OnnxTensor, { start }: ByteRange): void {
+    const path = `${body}/${one.name}`;
+    // Operators need no names, and several may have bodies that are alike.
+    const name = this.tensors.has(path) ? `${path} (at byte ${start})` : path;
+    this.#add({ ...one, name, inBody: true });
+  }
+
+  #add(one: OnnxTensor): void {
+    if (this.tensors.has(one.name)) {
+      throw new SyntaxError(`two tensors have the name ${quote(one.name)}`);
     }
-    if (this.initializers.size === TENSOR_COUNT) {
+    if (this.tensors.size === TENSOR_COUNT) {
       throw new RangeError(
-        `it has more than ${TENSOR_COUNT} initializers, the limit`,
+        `it has more than ${TENSOR_COUNT} tensors, the limit`,
       );
     }
-    this.initializers.set(one.name, one);
+    this.tensors.set(one.name, one);
   }
 }
 
-/** Protobuf takes the last of two fields, other programs the first: a file that has two means to deceive. */
-class Once {
-  readonly #what: string;
-  readonly #seen = new Set<number>();
-
-  constructor(what: string) {
-    this.#what = what;
-  }
-
-  take(field: WireField, kind: number): WireField {
-    checkKind(field, kind, this.#what);
-    if (this.#seen.has(field.number)) {
-      throw new SyntaxError(`${this.#what} has field ${field.number} twice`);
-    }
-    this.#seen.add(field.number);
-    return field;
-  }
-}
-
-function checkKind(field: WireField, kind: number, what: string): void {
-  if (field.kind === kind) return;
-  throw new SyntaxError(
-    `field ${field.number} of ${what} is of kind ${field.kind}, not ${kind}`,
-  );
-}
-
-function bytesOf(field: WireField, what: string): ByteRange {
-  checkKind(field, 2, what);
-  return field;
+async function readInitializer(
+  reader: WireReader,
+  field: WireField,
+  what: string,
+): Promise<OnnxTensor> {
+  const one = await readTensor(reader, bytesOf(field, what), what);
+  if (one.name === "") throw new SyntaxError(`${what} has no name`);
+  return one;
 }
 
 async function readNode(
   reader: WireReader,
   range: ByteRange,
-): Promise<readonly [node: OnnxNode, bodies: readonly Body[]]> {
+): Promise<NodeContents> {
   const what = `the node at byte ${range.start}`;
-  const once = new Once(what), inputs: string[] = [];
+  const once = new Once(what), inputs: string[] = [], values: ByteRange[] = [];
   const attributes = new Map<string, number>(), graphs: Body[] = [];
   const text = (field: WireField) =>
     reader.text(bytesOf(field, what), ONNX_TEXT_BYTES, `a name of ${what}`);
-  let name = "", operator = "", domain = "";
+  let name = "", operator = "", domain = "", output = "";
   for await (const field of reader.fields(range, what)) {
     switch (field.number) {
       case 1: {
@@ -245,6 +194,10 @@ async function readNode(
         if (inputs.length < NODE_ITEMS) inputs.push(input);
         break;
       }
+      case 2:
+        // The first: a constant has no other.
+        output ||= await text(field);
+        break;
       case 3:
         name = await text(once.take(field, 2));
         break;
@@ -252,12 +205,10 @@ async function readNode(
         operator = await text(once.take(field, 2));
         break;
       case 5: {
-        const { name, value, bodies } = await readAttribute(
-          reader,
-          field,
-          what,
-        );
-        for (const range of bodies) graphs.push({ name, range });
+        const found = await readAttribute(reader, field, what);
+        const { name, value, tensor } = found;
+        for (const range of found.bodies) graphs.push({ name, range });
+        if (tensor && name === "value") values.push(tensor);
         if (value === undefined) break;
         if (attributes.has(name)) {
           throw new SyntaxError(`${what} has ${quote(name)} twice`);
@@ -274,94 +225,51 @@ async function readNode(
     ...one,
     name: `${called}/${one.name}`,
   }));
-  return [{ operator, domain, inputs, attributes }, bodies];
+  const isConstant = operator === "Constant" && domain === "";
+  const constant = isConstant && values.length > 0
+    ? await readConstant(reader, values, output, what)
+    : undefined;
+  const node = { operator, domain, inputs, attributes };
+  return { node, constant, bodies };
+}
+
+async function readConstant(
+  reader: WireReader,
+  values: readonly ByteRange[],
+  output: string,
+  what: string,
+): Promise<OnnxTensor> {
+  if (values.length > 1) throw new SyntaxError(`${what} has "value" twice`);
+  if (output === "") throw new SyntaxError(`${what} has no output`);
+  const one = await readTensor(reader, values[0], `the constant of ${what}`);
+  return { ...one, name: output };
+}
+
+interface Attribute {
+  readonly name: string;
+  /** Where it is an integer. */
+  readonly value?: number;
+  /** The fields of its tensor. */
+  readonly tensor?: ByteRange;
+  /** The fields of its graphs. */
+  readonly bodies: readonly ByteRange[];
 }
 
 async function readAttribute(
   reader: WireReader,
   field: WireField,
   node: string,
-): Promise<{ name: string; value?: number; bodies: readonly ByteRange[] }> {
+): Promise<Attribute> {
   const what = `an attribute of ${node}`, once = new Once(what);
   const bodies: ByteRange[] = [];
-  let name = "", value: number | undefined;
+  let name = "", value: number | undefined, tensor: ByteRange | undefined;
   for await (const part of reader.fields(bytesOf(field, what), what)) {
     if (part.number === 1) {
       name = await reader.text(once.take(part, 2), ONNX_TEXT_BYTES, what);
     } else if (part.number === 3) value = wholeOf(once.take(part, 0));
+    else if (part.number === 5) tensor = once.take(part, 2);
     else if (part.number === 6) bodies.push(once.take(part, 2));
     else if (part.number === 11) bodies.push(bytesOf(part, what));
   }
-  return { name, value, bodies };
-}
-
-function wholeOf(field: WireField): number {
-  return Number(signed(field.value));
-}
-
-async function readInitializer(
-  reader: WireReader,
-  range: ByteRange,
-  what: string,
-): Promise<Initializer> {
-  const once = new Once(what), shape: number[] = [];
-  const data = new Map<number, ByteRange>(), told = new Map<string, string>();
-  let name = "", type = 0, isExternal = false;
-  for await (const field of reader.fields(range, what)) {
-    const { number } = field;
-    if (number === 1) await readDimensions(reader, field, what, shape);
-    else if (number === 2) type = wholeOf(once.take(field, 0));
-    else if (number === 3) {
-      throw new SyntaxError(`${what} is a segment of a tensor`);
-    } else if (number === 8) {
-      name = await reader.text(once.take(field, 2), ONNX_TEXT_BYTES, what);
-    } else if (DATA_FIELDS.has(number)) {
-      data.set(number, once.take(field, 2));
-    } else if (number === 13) await readPair(reader, field, what, told);
-    else if (number === 14) isExternal = once.take(field, 0).value === 1n;
-  }
-  if (name === "") throw new SyntaxError(`${what} has no name`);
-  return {
-    name,
-    inBody: false,
-    shape,
-    type,
-    data,
-    ...(isExternal && { external: told }),
-  };
-}
-
-/** One dimension, or several one after another. */
-async function readDimensions(
-  reader: WireReader,
-  field: WireField,
-  what: string,
-  shape: number[],
-): Promise<void> {
-  const take = (value: bigint) => {
-    if (shape.length === TENSOR_RANK) {
-      throw new RangeError(`${what} has more than ${TENSOR_RANK} dimensions`);
-    }
-    shape.push(Number(signed(value)));
-  };
-  if (field.kind === 0) take(field.value);
-  else await reader.eachVarint(bytesOf(field, what), what, take);
-}
-
-async function readPair(
-  reader: WireReader,
-  field: WireField,
-  what: string,
-  told: Map<string, string>,
-): Promise<void> {
-  const once = new Once(what);
-  let key = "", value = "";
-  for await (const part of reader.fields(bytesOf(field, what), what)) {
-    if (part.number > 2) continue;
-    const text = await reader.text(once.take(part, 2), ONNX_TEXT_BYTES, what);
-    if (part.number === 1) key = text;
-    else value = text;
-  }
-  if (told.has(key)) throw new SyntaxError(`${what} has ${quote(key)} twice`);
-  told.set(key, value);
+  return { name, value, tensor, bodies };
 }

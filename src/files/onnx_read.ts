@@ -1,5 +1,5 @@
 /**
- * Reads ONNX models: their initializers, and those that are 4-bit weights by the
+ * Reads ONNX models: their initializers and constants, and those that are 4-bit weights by the
  * operators that read them.
  *
  * @module
@@ -38,10 +38,9 @@ export async function openOnnx(
     }
     const model = await readModel(reader, source.size, readsWeights);
     const { source: all, tensors } = await data.place(
-      model.initializers.values(),
+      model.tensors.values(),
     );
-    const isInBody = ({ name }: TensorEntry) =>
-      model.initializers.get(name)!.inBody;
+    const isInBody = ({ name }: TensorEntry) => model.tensors.get(name)!.inBody;
     const { quantized, bound } = findWeights(
       model.nodes,
       tensors.filter((entry) => !isInBody(entry)),

@@ -150,3 +150,26 @@ export const WIRINGS: ReadonlyMap<
 export function hasOnnxOperator(format: string): boolean {
   return WIRINGS.has(format);
 }
+
+/**
+ * Why no operator takes a tensor.
+ *
+ * @param tensor Format, shape and options with everything filled in.
+ * @returns The reason; undefined where one does.
+ */
+export function whyNoOperator(
+  { format, shape, options }: {
+    readonly format: { readonly name: string };
+    readonly shape: readonly number[];
+    readonly options: object;
+  },
+): string | undefined {
+  const wiring = WIRINGS.get(format.name);
+  if (!wiring) return "ONNX has no operator for it";
+  try {
+    wiring(shape, { ...options, scales: [] });
+  } catch (error) {
+    if (error instanceof RangeError) return `in ONNX, ${error.message}`;
+    throw error;
+  }
+}

@@ -13,11 +13,13 @@ import { openTensorFile } from "../../src/files/open.ts";
 import type { TensorFile } from "../../src/files/tensors.ts";
 import { allocateSlots } from "../../src/stream/memory.ts";
 import { whole } from "../../src/words/window.ts";
+import { matrixOf } from "../../src/numeric/shape.ts";
 import { floatsOf, goldenTensors } from "../formats/safetensors_vectors.ts";
 import { run } from "../cli/support.ts";
 import { assertSameBytes } from "../same_bytes.ts";
 import {
   branch,
+  constant,
   external,
   message,
   model,
@@ -212,10 +214,27 @@ Deno.test("data in files beside the model is read, and nowhere else", async () =
 
 // ---- bytes that lie ----
 
+/** The attribute of a constant. */
+const ones = message(
+  5,
+  message(1, "value"),
+  message(5, number(1, 1), number(2, 1), raw(0, 0, 128, 63)),
+);
+
 const REFUSED: readonly [reason: string, bytes: Uint8Array][] = [
   ["it has no graph", number(1, 10)],
   ["has field 7 twice", concat(valid, message(7))],
-  ["two initializers have the name", model(codes, codes)],
+  ["two tensors have the name", model(codes, codes)],
+  [
+    "two tensors have the name",
+    model(constant("w", ones), constant("w", ones)),
+  ],
+  ["has no output", model(constant("", ones))],
+  ['has "value" twice', model(constant("w", ones, ones))],
+  [
+    "is a segment of a tensor",
+    model(constant("w", ones, message(5, message(3)))),
+  ],
   ["initializer 0 has no name", model(message(5, number(2, 1)))],
   ["of kind 3", concat(valid, Uint8Array.of(0x0b))],
   ["a field of number 0", concat(valid, Uint8Array.of(0x00))],
@@ -373,6 +392,33 @@ Deno.test("initializers in bodies of operators are named, and left as they are",
   assert(
     bound!.get("if/then_branch/s")!.includes("in the body of an operator"),
   );
+});
+
+Deno.test("weights that are constants are read like initializers", async () => {
+  const file = await openTensorFile(`${vectors}constants.onnx`);
+  const tensors = await tensorsOf(file);
+  assertEquals(
+    tensors.map(({ name, shape }) => [name, shape]),
+    [["w", [32, 4]], ["q_codes", [4, 32]], ["if/else_branch/inner", [2, 3]], [
+      "if/then_branch/inner",
+      [2, 3],
+    ]],
+  );
+  const quantized = Array.from({ length: 128 }, (_, i) =>
+    // The scale of row r is r.
+    (i % 16 - 8) * Math.floor(i / 32) + 0);
+  const expected = [Array.from({ length: 128 }, (_, i) => i), quantized];
+  for (const [i, values] of expected.entries()) {
+    const found = openValues(file, tensors[i]);
+    const [slot] = allocateSlots(1, 128);
+    const decode = await found.read(
+      whole(matrixOf(tensors[i].shape)),
+      matrixOf(tensors[i].shape),
+      slot,
+    );
+    assertEquals(Array.from(decode(), (x) => x + 0), values);
+  }
+  await file.source.close();
 });
 
 Deno.test("bodies within bodies are read to a limit", async () => {

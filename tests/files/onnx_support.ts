@@ -79,6 +79,14 @@ export function node(
   );
 }
 
+/** A constant: an operator with one output, and these attributes. */
+export function constant(
+  output: string,
+  ...attributes: Uint8Array[]
+): Uint8Array {
+  return message(1, message(2, output), message(4, "Constant"), ...attributes);
+}
+
 /** A model of these fields of a graph. */
 export function model(...graph: Uint8Array[]): Uint8Array {
   return concat(number(1, 10), message(7, ...graph));

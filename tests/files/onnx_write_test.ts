@@ -206,6 +206,38 @@ Deno.test("what ONNX cannot hold is refused, and nothing is written", async () =
   });
 });
 
+Deno.test("of a model what no operator takes is copied, and the user told that the graph is not", async () => {
+  await withFolder(async (path) => {
+    const cube = [2, 12, 97], both = path("both.safetensors");
+    await Deno.writeFile(
+      both,
+      safetensorsBytes([
+        { name: "w", dtype: "F32", shape, data: values },
+        { name: "cube", dtype: "F32", shape: cube, data: values },
+      ]),
+    );
+    const to = (name: string) => ["-o", path(name), "--format"];
+    const first = await run("quantize", both, ...to("a.onnx"), "matmul_nbits");
+    assertEquals(first.code, 0, first.err);
+    assertEquals(first.err, "");
+    assert(
+      first.out.includes(
+        "copied cube F32 [2, 12, 97]: in ONNX, its operator takes matrices",
+      ),
+      first.out,
+    );
+    const again = [
+      "quantize",
+      path("a.onnx"),
+      ...to("b.onnx"),
+      "gather_blocks",
+    ];
+    const second = await run(...again, "--tensors", "cube");
+    assertEquals(second.code, 0, second.err);
+    assert(second.err.includes("the graph of "), second.err);
+  });
+});
+
 const nbits = quantize(values, { format: "matmul_nbits", shape });
 const big = Float32Array.from({ length: 256 }, (_, i) => i);
 const small = Float32Array.of(1, 2, 3);
