@@ -233,7 +233,9 @@ const REFUSED: readonly [reason: string, bytes: Uint8Array][] = [
   ['has "value" twice', model(constant("w", ones, ones))],
   [
     "is a segment of a tensor",
-    model(constant("w", ones, message(5, message(3)))),
+    model(
+      constant("w", message(5, message(1, "value"), message(5, message(3)))),
+    ),
   ],
   ["initializer 0 has no name", model(message(5, number(2, 1)))],
   ["of kind 3", concat(valid, Uint8Array.of(0x0b))],
