@@ -1,5 +1,5 @@
 /** Searches with options that change what is searched for: scales along other axes, kept as inverses, as products, in 8 bits, beside float zero points. */
-import "../src/kernels/install.ts";
+import "../src/model/install.ts";
 import "../src/model/install_searches.ts";
 import { assert, assertEquals } from "@std/assert";
 import { formats } from "../src/formats.ts";

@@ -56,6 +56,7 @@ import {
 import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Codec, Layout } from "../words/layout.ts";
+import { booleanOption, choiceOption, numberOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
@@ -112,51 +113,45 @@ export type ResolvedGptqOptions =
   & ResolvedSearchOptions;
 
 const OPTIONS: Schema<GptqOptions> = {
-  groupSize: {
-    kind: "number",
+  groupSize: numberOption({
     min: 1,
     max: Number.MAX_SAFE_INTEGER,
     words: ["row"],
     default: 128,
     help: "values that share a scale, along the last axis",
     kept: true,
-  },
-  symmetric: {
-    kind: "boolean",
+  }),
+  symmetric: booleanOption({
     default: true,
     help: "zero point 8 for every group, or one for each",
     kept: true,
-  },
-  version: {
-    kind: "number",
+  }),
+  version: numberOption({
     min: 1,
     max: 2,
     choices: [1, 2],
     default: 1,
     help: "how zero points are stored: less by one, or (2) as they are",
     kept: true,
-  },
-  zeros: {
-    kind: "choice",
+  }),
+  zeros: choiceOption({
     choices: ["words", "nibbles"],
     default: "words",
     help:
       "what version 1 takes one from: GPTQModel's words or AutoGPTQ's nibbles",
     kept: true,
-  },
-  actOrder: {
-    kind: "boolean",
+  }),
+  actOrder: booleanOption({
     default: false,
     help: "read g_idx as it is, in whatever order groups are",
     kept: true,
-  },
-  computeDtype: {
-    kind: "choice",
+  }),
+  computeDtype: choiceOption({
     choices: ["F16", "F32"],
     default: "F16",
     help: "type that values are rounded to",
     kept: true,
-  },
+  }),
   ...searchSchema(ZERO_SEARCHES),
 };
 

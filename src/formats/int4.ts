@@ -49,6 +49,7 @@ import {
 import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Format } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
+import { choiceOption, numberOption, rangeOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
@@ -74,28 +75,25 @@ export interface Int4Options extends SearchOptions {
 }
 
 const OPTIONS: Schema<Int4Options> = {
-  groupSize: {
-    kind: "number",
+  groupSize: numberOption({
     min: 1,
     max: Number.MAX_SAFE_INTEGER,
     words: ["row", "tensor"],
     default: "tensor",
     kept: true,
     help: "values that share a scale: a number, row or tensor",
-  },
-  scaleMethod: {
-    kind: "choice",
+  }),
+  scaleMethod: choiceOption({
     choices: ["absmax", "minmax", "affine"],
     default: "absmax",
     kept: true,
     help: "how a scale is found",
-  },
-  range: {
-    kind: "range",
+  }),
+  range: rangeOption({
     kept: false,
     help:
       'smallest and largest value, with groupSize "tensor", instead of looking',
-  },
+  }),
   ...searchSchema(ZERO_SEARCHES),
 };
 

@@ -75,6 +75,7 @@ import {
 } from "../schemes/mlx.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
+import { booleanOption, choiceOption, numberOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import {
   checkSearch,
@@ -135,21 +136,19 @@ export interface MlxParts {
 }
 
 const OPTIONS: Schema<MlxOptions> = {
-  mode: {
-    kind: "choice",
+  mode: choiceOption({
     choices: ["affine", "mxfp4", "nvfp4"],
     default: "affine",
     kept: true,
     help: "scale and bias for each group, or E2M1 values",
-  },
-  groupSize: {
-    kind: "number",
+  }),
+  groupSize: numberOption({
     min: 16,
     max: 128,
     choices: [16, 32, 64, 128],
     kept: true,
     help: "values that share a scale: 64 by default; 32 in mxfp4, 16 in nvfp4",
-  },
+  }),
   scaleDtype: dtypeOption(
     undefined,
     true,
@@ -160,12 +159,11 @@ const OPTIONS: Schema<MlxOptions> = {
     true,
     "type that values are computed in: that of affine scales, else BF16",
   ),
-  globalScale: {
-    kind: "boolean",
+  globalScale: booleanOption({
     default: false,
     kept: true,
     help: "a scale for the whole tensor, in nvfp4",
-  },
+  }),
   ...searchSchema(["fast", "optimal", "best"]),
 };
 

@@ -66,6 +66,7 @@ import {
   listedScales,
 } from "../schemes/stored_scale.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
+import { booleanOption } from "../words/options.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {
   type ResolvedSearchOptions,
@@ -231,12 +232,11 @@ export const nvfp4_torchao: Format<
   // That of nvfp4_modelopt, and bfloat16's roundings.
   errorBound: 0.186,
   options: {
-    perTensorScale: {
-      kind: "boolean",
+    perTensorScale: booleanOption({
       default: true,
       kept: true,
       help: "a scale for the whole tensor",
-    },
+    }),
     computeDtype: dtypeOption("BF16", true, "type that values are rounded to"),
     swizzled: SWIZZLED,
     ...searchSchema(SCALE_SEARCHES),

@@ -21,6 +21,7 @@ import {
 import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
+import { numberOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {
@@ -93,21 +94,19 @@ export interface OnnxLinearSpec<Name extends string> {
 
 function optionsOf(signed: boolean): Schema<OnnxLinearOptions> {
   return {
-    axis: {
-      kind: "number",
+    axis: numberOption({
       min: 0,
       max: 64,
       words: ["tensor"],
       help: "axis that scales go along, or tensor; the last one by default",
       kept: true,
-    },
-    blockSize: {
-      kind: "number",
+    }),
+    blockSize: numberOption({
       min: 0,
       max: Number.MAX_SAFE_INTEGER,
       help: "values along the axis that share a scale, 0 for one an index",
       kept: true,
-    },
+    }),
     symmetric: symmetricOption(signed),
     scaleDtype: dtypeOption("F32", true, "type of the scales and the values"),
     ...searchSchema(ZERO_SEARCHES),
