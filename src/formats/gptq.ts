@@ -53,7 +53,7 @@ import {
   type Sought,
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
-import { scalesIn } from "../schemes/stored_scale.ts";
+import type { StoredPlan } from "../schemes/stored_plan.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Codec, Layout } from "../words/layout.ts";
 import { booleanOption, choiceOption, numberOption } from "../words/options.ts";
@@ -268,11 +268,11 @@ function fitOf(symmetric: boolean, least: number) {
 /** A range from minus this to this has the largest scale of float16. */
 const LIMIT = 65504 * 7.5;
 
-const SCALES = scalesIn("F16");
+const SCALES: StoredPlan = { dtype: "F16" };
 const SYMMETRIC = seekScale(
   UINT4.values.map((code) => code - 8),
   "scale",
-  () => SCALES,
+  SCALES,
 );
 const ASYMMETRIC = seekZero(SCALES);
 const FROM_ONE = seekZero(SCALES, 1);

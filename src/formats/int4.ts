@@ -46,7 +46,7 @@ import {
   type Sought,
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
-import { scalesIn } from "../schemes/stored_scale.ts";
+import type { StoredPlan } from "../schemes/stored_plan.ts";
 import type { Format } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import { choiceOption, numberOption, rangeOption } from "../words/options.ts";
@@ -98,11 +98,11 @@ const OPTIONS: Schema<Int4Options> = {
 };
 
 /** How groups are searched. Scales are positive, as everywhere in this format. */
-const SCALES = scalesIn("F32", { level: 15 });
+const SCALES: StoredPlan = { dtype: "F32", level: 15 };
 const SYMMETRIC = seekScale(
   UINT4.values.map((code) => code - 8),
   "scale",
-  () => SCALES,
+  SCALES,
 );
 const AFFINE = seekZero(SCALES);
 

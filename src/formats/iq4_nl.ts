@@ -34,11 +34,8 @@ import {
 } from "../schemes/ggml_iq4.ts";
 import { IQ4 } from "../schemes/grids.ts";
 import { seekScale } from "../schemes/sought.ts";
-import { scalesIn } from "../schemes/stored_scale.ts";
 
 const { fround } = Math;
-
-const SCALES = scalesIn("F16", { signed: true });
 
 const weights = new Float32Array(IQ4_GROUP);
 
@@ -114,7 +111,7 @@ export const iq4_nl: BlockFormat<"iq4_nl"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
-  search: seekScale(IQ4.values, "scale", () => SCALES),
+  search: seekScale(IQ4.values, "scale", { dtype: "F16", signed: true }),
   quantizeKernel: { name: "iq4_nl_quantize", module: IQ4_KERNELS },
   weightedKernel: { name: "iq4_nl_weigh", module: IQ4_KERNELS },
   dequantizeKernel: { name: "iq4_nl_dequantize", module: IQ4_KERNELS },

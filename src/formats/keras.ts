@@ -49,7 +49,6 @@ import {
   type Sought,
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
-import { inverseScalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
 import { choiceOption, numberOption } from "../words/options.ts";
@@ -206,9 +205,9 @@ function searchOf(
   { groupSize, scaleDtype: dtype }: ResolvedKerasOptions,
 ): Sought {
   if (groupSize !== "row") return seekIntegers({ symmetric: false, dtype });
-  const scales = inverseScalesIn(dtype, 8);
   const levels = UINT4.values.map((code) => code - 8);
-  return seekScale(levels, "divisor", () => scales);
+  const stored = { dtype, level: 8, asInverses: true };
+  return seekScale(levels, "divisor", stored);
 }
 
 function check(options: ResolvedKerasOptions, shape: readonly number[]): void {

@@ -30,7 +30,6 @@ import {
 } from "../schemes/codebook.ts";
 import { FP4, NF4 } from "../schemes/grids.ts";
 import { SCALE_SEARCHES, searched, seekScale } from "../schemes/sought.ts";
-import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import { choiceOption, numberOption } from "../words/options.ts";
 import type { Scheme } from "../words/scheme.ts";
@@ -67,11 +66,11 @@ const KINDS = {
   fp4: { grid: FP4, codebook: FP4_CODEBOOK },
 };
 
-const SCALES = scalesIn("F32");
+const SCALES = { dtype: "F32" } as const;
 
 const SEARCHES = {
-  nf4: seekScale(NF4.values, "scale", () => SCALES),
-  fp4: seekScale(FP4.values, "scale", () => SCALES),
+  nf4: seekScale(NF4.values, "scale", SCALES),
+  fp4: seekScale(FP4.values, "scale", SCALES),
 };
 
 function flat(shape: readonly number[]): Matrix {

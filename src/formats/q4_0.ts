@@ -28,13 +28,11 @@ import { rowWeights } from "../schemes/ggml_importance.ts";
 import { searchSigned, signedMax } from "../schemes/ggml_scale_search.ts";
 import { UINT4 } from "../schemes/grids.ts";
 import { seekScale } from "../schemes/sought.ts";
-import { scalesIn } from "../schemes/stored_scale.ts";
 
 const { fround, min } = Math;
 
 const VALUES = 32;
 const LEVELS = UINT4.values.map((code) => code - 8);
-const SCALES = scalesIn("F16", { signed: true });
 
 function encode(
   values: Float32Array,
@@ -92,7 +90,7 @@ export const q4_0: BlockFormat<"q4_0"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
-  search: seekScale(LEVELS, "scale", () => SCALES),
+  search: seekScale(LEVELS, "scale", { dtype: "F16", signed: true }),
   quantizeKernel: { name: "q4_0_quantize", module: Q4_0_KERNELS },
   weightedKernel: { name: "q4_0_weigh", module: Q4_0_KERNELS },
   dequantizeKernel: { name: "q4_0_dequantize", module: Q4_0_KERNELS },

@@ -40,7 +40,6 @@ import {
   seekScale,
   type Sought,
 } from "../schemes/sought.ts";
-import { scalesIn } from "../schemes/stored_scale.ts";
 import { bytesPerElement } from "../words/dtypes.ts";
 import type {
   Candidate,
@@ -228,8 +227,7 @@ function scaleSought(
   { computeDtype }: ResolvedBitsandbytesOptions,
 ): Sought {
   // Absmax is a magnitude: readers expect no sign.
-  const scales = scalesIn("F32", { compute: computeDtype });
-  return seekScale(values, "scale", () => scales);
+  return seekScale(values, "scale", { dtype: "F32", compute: computeDtype });
 }
 
 function nestedSought(

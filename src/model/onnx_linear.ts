@@ -18,7 +18,6 @@ import {
   type Sought,
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
-import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import { numberOption } from "../words/options.ts";
@@ -210,8 +209,8 @@ function searchOf(
   if (!symmetric || zero === 8) {
     return seekIntegers({ symmetric, dtype, signed: true, compute: dtype });
   }
-  const scales = scalesIn(dtype, { level: 15, compute: dtype });
-  return seekScale(UINT4.values, "scale", () => scales);
+  const stored = { dtype, level: 15, compute: dtype };
+  return seekScale(UINT4.values, "scale", stored);
 }
 
 /** Scale and zero point of a range; `zero` is the code of 0 where there are no zero points. */
