@@ -16,7 +16,7 @@
  */
 
 import { IQ4_KERNELS } from "../kernels/modules.ts";
-import { F16 } from "../layouts/codecs.ts";
+import { F16_ALONE } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
 import {
@@ -103,7 +103,10 @@ export const iq4_nl: BlockFormat<"iq4_nl"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   values: IQ4_GROUP,
   bytes: 18,
-  record: [fieldAt("scale", 0, F16), codesAt(2, halves(IQ4_GROUP, IQ4_GROUP))],
+  record: [
+    fieldAt("scale", 0, F16_ALONE),
+    codesAt(2, halves(IQ4_GROUP, IQ4_GROUP)),
+  ],
   grid: IQ4,
   form: "s·g",
   groupedBy: "scale",

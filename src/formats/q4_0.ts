@@ -15,7 +15,7 @@
  */
 
 import { Q4_0_KERNELS } from "../kernels/modules.ts";
-import { F16 } from "../layouts/codecs.ts";
+import { F16_ALONE } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
 import {
@@ -81,7 +81,7 @@ export const q4_0: BlockFormat<"q4_0"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   values: VALUES,
   bytes: 18,
-  record: [fieldAt("scale", 0, F16), codesAt(2, halves(VALUES, VALUES))],
+  record: [fieldAt("scale", 0, F16_ALONE), codesAt(2, halves(VALUES, VALUES))],
   grid: UINT4,
   form: "s·(c − z)",
   constants: { zero: 8 },

@@ -7,7 +7,7 @@
  */
 import type { Kernel } from "../kernels/work.ts";
 import type { BlockLayout } from "../layouts/blocks.ts";
-import { F16 } from "../layouts/codecs.ts";
+import { F16_ALONE } from "../layouts/codecs.ts";
 import { F16_OVERFLOW } from "../numeric/f16.ts";
 import { clipToScale, ScaleOverflow } from "../numeric/finite.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
@@ -291,7 +291,7 @@ function schemeOf(
     : (values: Float32Array, at: number, tile: BlockTile) =>
       spec.encode(values, at, tile, at / size);
   const halves = spec.record.flatMap((item) =>
-    item.kind === "field" && item.codec === F16 ? [item.role] : []
+    item.kind === "field" && item.codec === F16_ALONE ? [item.role] : []
   );
   return {
     grid,
