@@ -38,7 +38,7 @@ import {
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { scaleOf } from "../schemes/int4_scale.ts";
 import { UINT4 } from "../schemes/grids.ts";
-import { linearScheme, wholeRange } from "../schemes/linear.ts";
+import { linearSchemeApart } from "../schemes/linear_form.ts";
 import {
   searched,
   seekScale,
@@ -47,6 +47,7 @@ import {
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
 import type { StoredPlan } from "../schemes/stored_plan.ts";
+import { wholeRange } from "../schemes/whole_range.ts";
 import type { Format } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import { choiceOption, numberOption, rangeOption } from "../words/options.ts";
@@ -162,7 +163,7 @@ function scheme(
   options: ResolvedInt4Options,
 ): Scheme {
   const { groupSize, scaleMethod, range } = options;
-  const scheme = linearScheme({
+  const scheme = linearSchemeApart({
     group: groupOf(shape, groupSize),
     offset: scaleMethod === "affine" ? "zero" : undefined,
     rounding: "divide",

@@ -27,7 +27,8 @@ import { LARGEST, symmetricOption } from "../model/groups.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
-import { linearScheme, wholeRange } from "../schemes/linear.ts";
+import { linearScheme } from "../schemes/linear.ts";
+import { wholeRange } from "../schemes/whole_range.ts";
 import { checkZeros } from "../schemes/numbers.ts";
 import type { RangeFit } from "../schemes/range_fit.ts";
 import {

@@ -9,7 +9,8 @@ import { roundTo } from "../numeric/compute.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { UINT4 } from "../schemes/grids.ts";
-import { linearScheme, wholeRange } from "../schemes/linear.ts";
+import { linearScheme } from "../schemes/linear.ts";
+import { wholeRange } from "../schemes/whole_range.ts";
 import type { RangeFit } from "../schemes/range_fit.ts";
 import {
   searched,
