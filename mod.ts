@@ -14,7 +14,7 @@
  *
  * @module
  */
-import "./src/kernels/install.ts";
+import "./src/model/install.ts";
 import "./src/model/install_searches.ts";
 
 export {

@@ -1,7 +1,7 @@
 // Every format, option set, memory and backend gives the same bits as the scalar
 // reference, NaN and infinities included: of what is quantized, and of garbage.
 
-import "../src/kernels/install.ts";
+import "../src/model/install.ts";
 import "../src/model/install_searches.ts";
 import { assert, assertThrows } from "@std/assert";
 import { allocateParts } from "../src/core.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import "../src/kernels/install.ts";
+import "../src/model/install.ts";
 import "../src/model/install_searches.ts";
 import { allocateInArena } from "../src/kernels/arena.ts";
 

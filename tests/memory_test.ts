@@ -1,7 +1,7 @@
 // Memory that callers share with the kernels: how much of it there is, what
 // writing elsewhere in it may do, and results that lie where their input is.
 
-import "../src/kernels/install.ts";
+import "../src/model/install.ts";
 import "../src/model/install_searches.ts";
 import {
   assert,

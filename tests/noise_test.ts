@@ -1,6 +1,6 @@
 // The quick meter against compare, on both backends, extremes included.
 
-import "../src/kernels/install.ts";
+import "../src/model/install.ts";
 import "../src/model/install_searches.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { compare, NoiseMeter } from "../src/compare.ts";

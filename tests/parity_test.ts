@@ -1,7 +1,7 @@
 // Every format on every backend against its scalar reference, bit for bit, over
 // lengths, offsets and option sets. A format is tested the moment it is registered.
 
-import "../src/kernels/install.ts";
+import "../src/model/install.ts";
 import "../src/model/install_searches.ts";
 import { formats } from "../src/formats.ts";
 import { allocateParts } from "../src/core.ts";

@@ -1,11 +1,11 @@
 /** Searches with options that change what is searched for: scales along other axes, kept as inverses, as products, in 8 bits, beside float zero points. */
-import "../src/kernels/install.ts";
+import "../src/model/install.ts";
 import "../src/model/install_searches.ts";
 import { assert, assertEquals } from "@std/assert";
 import { formats } from "../src/formats.ts";
 import { dequantize, quantize } from "../src/quantize.ts";
 import { FROM_BITS } from "../src/numeric/compute.ts";
-import { inverseScalesIn } from "../src/schemes/stored_scale.ts";
+import { roundedBy } from "../src/schemes/stored_scale.ts";
 import { random } from "./adversarial.ts";
 
 type Options = Readonly<Record<string, unknown>>;
@@ -121,7 +121,7 @@ for (const symmetric of [true, false]) {
 }
 
 Deno.test("the nearest scale of those that are kept as inverses is found", () => {
-  const scales = inverseScalesIn("BF16", 8);
+  const scales = roundedBy({ dtype: "BF16", level: 8, asInverses: true });
   for (let i = 0; i < 500; i++) {
     const exact = 2 ** (next() * 40 - 20), found = scales.nearest(exact);
     assertEquals(Math.fround(1 / scales.fieldOf!(found)), found);

@@ -1,5 +1,5 @@
 /** Searched scales in every format that has them: never worse, as good as they have to be, refused where they cannot be. */
-import "../src/kernels/install.ts";
+import "../src/model/install.ts";
 import "../src/model/install_searches.ts";
 import {
   assert,
@@ -225,7 +225,7 @@ Deno.test("a search that a format cannot do is refused, and those that it can ar
     assertThrows(() => quantize(values, options as never), RangeError, text);
   refused(
     { format: "q4_0", search: "best" },
-    'it must be "reference", "fast" or "optimal", not the string "best"',
+    'Unknown search "best": use "reference", "fast" or "optimal"',
   );
   refused({ format: "q4_1", search: "optimal" }, '"fast" or "best"');
   refused(
@@ -234,7 +234,7 @@ Deno.test("a search that a format cannot do is refused, and those that it can ar
   );
   refused(
     { format: "nf4", search: "best", nested: true },
-    'it must be "reference", "fast" or "optimal", not the string "best"',
+    'Unknown search "best": use "reference", "fast" or "optimal"',
   );
   refused(
     { format: "int4", search: "fast", range: [-1, 1] },

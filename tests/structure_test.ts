@@ -61,7 +61,7 @@ function* edges(
 
 Deno.test("the command line has the WebAssembly kernels and the searches", async () => {
   const modules = await reachable("cli.ts");
-  assert(modules.has("src/kernels/install.ts"));
+  assert(modules.has("src/model/install.ts"));
   assert(modules.has("src/model/install_searches.ts"));
   const made = (await sourcesUnder("src/kernels")).filter((path) =>
     /^src\/kernels\/\w*module\.ts$/.test(path)
@@ -86,7 +86,7 @@ Deno.test("tests that ask which backend is in force have the WebAssembly kernels
   assert(asking.includes("tests/search/engine_test.ts"));
   for (const path of asking) {
     const modules = await reachable(path);
-    assert(modules.has("src/kernels/install.ts"), `${path} lacks the kernels`);
+    assert(modules.has("src/model/install.ts"), `${path} lacks the kernels`);
   }
 });
 
@@ -153,7 +153,7 @@ Deno.test("formats with kernels of their own bring them along from ./formats, an
     imports.includes("src/kernels/modules.ts")
   ).map(({ path }) => path.slice("src/formats/".length, -".ts".length));
   assertEquals(
-    [...entry.matchAll(/modules\.withKernels\(\s*plain\.(\w+)/g)].map((
+    [...entry.matchAll(/with(?:Block)?Kernels\(\s*plain\.(\w+)/g)].map((
       [, name],
     ) => name)
       .sort(),

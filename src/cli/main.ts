@@ -4,7 +4,7 @@
  * @module
  */
 import process from "node:process";
-import "../kernels/install.ts";
+import "../model/install.ts";
 import "../model/install_searches.ts";
 import { printable } from "../files/errors.ts";
 import { benchCommand } from "./bench.ts";

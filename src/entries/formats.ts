@@ -15,62 +15,63 @@
 import { formats as all, type Registry } from "../formats.ts";
 import * as plain from "../formats/registry.ts";
 import * as own from "../kernels/own_modules.ts";
-import * as modules from "../kernels/modules.ts";
+import { withKernels } from "../kernels/modules.ts";
+import { withBlockKernels } from "../model/block_kernels.ts";
 
 export * from "../formats/registry.ts";
 
 // Each in place of the same without kernels, which the line above exports.
 
 /** 4-bit integers with float32 scales, of the original module. */
-export const int4: Registry["int4"] = /* @__PURE__ */ modules.withKernels(
+export const int4: Registry["int4"] = /* @__PURE__ */ withKernels(
   plain.int4,
   [own.INT4],
 );
 
 /** ggml's `IQ4_NL`: 32 values on a non-linear grid share a float16 scale. */
-export const iq4_nl: Registry["iq4_nl"] = /* @__PURE__ */ modules.withKernels(
+export const iq4_nl: Registry["iq4_nl"] = /* @__PURE__ */ withBlockKernels(
   plain.iq4_nl,
   [own.IQ4],
 );
 
 /** ggml's `IQ4_XS`: 256 values on a non-linear grid, a 6-bit scale for every 32, a float16 scale for all. */
-export const iq4_xs: Registry["iq4_xs"] = /* @__PURE__ */ modules.withKernels(
+export const iq4_xs: Registry["iq4_xs"] = /* @__PURE__ */ withBlockKernels(
   plain.iq4_xs,
   [own.IQ4],
 );
 
 /** ggml's `MXFP4`: 32 E2M1 values share an E8M0 scale. */
-export const mxfp4: Registry["mxfp4"] = /* @__PURE__ */ modules.withKernels(
+export const mxfp4: Registry["mxfp4"] = /* @__PURE__ */ withBlockKernels(
   plain.mxfp4,
   [own.E2M1],
 );
 
 /** ggml's `NVFP4`: every 16 E2M1 values share a UE4M3 scale, four groups to a block. */
-export const nvfp4: Registry["nvfp4"] = /* @__PURE__ */ modules.withKernels(
+export const nvfp4: Registry["nvfp4"] = /* @__PURE__ */ withBlockKernels(
   plain.nvfp4,
   [own.E2M1],
 );
 
 /** ggml's `Q4_0`: 32 values share a float16 scale; the largest magnitude gets code 0. */
-export const q4_0: Registry["q4_0"] = /* @__PURE__ */ modules.withKernels(
+export const q4_0: Registry["q4_0"] = /* @__PURE__ */ withBlockKernels(
   plain.q4_0,
   [own.Q4_0],
 );
 
 /** ggml's `Q4_1`: 32 values share a float16 scale and a float16 minimum. */
-export const q4_1: Registry["q4_1"] = /* @__PURE__ */ modules.withKernels(
+export const q4_1: Registry["q4_1"] = /* @__PURE__ */ withBlockKernels(
   plain.q4_1,
   [own.Q4_1],
 );
 
 /** ggml's `Q4_K`: 256 values, a 6-bit scale and offset for every 32, two float16 scales for all. */
-export const q4_k: Registry["q4_k"] = /* @__PURE__ */ modules.withKernels(
+export const q4_k: Registry["q4_k"] = /* @__PURE__ */ withBlockKernels(
   plain.q4_k,
   [own.Q4_K],
 );
 
 /** Every format by its name. */
-export const formats: typeof all = /* @__PURE__ */ modules.withKernels(
+export const formats: typeof all = /* @__PURE__ */ withBlockKernels(
   all,
   own.FORMATS,
 );

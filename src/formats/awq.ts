@@ -48,6 +48,7 @@ import type {
   Recognized,
 } from "../words/format.ts";
 import type { Codec, Layout } from "../words/layout.ts";
+import { choiceOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
@@ -85,20 +86,18 @@ export type ResolvedAwqOptions =
 
 const OPTIONS: Schema<AwqOptions> = {
   groupSize: groupSizeOption(128),
-  inputDtype: {
-    kind: "choice",
+  inputDtype: choiceOption({
     choices: ["F16", "F32"],
     default: "F16",
     help: "type of the weight, in which scales and codes are found",
     kept: false,
-  },
-  computeDtype: {
-    kind: "choice",
+  }),
+  computeDtype: choiceOption({
     choices: ["F16", "F32"],
     default: "F16",
     help: "type that values are rounded to",
     kept: true,
-  },
+  }),
   ...searchSchema(ZERO_SEARCHES),
 };
 

@@ -58,6 +58,7 @@ import {
 } from "../schemes/sought.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
+import { booleanOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {
@@ -113,12 +114,11 @@ const OPTIONS: Schema<CompressedTensorsOptions> = {
     true,
     "type of the weight and the scales, in which values are computed",
   ),
-  actOrder: {
-    kind: "boolean",
+  actOrder: booleanOption({
     default: false,
     help: "read weight_g_idx, the group of each column",
     kept: true,
-  },
+  }),
   ...searchSchema(ZERO_SEARCHES),
 };
 

@@ -32,6 +32,7 @@ import { UINT4 } from "../schemes/grids.ts";
 import { BIAS_SEARCHES, searched, seekRanges } from "../schemes/sought.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
+import { booleanOption } from "../words/options.ts";
 import type { EncodeContext, Scheme } from "../words/scheme.ts";
 import {
   type ResolvedSearchOptions,
@@ -233,12 +234,11 @@ export const faiss_qt4: Format<
   // Half a step of 2 / 15.
   errorBound: 0.067,
   options: {
-    uniform: {
-      kind: "boolean",
+    uniform: booleanOption({
       default: false,
       kept: true,
       help: "one range for all columns",
-    },
+    }),
     ...searchSchema(BIAS_SEARCHES),
   },
   check,

@@ -38,6 +38,7 @@ import {
 } from "../schemes/sought.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
+import { numberOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
@@ -73,15 +74,14 @@ export type ResolvedGatherBlocksOptions =
   & ResolvedSearchOptions;
 
 const OPTIONS: Schema<GatherBlocksOptions> = {
-  blockSize: {
-    kind: "number",
+  blockSize: numberOption({
     min: 16,
     max: 2 ** 30,
     powerOfTwo: true,
     default: 32,
     help: "values that share a scale, along the last axis",
     kept: true,
-  },
+  }),
   symmetric: symmetricOption(true),
   ...searchSchema(ZERO_SEARCHES),
 };

@@ -53,9 +53,10 @@ import {
   type Sought,
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
-import { scalesIn } from "../schemes/stored_scale.ts";
+import type { StoredPlan } from "../schemes/stored_plan.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Codec, Layout } from "../words/layout.ts";
+import { booleanOption, choiceOption, numberOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
@@ -112,51 +113,45 @@ export type ResolvedGptqOptions =
   & ResolvedSearchOptions;
 
 const OPTIONS: Schema<GptqOptions> = {
-  groupSize: {
-    kind: "number",
+  groupSize: numberOption({
     min: 1,
     max: Number.MAX_SAFE_INTEGER,
     words: ["row"],
     default: 128,
     help: "values that share a scale, along the last axis",
     kept: true,
-  },
-  symmetric: {
-    kind: "boolean",
+  }),
+  symmetric: booleanOption({
     default: true,
     help: "zero point 8 for every group, or one for each",
     kept: true,
-  },
-  version: {
-    kind: "number",
+  }),
+  version: numberOption({
     min: 1,
     max: 2,
     choices: [1, 2],
     default: 1,
     help: "how zero points are stored: less by one, or (2) as they are",
     kept: true,
-  },
-  zeros: {
-    kind: "choice",
+  }),
+  zeros: choiceOption({
     choices: ["words", "nibbles"],
     default: "words",
     help:
       "what version 1 takes one from: GPTQModel's words or AutoGPTQ's nibbles",
     kept: true,
-  },
-  actOrder: {
-    kind: "boolean",
+  }),
+  actOrder: booleanOption({
     default: false,
     help: "read g_idx as it is, in whatever order groups are",
     kept: true,
-  },
-  computeDtype: {
-    kind: "choice",
+  }),
+  computeDtype: choiceOption({
     choices: ["F16", "F32"],
     default: "F16",
     help: "type that values are rounded to",
     kept: true,
-  },
+  }),
   ...searchSchema(ZERO_SEARCHES),
 };
 
@@ -273,11 +268,11 @@ function fitOf(symmetric: boolean, least: number) {
 /** A range from minus this to this has the largest scale of float16. */
 const LIMIT = 65504 * 7.5;
 
-const SCALES = scalesIn("F16");
+const SCALES: StoredPlan = { dtype: "F16" };
 const SYMMETRIC = seekScale(
   UINT4.values.map((code) => code - 8),
   "scale",
-  () => SCALES,
+  SCALES,
 );
 const ASYMMETRIC = seekZero(SCALES);
 const FROM_ONE = seekZero(SCALES, 1);

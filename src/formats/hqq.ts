@@ -52,6 +52,7 @@ import { BIAS_SEARCHES, searched, type Sought } from "../schemes/sought.ts";
 import { bytesPerElement } from "../words/dtypes.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
+import { booleanOption, numberOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {
@@ -126,37 +127,33 @@ export interface HqqParts {
 }
 
 const OPTIONS: Schema<HqqOptions> = {
-  groupSize: {
-    kind: "number",
+  groupSize: numberOption({
     min: 8,
     max: Number.MAX_SAFE_INTEGER,
     words: ["row"],
     default: 64,
     kept: true,
     help: "values that share a scale, or all of a row",
-  },
-  axis: {
-    kind: "number",
+  }),
+  axis: numberOption({
     min: 0,
     max: 1,
     default: 1,
     kept: true,
     help:
       "whether groups are rows (1) or columns (0) of the tensor cut by group size",
-  },
-  roundZero: {
-    kind: "boolean",
+  }),
+  roundZero: booleanOption({
     default: false,
     kept: false,
     help: "round zero points to whole numbers",
-  },
+  }),
   computeDtype: dtypeOption("F16", true, "type of scales and values"),
-  viewAsFloat: {
-    kind: "boolean",
+  viewAsFloat: booleanOption({
     default: false,
     kept: true,
     help: "give the bytes of codes the type of values",
-  },
+  }),
   ...searchSchema(BIAS_SEARCHES),
 };
 

@@ -38,7 +38,7 @@ import {
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { scaleOf } from "../schemes/int4_scale.ts";
 import { UINT4 } from "../schemes/grids.ts";
-import { linearScheme, wholeRange } from "../schemes/linear.ts";
+import { linearSchemeApart } from "../schemes/linear_form.ts";
 import {
   searched,
   seekScale,
@@ -46,9 +46,11 @@ import {
   type Sought,
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
-import { scalesIn } from "../schemes/stored_scale.ts";
+import type { StoredPlan } from "../schemes/stored_plan.ts";
+import { wholeRange } from "../schemes/whole_range.ts";
 import type { Format } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
+import { choiceOption, numberOption, rangeOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
@@ -74,37 +76,34 @@ export interface Int4Options extends SearchOptions {
 }
 
 const OPTIONS: Schema<Int4Options> = {
-  groupSize: {
-    kind: "number",
+  groupSize: numberOption({
     min: 1,
     max: Number.MAX_SAFE_INTEGER,
     words: ["row", "tensor"],
     default: "tensor",
     kept: true,
     help: "values that share a scale: a number, row or tensor",
-  },
-  scaleMethod: {
-    kind: "choice",
+  }),
+  scaleMethod: choiceOption({
     choices: ["absmax", "minmax", "affine"],
     default: "absmax",
     kept: true,
     help: "how a scale is found",
-  },
-  range: {
-    kind: "range",
+  }),
+  range: rangeOption({
     kept: false,
     help:
       'smallest and largest value, with groupSize "tensor", instead of looking',
-  },
+  }),
   ...searchSchema(ZERO_SEARCHES),
 };
 
 /** How groups are searched. Scales are positive, as everywhere in this format. */
-const SCALES = scalesIn("F32", { level: 15 });
+const SCALES: StoredPlan = { dtype: "F32", level: 15 };
 const SYMMETRIC = seekScale(
   UINT4.values.map((code) => code - 8),
   "scale",
-  () => SCALES,
+  SCALES,
 );
 const AFFINE = seekZero(SCALES);
 
@@ -164,7 +163,7 @@ function scheme(
   options: ResolvedInt4Options,
 ): Scheme {
   const { groupSize, scaleMethod, range } = options;
-  const scheme = linearScheme({
+  const scheme = linearSchemeApart({
     group: groupOf(shape, groupSize),
     offset: scaleMethod === "affine" ? "zero" : undefined,
     rounding: "divide",

@@ -16,7 +16,7 @@
  */
 
 import { IQ4_KERNELS } from "../kernels/modules.ts";
-import { F16 } from "../layouts/codecs.ts";
+import { F16_ALONE } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
 import {
@@ -34,11 +34,8 @@ import {
 } from "../schemes/ggml_iq4.ts";
 import { IQ4 } from "../schemes/grids.ts";
 import { seekScale } from "../schemes/sought.ts";
-import { scalesIn } from "../schemes/stored_scale.ts";
 
 const { fround } = Math;
-
-const SCALES = scalesIn("F16", { signed: true });
 
 const weights = new Float32Array(IQ4_GROUP);
 
@@ -106,7 +103,10 @@ export const iq4_nl: BlockFormat<"iq4_nl"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   values: IQ4_GROUP,
   bytes: 18,
-  record: [fieldAt("scale", 0, F16), codesAt(2, halves(IQ4_GROUP, IQ4_GROUP))],
+  record: [
+    fieldAt("scale", 0, F16_ALONE),
+    codesAt(2, halves(IQ4_GROUP, IQ4_GROUP)),
+  ],
   grid: IQ4,
   form: "s·g",
   groupedBy: "scale",
@@ -114,7 +114,7 @@ export const iq4_nl: BlockFormat<"iq4_nl"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
-  search: seekScale(IQ4.values, "scale", () => SCALES),
+  search: seekScale(IQ4.values, "scale", { dtype: "F16", signed: true }),
   quantizeKernel: { name: "iq4_nl_quantize", module: IQ4_KERNELS },
   weightedKernel: { name: "iq4_nl_weigh", module: IQ4_KERNELS },
   dequantizeKernel: { name: "iq4_nl_dequantize", module: IQ4_KERNELS },

@@ -18,7 +18,7 @@
  */
 
 import { IQ4_KERNELS } from "../kernels/modules.ts";
-import { F16 } from "../layouts/codecs.ts";
+import { F16_ALONE } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
 import {
@@ -149,7 +149,7 @@ export const iq4_xs: BlockFormat<"iq4_xs"> = blockFormat({
   values: VALUES,
   bytes: 136,
   record: [
-    fieldAt("scale", 0, F16),
+    fieldAt("scale", 0, F16_ALONE),
     fieldAt("steps", 2, STEPS),
     codesAt(8, halves(VALUES, IQ4_GROUP)),
   ],

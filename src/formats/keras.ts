@@ -49,9 +49,9 @@ import {
   type Sought,
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
-import { inverseScalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
+import { choiceOption, numberOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
@@ -91,22 +91,20 @@ export type ResolvedKerasOptions =
 
 const OPTIONS: Schema<KerasOptions> = {
   groupSize: groupSizeOption(128),
-  axis: {
-    kind: "number",
+  axis: numberOption({
     min: -1,
     max: 0,
     choices: [-1, 0],
     default: -1,
     help: "axis of the kernel, [in, out], along which codes are packed",
     kept: true,
-  },
-  scaleDtype: {
-    kind: "choice",
+  }),
+  scaleDtype: choiceOption({
     choices: ["F32", "BF16"],
     default: "F32",
     help: "type of the layer's variables",
     kept: true,
-  },
+  }),
   ...searchSchema(ZERO_SEARCHES),
 };
 
@@ -207,9 +205,9 @@ function searchOf(
   { groupSize, scaleDtype: dtype }: ResolvedKerasOptions,
 ): Sought {
   if (groupSize !== "row") return seekIntegers({ symmetric: false, dtype });
-  const scales = inverseScalesIn(dtype, 8);
   const levels = UINT4.values.map((code) => code - 8);
-  return seekScale(levels, "divisor", () => scales);
+  const stored = { dtype, level: 8, asInverses: true };
+  return seekScale(levels, "divisor", stored);
 }
 
 function check(options: ResolvedKerasOptions, shape: readonly number[]): void {

@@ -40,6 +40,7 @@ import { BIAS_SEARCHES, searched, seekRanges } from "../schemes/sought.ts";
 import { decodeGroups } from "../schemes/tile_values.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { CodesItem, Layout, PartPlan } from "../words/layout.ts";
+import { booleanOption, choiceOption } from "../words/options.ts";
 import type { EncodeContext, Scheme } from "../words/scheme.ts";
 import {
   type ResolvedSearchOptions,
@@ -297,19 +298,17 @@ export const lucene99: Format<
   // Half a step of 2 / 15.
   errorBound: 0.067,
   options: {
-    similarity: {
-      kind: "choice",
+    similarity: choiceOption({
       choices: ["euclidean", "dot_product", "cosine", "maximum_inner_product"],
       default: "euclidean",
       kept: true,
       help: "how vectors are compared; corrections depend on it",
-    },
-    compress: {
-      kind: "boolean",
+    }),
+    compress: booleanOption({
       default: true,
       kept: true,
       help: "two codes to a byte",
-    },
+    }),
     ...searchSchema(BIAS_SEARCHES),
   },
   check,

@@ -30,8 +30,8 @@ import {
 } from "../schemes/codebook.ts";
 import { FP4, NF4 } from "../schemes/grids.ts";
 import { SCALE_SEARCHES, searched, seekScale } from "../schemes/sought.ts";
-import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
+import { choiceOption, numberOption } from "../words/options.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
   type ResolvedSearchOptions,
@@ -66,11 +66,11 @@ const KINDS = {
   fp4: { grid: FP4, codebook: FP4_CODEBOOK },
 };
 
-const SCALES = scalesIn("F32");
+const SCALES = { dtype: "F32" } as const;
 
 const SEARCHES = {
-  nf4: seekScale(NF4.values, "scale", () => SCALES),
-  fp4: seekScale(FP4.values, "scale", () => SCALES),
+  nf4: seekScale(NF4.values, "scale", SCALES),
+  fp4: seekScale(FP4.values, "scale", SCALES),
 };
 
 function flat(shape: readonly number[]): Matrix {
@@ -105,22 +105,20 @@ export const matmul_bnb4: Format<
   // That of nf4.
   errorBound: 0.152,
   options: {
-    quantType: {
-      kind: "choice",
+    quantType: choiceOption({
       choices: ["nf4", "fp4"],
       default: "nf4",
       kept: true,
       help: "what codes stand for",
-    },
-    blockSize: {
-      kind: "number",
+    }),
+    blockSize: numberOption({
       min: 16,
       max: 4096,
       powerOfTwo: true,
       default: 64,
       kept: true,
       help: "values that share a scale",
-    },
+    }),
     ...searchSchema(SCALE_SEARCHES),
   },
   like: ({ grid, fields, groupedBy }): MatmulBnb4Options => ({

@@ -40,6 +40,7 @@ import {
 } from "../schemes/sought.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
+import { booleanOption, choiceOption, numberOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
@@ -87,34 +88,30 @@ export interface ResolvedMatMulNBitsOptions extends ResolvedSearchOptions {
 }
 
 const OPTIONS: Schema<MatMulNBitsOptions> = {
-  blockSize: {
-    kind: "number",
+  blockSize: numberOption({
     min: 16,
     max: 2 ** 30,
     powerOfTwo: true,
     default: 32,
     help: "values that share a scale, along the last axis",
     kept: true,
-  },
-  symmetric: {
-    kind: "boolean",
+  }),
+  symmetric: booleanOption({
     default: true,
     help: "signed scales and zero point 8, or a zero point for each block",
     kept: true,
-  },
-  scaleDtype: {
-    kind: "choice",
+  }),
+  scaleDtype: choiceOption({
     choices: ["F32", "F16"],
     default: "F32",
     help: "type of the scales",
     kept: true,
-  },
-  computeDtype: {
-    kind: "choice",
+  }),
+  computeDtype: choiceOption({
     choices: ["F32", "F16"],
     help: "type that values are rounded to; that of the scales by default",
     kept: true,
-  },
+  }),
   ...searchSchema(ZERO_SEARCHES),
 };
 

@@ -26,6 +26,7 @@ import { E2M1, UINT4 } from "../schemes/grids.ts";
 import { encodeE2M1 } from "../schemes/tile_codes.ts";
 import { decodeGroups } from "../schemes/tile_values.ts";
 import type { Format, Part } from "../words/format.ts";
+import { choiceOption } from "../words/options.ts";
 import type { Scheme } from "../words/scheme.ts";
 import { everywhere } from "../words/tile.ts";
 
@@ -111,13 +112,12 @@ export const ml_dtypes: Format<
   // Half the step from 4 to 6, for a tensor that was scaled to 4 or more.
   errorBound: 0.25,
   options: {
-    kind: {
-      kind: "choice",
+    kind: choiceOption({
       choices: ["int4", "uint4", "float4_e2m1fn"],
       default: "float4_e2m1fn",
       kept: true,
       help: "the type of the codes",
-    },
+    }),
   },
   lacks: { search: "its codes stand for numbers as they are, without a scale" },
   like: ({ grid, constants }): MlDtypesOptions => ({

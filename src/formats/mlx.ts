@@ -47,7 +47,7 @@ import {
 import { badNumber } from "../model/numbers.ts";
 import { TENSOR_SCALES } from "../model/tensor_scale.ts";
 import { decodeE4M3 } from "../numeric/e4m3.ts";
-import { FROM_BITS, roundTo } from "../numeric/compute.ts";
+import { FROM_BITS } from "../numeric/compute.ts";
 import { LARGEST_F16 } from "../numeric/f16.ts";
 import { matrixOf, rowLength, sizeOf, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
@@ -55,26 +55,21 @@ import { E2M1 } from "../schemes/grids.ts";
 import { linearScheme } from "../schemes/linear.ts";
 import {
   BIAS_SEARCHES,
-  ofTensor,
   SCALE_SEARCHES,
   searched,
   seekBias,
   seekScale,
 } from "../schemes/sought.ts";
 import {
-  E4M3_NUMBERS,
-  E8M0_EXPONENTS,
-  listedScales,
-  type StoredScales,
-} from "../schemes/stored_scale.ts";
-import {
   type E2M1Rules,
   fitAffine,
   mxfp4Rules,
   nvfp4Rules,
 } from "../schemes/mlx.ts";
+import type { StoredPlan } from "../schemes/stored_plan.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
+import { booleanOption, choiceOption, numberOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import {
   checkSearch,
@@ -83,7 +78,7 @@ import {
   searchSchema,
 } from "../words/search.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
-import { everywhere, type Tile } from "../words/tile.ts";
+import { everywhere } from "../words/tile.ts";
 
 const NAME = "mlx";
 
@@ -135,21 +130,19 @@ export interface MlxParts {
 }
 
 const OPTIONS: Schema<MlxOptions> = {
-  mode: {
-    kind: "choice",
+  mode: choiceOption({
     choices: ["affine", "mxfp4", "nvfp4"],
     default: "affine",
     kept: true,
     help: "scale and bias for each group, or E2M1 values",
-  },
-  groupSize: {
-    kind: "number",
+  }),
+  groupSize: numberOption({
     min: 16,
     max: 128,
     choices: [16, 32, 64, 128],
     kept: true,
     help: "values that share a scale: 64 by default; 32 in mxfp4, 16 in nvfp4",
-  },
+  }),
   scaleDtype: dtypeOption(
     undefined,
     true,
@@ -160,12 +153,11 @@ const OPTIONS: Schema<MlxOptions> = {
     true,
     "type that values are computed in: that of affine scales, else BF16",
   ),
-  globalScale: {
-    kind: "boolean",
+  globalScale: booleanOption({
     default: false,
     kept: true,
     help: "a scale for the whole tensor, in nvfp4",
-  },
+  }),
   ...searchSchema(["fast", "optimal", "best"]),
 };
 
@@ -270,26 +262,21 @@ function scheme(
     grid: E2M1,
     computeDtype: globalScale ? "F32" : computeDtype,
   });
-  const plan = seekScale(E2M1.values, rules.stored, scalesOf(rules, options));
+  const plan = seekScale(E2M1.values, rules.stored, storedBy(rules, options));
   return searched(scheme, plan, options, rowLength(shape));
 }
 
 /** What scales there are in the modes of E2M1 values. */
-function scalesOf(
-  { stored, scale, ofTensor: tensor }: E2M1Rules,
+function storedBy(
+  { stored, scale, ofTensor }: E2M1Rules,
   { computeDtype }: ResolvedMlxOptions,
-): (tile: Tile) => StoredScales {
-  const numbers = stored === "exponent" ? E8M0_EXPONENTS : E4M3_NUMBERS;
-  const round = roundTo(computeDtype);
-  const of = (number: number) =>
-    listedScales(
-      numbers,
-      (field) => scale(field, number),
-      (scale) => Number.isFinite(round(Math.fround(6 * scale))),
-    );
-  if (tensor) return ofTensor(tensor.role, of);
-  const all = of(1);
-  return () => all;
+): StoredPlan {
+  return {
+    numbers: stored === "exponent" ? "E8M0" : "E4M3",
+    scaleOf: scale,
+    ofTensor: ofTensor?.role,
+    holds: computeDtype,
+  };
 }
 
 /** The largest magnitude of which the scale of a group and its bias are finite. */

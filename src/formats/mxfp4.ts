@@ -28,18 +28,8 @@ import { decodeE8M0, decodeE8M0Half, encodeE8M0 } from "../numeric/e8m0.ts";
 import { signedMax } from "../schemes/ggml_scale_search.ts";
 import { E2M1_PLUS_ZERO } from "../schemes/grids.ts";
 import { seekScale } from "../schemes/sought.ts";
-import {
-  E8M0_EXPONENTS,
-  holdsE2M1,
-  listedScales,
-} from "../schemes/stored_scale.ts";
 
 const VALUES = 32;
-const SCALES = listedScales(
-  E8M0_EXPONENTS,
-  decodeE8M0,
-  (x) => holdsE2M1(x),
-);
 
 function encode(
   values: Float32Array,
@@ -78,7 +68,11 @@ export const mxfp4: BlockFormat<"mxfp4"> = blockFormat({
   errorBound: 0.25,
   encode,
   decode,
-  search: seekScale(E2M1_PLUS_ZERO.values, "exponent", () => SCALES),
+  search: seekScale(E2M1_PLUS_ZERO.values, "exponent", {
+    numbers: "E8M0",
+    scaleOf: decodeE8M0,
+    holds: "F32",
+  }),
   quantizeKernel: { name: "mxfp4_quantize", module: E2M1_KERNELS },
   dequantizeKernel: { name: "mxfp4_dequantize", module: E2M1_KERNELS },
 });

@@ -49,6 +49,7 @@ import { E2M1 } from "../schemes/grids.ts";
 import { type ScaleRule, searchedMx, torchaoRules } from "../schemes/mx.ts";
 import { SCALE_SEARCHES } from "../schemes/sought.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
+import { choiceOption } from "../words/options.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {
   type ResolvedSearchOptions,
@@ -142,13 +143,12 @@ export const mxfp4_torchao: Format<
   // What is beyond 6 times the scale, up to 8 times it, becomes 6 times it.
   errorBound: 0.25,
   options: {
-    scaleRule: {
-      kind: "choice",
+    scaleRule: choiceOption({
       choices: ["floor", "even", "ceil", "rceil"],
       default: "floor",
       kept: false,
       help: "how exponents are found",
-    },
+    }),
     computeDtype: dtypeOption("BF16", true, "type that values are rounded to"),
     swizzled: SWIZZLED,
     ...searchSchema(SCALE_SEARCHES),

@@ -31,14 +31,12 @@ import { decodeUE4M3Half, encodeUE4M3 } from "../numeric/ue4m3.ts";
 import { signedMax } from "../schemes/ggml_scale_search.ts";
 import { E2M1_PLUS_ZERO } from "../schemes/grids.ts";
 import { seekScale } from "../schemes/sought.ts";
-import { E4M3_NUMBERS, listedScales } from "../schemes/stored_scale.ts";
 
 const { abs, fround } = Math;
 
 const VALUES = 64;
 const GROUP = 16;
 const GROUPS = VALUES / GROUP;
-const SCALES = listedScales(E4M3_NUMBERS);
 
 function encode(
   values: Float32Array,
@@ -89,7 +87,7 @@ export const nvfp4: BlockFormat<"nvfp4"> = blockFormat({
   errorBound: 0.18,
   encode,
   decode,
-  search: seekScale(E2M1_PLUS_ZERO.values, "scale", () => SCALES),
+  search: seekScale(E2M1_PLUS_ZERO.values, "scale", { numbers: "E4M3" }),
   quantizeKernel: { name: "nvfp4_quantize", module: E2M1_KERNELS },
   dequantizeKernel: { name: "nvfp4_dequantize", module: E2M1_KERNELS },
 });

@@ -48,17 +48,7 @@ import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";
-import {
-  ofTensor,
-  SCALE_SEARCHES,
-  searched,
-  seekScale,
-} from "../schemes/sought.ts";
-import {
-  E4M3_NUMBERS,
-  holdsE2M1,
-  listedScales,
-} from "../schemes/stored_scale.ts";
+import { SCALE_SEARCHES, searched, seekScale } from "../schemes/sought.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {
@@ -147,13 +137,12 @@ function scheme(
     inputDtype,
     computeDtype,
   });
-  const scales = ofTensor("tensorDivisor", (divisor) =>
-    listedScales(
-      E4M3_NUMBERS,
-      (scale) => scaleOf(scale, divisor),
-      (scale) => holdsE2M1(scale, computeDtype),
-    ));
-  const search = seekScale(E2M1.values, "scale", scales);
+  const search = seekScale(E2M1.values, "scale", {
+    numbers: "E4M3",
+    scaleOf,
+    ofTensor: "tensorDivisor",
+    holds: computeDtype,
+  });
   return searched(scheme, search, options, rowLength(shape));
 }
 

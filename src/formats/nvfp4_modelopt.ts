@@ -38,13 +38,7 @@ import { clamp } from "../numeric/rounding.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1_PLUS_ZERO } from "../schemes/grids.ts";
-import {
-  ofTensor,
-  SCALE_SEARCHES,
-  searched,
-  seekScale,
-} from "../schemes/sought.ts";
-import { E4M3_NUMBERS, listedScales } from "../schemes/stored_scale.ts";
+import { SCALE_SEARCHES, searched, seekScale } from "../schemes/sought.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import type { Schema } from "../words/schema.ts";
@@ -147,15 +141,11 @@ function scheme(
     grid: E2M1_PLUS_ZERO,
     computeDtype,
   });
-  const search = seekScale(
-    E2M1_PLUS_ZERO.values,
-    "scale",
-    ofTensor(
-      "tensorScale",
-      (tensorScale) =>
-        listedScales(E4M3_NUMBERS, (scale) => scaleOf(scale, tensorScale)),
-    ),
-  );
+  const search = seekScale(E2M1_PLUS_ZERO.values, "scale", {
+    numbers: "E4M3",
+    scaleOf,
+    ofTensor: "tensorScale",
+  });
   return searched(scheme, search, options, rowLength(shape));
 }
 

@@ -54,18 +54,9 @@ import { clamp } from "../numeric/rounding.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { E2M1 } from "../schemes/grids.ts";
-import {
-  ofTensor,
-  SCALE_SEARCHES,
-  searched,
-  seekScale,
-} from "../schemes/sought.ts";
-import {
-  E4M3_NUMBERS,
-  holdsE2M1,
-  listedScales,
-} from "../schemes/stored_scale.ts";
+import { SCALE_SEARCHES, searched, seekScale } from "../schemes/sought.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
+import { booleanOption } from "../words/options.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {
   type ResolvedSearchOptions,
@@ -155,17 +146,12 @@ function scheme(
     grid: E2M1,
     computeDtype,
   });
-  const scalesFor = (tensorScale: number) =>
-    listedScales(
-      E4M3_NUMBERS,
-      (scale) => scaleOf(scale, tensorScale),
-      (scale) => holdsE2M1(scale, computeDtype),
-    );
-  const alone = scalesFor(1);
-  const scales = perTensorScale
-    ? ofTensor("tensorScale", scalesFor)
-    : () => alone;
-  const search = seekScale(E2M1.values, "scale", scales);
+  const search = seekScale(E2M1.values, "scale", {
+    numbers: "E4M3",
+    scaleOf,
+    ofTensor: perTensorScale ? "tensorScale" : undefined,
+    holds: computeDtype,
+  });
   return searched(scheme, search, options, rowLength(shape));
 }
 
@@ -231,12 +217,11 @@ export const nvfp4_torchao: Format<
   // That of nvfp4_modelopt, and bfloat16's roundings.
   errorBound: 0.186,
   options: {
-    perTensorScale: {
-      kind: "boolean",
+    perTensorScale: booleanOption({
       default: true,
       kept: true,
       help: "a scale for the whole tensor",
-    },
+    }),
     computeDtype: dtypeOption("BF16", true, "type that values are rounded to"),
     swizzled: SWIZZLED,
     ...searchSchema(SCALE_SEARCHES),

@@ -50,6 +50,7 @@ import { searched, ZERO_SEARCHES } from "../schemes/sought.ts";
 import type { Dtype } from "../words/dtypes.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Codec, Layout } from "../words/layout.ts";
+import { choiceOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
@@ -93,21 +94,19 @@ export type ResolvedOpenvinoOptions =
   & ResolvedSearchOptions;
 
 const OPTIONS: Schema<OpenvinoOptions> = {
-  mode: {
-    kind: "choice",
+  mode: choiceOption({
     choices: ["int4_sym", "int4_asym", "nf4", "cb4", "fp4", "mxfp4", "nvfp4"],
     default: "int4_sym",
     help: "what codes and scales are",
     kept: true,
-  },
+  }),
   groupSize: { ...groupSizeOption(128), default: undefined },
-  order: {
-    kind: "choice",
+  order: choiceOption({
     choices: ["low-first", "high-first"],
     default: "low-first",
     help: "which of two codes is in the low nibble",
     kept: true,
-  },
+  }),
   ...searchSchema(ZERO_SEARCHES),
 };
 

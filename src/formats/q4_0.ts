@@ -15,7 +15,7 @@
  */
 
 import { Q4_0_KERNELS } from "../kernels/modules.ts";
-import { F16 } from "../layouts/codecs.ts";
+import { F16_ALONE } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
 import {
@@ -28,13 +28,11 @@ import { rowWeights } from "../schemes/ggml_importance.ts";
 import { searchSigned, signedMax } from "../schemes/ggml_scale_search.ts";
 import { UINT4 } from "../schemes/grids.ts";
 import { seekScale } from "../schemes/sought.ts";
-import { scalesIn } from "../schemes/stored_scale.ts";
 
 const { fround, min } = Math;
 
 const VALUES = 32;
 const LEVELS = UINT4.values.map((code) => code - 8);
-const SCALES = scalesIn("F16", { signed: true });
 
 function encode(
   values: Float32Array,
@@ -83,7 +81,7 @@ export const q4_0: BlockFormat<"q4_0"> = blockFormat({
   source: "ggml-org/ggml@d99724f src/ggml-quants.c",
   values: VALUES,
   bytes: 18,
-  record: [fieldAt("scale", 0, F16), codesAt(2, halves(VALUES, VALUES))],
+  record: [fieldAt("scale", 0, F16_ALONE), codesAt(2, halves(VALUES, VALUES))],
   grid: UINT4,
   form: "s·(c − z)",
   constants: { zero: 8 },
@@ -92,7 +90,7 @@ export const q4_0: BlockFormat<"q4_0"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
-  search: seekScale(LEVELS, "scale", () => SCALES),
+  search: seekScale(LEVELS, "scale", { dtype: "F16", signed: true }),
   quantizeKernel: { name: "q4_0_quantize", module: Q4_0_KERNELS },
   weightedKernel: { name: "q4_0_weigh", module: Q4_0_KERNELS },
   dequantizeKernel: { name: "q4_0_dequantize", module: Q4_0_KERNELS },

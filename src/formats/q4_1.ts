@@ -15,7 +15,7 @@
  */
 
 import { Q4_1_KERNELS } from "../kernels/modules.ts";
-import { F16 } from "../layouts/codecs.ts";
+import { F16_ALONE } from "../layouts/codecs.ts";
 import { codesAt, fieldAt } from "../layouts/items.ts";
 import { halves } from "../layouts/orders.ts";
 import {
@@ -116,8 +116,8 @@ export const q4_1: BlockFormat<"q4_1"> = blockFormat({
   values: VALUES,
   bytes: 20,
   record: [
-    fieldAt("scale", 0, F16),
-    fieldAt("bias", 2, F16),
+    fieldAt("scale", 0, F16_ALONE),
+    fieldAt("bias", 2, F16_ALONE),
     codesAt(4, halves(VALUES, VALUES)),
   ],
   grid: UINT4,

@@ -27,7 +27,8 @@ import { LARGEST, symmetricOption } from "../model/groups.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
-import { linearScheme, wholeRange } from "../schemes/linear.ts";
+import { linearScheme } from "../schemes/linear.ts";
+import { wholeRange } from "../schemes/whole_range.ts";
 import { checkZeros } from "../schemes/numbers.ts";
 import type { RangeFit } from "../schemes/range_fit.ts";
 import {
@@ -38,6 +39,7 @@ import {
 } from "../schemes/sought.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
+import { numberOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
@@ -79,8 +81,7 @@ export type ResolvedTfliteOptions =
 const BLOCKS = [32, 64, 128, 256] as const;
 
 const OPTIONS: Schema<TfliteOptions> = {
-  granularity: {
-    kind: "number",
+  granularity: numberOption({
     min: 32,
     max: 256,
     choices: BLOCKS,
@@ -88,15 +89,14 @@ const OPTIONS: Schema<TfliteOptions> = {
     default: "channel",
     help: "values that share a scale: channel, tensor or a block size",
     kept: true,
-  },
-  axis: {
-    kind: "number",
+  }),
+  axis: numberOption({
     min: 0,
     max: 64,
     default: 0,
     help: "axis of the channels: 0, or the last",
     kept: true,
-  },
+  }),
   symmetric: symmetricOption(true),
   ...searchSchema(ZERO_SEARCHES),
 };

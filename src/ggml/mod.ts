@@ -21,8 +21,9 @@
  * @module
  */
 
-import "../kernels/install.ts";
-import { type BlockFormat, partOf } from "../model/block_format.ts";
+import "../model/install.ts";
+import type { BlockFormat } from "../model/block_format.ts";
+import { partOf } from "../model/block_kernels.ts";
 import { settleNaNs } from "../numeric/nan.ts";
 import { isWeighedByReference } from "../words/search.ts";
 import type { DecodeBlock } from "./decoders.ts";

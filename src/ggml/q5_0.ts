@@ -14,7 +14,7 @@
  * @module
  */
 
-import { F16 } from "../layouts/codecs.ts";
+import { F16_ALONE } from "../layouts/codecs.ts";
 import { bitsAt, fieldAt } from "../layouts/items.ts";
 import { halves, lowFirst } from "../layouts/orders.ts";
 import {
@@ -81,7 +81,7 @@ export const q5_0: BlockFormat<"q5_0"> = blockFormat({
   values: VALUES,
   bytes: 22,
   record: [
-    fieldAt("scale", 0, F16),
+    fieldAt("scale", 0, F16_ALONE),
     bitsAt(6, 4, halves(VALUES, VALUES)),
     bitsAt(2, 1, lowFirst(VALUES), 4),
   ],

@@ -14,7 +14,7 @@
  * @module
  */
 
-import { F16 } from "../layouts/codecs.ts";
+import { F16_ALONE } from "../layouts/codecs.ts";
 import { bitsAt, fieldAt } from "../layouts/items.ts";
 import { halves, lowFirst } from "../layouts/orders.ts";
 import {
@@ -117,8 +117,8 @@ export const q5_1: BlockFormat<"q5_1"> = blockFormat({
   values: VALUES,
   bytes: 24,
   record: [
-    fieldAt("scale", 0, F16),
-    fieldAt("bias", 2, F16),
+    fieldAt("scale", 0, F16_ALONE),
+    fieldAt("bias", 2, F16_ALONE),
     bitsAt(8, 4, halves(VALUES, VALUES)),
     bitsAt(4, 1, lowFirst(VALUES), 4),
   ],

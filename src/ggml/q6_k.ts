@@ -17,7 +17,7 @@
  * @module
  */
 
-import { F16, repeated, signedByte } from "../layouts/codecs.ts";
+import { F16_ALONE, repeated, signedByte } from "../layouts/codecs.ts";
 import { bitsAt, fieldAt } from "../layouts/items.ts";
 import { across, halves } from "../layouts/orders.ts";
 import {
@@ -168,7 +168,7 @@ export const q6_k: BlockFormat<"q6_k"> = blockFormat({
     bitsAt(0, 4, halves(VALUES, HALF)),
     bitsAt(128, 2, across(VALUES, HALF / 4, 4), 4),
     fieldAt("steps", 192, repeated(signedByte(), GROUPS)),
-    fieldAt("scale", 208, F16),
+    fieldAt("scale", 208, F16_ALONE),
   ],
   grid: uint(6),
   form: "other",

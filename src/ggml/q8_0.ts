@@ -16,7 +16,7 @@
  * @module
  */
 
-import { F16 } from "../layouts/codecs.ts";
+import { F16_ALONE } from "../layouts/codecs.ts";
 import { bitsAt, fieldAt } from "../layouts/items.ts";
 import { lowFirst } from "../layouts/orders.ts";
 import {
@@ -75,7 +75,7 @@ export const q8_0: BlockFormat<"q8_0"> = blockFormat({
   values: VALUES,
   bytes: 34,
   record: [
-    fieldAt("scale", 0, F16),
+    fieldAt("scale", 0, F16_ALONE),
     { ...bitsAt(2, 8, lowFirst(VALUES)), flip: ZERO },
   ],
   grid: uint(8),

@@ -154,6 +154,14 @@ export function allocate(length: number): OwnFloats {
   return wasmInForce()?.allocate(floats) ?? new Float32Array(floats);
 }
 
+/** What runs a kernel in WebAssembly, where that is in force and an entry point brought the kernel along. */
+export function engineFor({ module = CORE_KERNELS }: Kernel):
+  | WasmEngine
+  | undefined {
+  const engine = wasmInForce();
+  return module.hex === undefined ? undefined : engine;
+}
+
 /** Work of so few values is done before WebAssembly is ready for it. */
 const FEW_VALUES = 16;
 
@@ -161,8 +169,8 @@ const FEW_VALUES = 16;
 export function run(work: Work): void {
   if (work.count === 0) return;
   const { kernel, operands, count } = work;
-  const engine = wasmInForce();
-  if (!engine || !isHere(kernel)) return runJs(work);
+  const engine = engineFor(kernel);
+  if (!engine) return runJs(work);
   if (count <= FEW_VALUES && kernel.js && !forced) return runJs(work);
   if (
     forced || !kernel.race ||
@@ -171,11 +179,6 @@ export function run(work: Work): void {
     return engine.run(work);
   }
   kernel.race.run(count, () => engine.run(work), () => runJs(work));
-}
-
-/** Whether an entry point brought the kernel along. */
-function isHere({ module = CORE_KERNELS }: Kernel): boolean {
-  return module.hex !== undefined;
 }
 
 // ---- plain JS ----

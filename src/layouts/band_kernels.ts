@@ -11,7 +11,7 @@ import { isBeside, sharedInstance } from "../kernels/room.ts";
 import type { CodesItem, Unit } from "../words/layout.ts";
 import type { Tile } from "../words/tile.ts";
 import { type Band, firstCode, isWholeUnit } from "./band.ts";
-import { halvesOf } from "./halves.ts";
+import { halvesOf, runOf } from "./halves.ts";
 import { type Elements, scatterColumns } from "./scatter.ts";
 
 /** Rows of units in WebAssembly memory, those of a row without gaps. */
@@ -109,7 +109,7 @@ function movesOf(
       pack: (n, at, codes) => void kernels.tile_singles(n, codes, at, flip),
     };
   }
-  const { first, low, high, run } = halvesOf(nibbles);
+  const halves = halvesOf(nibbles), { low, high } = halves;
   const isWhole = isWholeUnit(unit, item);
   if (unit.rows > 1) {
     const order = orderOfRows(low, high);
@@ -120,8 +120,8 @@ function movesOf(
         void kernels.tile_pack_columns(n, at, codes, bytes, order, flip),
     };
   }
-  if (first && isWhole) {
-    const order = first === "low" ? 0 : 1;
+  const run = runOf(halves), order = Number(low[0] > 0);
+  if (run === 1 && isWhole) {
     return {
       unpack: (n, at, codes) =>
         void kernels.tile_unpack(n, at, codes, order, flip),
@@ -129,7 +129,7 @@ function movesOf(
     };
   }
   if (run === 0 || run % 8 !== 0) return undefined;
-  const ofUnit = [nibbles.length / (2 * run), run, Number(low[0] > 0), flip];
+  const ofUnit = [nibbles.length / (2 * run), run, order, flip];
   return {
     unpack: (n, at, codes) =>
       void kernels.tile_unpack_halves(

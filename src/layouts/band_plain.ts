@@ -6,7 +6,7 @@
 import type { CodesItem, Unit } from "../words/layout.ts";
 import type { Tile } from "../words/tile.ts";
 import { type Band, firstCode, isWholeUnit } from "./band.ts";
-import { halvesOf } from "./halves.ts";
+import { halvesOf, runOf } from "./halves.ts";
 import {
   packFours,
   packUnit,
@@ -26,12 +26,15 @@ export function unpackPlain(
   if (item.spare) return unpackSingles(bytes, band, unit, item, tile);
   if (unit.rows > 1) return unpackColumns(bytes, band, unit, item, tile);
   const halves = halvesOf(item.nibbles), { flip = 0 } = item;
+  const low = 4 * halves.low[0]; // bits before the first of a pair
+  const arePairs = runOf(halves) === 1 && isWholeUnit(unit, item) &&
+    band.stride === unit.bytes;
   for (let r = 0; r < band.rows; r++) {
     const at = band.at + r * band.rowStride + item.at;
     const first = firstCode(band, unit, tile, r);
-    if (halves.first && isWholeUnit(unit, item) && band.stride === unit.bytes) {
+    if (arePairs) {
       const n = band.count * unit.bytes;
-      unpackPairs(bytes, at, n, halves.first, flip, tile.codes, first);
+      unpackPairs(bytes, at, n, low, flip, tile.codes, first);
       continue;
     }
     const words = wordsOfCodes(halves, tile, first, unit);
@@ -54,12 +57,15 @@ export function packPlain(
   if (item.spare) return packSingles(bytes, band, unit, item, tile);
   if (unit.rows > 1) return packColumns(bytes, band, unit, item, tile);
   const halves = halvesOf(item.nibbles), { flip = 0 } = item;
+  const low = 4 * halves.low[0]; // bits before the first of a pair
+  const arePairs = runOf(halves) === 1 && isWholeUnit(unit, item) &&
+    band.stride === unit.bytes;
   for (let r = 0; r < band.rows; r++) {
     const at = band.at + r * band.rowStride + item.at;
     const first = firstCode(band, unit, tile, r);
-    if (halves.first && isWholeUnit(unit, item) && band.stride === unit.bytes) {
+    if (arePairs) {
       const n = band.count * unit.bytes;
-      packPairs(tile.codes, first, n, halves.first, flip, bytes, at);
+      packPairs(tile.codes, first, n, low, flip, bytes, at);
       continue;
     }
     const words = wordsOfCodes(halves, tile, first, unit);
@@ -75,12 +81,12 @@ function unpackPairs(
   bytes: Uint8Array,
   at: number,
   n: number,
-  first: "low" | "high",
+  low: number,
   flip: number,
   codes: Uint8Array,
   to: number,
 ): void {
-  const low = first === "low" ? 0 : 4, high = 4 - low;
+  const high = 4 - low;
   for (let b = at; b < at + n; b++, to += 2) {
     const byte = bytes[b];
     codes[to] = byte >> low & 15 ^ flip;
@@ -92,12 +98,12 @@ function packPairs(
   codes: Uint8Array,
   from: number,
   n: number,
-  first: "low" | "high",
+  low: number,
   flip: number,
   bytes: Uint8Array,
   at: number,
 ): void {
-  const low = first === "low" ? 0 : 4, high = 4 - low, flips = flip * 17;
+  const high = 4 - low, flips = flip * 17;
   for (let b = at; b < at + n; b++, from += 2) {
     bytes[b] = (codes[from] << low | codes[from + 1] << high) ^ flips;
   }

@@ -7,13 +7,7 @@
 import type { CodesItem, FieldItem } from "../words/layout.ts";
 import type { Fields } from "../words/tile.ts";
 import { halvesOf } from "./halves.ts";
-import {
-  packFours,
-  packUnit,
-  unpackFours,
-  unpackUnit,
-  wordsOfCodes,
-} from "./unit_codes.ts";
+import { packFours, unpackFours } from "./unit_codes.ts";
 
 /** What blocks are. */
 export interface BlockLayout {
@@ -21,13 +15,13 @@ export interface BlockLayout {
   readonly values: number;
   /** Bytes in a block. */
   readonly bytes: number;
-  /** What lies in one. */
+  /** What lies in one: codes in fours, as `inFours` of halves.ts has it. */
   readonly record: readonly (CodesItem | FieldItem)[];
 }
 
 /** Codes, one to a byte, and the numbers beside them, block after block. */
 export interface BlockNumbers {
-  /** The codes. */
+  /** The codes, from a whole word on. */
   readonly codes: Uint8Array;
   /** The numbers by role. */
   readonly fields: Fields;
@@ -57,6 +51,11 @@ export function unpackBlocks(
   }
 }
 
+/** Codes as words of four. */
+function wordsOf({ buffer, byteOffset, length }: Uint8Array): Int32Array {
+  return new Int32Array(buffer, byteOffset, length >> 2);
+}
+
 function packCodes(
   { at, nibbles }: CodesItem,
   values: number,
@@ -65,10 +64,9 @@ function packCodes(
   out: Uint8Array,
 ): void {
   const halves = halvesOf(nibbles);
-  const words = wordsOfCodes(halves, { codes }, 0, { columns: values });
+  const words = wordsOf(codes);
   for (let k = 0, to = at; k < codes.length; k += values, to += bytes) {
-    if (words) packFours(words, k, halves, 0, out, to);
-    else packUnit(codes, k, halves, 0, out, to);
+    packFours(words, k, halves, 0, out, to);
   }
 }
 
@@ -80,10 +78,9 @@ function unpackCodes(
   codes: Uint8Array,
 ): void {
   const halves = halvesOf(nibbles);
-  const words = wordsOfCodes(halves, { codes }, 0, { columns: values });
+  const words = wordsOf(codes);
   for (let k = 0, byte = at; k < codes.length; k += values, byte += bytes) {
-    if (words) unpackFours(from, byte, halves, 0, words, k);
-    else unpackUnit(from, byte, halves, 0, codes, k);
+    unpackFours(from, byte, halves, 0, words, k);
   }
 }
 

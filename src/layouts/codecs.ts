@@ -129,9 +129,12 @@ function sixteenBits(
   );
 }
 
+/** One binary16 among other things, as in a block: no two of them lie together. */
+export const F16_ALONE: Codec = /* @__PURE__ */ sixteenBits(f16ToF32, f32ToF16);
+
 /** One binary16. */
 export const F16: Codec = /* @__PURE__ */ inRuns(
-  /* @__PURE__ */ sixteenBits(f16ToF32, f32ToF16),
+  F16_ALONE,
   Uint16Array,
   decodeF16,
   encodeF16,

@@ -14,7 +14,7 @@
  * @module
  */
 import type { Codec, FieldItem } from "../words/layout.ts";
-import { F16 } from "./codecs.ts";
+import { F16_ALONE } from "./codecs.ts";
 import { fieldAt } from "./items.ts";
 
 const GROUPS = 8;
@@ -46,7 +46,7 @@ const STEPS: Codec = {
 
 /** The fields `scale`, `offset` and `steps`, in the first 16 bytes. */
 export const SUPER_BLOCK_FIELDS: readonly FieldItem[] = [
-  fieldAt("scale", 0, F16),
-  fieldAt("offset", 2, F16),
+  fieldAt("scale", 0, F16_ALONE),
+  fieldAt("offset", 2, F16_ALONE),
   fieldAt("steps", 4, STEPS),
 ];

@@ -10,15 +10,11 @@ export interface Halves {
   readonly low: Uint16Array;
   /** In the high halves. */
   readonly high: Uint16Array;
-  /** Which of two neighbours is in the low half, where that says it all. */
-  readonly first?: "low" | "high";
-  /** How many bytes have as many neighbours in their low halves and the next ones in their high halves, or the other way round; 0 where it is not so. */
-  readonly run: number;
   /** Whether values lie in fours: those of four bytes follow each other, in the low halves and in the high ones. */
   readonly inFours: boolean;
 }
 
-const known = new WeakMap<readonly number[], Halves>();
+const known = /* @__PURE__ */ new WeakMap<readonly number[], Halves>();
 
 /** The halves of an order of nibbles; worked out once for each array. */
 export function halvesOf(nibbles: readonly number[]): Halves {
@@ -30,20 +26,28 @@ export function halvesOf(nibbles: readonly number[]): Halves {
 function invert(nibbles: readonly number[]): Halves {
   const low = new Uint16Array(nibbles.length / 2), high = low.slice();
   nibbles.forEach((nibble, k) => (nibble & 1 ? high : low)[nibble >> 1] = k);
-  const first = nibbles.every((nibble, k) => nibble === k)
-    ? "low"
-    : nibbles.every((nibble, k) => nibble === (k ^ 1))
-    ? "high"
-    : undefined;
   const inFours = low.length % 4 === 0 &&
     [low, high].every((half) =>
       half.every((k, byte) => k === half[byte & ~3] + (byte & 3)) &&
       half.every((k, byte) => byte % 4 !== 0 || k % 4 === 0)
     );
-  return { low, high, first, run: runOf(low, high), inFours };
+  return { low, high, inFours };
 }
 
-function runOf(low: Uint16Array, high: Uint16Array): number {
+const runs = /* @__PURE__ */ new WeakMap<Halves, number>();
+
+/**
+ * How many bytes have as many neighbours in their low halves and the next ones in their
+ * high halves, or the other way round: 1 where two neighbours share a byte, 0 where it
+ * is not so. Worked out once.
+ */
+export function runOf(halves: Halves): number {
+  let run = runs.get(halves);
+  if (run === undefined) runs.set(halves, run = findRun(halves));
+  return run;
+}
+
+function findRun({ low, high }: Halves): number {
   const run = Math.abs(high[0] - low[0]),
     [one, two] = low[0] < high[0] ? [low, high] : [high, low];
   const inRuns = one.every((k, byte) =>

@@ -40,7 +40,6 @@ import {
   seekScale,
   type Sought,
 } from "../schemes/sought.ts";
-import { scalesIn } from "../schemes/stored_scale.ts";
 import { bytesPerElement } from "../words/dtypes.ts";
 import type {
   Candidate,
@@ -50,6 +49,7 @@ import type {
   Recognized,
 } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
+import { booleanOption, choiceOption, numberOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Grid, Scheme } from "../words/scheme.ts";
 import {
@@ -149,34 +149,31 @@ export interface BitsandbytesSpec<Name extends string> {
 const BLOCK_SIZES = [32, 64, 128, 256, 512, 1024, 2048, 4096];
 
 const OPTIONS: Schema<BitsandbytesOptions> = {
-  blockSize: {
-    kind: "number",
+  blockSize: numberOption({
     min: 32,
     max: 4096,
     choices: BLOCK_SIZES,
     default: 64,
     kept: true,
     help: "values that share a scale",
-  },
-  nested: {
-    kind: "boolean",
+  }),
+  nested: booleanOption({
     default: false,
     kept: true,
     help:
       "quantize scales to 8 bits, in blocks of 256: a search chooses among those for the reference's mean and nested scale",
-  },
+  }),
   computeDtype: dtypeOption(
     "F32",
     true,
     "what values are rounded to when they are dequantized",
   ),
-  storage: {
-    kind: "choice",
+  storage: choiceOption({
     choices: ["U8", "F16", "BF16", "F32"],
     default: "U8",
     kept: true,
     help: "the element type under which packed bytes are kept",
-  },
+  }),
   ...searchSchema(SCALE_SEARCHES),
 };
 
@@ -230,8 +227,7 @@ function scaleSought(
   { computeDtype }: ResolvedBitsandbytesOptions,
 ): Sought {
   // Absmax is a magnitude: readers expect no sign.
-  const scales = scalesIn("F32", { compute: computeDtype });
-  return seekScale(values, "scale", () => scales);
+  return seekScale(values, "scale", { dtype: "F32", compute: computeDtype });
 }
 
 function nestedSought(

@@ -5,16 +5,11 @@
  *
  * @module
  */
-import { type Kernel, run } from "../kernels/engine.ts";
+import type { Kernel } from "../kernels/work.ts";
 import type { BlockLayout } from "../layouts/blocks.ts";
-import { F16 } from "../layouts/codecs.ts";
+import { F16_ALONE } from "../layouts/codecs.ts";
 import { F16_OVERFLOW } from "../numeric/f16.ts";
-import {
-  clipToScale,
-  rejectNonFinite,
-  ScaleOverflow,
-  within,
-} from "../numeric/finite.ts";
+import { clipToScale, ScaleOverflow } from "../numeric/finite.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { searched, type Sought } from "../schemes/sought.ts";
 import type { Coder, Format, Part } from "../words/format.ts";
@@ -146,7 +141,31 @@ export interface BlockSpec<Name extends string> {
   readonly dequantizeKernel?: Kernel;
 }
 
-type Blocks = Coder<BlockParts, ResolvedBlockOptions>;
+/** What quantizes and dequantizes blocks. */
+export type Blocks = Coder<BlockParts, ResolvedBlockOptions>;
+
+/** Runs the kernels of a format; false where it has none for this, or none that work here. */
+export interface BlockKernels {
+  /** See {@linkcode Coder.quantize}; `plain` does what a kernel leaves alone. */
+  quantize(
+    spec: BlockSpec<string>,
+    plain: Blocks,
+    ...given: Parameters<Blocks["quantize"]>
+  ): boolean;
+  /** See {@linkcode Coder.dequantize}. */
+  dequantize(
+    spec: BlockSpec<string>,
+    plain: Blocks,
+    ...given: Parameters<Blocks["dequantize"]>
+  ): boolean;
+}
+
+let kernels: BlockKernels | undefined;
+
+/** Says what runs kernels. Entry points that have WebAssembly do; bundles without need not carry it. */
+export function useBlockKernels(running: BlockKernels): void {
+  kernels = running;
+}
 
 /**
  * Makes a format from what is done with one block.
@@ -195,7 +214,15 @@ export function blockFormat<Name extends string>(
   }, (tensor) => {
     const plain: Blocks = spec.generic?.(tensor) ??
       blockCoder(spec as BlockLayout, tensor);
-    return fastOf(spec, plain);
+    return {
+      quantize(...given): void {
+        if (!kernels?.quantize(spec, plain, ...given)) plain.quantize(...given);
+      },
+      dequantize(...given): void {
+        if (kernels?.dequantize(spec, plain, ...given)) return;
+        plain.dequantize(...given);
+      },
+    };
   });
 }
 
@@ -264,7 +291,7 @@ function schemeOf(
     : (values: Float32Array, at: number, tile: BlockTile) =>
       spec.encode(values, at, tile, at / size);
   const halves = spec.record.flatMap((item) =>
-    item.kind === "field" && item.codec === F16 ? [item.role] : []
+    item.kind === "field" && item.codec === F16_ALONE ? [item.role] : []
   );
   return {
     grid,
@@ -321,104 +348,4 @@ function firstOverflow(
     }
   }
   return -1;
-}
-
-// ---- the fast way, where there is a kernel ----
-
-/** Quantizes a stretch of whole blocks, or whole rows, in plain JS. */
-function quantizeStretch(
-  { values: size, bytes }: BlockSpec<string>,
-  plain: Blocks,
-  values: Float32Array,
-  first: number,
-  n: number,
-  { importance }: ResolvedBlockOptions,
-  data: Uint8Array,
-  context: EncodeContext | undefined,
-): void {
-  rejectNonFinite(values, first, first + n);
-  const columns = importance?.length ?? n;
-  const blocks = data.subarray(
-    first / size * bytes,
-    (first + n) / size * bytes,
-  );
-  within(first / size, first, () =>
-    plain.quantize(
-      values.subarray(first, first + n),
-      [n / columns, columns],
-      { importance },
-      partOf(blocks),
-      { ...context, checked: true },
-    ));
-}
-
-/** The part that blocks are. */
-export function partOf(data: Uint8Array): BlockParts {
-  return {
-    blocks: { dtype: "U8", shape: [data.length], data: data as never },
-  };
-}
-
-function fastOf(
-  spec: BlockSpec<string>,
-  plain: Blocks,
-): Blocks {
-  const { values: step, bytes, quantizeKernel, dequantizeKernel } = spec;
-  const quantize: Blocks["quantize"] = (
-    values,
-    shape,
-    options,
-    parts,
-    context,
-  ) => {
-    const { data } = parts.blocks, { importance } = options;
-    const kernel = importance ? spec.weightedKernel : quantizeKernel;
-    if (!kernel) return plain.quantize(values, shape, options, parts, context);
-    const columns = importance?.length ?? step;
-    run({
-      kernel,
-      count: values.length,
-      step: columns,
-      operands: [
-        { array: values, access: "read", bits: 32 },
-        ...(importance ? [{ array: importance, access: "read" } as const] : []),
-        { array: data, access: "write", bytes: columns / step * bytes },
-      ],
-      numbers: importance ? [columns] : [],
-      again: (first, n) =>
-        quantizeStretch(
-          spec,
-          plain,
-          values,
-          first,
-          n,
-          options,
-          data,
-          context,
-        ),
-    });
-  };
-  const dequantize: Blocks["dequantize"] = (parts, shape, options, out) => {
-    if (!dequantizeKernel) return plain.dequantize(parts, shape, options, out);
-    const { data } = parts.blocks;
-    run({
-      kernel: dequantizeKernel,
-      count: out.length,
-      step,
-      operands: [
-        { array: data, access: "read", bytes },
-        { array: out, access: "write", bits: 32 },
-      ],
-      again: (first, n) =>
-        plain.dequantize(
-          partOf(
-            data.subarray(first / step * bytes, (first + n) / step * bytes),
-          ),
-          [n],
-          {},
-          out.subarray(first, first + n),
-        ),
-    });
-  };
-  return { quantize, dequantize };
 }

@@ -7,6 +7,7 @@
 import { BF16, F16, F32 } from "../layouts/codecs.ts";
 import { matrixOf } from "../numeric/shape.ts";
 import type { Codec } from "../words/layout.ts";
+import { booleanOption, choiceOption, numberOption } from "../words/options.ts";
 import type {
   BooleanOption,
   ChoiceOption,
@@ -33,15 +34,14 @@ export const LARGEST: Readonly<Record<ComputeDtype, number>> = {
 export function groupSizeOption(
   size: number | "row",
 ): NumberOption<number | "row"> {
-  return {
-    kind: "number",
+  return numberOption({
     min: 1,
     max: Number.MAX_SAFE_INTEGER,
     words: ["row"],
     default: size,
     help: "values that share a scale, along the last axis",
     kept: true,
-  };
+  });
 }
 
 /**
@@ -56,13 +56,12 @@ export function dtypeOption(
   kept: boolean,
   help: string,
 ): ChoiceOption<ComputeDtype> {
-  return {
-    kind: "choice",
+  return choiceOption({
     choices: ["F32", "F16", "BF16"],
     ...(byDefault && { default: byDefault }),
     kept,
     help,
-  };
+  });
 }
 
 /**
@@ -71,12 +70,11 @@ export function dtypeOption(
  * @param symmetric What holds where it is not given.
  */
 export function symmetricOption(symmetric: boolean): BooleanOption<boolean> {
-  return {
-    kind: "boolean",
+  return booleanOption({
     default: symmetric,
     help: "the same zero point for every group, or one for each",
     kept: true,
-  };
+  });
 }
 
 /** The area of a group along rows, and how many of them a row has. */

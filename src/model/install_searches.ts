@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { linearScheme } from "../schemes/linear.ts";
+import { useTileWork } from "../schemes/linear_form.ts";
 import { search } from "../schemes/searches.ts";
 import { useSearcher } from "../schemes/sought.ts";
 import { genericCoder } from "./define.ts";
@@ -11,3 +13,4 @@ import { useGenericWay } from "./generic_way.ts";
 
 useSearcher(search);
 useGenericWay(genericCoder);
+useTileWork(linearScheme);

@@ -9,7 +9,8 @@ import { roundTo } from "../numeric/compute.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { UINT4 } from "../schemes/grids.ts";
-import { linearScheme, wholeRange } from "../schemes/linear.ts";
+import { linearScheme } from "../schemes/linear.ts";
+import { wholeRange } from "../schemes/whole_range.ts";
 import type { RangeFit } from "../schemes/range_fit.ts";
 import {
   searched,
@@ -18,9 +19,9 @@ import {
   type Sought,
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
-import { scalesIn } from "../schemes/stored_scale.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
+import { numberOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
 import {
@@ -93,21 +94,19 @@ export interface OnnxLinearSpec<Name extends string> {
 
 function optionsOf(signed: boolean): Schema<OnnxLinearOptions> {
   return {
-    axis: {
-      kind: "number",
+    axis: numberOption({
       min: 0,
       max: 64,
       words: ["tensor"],
       help: "axis that scales go along, or tensor; the last one by default",
       kept: true,
-    },
-    blockSize: {
-      kind: "number",
+    }),
+    blockSize: numberOption({
       min: 0,
       max: Number.MAX_SAFE_INTEGER,
       help: "values along the axis that share a scale, 0 for one an index",
       kept: true,
-    },
+    }),
     symmetric: symmetricOption(signed),
     scaleDtype: dtypeOption("F32", true, "type of the scales and the values"),
     ...searchSchema(ZERO_SEARCHES),
@@ -211,8 +210,8 @@ function searchOf(
   if (!symmetric || zero === 8) {
     return seekIntegers({ symmetric, dtype, signed: true, compute: dtype });
   }
-  const scales = scalesIn(dtype, { level: 15, compute: dtype });
-  return seekScale(UINT4.values, "scale", () => scales);
+  const stored = { dtype, level: 15, compute: dtype };
+  return seekScale(UINT4.values, "scale", stored);
 }
 
 /** Scale and zero point of a range; `zero` is the code of 0 where there are no zero points. */

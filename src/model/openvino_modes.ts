@@ -15,18 +15,7 @@ import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { CB4, E2M1, NF4 } from "../schemes/grids.ts";
 import { type LinearPlan, linearScheme } from "../schemes/linear.ts";
 import { decodeByHalves, MX_SEARCH } from "../schemes/mx.ts";
-import {
-  ofTensor,
-  seekIntegers,
-  seekScale,
-  type Sought,
-} from "../schemes/sought.ts";
-import {
-  E4M3_NUMBERS,
-  holdsE2M1,
-  listedScales,
-  scalesIn,
-} from "../schemes/stored_scale.ts";
+import { seekIntegers, seekScale, type Sought } from "../schemes/sought.ts";
 import type { Thresholds } from "../schemes/tile_codes.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
@@ -175,9 +164,8 @@ const RULES: Readonly<
   fp4: FLOAT,
 };
 
-const FLOAT16_SCALES = scalesIn("F16");
 const onGrid = (levels: readonly number[]) =>
-  seekScale(levels, "scale", () => FLOAT16_SCALES);
+  seekScale(levels, "scale", { dtype: "F16" });
 
 /** The scale of a group by that of all: products that are no float16 are left out. */
 function productOf(scale: number, second: number): number {
@@ -192,16 +180,12 @@ export const SEARCHES: Readonly<Record<OpenvinoMode, Sought>> = {
   cb4: onGrid(CB4.values),
   fp4: onGrid(E2M1.values),
   mxfp4: MX_SEARCH,
-  nvfp4: seekScale(
-    E2M1.values,
-    "scale",
-    ofTensor("tensorScale", (second) =>
-      listedScales(
-        E4M3_NUMBERS,
-        (scale) => productOf(scale, second),
-        (scale) => holdsE2M1(scale),
-      )),
-  ),
+  nvfp4: seekScale(E2M1.values, "scale", {
+    numbers: "E4M3",
+    scaleOf: productOf,
+    ofTensor: "tensorScale",
+    holds: "F32",
+  }),
 };
 
 /**

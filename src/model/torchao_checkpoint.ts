@@ -13,6 +13,7 @@
 import { TORCH_NAMES } from "../layouts/quant_state.ts";
 import { swizzledShape } from "../layouts/swizzled.ts";
 import type { Candidate, Convention, Recognized } from "../words/format.ts";
+import { booleanOption } from "../words/options.ts";
 import type { BooleanOption } from "../words/schema.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import { memberOf, shownValue } from "./config.ts";
@@ -26,12 +27,11 @@ import {
 const MOST_CHARACTERS = 65536;
 
 /** The option of the order of scales, `is_swizzled_scales` in the library. */
-export const SWIZZLED: BooleanOption<boolean> = {
-  kind: "boolean",
+export const SWIZZLED: BooleanOption<boolean> = booleanOption({
   default: false,
   kept: true,
   help: "scales in the order of tensor cores",
-};
+});
 
 /** A class of tensors, and how its parts are named here. */
 export interface TensorClass extends Omit<PairPlan, "scaleShape"> {

@@ -105,14 +105,28 @@ function describeObject(value: object): string {
   return tag === "Object" ? "an object" : `an object of type ${tag}`;
 }
 
-function wrongKind(name: string, wanted: string, value: unknown): TypeError {
+/** What to throw where an argument is of another kind than `wanted`. */
+export function wrongKind(
+  name: string,
+  wanted: string,
+  value: unknown,
+): TypeError {
   return new TypeError(
     `Cannot use ${name}: it must be ${wanted}, not ${describe(value)}`,
   );
 }
 
+/** What to throw where an argument of the right kind is not `wanted`. */
+export function wrongValue(
+  name: string,
+  wanted: string,
+  value: unknown,
+): RangeError {
+  return new RangeError(wrongKind(name, wanted, value).message);
+}
+
 /** "a, b or c". */
-function listed(words: readonly string[]): string {
+export function listed(words: readonly string[]): string {
   return words.length < 2
     ? words.join()
     : `${words.slice(0, -1).join(", ")} or ${words[words.length - 1]}`;

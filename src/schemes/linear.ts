@@ -4,22 +4,14 @@
  *
  * @module
  */
-import { measureRange } from "../kernels/grouped.ts";
 import { DTYPE_NAMES } from "../numeric/compute.ts";
 import { signedE2M1 } from "../numeric/e2m1.ts";
 import { NonFinite, type Overflow, ScaleOverflow } from "../numeric/finite.ts";
 import { clamp } from "../numeric/rounding.ts";
-import type {
-  EncodeContext,
-  Form,
-  Prepass,
-  Ranges,
-  Scheme,
-} from "../words/scheme.ts";
+import type { EncodeContext, Ranges, Scheme } from "../words/scheme.ts";
 import {
   areaNumber,
   areasOf,
-  type FieldPlans,
   firstOfArea,
   indexInTensor,
   runs,
@@ -27,6 +19,7 @@ import {
   type Tile,
 } from "../words/tile.ts";
 import { UINT4 } from "./grids.ts";
+import { linearForm } from "./linear_form.ts";
 import type { LinearPlan } from "./linear_plan.ts";
 import { checkScales } from "./numbers.ts";
 import { fitRanges } from "./range_fit.ts";
@@ -47,26 +40,12 @@ export type { LinearPlan, LinearRounding } from "./linear_plan.ts";
 
 /** Makes a scheme. */
 export function linearScheme(plan: LinearPlan): Scheme {
-  const { group, scale = "scale", offset, computeDtype = "F32" } = plan;
-  const field = { span: group, shared: plan.prepass !== undefined };
-  const fields: FieldPlans = {
-    [scale]: field,
-    ...(offset && { [offset]: field }),
-  };
+  const form = linearForm(plan), { scale = "scale", scales } = plan;
   const check = (tile: Tile) => {
-    if (plan.scales) checkScales(tile, fields, scale, plan.scales);
+    if (scales) checkScales(tile, form.fields, scale, scales);
   };
   return {
-    grid: plan.grid ?? UINT4,
-    form: formOf(plan),
-    fields,
-    constants: constantsOf(plan),
-    groupedBy: scale,
-    computeDtype,
-    prepass: plan.prepass,
-    byRange: true,
-    checks: true,
-    padded: plan.padded,
+    ...form,
     encode: (values, tile, context) => encode(plan, values, tile, context),
     check,
     decode(tile, out): void {
@@ -74,18 +53,6 @@ export function linearScheme(plan: LinearPlan): Scheme {
       decode(plan, tile, out);
     },
   };
-}
-
-function constantsOf(
-  { grid, offset, zero = 8 }: LinearPlan,
-): Scheme["constants"] {
-  if (grid) return { tensorScale: 1 };
-  return offset ? undefined : { zero };
-}
-
-function formOf({ grid, offset }: LinearPlan): Form {
-  if (grid) return "s·g";
-  return offset === "bias" ? "s·c + b" : "s·(c − z)";
 }
 
 // ---- quantizing ----
@@ -254,27 +221,4 @@ function scalesOf(
   const scales = tile.memory(field.length);
   for (let i = 0; i < scales.length; i++) scales[i] = 1 / field[i];
   return scales;
-}
-
-/** A prepass that finds the range of a whole tensor. */
-export function wholeRange(): Prepass {
-  let min = Infinity, max = -Infinity;
-  return {
-    checks: true,
-    add(values): void {
-      if (values.length === 0) return;
-      const [low, high] = measureRange(values);
-      min = Math.min(min, low);
-      max = Math.max(max, high);
-    },
-    result(): { ranges: Ranges } {
-      const any = min <= max;
-      return {
-        ranges: {
-          min: Float32Array.of(any ? min : 0),
-          max: Float32Array.of(any ? max : 0),
-        },
-      };
-    },
-  };
 }

@@ -19,7 +19,6 @@ import type { ResolvedSearchOptions } from "../words/search.ts";
 import type { E2M1Plan } from "./e2m1.ts";
 import { E2M1 } from "./grids.ts";
 import { searched, seekScale, type Sought } from "./sought.ts";
-import { E8M0_EXPONENTS, holdsE2M1, listedScales } from "./stored_scale.ts";
 import { decodeGroups } from "./tile_values.ts";
 
 const { abs, fround, max } = Math;
@@ -161,17 +160,11 @@ export const MODELOPT_RULES: MxRules = {
   scale: decodeE8M0,
 };
 
-const SCALES = /* @__PURE__ */ listedScales(
-  E8M0_EXPONENTS,
-  decodeE8M0,
-  (scale) => holdsE2M1(scale),
-);
-
 /** How exponents are searched. */
 export const MX_SEARCH: Sought = /* @__PURE__ */ seekScale(
   E2M1.values,
   "exponent",
-  () => SCALES,
+  { numbers: "E8M0", scaleOf: decodeE8M0, holds: "F32" },
 );
 
 /** The scheme with exponents that are searched, where that is asked for. */

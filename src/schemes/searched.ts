@@ -32,7 +32,7 @@ import {
   searchZeros,
 } from "./search_kernel.ts";
 import { BIAS_SEARCHES, SCALE_SEARCHES, ZERO_SEARCHES } from "./sought.ts";
-import { nearestListed, scalesIn, type StoredScales } from "./stored_scale.ts";
+import { nearestListed, roundedBy, type StoredScales } from "./stored_scale.ts";
 
 /** Where the numbers of a group go. */
 export interface GroupPlace {
@@ -342,7 +342,7 @@ export interface FloatStore extends AffineStore {
 
 /** Scale and bias in a float type, no beyond the largest. */
 export function affineIn(dtype: ComputeDtype): FloatStore {
-  const { nearest, largest } = scalesIn(dtype, { level: 16 });
+  const { nearest, largest } = roundedBy({ dtype, level: 16 });
   const signed = (x: number) => x < 0 ? -nearest(-x) : nearest(x);
   return { scale: signed, bias: signed, both: { dtype, largest } };
 }

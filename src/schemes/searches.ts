@@ -16,6 +16,7 @@ import {
 } from "./searched.ts";
 import type { Searcher, Sought } from "./sought.ts";
 import { multiplesPlan } from "./super_block.ts";
+import { storedBy, storedScales } from "./stored_scale.ts";
 import { pairsPlan } from "./super_block_pairs.ts";
 
 /** What is searched for in groups, one after the other. */
@@ -25,9 +26,9 @@ type GroupsSought = Exclude<Sought, { readonly kind: "range" }>;
 function makePlan(sought: GroupsSought): SearchPlan {
   switch (sought.kind) {
     case "scale":
-      return scalePlan(sought.levels, sought.role, sought.storedOf);
+      return scalePlan(sought.levels, sought.role, storedBy(sought.stored));
     case "zero":
-      return zeroPlan(sought.stored, sought.least);
+      return zeroPlan(storedScales(sought.stored), sought.least);
     case "bias":
       return biasPlan(affineIn(sought.dtype));
     case "nested":

@@ -11,10 +11,9 @@ import {
   type ScaleSearch,
 } from "../words/search.ts";
 import type { ComputeDtype, Scheme } from "../words/scheme.ts";
-import type { Tile } from "../words/tile.ts";
 import { UINT4 } from "./grids.ts";
 import type { HqqPlan } from "./hqq.ts";
-import { scalesIn, type StoredScales } from "./stored_scale.ts";
+import type { StoredPlan } from "./stored_plan.ts";
 
 /** Groups that have a scale and nothing else. */
 export interface ScaleSought {
@@ -24,8 +23,8 @@ export interface ScaleSought {
   readonly levels: readonly number[];
   /** The field of the scale. */
   readonly role: string;
-  /** What scales there are, by the other fields of a tile. */
-  storedOf(tile: Tile): StoredScales;
+  /** What scales there are. */
+  readonly stored: StoredPlan;
 }
 
 /** Groups that have a scale and a zero point of 0 … 15. */
@@ -33,7 +32,7 @@ export interface ZeroSought {
   /** Tells it from the other kinds. */
   readonly kind: "zero";
   /** What scales there are. */
-  readonly stored: StoredScales;
+  readonly stored: StoredPlan;
   /** The smallest zero point. */
   readonly least: number;
 }
@@ -166,30 +165,9 @@ export const SCALE_SEARCHES: readonly ScaleSearch[] = ["fast", "optimal"];
 export function seekScale(
   levels: readonly number[],
   role: string,
-  storedOf: (tile: Tile) => StoredScales,
+  stored: StoredPlan,
 ): Sought {
-  return { kind: "scale", able: SCALE_SEARCHES, levels, role, storedOf };
-}
-
-/**
- * Scales that depend on a number of the whole tensor: made anew where that is
- * another.
- *
- * @param role The field of the number.
- * @param make What scales there are.
- */
-export function ofTensor(
-  role: string,
-  make: (number: number) => StoredScales,
-): (tile: Tile) => StoredScales {
-  let number: number | undefined, scales: StoredScales | undefined;
-  return ({ fields }) => {
-    if (!scales || fields[role][0] !== number) {
-      number = fields[role][0];
-      scales = make(number);
-    }
-    return scales;
-  };
+  return { kind: "scale", able: SCALE_SEARCHES, levels, role, stored };
 }
 
 /** The searches for a scale and a zero point. */
@@ -200,7 +178,7 @@ export const ZERO_SEARCHES: readonly ScaleSearch[] = [
 ];
 
 /** A scale and a zero point of at least `least`. */
-export function seekZero(stored: StoredScales, least = 0): Sought {
+export function seekZero(stored: StoredPlan, least = 0): Sought {
   return { kind: "zero", able: ZERO_SEARCHES, stored, least };
 }
 
@@ -245,7 +223,7 @@ export interface StoredIntegers {
 export function seekIntegers(
   { symmetric, dtype, signed = false, compute = "F32" }: StoredIntegers,
 ): Sought {
-  if (!symmetric) return seekZero(scalesIn(dtype, { level: 15, compute }));
-  const scales = scalesIn(dtype, { signed, level: 8, compute });
-  return seekScale(UINT4.values.map((c) => c - 8), "scale", () => scales);
+  if (!symmetric) return seekZero({ dtype, level: 15, compute });
+  const levels = UINT4.values.map((c) => c - 8);
+  return seekScale(levels, "scale", { dtype, signed, level: 8, compute });
 }

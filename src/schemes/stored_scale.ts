@@ -1,11 +1,14 @@
 /**
- * How formats store scales: what a search may choose from.
+ * How formats store scales: what a search may choose from, made of the data that
+ * formats have of it (stored_plan.ts).
  *
  * @module
  */
 import { roundTo } from "../numeric/compute.ts";
 import { decodeE4M3 } from "../numeric/e4m3.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
+import type { Tile } from "../words/tile.ts";
+import type { ListedPlan, RoundedPlan, StoredPlan } from "./stored_plan.ts";
 
 /** Scales in a float type: so many that the nearest one is looked up, not found by trying. */
 export interface RoundedScales {
@@ -42,20 +45,56 @@ const LARGEST: Readonly<Record<ComputeDtype, number>> = {
   BF16: (2 - 2 ** -7) * 2 ** 127,
 };
 
+/** Scales that were made before: formats ask with the same plan again and again. */
+const known = new WeakMap<StoredPlan, StoredScales>();
+
 /**
- * Scales in a float type.
- *
- * @param dtype The type.
- * @param limits Whether readers of the format take negative scales; the largest
- * level, with which a value is still finite in the type that it is rounded to.
+ * Makes what tells the scales that there are by the other fields of a tile: they are
+ * made anew where the number of the tensor is another.
  */
-export function scalesIn(
-  dtype: ComputeDtype,
-  { signed = false, level = 1, compute = "F32" }: {
-    signed?: boolean;
-    level?: number;
-    compute?: ComputeDtype;
-  } = {},
+export function storedBy(plan: StoredPlan): (tile: Tile) => StoredScales {
+  if (!("numbers" in plan) || plan.ofTensor === undefined) {
+    return () => storedScales(plan);
+  }
+  const { ofTensor } = plan;
+  let number: number | undefined, scales: StoredScales;
+  return ({ fields }) => {
+    if (fields[ofTensor][0] !== number) {
+      number = fields[ofTensor][0];
+      scales = listedBy(plan, number);
+    }
+    return scales;
+  };
+}
+
+/** The scales of a plan that needs no number of a tensor. */
+export function storedScales(plan: StoredPlan): StoredScales {
+  let scales = known.get(plan);
+  if (!scales) {
+    scales = "numbers" in plan ? listedBy(plan, 1) : roundedBy(plan);
+    known.set(plan, scales);
+  }
+  return scales;
+}
+
+function listedBy(
+  { numbers, scaleOf = (number) => number, holds }: ListedPlan,
+  ofTensor: number,
+): ListedScales {
+  return listedScales(
+    numbers === "E4M3" ? E4M3_NUMBERS : E8M0_EXPONENTS,
+    (number) => scaleOf(number, ofTensor),
+    (scale) => holds === undefined || holdsE2M1(scale, holds),
+  );
+}
+
+/** Scales in a float type. */
+export function roundedBy(plan: RoundedPlan): RoundedScales {
+  return plan.asInverses ? inversesIn(plan) : scalesIn(plan);
+}
+
+function scalesIn(
+  { dtype, signed = false, level = 1, compute = "F32" }: RoundedPlan,
 ): RoundedScales {
   const round = roundTo(dtype);
   // A little less than what makes the largest value: neither rounding leads beyond.
@@ -81,18 +120,9 @@ export function scalesIn(
   };
 }
 
-/**
- * Scales that are kept as what values are divided by: the inverses, in float32, of
- * the numbers of a float type.
- *
- * @param dtype The type: `"F32"` or `"BF16"`.
- * @param level The largest level, with which a value is still finite.
- */
-export function inverseScalesIn(
-  dtype: "F32" | "BF16",
-  level: number,
-): RoundedScales {
-  const { largest, ...scales } = scalesIn(dtype, { level });
+/** Scales that are kept as what values are divided by. */
+function inversesIn(plan: RoundedPlan): RoundedScales {
+  const { largest, dtype, ...scales } = scalesIn(plan);
   const inverse = (divisor: number) => Math.fround(1 / divisor);
   const fieldOf = (scale: number) => {
     const middle = Math.min(roundTo(dtype)(1 / scale), LARGEST[dtype]);
@@ -105,6 +135,7 @@ export function inverseScalesIn(
   };
   return {
     ...scales,
+    dtype,
     largest,
     nearest: (scale) => inverse(fieldOf(Math.min(scale, largest))),
     fieldOf,
@@ -112,7 +143,7 @@ export function inverseScalesIn(
 }
 
 /** A positive number and those below and above, of the finite ones of a float type, ascending. */
-function neighbours(x: number, dtype: "F32" | "BF16"): number[] {
+function neighbours(x: number, dtype: ComputeDtype): number[] {
   const [bits] = new Int32Array(Float32Array.of(x).buffer);
   const step = dtype === "F32" ? 1 : 1 << 16;
   const all = Int32Array.of(bits - step, bits, bits + step);
@@ -146,19 +177,19 @@ export function listedScales(
 }
 
 /** The positive numbers of E4M3. */
-export const E4M3_NUMBERS: readonly number[] = /* @__PURE__ */ Array.from(
+const E4M3_NUMBERS: readonly number[] = /* @__PURE__ */ Array.from(
   { length: 126 },
   (_, i) => decodeE4M3(i + 1),
 );
 
 /** The numbers of E8M0, that of NaN left out. */
-export const E8M0_EXPONENTS: readonly number[] = /* @__PURE__ */ Array.from(
+const E8M0_EXPONENTS: readonly number[] = /* @__PURE__ */ Array.from(
   { length: 255 },
   (_, e) => e,
 );
 
 /** Whether the largest level of E2M1 is finite at a scale, in the type that values are rounded to. */
-export function holdsE2M1(scale: number, dtype: ComputeDtype = "F32"): boolean {
+function holdsE2M1(scale: number, dtype: ComputeDtype): boolean {
   return Number.isFinite(roundTo(dtype)(Math.fround(6 * scale)));
 }
 

@@ -26,7 +26,7 @@ import {
 } from "./multiples_explore.ts";
 import { type Outcome, searchMultiples } from "./search_kernel.ts";
 import type { SearchPlan } from "./searched.ts";
-import { scalesIn } from "./stored_scale.ts";
+import { roundedBy } from "./stored_scale.ts";
 
 /** The groups of a block. */
 export function groupsOf({ values, weights }: Group, size: number): Group[] {
@@ -61,7 +61,7 @@ function partAt(
 }
 
 /** What multiples of a number of the block can be. */
-const ANY_SCALE = scalesIn("F32", { signed: true });
+const ANY_SCALE = roundedBy({ dtype: "F32", signed: true });
 
 /** Fitting changes next to nothing after this many rounds. */
 const ROUNDS = 3;

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import "../kernels/install.ts";
+import "../model/install.ts";
 export { PackedMatrix } from "./matrix.ts";
 export type {
   FetchingSearchOptions,

@@ -1,14 +1,24 @@
 /**
  * Options as data: what a format can be asked for, in a form from which checks,
- * defaults, command-line flags, documentation and test cases are made.
+ * defaults, command-line flags, documentation and test cases are made. options.ts
+ * makes them.
  *
  * @module
  */
 
-import { describe, floatValues, intervalOf } from "../numeric/arguments.ts";
-
 /** What every option says of itself. */
 export interface OptionBase<T> {
+  /**
+   * Checks a value that a caller passed.
+   *
+   * @param name What the option is called, for messages.
+   * @param value The value.
+   * @param columns Length of the last axis: how many weights there have to be.
+   * @returns The value as the format has it.
+   * @throws {TypeError} When it is of the wrong kind.
+   * @throws {RangeError} When it is not allowed.
+   */
+  readonly check: (name: string, value: unknown, columns: number) => unknown;
   /** One line of help, without a period. */
   readonly help: string;
   /** What holds where the option is not given; absent where nothing does. */
@@ -104,7 +114,7 @@ export function resolveOptions(
   for (const [name, option] of Object.entries(format.options)) {
     const value = Object.hasOwn(given, name) ? given[name] : undefined;
     if (value !== undefined) {
-      resolved[name] = checkOption(name, option, value, columns);
+      resolved[name] = option.check(name, value, columns);
     } else if (option.default !== undefined) resolved[name] = option.default;
   }
   return resolved;
@@ -131,117 +141,4 @@ function rejectUnknown(
     const why = Object.hasOwn(lacks, name) ? lacks[name] : has;
     throw new RangeError(`Format ${format} has no option "${name}": ${why}`);
   }
-}
-
-function checkOption(
-  name: string,
-  option: Option,
-  value: unknown,
-  columns: number,
-): unknown {
-  if (option.kind === "weights") return checkWeights(name, value, columns);
-  if (option.kind === "range") return intervalOf(value, name);
-  if (allows(option, value)) return value;
-  const wrongKind = !kindsOf(option).includes(typeof value);
-  throw new (wrongKind ? TypeError : RangeError)(
-    `Cannot use ${name}: it must be ${describeOption(option)}, not ${
-      describe(value)
-    }`,
-  );
-}
-
-/** What `typeof` says of the values that an option may have. */
-function kindsOf(option: Option): string[] {
-  if (option.kind === "boolean") return ["boolean"];
-  if (option.kind === "choice") return ["string"];
-  return option.kind === "number" && option.words
-    ? ["number", "string"]
-    : ["number"];
-}
-
-function allows(option: Option, value: unknown): boolean {
-  switch (option.kind) {
-    case "boolean":
-      return typeof value === "boolean";
-    case "choice":
-      return typeof value === "string" && option.choices.includes(value);
-    case "number":
-      return typeof value === "string"
-        ? option.words?.includes(value) ?? false
-        : isAllowedNumber(option, value);
-    default:
-      return false;
-  }
-}
-
-function isAllowedNumber(
-  { min, max, powerOfTwo, choices }: NumberOption<unknown>,
-  value: unknown,
-): boolean {
-  return typeof value === "number" && Number.isSafeInteger(value) &&
-    value >= min && value <= max &&
-    (!powerOfTwo || Number.isInteger(Math.log2(value))) &&
-    (choices?.includes(value) ?? true);
-}
-
-/**
- * What an option takes, in words: `a whole number of 1 or more, "row" or "tensor"`.
- *
- * @param option The option.
- * @returns A phrase to go after "it must be".
- */
-export function describeOption(option: Option): string {
-  switch (option.kind) {
-    case "boolean":
-      return "true or false";
-    case "choice":
-      return anyOf(option.choices.map((choice) => `"${choice}"`));
-    case "range":
-      return "[min, max], both finite, min <= max";
-    case "weights":
-      return "a Float32Array or an array of numbers";
-    case "number":
-      return anyOf([
-        describeNumber(option),
-        ...(option.words ?? []).map((word) => `"${word}"`),
-      ]);
-  }
-}
-
-function describeNumber(
-  { min, max, powerOfTwo, choices }: NumberOption<unknown>,
-): string {
-  if (choices) return anyOf(choices.map(String));
-  const what = powerOfTwo ? "a power of two" : "a whole number";
-  return max === Number.MAX_SAFE_INTEGER
-    ? `${what} of ${min} or more`
-    : `${what} from ${min} to ${max}`;
-}
-
-function anyOf(items: readonly string[]): string {
-  return items.length < 2
-    ? items.join("")
-    : `${items.slice(0, -1).join(", ")} or ${items[items.length - 1]}`;
-}
-
-function checkWeights(
-  name: string,
-  value: unknown,
-  columns: number,
-): Float32Array {
-  const weights = floatValues(value, name);
-  if (weights.length !== columns) {
-    throw new RangeError(
-      `Cannot use ${name}: it has ${weights.length} weights, the last axis has ${columns} columns`,
-    );
-  }
-  const bad = weights.findIndex((weight) =>
-    !(weight >= 0 && weight < Infinity)
-  );
-  if (bad < 0) return weights;
-  throw new RangeError(
-    `Cannot use ${name}: weight ${
-      weights[bad]
-    } at index ${bad} must be finite and not negative`,
-  );
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { choiceOption, weightsOption } from "./options.ts";
 import type { Option, Schema } from "./schema.ts";
 
 /**
@@ -62,19 +63,17 @@ export function searchSchema(
   isWeighed = false,
 ): Schema<SearchOptions> {
   return {
-    search: {
-      kind: "choice",
+    search: choiceOption({
       choices: ["reference", ...able],
       default: "reference",
       kept: false,
       help: "how scales are found: as the library does, or with less error",
-    },
-    importance: {
-      kind: "weights",
+    }),
+    importance: weightsOption({
       ofSearches: !isWeighed,
       kept: false,
       help: "how much an error in each column matters: one weight per column",
-    },
+    }),
   };
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import "../../src/kernels/install.ts";
+import "../../src/model/install.ts";
 import "../../src/model/install_searches.ts";
 import type { BlockFormat, BlockParts } from "../../src/model/block_format.ts";
 import { writableTypes } from "../../src/ggml/writable.ts";

@@ -7,7 +7,7 @@
 import { assertEquals } from "@std/assert";
 import { dequantizeWith, quantizeWith } from "../../src/core.ts";
 import type { Candidate, Format, Parts } from "../../src/words/format.ts";
-import "../../src/kernels/install.ts";
+import "../../src/model/install.ts";
 import "../../src/model/install_searches.ts";
 import { assertSameBytes } from "../same_bytes.ts";
 import {

@@ -2,7 +2,7 @@
 // IQ4_XS: that they do ordinary data themselves, decide exactly at the
 // boundaries of every candidate, and manage any number of blocks and columns.
 
-import "../../src/kernels/install.ts";
+import "../../src/model/install.ts";
 import "../../src/model/install_searches.ts";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";

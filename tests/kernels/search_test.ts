@@ -1,7 +1,7 @@
 // What the loops over all formats cannot see of the kernels that search: that
 // they do ordinary data themselves, and that the rest is found among it.
 
-import "../../src/kernels/install.ts";
+import "../../src/model/install.ts";
 import "../../src/model/install_searches.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";

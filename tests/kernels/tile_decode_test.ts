@@ -1,7 +1,7 @@
 // Values in types of 16 bits: kernels leave out roundings that change nothing, and
 // have to know for which scales that is so.
 
-import "../../src/kernels/install.ts";
+import "../../src/model/install.ts";
 import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { Room } from "../../src/kernels/room.ts";
 import { decodeGroups } from "../../src/schemes/tile_values.ts";

@@ -1,6 +1,6 @@
 // Kernels that move units and codes, of every small size, held to the plainest loops.
 
-import "../../src/kernels/install.ts";
+import "../../src/model/install.ts";
 import { assertEquals } from "@std/assert";
 import { allocateInArena, roomInstance } from "../../src/kernels/arena.ts";
 import { random } from "../adversarial.ts";

@@ -1,7 +1,7 @@
 // Codes of units that a tile has whole are moved many at once; those at its edges
 // one by one. Both have to agree, on both backends, and in both directions.
 
-import "../../src/kernels/install.ts";
+import "../../src/model/install.ts";
 import "../../src/model/install_searches.ts";
 import { formats } from "../../src/formats.ts";
 import { allocateInArena } from "../../src/kernels/arena.ts";

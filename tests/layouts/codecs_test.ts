@@ -1,6 +1,6 @@
 // Runs of numbers become the bytes that they become one by one, on every backend.
 
-import "../../src/kernels/install.ts";
+import "../../src/model/install.ts";
 import { assertEquals } from "@std/assert";
 import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { Room } from "../../src/kernels/room.ts";

@@ -1,6 +1,6 @@
 // Scales of E4M3 and factors by the kernel against their rule, one group at a time.
 
-import "../../src/kernels/install.ts";
+import "../../src/model/install.ts";
 import { assertEquals } from "@std/assert";
 import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { Room } from "../../src/kernels/room.ts";

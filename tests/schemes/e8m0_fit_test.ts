@@ -1,6 +1,6 @@
 // Exponents and factors that a kernel finds are those of the rules, one by one, or it says that it leaves them.
 
-import "../../src/kernels/install.ts";
+import "../../src/model/install.ts";
 import { assertEquals } from "@std/assert";
 import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { Room } from "../../src/kernels/room.ts";

@@ -15,12 +15,8 @@ import {
   laddersOf,
 } from "../../src/schemes/ladder.ts";
 import {
-  E4M3_NUMBERS,
-  E8M0_EXPONENTS,
-  holdsE2M1,
-  listedScales,
-  scalesIn,
   type StoredScales,
+  storedScales,
 } from "../../src/schemes/stored_scale.ts";
 import { E2M1, IQ4, NF4, UINT4 } from "../../src/schemes/grids.ts";
 
@@ -45,16 +41,20 @@ const GRIDS = {
 };
 
 const STORED: Record<string, StoredScales> = {
-  "F32": scalesIn("F32"),
-  "F32 of either sign": scalesIn("F32", { signed: true }),
-  "F16 of either sign": scalesIn("F16", { signed: true }),
-  BF16: scalesIn("BF16"),
-  E4M3: listedScales(E4M3_NUMBERS),
-  "E4M3 times a number": listedScales(
-    E4M3_NUMBERS,
-    (x) => Math.fround(x * 0.37),
-  ),
-  E8M0: listedScales(E8M0_EXPONENTS, (e) => 2 ** (e - 127), holdsE2M1),
+  "F32": storedScales({ dtype: "F32" }),
+  "F32 of either sign": storedScales({ dtype: "F32", signed: true }),
+  "F16 of either sign": storedScales({ dtype: "F16", signed: true }),
+  BF16: storedScales({ dtype: "BF16" }),
+  E4M3: storedScales({ numbers: "E4M3" }),
+  "E4M3 times a number": storedScales({
+    numbers: "E4M3",
+    scaleOf: (x) => Math.fround(x * 0.37),
+  }),
+  E8M0: storedScales({
+    numbers: "E8M0",
+    scaleOf: (e) => 2 ** (e - 127),
+    holds: "F32",
+  }),
 };
 
 /** Groups of many kinds: normal, peaked, whole numbers full of ties, mostly zeros, all the same. */

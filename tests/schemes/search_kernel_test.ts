@@ -1,5 +1,5 @@
 /** Searched scales by kernel and in plain JS: the same bytes, for values and weights of every kind. */
-import "../../src/kernels/install.ts";
+import "../../src/model/install.ts";
 import "../../src/model/install_searches.ts";
 import { backend, useBackend } from "../../src/kernels/engine.ts";
 import { quantize } from "../../src/quantize.ts";

@@ -1,7 +1,7 @@
 // The steps of schemes by kernels and in plain JS, bit for bit: over places of
 // tiles among groups, data that is hard on them, and numbers that kernels leave alone.
 
-import "../../src/kernels/install.ts";
+import "../../src/model/install.ts";
 import "../../src/model/install_searches.ts";
 import { assertEquals } from "@std/assert";
 import { backend, useBackend } from "../../src/kernels/engine.ts";

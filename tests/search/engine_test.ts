@@ -1,6 +1,6 @@
 /** WebAssembly and plain JS give the same bits: of rows of every kind, and of every score. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import "../../src/kernels/install.ts";
+import "../../src/model/install.ts";
 import "../../src/model/install_searches.ts";
 import { backend } from "../../src/kernels/engine.ts";
 import { type Engine, QUERY_SLOTS } from "../../src/search/engine.ts";
