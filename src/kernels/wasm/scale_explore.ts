@@ -276,33 +276,8 @@ export function openBetween(at: usize, least: f32): i32 {
   return cells | (beyond & 1) << 4;
 }
 
-// More than the scores are with every value on the level of 0, where that is not 0, and
-// with every value but 0 on the last level of its side.
-export let boundOfFirst: f32 = 0, boundOfLast: f32 = 0;
-
-export function setBounds(low: f32, high: f32): void {
-  const k = magnitudeBits(), u = f32x4.splat(unit);
-  let p = zero(), signed = zero(), q = zero(), qAll = zero(), x4 = values, w4 = weights;
-  for (let rest = count; rest > 0; rest -= 4, x4 += 16, w4 += 16) {
-    if (rest < 4) {
-      x4 = tail;
-      w4 = tail + 16;
-    }
-    const x = f32x4.mul(v128.load(x4), u), w = weights ? v128.load(w4) : f32x4.splat(1);
-    p = f32x4.add(p, f32x4.mul(w, v128.and(x, k)));
-    signed = f32x4.add(signed, f32x4.mul(w, x));
-    q = f32x4.add(q, v128.and(w, f32x4.ne(x, zero())));
-    qAll = f32x4.add(qAll, w);
-  }
-  const sumP = sumLanes(p), least = min(low, high), most = max(low, high);
-  boundOfLast = sumP * sumP * most * most / (sumLanes(q) * least * least);
-  if (kind !== TABLE || levelOfZero() === 0) boundOfFirst = 0;
-  else {
-    const sum = abs(sumLanes(signed)) + sumP * f32(count) / <f32>8388608;
-    // Zeros behind the last value do not count.
-    boundOfFirst = sum * sum / (weights ? sumLanes(qAll) : f32(count));
-  }
-}
+// Whether sums are not of positive numbers alone.
+export function mayCancel(): bool { return kind === TABLE && levelOfZero() !== 0; }
 
 @inline function sumLanes(v: v128): f32 {
   const half = f32x4.add(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
