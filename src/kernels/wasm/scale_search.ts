@@ -6,7 +6,7 @@ import {
   roomySides, scaleAt, setJob, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, turnTo, UP, values, visit, visitStarts, weights,
 } from "./scale_corner";
 import {
-  costBeyond, energyOf, explore, exploreBetween, largestLane, mayCancel, open, openBetween, partLost, pointAt, scoreAt, scoresAt,
+  between, costBeyond, energyOf, exploreBetween, exploreEight, largestLane, mayCancel, open, openBetween, partLost, pointAt, scoreAt, scoresAt,
   setGroup, setLevels, setUnit,
 } from "./scale_explore";
 import { TABLE } from "./scale_levels";
@@ -68,10 +68,10 @@ function climb(end: usize): void {
 // ---- exploring ----
 
 // Points to begin with on either side, and where finer ones go, some for each round.
-const BEGIN: usize = 16, FINER: usize = 32, FINER_POINTS: usize = 6;
+const BEGIN: usize = 16, FINER: usize = 32, FINER_POINTS: usize = 10;
 
 // Rounds of refining; how wide it leaves the range of a single value.
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 4;
 const NARROW: f32 = 0.7;
 
 // The unit of scales while exploring.
@@ -85,11 +85,10 @@ let surely: f32 = 0;
 function exploreSide(at: usize): void {
   setUnit(f32(sign / base));
   const own = f32x4.splat(f32(base / full));
-  let u = f32x4.replace_lane(f32x4.mul(v128.load(job, Job.POINTS), own), 0, f32(base / none)), most = explore(u, at);
-  for (let i: usize = 4; i < BEGIN; i += 4) {
-    u = f32x4.mul(v128.load(job + (i << 2), Job.POINTS), own);
-    most = f32x4.pmax(most, explore(u, at + i));
-  }
+  const first = f32x4.replace_lane(f32x4.mul(v128.load(job, Job.POINTS), own), 0, f32(base / none));
+  const wide = exploreEight(true, first, f32x4.mul(v128.load(job, Job.POINTS + 16), own), at);
+  const u = f32x4.mul(v128.load(job, Job.POINTS + 32), own), v = f32x4.mul(v128.load(job, Job.POINTS + 48), own);
+  const most = f32x4.pmax(wide, exploreEight(false, u, v, at + 8));
   least = max(least, largestLane(most));
 }
 
@@ -113,8 +112,9 @@ function searchCells(at: usize, n: i32, cells: i32, depth: usize): void {
     cells &= ~(((1 << some) - 1) << first);
     // All of them: then in two parts, which are not searched as one again and again.
     if (depth && some === n) {
-      searchStretch(from, from + 3, depth);
-      searchStretch(from + 3, from + 5, depth);
+      const half = usize(n + 1) >> 1;
+      searchStretch(from, from + half, depth);
+      searchStretch(from + half, from + usize(n), depth);
     } else searchStretch(from, from + usize(some), depth);
   }
 }
@@ -124,7 +124,7 @@ function searchStretch(first: usize, last: usize, depth: usize): void {
   const from = pointAt(first), to = pointAt(last), at = FINER + depth * FINER_POINTS;
   if (depth === ROUNDS || (to - from) * f32(count) <= NARROW * from) return searchBetween(from, to);
   least = max(least, largestLane(exploreBetween(first, last, at)));
-  searchCells(at, 5, openBetween(at, least * surely), depth + 1);
+  searchCells(at, between() + 1, openBetween(at, least * surely), depth + 1);
 }
 
 function searchBetween(from: f32, to: f32): void {
