@@ -67,6 +67,13 @@ function ladderOf(grid: readonly number[], codes: readonly number[]): Ladder {
   return { levels, thresholds, codes: Uint8Array.from(codes), reached, steps };
 }
 
+/** Whether the levels are whole numbers, one after the other. */
+export function isEven({ up, down }: Ladders): boolean {
+  const isRun = ({ levels }: Ladder) =>
+    levels.every((level, k) => Math.abs(level) === k);
+  return isRun(up) && isRun(down);
+}
+
 /** Values that share a scale. */
 export interface Group {
   /** The values. */

@@ -17,6 +17,7 @@
 import {
   cornerAt,
   type Group,
+  isEven,
   type Ladder,
   type Ladders,
   mirrored,
@@ -48,9 +49,9 @@ class Best implements FoundScale {
     this.#stored = stored;
   }
 
-  /** From now on corners are those of mirrored values. */
-  mirror(): void {
-    this.#sign = -1;
+  /** From now on corners are those of one side. */
+  turnTo({ sign }: Side): void {
+    this.#sign = sign;
   }
 
   /** Takes the codes of a corner, with the stored scale that suits them best. */
@@ -81,6 +82,32 @@ type Search = (
   best: Best,
 ) => void;
 
+/** A group as scales of one sign see it. */
+interface Side {
+  /** −1 where values are mirrored. */
+  readonly sign: 1 | -1;
+  /** The values, mirrored or not. */
+  readonly group: Group;
+  /** Where its scales are looked for. */
+  readonly extent: Extent;
+}
+
+/** The sides that have any scales, the positive one first. */
+function sidesOf(
+  group: Group,
+  ladders: Ladders,
+  stored: StoredScales,
+): Side[] {
+  const sideOf = (sign: 1 | -1, group: Group): Side => (
+    { sign, group, extent: extentOf(group, ladders) }
+  );
+  const sides = [sideOf(1, group)];
+  if (stored.kind === "rounded" && stored.signed) {
+    sides.push(sideOf(-1, mirrored(group)));
+  }
+  return sides.filter(({ extent }) => extent.none > 0);
+}
+
 function searchBy(
   search: Search,
   group: Group,
@@ -88,11 +115,9 @@ function searchBy(
   stored: StoredScales,
 ): FoundScale {
   const best = new Best(stored);
-  if (extentOf(group, ladders).none > 0) search(group, ladders, stored, best);
-  if (stored.kind === "rounded" && stored.signed) {
-    const other = mirrored(group);
-    best.mirror();
-    if (extentOf(other, ladders).none > 0) search(other, ladders, stored, best);
+  for (const side of sidesOf(group, ladders, stored)) {
+    best.turnTo(side);
+    search(side.group, ladders, stored, best);
   }
   return best;
 }
@@ -158,10 +183,6 @@ const takeStarts = (
   );
   points.forEach(best.take);
   return points;
-};
-
-const starts: Search = (group, ladders, _stored, best) => {
-  takeStarts(group, ladders, best);
 };
 
 /** Corners whose bound is this little below the best score are looked at as well: bounds are rounded, too. */
@@ -265,18 +286,40 @@ export function optimalStoredScale(
   return searchBy(search, group, ladders, stored);
 }
 
-/** The best of the codes at the starting scales: quick, and short of the best by little. */
+/** What a search in a hurry tries, over the scale that puts the largest value on the last level. */
+export const FEW_STARTS: readonly number[] = [1.04, 0.97, 0.9, 0.83];
+
+/**
+ * Sides that are worth a hurried look: on a grid of whole numbers both have the same
+ * levels, but for the last one, so that the side with more room is enough.
+ */
+function roomySides(sides: Side[], ladders: Ladders): Side[] {
+  if (sides.length < 2 || !isEven(ladders)) return sides;
+  const [up, down] = sides;
+  return [down.extent.full < up.extent.full ? down : up];
+}
+
+/** The best of the codes at a few scales: quick, and short of the best by little. */
 export function fastStoredScale(
   group: Group,
   ladders: Ladders,
   stored: StoredScales,
 ): FoundScale {
-  return searchBy(
-    stored.kind === "listed" ? window : starts,
-    group,
-    ladders,
-    stored,
-  );
+  if (stored.kind === "listed") return searchBy(window, group, ladders, stored);
+  const best = new Best(stored);
+  const sides = roomySides(sidesOf(group, ladders, stored), ladders);
+  const takeAt = (scalesOf: (extent: Extent) => readonly number[]) => {
+    for (const side of sides) {
+      best.turnTo(side);
+      for (const scale of scalesOf(side.extent)) {
+        best.take(cornerAt(side.group, ladders, scale));
+      }
+    }
+  };
+  takeAt(({ full }) => FEW_STARTS.map((start) => start * full));
+  // Where weights leave only values that are nothing beside the largest.
+  if (best.score === 0) takeAt(({ none, all }) => [none, all]);
+  return best;
 }
 
 /** The same as {@linkcode optimalStoredScale} by trying every scale at which a code changes: slow, and plain enough to judge it by. */

@@ -9,9 +9,9 @@ import { sharedInstance } from "../kernels/room.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import type { Span, Tile } from "../words/tile.ts";
 import type { ScaleSearch } from "../words/search.ts";
-import type { Ladder, Ladders } from "./ladder.ts";
+import { isEven, type Ladder, type Ladders } from "./ladder.ts";
 import type { MultiplesEffort, MultiplesRange } from "./multiples_explore.ts";
-import { STARTS } from "./scale_search.ts";
+import { FEW_STARTS, STARTS } from "./scale_search.ts";
 import type { StoredScales } from "./stored_scale.ts";
 import { COMPUTE_DTYPES, groupsOf } from "./tiles.ts";
 
@@ -64,10 +64,9 @@ function halvingOf(scales: ArrayLike<number>): [number, number] {
 const E2M1_LEVELS = [0, 0.5, 1, 1.5, 2, 3, 4, 6].join();
 
 /** What the levels are: the numbers are those of src/kernels/wasm/scale_levels.ts. */
-function kindOf({ up, down }: Ladders): number {
-  const isUniform = ({ levels }: Ladder) =>
-    levels.every((level, k) => Math.abs(level) === k);
-  if (isUniform(up) && isUniform(down)) return 1;
+function kindOf(ladders: Ladders): number {
+  if (isEven(ladders)) return 1;
+  const { up, down } = ladders;
   const isE2M1 = ({ levels }: Ladder) =>
     levels.map(Math.abs).join() === E2M1_LEVELS;
   return isE2M1(up) && isE2M1(down) ? 2 : 3;
@@ -133,7 +132,7 @@ function recordOf({ ladders, stored, search }: SearchJob): Uint8Array {
   );
   const codes = [...down.codes.slice(1)].reverse().concat([...up.codes]);
   bytes.set(codes, 288);
-  numbers.set(STARTS, 38);
+  numbers.set(search === "fast" ? FEW_STARTS : STARTS, 38);
   numbers.set(scales, HEAD_BYTES / 8);
   floats.set(fields, HEAD_BYTES / 4 + 2 * scales.length);
   return bytes;

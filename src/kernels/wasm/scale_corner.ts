@@ -7,7 +7,7 @@
 
 import { magnitudeBits, maxLaneI32, pin, workspace } from "./common";
 import { ANY, clamped, E2M1, isUnsure, levelsAt, ranksOf, numberOf, roundedBy, sizeOf, TABLE, UNIFORM } from "./scale_levels";
-import { levelsOf, numberAt, placesOf, scaleThresholds, stepsAt } from "./scale_tables";
+import { levelsOf, placesOf, scaleThresholds, stepsAt } from "./scale_tables";
 import { nearestOf } from "./stored";
 
 // What is searched, and how: a record that src/schemes/search_kernel.ts writes.
@@ -31,7 +31,7 @@ export namespace Job {
   export const AT_ZERO: usize = 216; //   f64 the level of 0
   export const PLANES: usize = 224; //    u8[4][16] bytes of the levels in float32, the lowest ones first
   export const CODES: usize = 288; //     u8[16] codes of the levels
-  export const STARTS: usize = 304; //    f64[9] see there
+  export const STARTS: usize = 304; //    f64[9] see there; four for those alone
   export const POINTS: usize = 384; //    f32[16] where exploring starts: the largest level, as a part of what it is at a scale
   export const HALVING: usize = 448; //   u32 how far down the list half of a scale is; 0 where that is not so
   export const HALVED: usize = 452; //    u32 from which number on
@@ -41,7 +41,7 @@ export namespace Job {
 const STARTS: usize = 9;
 
 // Where what is made for a group lies in the workspace.
-const BOUNDS: usize = 0; //    f32x4[15] one threshold in all lanes
+const BOUNDS: usize = 0; //    f32x4[16] one threshold in all lanes
 export const TAIL: usize = 256; //    f32[4] the last values, zeros behind them
 const TAIL_WEIGHTS: usize = 272;
 export const ENDS: usize = 288; //  starts and ends
@@ -77,6 +77,8 @@ export function forget(): void { bestScale = bestScore = 0; }
 
 // ---- rounding a group ----
 
+const FIRST_RANKS: usize = memory.data<i32>([0, 1, 0, 1], 16);
+
 // Whether quotients by a scale are as exact as any in float32.
 @inline function isInFloats(scale: f64): bool { return scale > 1e-30 && scale < 1e30; }
 
@@ -87,15 +89,17 @@ export function forget(): void { bestScale = bestScore = 0; }
 
 // Lanes compare values that are multiplied by the sign.
 function setBounds(scale: f64): void {
-  const work = workspace(), down = usize(load<u32>(job, Job.DOWN)) << 4;
-  for (let k: usize = 0; k < 240; k += 16) {
-    const bound = load<f64>(job + (k >> 1), Job.THRESHOLDS) * scale;
-    let near = f32(bound);
+  const work = workspace(), s = f64x2.splat(scale), down = i32x4.splat(load<i32>(job, Job.DOWN));
+  let ranks = v128.load(FIRST_RANKS);
+  for (let k: usize = 0; k < 256; k += 32) {
+    const bound = f64x2.mul(v128.load(job + (k >> 1), Job.THRESHOLDS), s), near = f32x4.demote_f64x2_zero(bound);
     // The smallest float32 that is not below the bound, then, upwards, the one before it.
-    if (f64(near) < bound) near = reinterpret<f32>(reinterpret<u32>(near) + 1);
-    if (k < down) near = -near;
-    else if (near > 0) near = reinterpret<f32>(reinterpret<u32>(near) - 1);
-    v128.store(work + k, f32x4.splat(near), BOUNDS);
+    const less = f64x2.lt(f64x2.promote_low_f32x4(near), bound), bits = i32x4.sub(near, v128.shuffle<i32>(less, less, 0, 2, 0, 2));
+    const before = i32x4.add(bits, i32x4.gt_s(bits, i32x4.splat(0))), turned = f32x4.neg(bits);
+    const found = v128.bitselect(turned, before, i32x4.lt_s(ranks, down));
+    v128.store(work + k, v128.shuffle<i32>(found, found, 0, 0, 0, 0), BOUNDS);
+    v128.store(work + k, v128.shuffle<i32>(found, found, 1, 1, 1, 1), BOUNDS + 16);
+    ranks = i32x4.add(ranks, i32x4.splat(2));
   }
 }
 
@@ -200,20 +204,9 @@ export function corner(scale: f64): void {
   return !v128.any_true(unsure);
 }
 
-function storeCodesByTable(codes: usize, scale: f64): void {
-  scaleThresholds(scale);
-  const stepsOf = f32x4.splat(stepsAt(scale)), flip = f32(sign), down = load<i32>(job, Job.DOWN);
-  for (let i: usize = 0; i < count; i++) {
-    const x = load<f32>(values + (i << 2)) * flip, v = f32x4.splat(x);
-    const place = i32x4.extract_lane(placesOf(v, f32x4.abs(v), stepsOf), 0);
-    store<u8>(codes + i, load<u8>(job + usize(down + numberAt(usize(place), f64(abs(x)))), Job.CODES));
-  }
-}
-
 export function storeCodes(scale: f64, codes: usize): void {
   sign = scale < 0 ? -1 : 1;
   const magnitude = scale * sign, kind = kindAt(magnitude);
-  if (kind === TABLE) return storeCodesByTable(codes, magnitude);
   if (kind === UNIFORM && storeCodesAt(UNIFORM, codes, magnitude)) return;
   if (kind === E2M1 && storeCodesAt(E2M1, codes, magnitude)) return;
   storeCodesAt(ANY, codes, magnitude);
@@ -330,6 +323,16 @@ export function turnTo(side: f64): void {
   sign = side;
   full = side > 0 ? fullUp : fullDown;
   none = side > 0 ? noneUp : noneDown;
+}
+
+// Bits of the sides.
+export const UP: u32 = 1, DOWN: u32 = 2;
+
+// Sides that are worth a hurried look: see src/schemes/scale_search.ts.
+export function roomySides(): u32 {
+  const sides = u32(noneUp > 0) | (load<u32>(job, Job.SIGNED) && noneDown > 0 ? DOWN : 0);
+  if (sides !== 3 || load<i32>(job, Job.KIND) !== UNIFORM) return sides;
+  return fullDown < fullUp ? DOWN : UP;
 }
 
 @inline export function scaleAt(point: usize): f64 { return load<f64>(point); }

@@ -211,6 +211,51 @@ export function explore(u: v128, at: usize): v128 {
   return found;
 }
 
+// ---- eight points at a time, of even levels ----
+
+@inline function levelOf(bounded: bool, y: v128, low: v128, high: v128): v128 {
+  return f32x4.nearest(bounded ? f32x4.pmin(f32x4.pmax(y, low), high) : y);
+}
+
+@inline function keep(point: usize, u: v128, p: v128, q: v128): v128 {
+  const inUnits = f32x4.mul(p, f32x4.splat(unit)), up = f32x4.mul(u, inUnits), found = scores(inUnits, q);
+  v128.store(point, u, POINTS);
+  v128.store(point, f32x4.sub(f32x4.add(up, up), q), HEIGHTS);
+  v128.store(point, found, SCORES);
+  return found;
+}
+
+@inline function exploreTwice(weighed: bool, bounded: bool, u: v128, v: v128, at: usize): v128 {
+  const low = pin(lowest), high = pin(highest), i = f32x4.mul(u, f32x4.splat(unit)), j = f32x4.mul(v, f32x4.splat(unit));
+  let p = zero(), q = p, p1 = p, q1 = p;
+  const by = weights - values;
+  for (let x4 = values, end = x4 + (usize(count) << 2); x4 < end; x4 += 4) {
+    const x = v128.load32_splat(x4), l = levelOf(bounded, f32x4.mul(x, i), low, high), m = levelOf(bounded, f32x4.mul(x, j), low, high);
+    const w = weighed ? v128.load32_splat(x4 + by) : l;
+    const lw = weighed ? f32x4.mul(w, l) : l, mw = weighed ? f32x4.mul(w, m) : m;
+    p = f32x4.add(p, f32x4.mul(x, lw));
+    q = f32x4.add(q, f32x4.mul(l, lw));
+    p1 = f32x4.add(p1, f32x4.mul(x, mw));
+    q1 = f32x4.add(q1, f32x4.mul(m, mw));
+  }
+  const point = workspace() + (at << 2);
+  return f32x4.pmax(keep(point, u, p, q), keep(point + 16, v, p1, q1));
+}
+
+@noinline function exploreUnbounded(u: v128, v: v128, at: usize): v128 {
+  return weights ? exploreTwice(true, false, u, v, at) : exploreTwice(false, false, u, v, at);
+}
+@noinline function exploreBounded(u: v128, v: v128, at: usize): v128 {
+  return weights ? exploreTwice(true, true, u, v, at) : exploreTwice(false, true, u, v, at);
+}
+
+// Explores eight points; gives the larger ones of their scores. Where no value is beyond
+// the last level of its side, none is looked for.
+export function exploreEight(isInside: bool, u: v128, v: v128, at: usize): v128 {
+  if (kind !== UNIFORM) return f32x4.pmax(explore(u, at), explore(v, at + 4));
+  return isInside && lowest < 0 && highest > 0 ? exploreUnbounded(u, v, at) : exploreBounded(u, v, at);
+}
+
 // The same for points that are set.
 export function exploreAt(at: usize): void { explore(v128.load(workspace() + (at << 2), POINTS), at); }
 
@@ -251,58 +296,46 @@ export function open(at: usize, cells: i32, least: f32): i32 {
   return bits & ((1 << cells) - 1);
 }
 
-const FRACTIONS: usize = memory.data<f32>([0.2, 0.4, 0.6, 0.8], 16);
+const FIFTHS: usize = memory.data<f32>([0.2, 0.4, 0.6, 0.8], 16);
+const NINTHS: usize = memory.data<f32>([1.0 / 9, 2.0 / 9, 3.0 / 9, 4.0 / 9, 5.0 / 9, 6.0 / 9, 7.0 / 9, 8.0 / 9], 16);
 
-// Explores four points between two others, which get numbers from `at` on.
+// How many points are explored between two others: more at a time where they are cheap.
+@inline export function between(): i32 { return kind === UNIFORM ? 8 : 4; }
+
+// Explores points between two others, which get numbers from `at` on.
 export function exploreBetween(first: usize, last: usize, at: usize): v128 {
-  const from = pointAt(first), to = pointAt(last);
+  const from = pointAt(first), to = pointAt(last), start = f32x4.splat(from), width = f32x4.splat(to - from);
+  const end = at + usize(between()) + 1;
   setPoint(at, from);
   setHeight(at, heightAt(first));
-  const found = explore(f32x4.add(f32x4.splat(from), f32x4.mul(f32x4.splat(to - from), v128.load(FRACTIONS))), at + 1);
-  setPoint(at + 5, to);
-  setHeight(at + 5, heightAt(last));
-  return found;
+  setPoint(end, to);
+  setHeight(end, heightAt(last));
+  if (kind !== UNIFORM) return explore(f32x4.add(start, f32x4.mul(width, v128.load(FIFTHS))), at + 1);
+  const u = f32x4.add(start, f32x4.mul(width, v128.load(NINTHS))), v = f32x4.add(start, f32x4.mul(width, v128.load(NINTHS, 16)));
+  return exploreBounded(u, v, at + 1);
 }
 
-// The same as open() for the five cells of such points: none is read from memory that
+// The same as open() for the cells of such points: none is read from memory that
 // was just written in another way.
 export function openBetween(at: usize, least: f32): i32 {
-  const point = workspace() + (at << 2), inverse = f32x4.splat(1 / least);
-  const u = v128.load(point, POINTS + 4), g = v128.load(point, HEIGHTS + 4);
-  const from = f32x4.splat(pointAt(at)), to = f32x4.splat(pointAt(at + 5));
-  const low = f32x4.splat(heightAt(at)), high = f32x4.splat(heightAt(at + 5));
-  const cells = openFour(v128.shuffle<i32>(from, u, 0, 4, 5, 6), u, v128.shuffle<i32>(low, g, 0, 4, 5, 6), g, inverse);
+  const point = workspace() + (at << 2), inverse = f32x4.splat(1 / least), end = at + usize(between()) + 1;
+  let u = v128.load(point, POINTS + 4), g = v128.load(point, HEIGHTS + 4);
+  const from = f32x4.splat(pointAt(at)), low = f32x4.splat(heightAt(at));
+  const to = f32x4.splat(pointAt(end)), high = f32x4.splat(heightAt(end));
+  let cells = openFour(v128.shuffle<i32>(from, u, 0, 4, 5, 6), u, v128.shuffle<i32>(low, g, 0, 4, 5, 6), g, inverse), found = 4;
+  if (kind === UNIFORM) {
+    const v = v128.load(point, POINTS + 20), h = v128.load(point, HEIGHTS + 20);
+    cells |= openFour(v128.shuffle<i32>(u, v, 3, 4, 5, 6), v, v128.shuffle<i32>(g, h, 3, 4, 5, 6), h, inverse) << 4;
+    u = v;
+    g = h;
+    found = 8;
+  }
   const beyond = openFour(v128.shuffle<i32>(u, u, 3, 3, 3, 3), to, v128.shuffle<i32>(g, g, 3, 3, 3, 3), high, inverse);
-  return cells | (beyond & 1) << 4;
+  return cells | (beyond & 1) << found;
 }
 
-// More than the scores are with every value on the level of 0, where that is not 0, and
-// with every value but 0 on the last level of its side.
-export let boundOfFirst: f32 = 0, boundOfLast: f32 = 0;
-
-export function setBounds(low: f32, high: f32): void {
-  const k = magnitudeBits(), u = f32x4.splat(unit);
-  let p = zero(), signed = zero(), q = zero(), qAll = zero(), x4 = values, w4 = weights;
-  for (let rest = count; rest > 0; rest -= 4, x4 += 16, w4 += 16) {
-    if (rest < 4) {
-      x4 = tail;
-      w4 = tail + 16;
-    }
-    const x = f32x4.mul(v128.load(x4), u), w = weights ? v128.load(w4) : f32x4.splat(1);
-    p = f32x4.add(p, f32x4.mul(w, v128.and(x, k)));
-    signed = f32x4.add(signed, f32x4.mul(w, x));
-    q = f32x4.add(q, v128.and(w, f32x4.ne(x, zero())));
-    qAll = f32x4.add(qAll, w);
-  }
-  const sumP = sumLanes(p), least = min(low, high), most = max(low, high);
-  boundOfLast = sumP * sumP * most * most / (sumLanes(q) * least * least);
-  if (kind !== TABLE || levelOfZero() === 0) boundOfFirst = 0;
-  else {
-    const sum = abs(sumLanes(signed)) + sumP * f32(count) / <f32>8388608;
-    // Zeros behind the last value do not count.
-    boundOfFirst = sum * sum / (weights ? sumLanes(qAll) : f32(count));
-  }
-}
+// Whether sums are not of positive numbers alone.
+export function mayCancel(): bool { return kind === TABLE && levelOfZero() !== 0; }
 
 @inline function sumLanes(v: v128): f32 {
   const half = f32x4.add(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));

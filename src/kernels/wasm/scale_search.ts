@@ -2,12 +2,12 @@
 
 import { workspace } from "./common";
 import {
-  all, begin, bestListed, bestScale, bestScore, corner, count, ENDS, findRanges, forget, full, Job, job, measure, none, pAt, POINT_BYTES, qAt,
-  scaleAt, setJob, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, turnTo, values, visit, visitStarts, weights,
+  all, begin, bestListed, bestScale, bestScore, corner, count, DOWN, ENDS, findRanges, forget, full, Job, job, measure, none, pAt, POINT_BYTES, qAt,
+  roomySides, scaleAt, setJob, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, turnTo, UP, values, visit, visitStarts, weights,
 } from "./scale_corner";
 import {
-  boundOfFirst, boundOfLast, costBeyond, energyOf, explore, exploreBetween, largestLane, open, openBetween, partLost, pointAt, scoreAt, scoresAt,
-  setBounds, setGroup, setLevels, setUnit,
+  between, costBeyond, energyOf, exploreBetween, exploreEight, largestLane, mayCancel, open, openBetween, partLost, pointAt, scoreAt, scoresAt,
+  setGroup, setLevels, setUnit,
 } from "./scale_explore";
 import { TABLE } from "./scale_levels";
 import { searchList } from "./scale_lists";
@@ -68,10 +68,10 @@ function climb(end: usize): void {
 // ---- exploring ----
 
 // Points to begin with on either side, and where finer ones go, some for each round.
-const BEGIN: usize = 16, FINER: usize = 32, FINER_POINTS: usize = 6;
+const BEGIN: usize = 16, FINER: usize = 32, FINER_POINTS: usize = 10;
 
 // Rounds of refining; how wide it leaves the range of a single value.
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 4;
 const NARROW: f32 = 0.7;
 
 // The unit of scales while exploring.
@@ -85,11 +85,10 @@ let surely: f32 = 0;
 function exploreSide(at: usize): void {
   setUnit(f32(sign / base));
   const own = f32x4.splat(f32(base / full));
-  let u = f32x4.replace_lane(f32x4.mul(v128.load(job, Job.POINTS), own), 0, f32(base / none)), most = explore(u, at);
-  for (let i: usize = 4; i < BEGIN; i += 4) {
-    u = f32x4.mul(v128.load(job + (i << 2), Job.POINTS), own);
-    most = f32x4.pmax(most, explore(u, at + i));
-  }
+  const first = f32x4.replace_lane(f32x4.mul(v128.load(job, Job.POINTS), own), 0, f32(base / none));
+  const wide = exploreEight(true, first, f32x4.mul(v128.load(job, Job.POINTS + 16), own), at);
+  const u = f32x4.mul(v128.load(job, Job.POINTS + 32), own), v = f32x4.mul(v128.load(job, Job.POINTS + 48), own);
+  const most = f32x4.pmax(wide, exploreEight(false, u, v, at + 8));
   least = max(least, largestLane(most));
 }
 
@@ -113,8 +112,9 @@ function searchCells(at: usize, n: i32, cells: i32, depth: usize): void {
     cells &= ~(((1 << some) - 1) << first);
     // All of them: then in two parts, which are not searched as one again and again.
     if (depth && some === n) {
-      searchStretch(from, from + 3, depth);
-      searchStretch(from + 3, from + 5, depth);
+      const half = usize(n + 1) >> 1;
+      searchStretch(from, from + half, depth);
+      searchStretch(from + half, from + usize(n), depth);
     } else searchStretch(from, from + usize(some), depth);
   }
 }
@@ -124,7 +124,7 @@ function searchStretch(first: usize, last: usize, depth: usize): void {
   const from = pointAt(first), to = pointAt(last), at = FINER + depth * FINER_POINTS;
   if (depth === ROUNDS || (to - from) * f32(count) <= NARROW * from) return searchBetween(from, to);
   least = max(least, largestLane(exploreBetween(first, last, at)));
-  searchCells(at, 5, openBetween(at, least * surely), depth + 1);
+  searchCells(at, between() + 1, openBetween(at, least * surely), depth + 1);
 }
 
 function searchBetween(from: f32, to: f32): void {
@@ -165,62 +165,70 @@ function searchByExploring(): bool {
 
 // ---- a few scales ----
 
-const STARTS: usize = 9;
+const FEW: usize = 4;
 
-@inline function startAt(i: usize): f64 {
-  return i < STARTS ? load<f64>(job + (i << 3), Job.STARTS) * full : i === STARTS ? all : none;
-}
-
-// Lanes of their scores, behind them what those of the last levels and of the first may be.
-const LANES: usize = 12, ENDS_OF_SCALES: usize = STARTS + 2;
-
-// Scores the starting scales, and at most that at which all levels are the last, in float32.
-function scoreStarts(to: usize): v128 {
+// Their scores on a side, in float32.
+function scoreFew(): v128 {
   setUnit(f32(sign / base));
-  const own = f32(base / full);
-  for (let i: usize = 0; i < LANES; i++) {
-    store<f32>(to + (i << 2), own / f32(load<f64>(job + (min(i, STARTS - 1) << 3), Job.STARTS)));
-  }
-  let most = f32x4.splat(0);
-  for (let i: usize = 0; i < LANES; i += 4) {
-    const found = scoresAt(v128.load(to + (i << 2)));
-    v128.store(to + (i << 2), found);
-    most = f32x4.pmax(most, v128.andnot(found, f32x4.eq(found, f32x4.splat(Infinity))));
-  }
-  setBounds(f32(load<f64>(job, Job.LOW)), f32(load<f64>(job, Job.HIGH)));
-  store<f32>(to + (STARTS << 2), boundOfLast);
-  store<f32>(to + (STARTS << 2), boundOfFirst, 4);
-  return most;
+  const low = f32x4.demote_f64x2_zero(v128.load(job, Job.STARTS)), high = f32x4.demote_f64x2_zero(v128.load(job, Job.STARTS + 16));
+  return scoresAt(f32x4.div(f32x4.splat(f32(base / full)), v128.shuffle<i64>(low, high, 0, 2)));
 }
 
-// The same as visitStarts() for both signs, scored to the bit where that may be the
-// best; false where float32 does not do.
-function startByExploring(): bool {
-  const sides: usize = load<u32>(job, Job.SIGNED) ? 2 : 1, room = workspace() + ENDS;
+function takeStart(i: usize): void {
+  corner(load<f64>(job + (i << 3), Job.STARTS) * full);
+  take();
+}
+
+// The best of a few scales on one side or both, scored to the bit where that may be
+// the best; false where float32 does not do.
+function startByExploring(sides: u32): bool {
+  const room = workspace() + ENDS;
   let most = f32x4.splat(0);
+  base = 0;
   surely = 1;
-  for (let side: usize = 0; side < sides; side++) {
-    turnTo(side ? -1 : 1);
-    if (!(none > 0)) return false;
+  for (let side: u32 = UP; side <= DOWN; side++) {
+    if (!(sides & side)) continue;
+    turnTo(side === UP ? 1 : -1);
     surely = min(surely, 1 - partLost());
     if (!(surely > 0)) return false;
-    if (!side) base = full;
-    most = f32x4.pmax(most, scoreStarts(room + side * 4 * LANES));
+    if (base === 0) base = full;
+    const found = scoreFew();
+    v128.store(room + (usize(side) << 4), found);
+    most = f32x4.pmax(most, v128.andnot(found, f32x4.eq(found, f32x4.splat(Infinity))));
   }
   least = largestLane(most);
-  if (!(least > <f32>1e-20 && least < <f32>1e30 && least > <f32>0.5 * energyOf())) return false;
-  const enough = least * surely;
-  for (let side: usize = 0; side < sides; side++) {
-    turnTo(side ? -1 : 1);
-    for (let i: usize = 0; i < ENDS_OF_SCALES; i++) {
-      if (load<f32>(room + ((i + side * LANES) << 2)) < enough) continue;
-      const scale = startAt(i);
-      if (i < STARTS && !(scale > all && scale < none)) continue;
-      corner(scale);
-      take();
+  // Where most is lost whatever the scale, sums cancel.
+  if (!(least > <f32>1e-20 && least < <f32>1e30) || (mayCancel() && !(least > <f32>0.5 * energyOf()))) return false;
+  for (let side: u32 = UP; side <= DOWN; side++) {
+    if (!(sides & side)) continue;
+    turnTo(side === UP ? 1 : -1);
+    for (let i: usize = 0; i < FEW; i++) {
+      if (load<f32>(room + (usize(side) << 4) + (i << 2)) >= least * surely) takeStart(i);
     }
   }
   return true;
+}
+
+function startExactly(sides: u32, ends: bool): void {
+  for (let side: u32 = UP; side <= DOWN; side++) {
+    if (!(sides & side)) continue;
+    turnTo(side === UP ? 1 : -1);
+    if (ends) {
+      visit(none, workspace() + ENDS);
+      visit(all, workspace() + ENDS);
+    } else {
+      for (let i: usize = 0; i < FEW; i++) takeStart(i);
+    }
+  }
+}
+
+// fastStoredScale() of src/schemes/scale_search.ts.
+function start(): void {
+  const sides = roomySides();
+  if (startByExploring(sides)) return;
+  forget();
+  startExactly(sides, false);
+  if (bestScore === 0) startExactly(sides, true);
 }
 
 // ---- groups ----
@@ -229,8 +237,7 @@ function searchOneSign(side: f64): void {
   turnTo(side);
   if (!(none > 0)) return;
   if (load<u32>(job, Job.LISTED)) return searchList();
-  const end = visitStarts();
-  if (load<u32>(job, Job.OPTIMAL)) climb(end);
+  climb(visitStarts());
 }
 
 // Takes up a group, which is searched once or more.
@@ -244,7 +251,8 @@ export function searchGroup(): void {
   forget();
   findRanges();
   if (!load<u32>(job, Job.LISTED)) {
-    if (load<u32>(job, Job.OPTIMAL) ? searchByExploring() : startByExploring()) return;
+    if (!load<u32>(job, Job.OPTIMAL)) return start();
+    if (searchByExploring()) return;
     forget();
   }
   searchOneSign(1);

@@ -116,13 +116,6 @@ export function scaleThresholds(scale: f64): void {
   return v128.bitselect(pair(LEVELS + 8, a, b), pair(LEVELS, a, b), beyond);
 }
 
-// How far from that of 0 the level of a value is among the others.
-@inline export function numberAt(place: usize, magnitude: f64): i32 {
-  const reached = reachedAt(place), beyond = i32(magnitude >= load<f64>(workspace() + reached, SCALED));
-  const number = i32(reached >> 3) + beyond;
-  return number < i32(ENTRIES) ? number : i32(ENTRIES) - number;
-}
-
 // ---- nearly, at four scales ----
 
 // The level of a magnitude over four scales, on the side of a sign.
