@@ -7,6 +7,8 @@
 import "./install_core.ts";
 import "./install_scales.ts";
 import { bring } from "./modules.ts";
-import { BASIC, COMPARE, FORMATS } from "./own_modules.ts";
+import { BASIC, COMPARE, FORMATS, REPACK } from "./own_modules.ts";
 
-for (const [module, hex] of [BASIC, COMPARE, ...FORMATS]) bring(module, hex);
+for (const [module, hex] of [BASIC, COMPARE, REPACK, ...FORMATS]) {
+  bring(module, hex);
+}
