@@ -5,12 +5,13 @@
  * @module
  */
 import { columnsByGroup, isInOrder, setOrder } from "../schemes/act_order.ts";
+import { firstOutside } from "../numeric/finite.ts";
+import type { Codec } from "../words/layout.ts";
 import { groupOf, type Scheme } from "../words/scheme.ts";
 import {
   areaNumber,
   fieldLength,
   type FieldPlan,
-  type Fields,
   type Tile,
   tileOf,
 } from "../words/tile.ts";
@@ -71,17 +72,10 @@ export function repackFields(
     fields[role] = fieldFor(role, plan, from.scheme, to.scheme, read);
   }
   checkDropped(from.scheme, to.scheme, read);
-  packTile(to, { ...read, fields }, target);
-  const back = tileOf(
-    read.matrix,
-    band,
-    to.scheme.fields,
-    NO_CODES,
-    read.memory,
-  );
-  unpackTile(to, back, target);
-  checkSame(fields, back, to.scheme);
-  checkTaken(to, back);
+  const written = { ...read, fields };
+  packTile(to, written, target);
+  checkKept(from, to, target, written);
+  checkTaken(to, written);
   return order;
 }
 
@@ -157,9 +151,10 @@ function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
     const expected = role === "order"
       ? (i: number) => Math.floor((read.column + i) / columns)
       : (i: number) => constantAt(constant, i);
-    let bad = 0;
-    while (bad < field.length && field[bad] === expected(bad)) bad++;
-    if (bad === field.length) continue;
+    const bad = typeof constant === "number"
+      ? firstOutside(field, constant, constant)
+      : field.findIndex((x, i) => x !== expected(i));
+    if (bad < 0) continue;
     throw misfit(
       role,
       read.fields[role][bad],
@@ -188,25 +183,93 @@ function constantOf(
 }
 
 /** What was written has to read back as it was, to the bit. */
-function checkSame(
-  fields: Fields,
-  back: Tile,
-  { fields: plans }: Scheme,
+function checkKept(
+  from: Tensor,
+  { scheme, layout }: Tensor,
+  target: TensorBytes,
+  { fields, ...tile }: Tile,
 ): void {
-  for (const [role, values] of Object.entries(fields)) {
-    const again = back.fields[role];
+  const items = Object.values(layout.parts).flatMap(({ holds }) => holds);
+  const all = items.some(({ kind }) => kind === "text");
+  const roles = Object.keys(fields).filter((role) =>
+    all ||
+    !isKept(fields[role], codecOf(role, from.layout), codecOf(role, layout))
+  );
+  if (roles.length === 0) return;
+  const plans = pick(scheme.fields, roles);
+  const back = tileOf(tile.matrix, tile, plans, NO_CODES, tile.memory);
+  const stored = all ? layout : { ...layout, parts: fieldsOf(layout, roles) };
+  unpackTile(
+    { scheme: { ...scheme, fields: plans }, layout: stored },
+    back,
+    target,
+  );
+  for (const role of roles) {
+    const values = fields[role], again = back.fields[role];
     let bad = 0;
     while (bad < values.length && Object.is(values[bad], again[bad])) bad++;
     if (bad === values.length) continue;
-    throw misfit(
-      role,
-      values[bad],
-      `it would become ${back.fields[role][bad]}`,
-      plans[role],
-      back,
-      bad,
-    );
+    const why = `it would become ${again[bad]}`;
+    throw misfit(role, values[bad], why, plans[role], back, bad);
   }
+}
+
+/** Whether numbers are stored as they were before, or are such as are always read as they were stored. */
+function isKept(
+  values: Float32Array,
+  before: Codec | undefined,
+  stored: Codec | undefined,
+): boolean {
+  if (!stored) return false;
+  return stored === before ||
+    stored.whole !== undefined && areWhole(values, stored.whole);
+}
+
+/** How numbers of a role are stored; undefined where that is not in one way. */
+function codecOf(
+  role: string,
+  { parts }: Tensor["layout"],
+): Codec | undefined {
+  const [codec, ...others] = Object.values(parts).flatMap(({ holds }) =>
+    holds.flatMap((item) =>
+      item.kind === "field" && item.role === role ? [item.codec] : []
+    )
+  );
+  return others.length === 0 ? codec : undefined;
+}
+
+function areWhole(
+  values: Float32Array,
+  [min, max]: readonly [min: number, max: number],
+): boolean {
+  for (let i = 0; i < values.length; i++) {
+    const x = values[i];
+    if (!(x >= min && x <= max && Object.is(x, x | 0))) return false;
+  }
+  return true;
+}
+
+/** Some of the members of an object. */
+function pick<T>(
+  from: Readonly<Record<string, T>>,
+  names: readonly string[],
+): Record<string, T> {
+  return Object.fromEntries(names.map((name) => [name, from[name]]));
+}
+
+/** The parts that hold numbers of these roles, with nothing else in them. */
+function fieldsOf(
+  { parts }: Tensor["layout"],
+  roles: readonly string[],
+): Tensor["layout"]["parts"] {
+  return Object.fromEntries(
+    Object.entries(parts).map(([name, plan]) => {
+      const holds = plan.holds.filter((item) =>
+        item.kind === "field" && roles.includes(item.role)
+      );
+      return [name, { ...plan, holds }];
+    }),
+  );
 }
 
 /** What was written has to be such as the target reads. */
