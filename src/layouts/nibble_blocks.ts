@@ -2,9 +2,9 @@
  * Codes that lie as nibbles in both of two parts go from one to the other in blocks
  * of 32 rows and columns, by a kernel that never takes bytes apart.
  *
- * Sixteen bytes hold 32 columns of a row, 32 rows of a column, or eight columns of
- * each of four rows, which lie side by side. Which of these it is, how far apart they
- * are and in what order their nibbles are follows from the layout.
+ * Sixteen bytes hold 32 columns of a row, 32 rows of a column, eight columns of each
+ * of four rows, or sixteen columns of two rows. Which of these it is, how far apart
+ * they are and in what order their nibbles are follows from the layout.
  *
  * @module
  */
@@ -73,6 +73,9 @@ export function moveInBlocks(
   return around(window, inner);
 }
 
+/** The ways in which codes lie one after the other, so that neither rows nor columns have to be turned. */
+const LINES: readonly Place["way"][] = ["rows", "columns"];
+
 /** What blocks cover of a window; undefined where that is nothing. */
 function coveredOf(
   from: CodesPart,
@@ -81,7 +84,7 @@ function coveredOf(
   window: Window,
 ): Window | undefined {
   const a = placeOf(from, matrix, window), b = placeOf(to, matrix, window);
-  if (!a || !b || a.way === "words" && b.way === "words") return undefined;
+  if (!a || !b || a.way === b.way && !LINES.includes(a.way)) return undefined;
   const inLines = a.way === b.way, step = stepOf(from, to);
   const inner = {
     ...window,
@@ -179,7 +182,7 @@ function moveLines(
 }
 
 /** The numbers of ways in src/kernels/wasm/nibble_blocks.ts. */
-const WAYS = { rows: 0, columns: 1, words: 2 };
+const WAYS = { rows: 0, columns: 1, words: 2, pairs: 3 };
 
 function moveBlocks(
   instance: Instance,
@@ -187,28 +190,39 @@ function moveBlocks(
   to: Place,
   { rows, columns }: Window,
 ): void {
+  const turned = [from, to].find(({ way }) => way === "columns");
+  const orderFor = ({ way, order }: Place) =>
+    way === "columns" ? IN_ORDER : order;
   callKernel(REPACK_KERNELS, instance, "nibbles_blocks", [
     rows / SIDE,
     columns / SIDE,
     ...[from.at, WAYS[from.way], from.line, from.step],
-    orderAt(from.order, IN_ORDER),
+    orderAt(orderFor(from), IN_ORDER),
     ...[to.at, WAYS[to.way], to.line, to.step],
-    orderAt(IN_ORDER, to.order),
+    orderAt(IN_ORDER, orderFor(to)),
+    placesOf(turned?.order ?? IN_ORDER),
     from.flip ^ to.flip,
   ]);
+}
+
+/** The places of a word's eight nibbles in their column, as a word of four bits each. */
+function placesOf(order: readonly number[]): number {
+  let places = 0;
+  for (let k = 0; k < 8; k++) places |= k << 4 * order[k];
+  return places;
 }
 
 // ---- where codes lie ----
 
 /** Where the codes of a window lie, by sixteen bytes. */
 interface Place {
-  /** What sixteen bytes hold: 32 columns of a row, 32 rows of a column, or eight columns of four rows. */
+  /** What sixteen bytes hold: 32 columns of a row, 32 rows of a column, eight columns of four rows, or sixteen columns of two rows. */
   readonly way: keyof typeof WAYS;
   /** Address of the first. */
   readonly at: number;
-  /** From a row to the next, or from a column; 0 for words, whose rows lie side by side. */
+  /** From a row to the next, from a column, or from two rows; 0 for words, whose rows lie side by side. */
   readonly line: number;
-  /** From the 32 codes of a line to the next; from eight columns of words. */
+  /** From the 32 codes of a line to the next, those of pairs of rows as well; from eight columns of words. */
   readonly step: number;
   /** Where each of the 32 has its nibble. */
   readonly order: readonly number[];
@@ -247,14 +261,23 @@ function placeOf(
     if (isAll && stride === unit.bytes) return place("rows", rowStride, 16);
     if (count === SIDE) return place("rows", rowStride, stride);
     const isWord = isAll && count === 8 && rowStride === unit.bytes;
-    return isWord && inOrder(nibbles) ? place("words", 0, stride) : undefined;
+    return isWord && isInOrder(nibbles) ? place("words", 0, stride) : undefined;
   }
-  const isLine = columns === 1 && isAll && rowStride === unit.bytes;
-  return isLine ? place("columns", stride, 16) : undefined;
+  if (columns > 1 || !isAll) return undefined;
+  if (rowStride === unit.bytes && isOfWords(nibbles)) {
+    return place("columns", stride, 16);
+  }
+  const isPair = rows === 2 && stride === 1 && isInOrder(nibbles);
+  return isPair ? place("pairs", rowStride, 32) : undefined;
 }
 
-function inOrder(nibbles: readonly number[]): boolean {
+function isInOrder(nibbles: readonly number[]): boolean {
   return nibbles.every((nibble, k) => nibble === k);
+}
+
+/** Whether eight nibbles of a column, or fewer, repeat their order. */
+function isOfWords({ length }: readonly number[]): boolean {
+  return 8 % length === 0;
 }
 
 const orders = /* @__PURE__ */ new WeakMap<
