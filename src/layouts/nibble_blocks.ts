@@ -83,6 +83,8 @@ function coveredOf(
   matrix: Matrix,
   window: Window,
 ): Window | undefined {
+  // The last nibble of such a row is another one's: a tile has both.
+  if (to.item.stale !== undefined && matrix.columns % 2 !== 0) return undefined;
   const a = placeOf(from, matrix, window), b = placeOf(to, matrix, window);
   if (!a || !b || a.way === b.way && !LINES.includes(a.way)) return undefined;
   const inLines = a.way === b.way, step = stepOf(from, to);
