@@ -4,7 +4,7 @@
  * @module
  */
 import { quote } from "../files/errors.ts";
-import { Misfit } from "../model/repack.ts";
+import { Misfit } from "../model/repack_fields.ts";
 import { firstNonFinite, ScaleOverflow } from "../numeric/finite.ts";
 import type { StreamTensor } from "../stream/tensor.ts";
 import type { Window } from "../words/window.ts";

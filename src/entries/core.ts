@@ -15,6 +15,7 @@
  */
 import "../kernels/install_core.ts";
 import * as basic from "../basic.ts";
+import * as byFormat from "../by_format.ts";
 import { compare as compareAnywhere } from "../compare.ts";
 import * as modules from "../kernels/modules.ts";
 import * as own from "../kernels/own_modules.ts";
@@ -56,4 +57,11 @@ export const compare: typeof compareAnywhere = /* @__PURE__ */ modules
   .withKernels(
     compareAnywhere,
     [own.COMPARE],
+  );
+
+/** Brings numbers from one format to another without changing any. */
+export const repack: typeof byFormat.repack = /* @__PURE__ */ modules
+  .withKernels(
+    byFormat.repack,
+    [own.REPACK],
   );

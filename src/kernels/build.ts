@@ -25,7 +25,7 @@ const OF_FORMATS = ["int4", "q4_0", "q4_1", "q4_k", "iq4", "e2m1"];
 const TARGETS: readonly Target[] = [
   { entry: "wasm/index.ts", output: "module.ts" },
   // Apart, so that a bundle of one operation and one format has only theirs.
-  ...["basic", "compare", ...OF_FORMATS].map((name) => ({
+  ...["basic", "compare", "repack", ...OF_FORMATS].map((name) => ({
     entry: `wasm/${name}_module.ts`,
     output: `${name}_module.ts`,
   })),

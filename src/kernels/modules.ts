@@ -22,6 +22,9 @@ export const BASIC_KERNELS: KernelModule = {};
 /** Comparisons. */
 export const COMPARE_KERNELS: KernelModule = {};
 
+/** Repacking. */
+export const REPACK_KERNELS: KernelModule = {};
+
 /** Searches for scales. */
 export const SCALES_KERNELS: KernelModule = {};
 

@@ -19,15 +19,19 @@ import {
   Q4_0_KERNELS,
   Q4_1_KERNELS,
   Q4_K_KERNELS,
+  REPACK_KERNELS,
 } from "./modules.ts";
 import { KERNELS as Q4_0_HEX } from "./q4_0_module.ts";
 import { KERNELS as Q4_1_HEX } from "./q4_1_module.ts";
 import { KERNELS as Q4_K_HEX } from "./q4_k_module.ts";
+import { KERNELS as REPACK_HEX } from "./repack_module.ts";
 
 /** Of the four basic operations. */
 export const BASIC: Brought = [BASIC_KERNELS, BASIC_HEX];
 /** Of comparisons. */
 export const COMPARE: Brought = [COMPARE_KERNELS, COMPARE_HEX];
+/** Of repacking. */
+export const REPACK: Brought = [REPACK_KERNELS, REPACK_HEX];
 /** Of `mxfp4` and `nvfp4`. */
 export const E2M1: Brought = [E2M1_KERNELS, E2M1_HEX];
 /** Of `int4`. */

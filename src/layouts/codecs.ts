@@ -174,7 +174,10 @@ export function byte(
 }
 
 /** One byte, as a whole number of 0 … 255: an exponent, an 8-bit code. */
-export const U8: Codec = /* @__PURE__ */ byte((x) => x, (x) => x);
+export const U8: Codec = {
+  .../* @__PURE__ */ byte((x) => x, (x) => x),
+  whole: [0, 255],
+};
 
 /** One E4M3 without a sign, as ggml reads it: 0x7F is 0. */
 export const UE4M3: Codec = /* @__PURE__ */ byte(
@@ -239,6 +242,7 @@ export const E4M3: Codec = /* @__PURE__ */ e4m3(0x7f);
 export function signedByte(offset = 0): Codec {
   return {
     ...byte((x) => (x << 24 >> 24) + offset, (x) => x - offset),
+    whole: [offset - 128, offset + 127],
     storeRun(from, first, count, bytes, at, stride, step): void {
       for (let i = first; count > 0; count--, i += step, at += stride) {
         bytes[at] = from[i] - offset;
@@ -293,6 +297,7 @@ export function nibbles(
   return {
     bytes: Math.ceil(count / 2),
     areas: { rows, columns },
+    whole: [0, 15],
     load(bytes, at, to): void {
       for (let k = 0; k < count; k++) {
         to[k] = (bytes[at + (k >> 1)] >> 4 * (k & 1 ^ swap) & 15) ^ flip;

@@ -7,9 +7,11 @@
 import "../kernels/install_core.ts";
 import "../kernels/install_scales.ts";
 import { bring } from "../kernels/modules.ts";
-import { BASIC, COMPARE, FORMATS } from "../kernels/own_modules.ts";
+import { BASIC, COMPARE, FORMATS, REPACK } from "../kernels/own_modules.ts";
 import { useBlockKernels } from "./block_format.ts";
 import { BLOCK_KERNELS } from "./block_kernels.ts";
 
-for (const [module, hex] of [BASIC, COMPARE, ...FORMATS]) bring(module, hex);
+for (const [module, hex] of [BASIC, COMPARE, REPACK, ...FORMATS]) {
+  bring(module, hex);
+}
 useBlockKernels(BLOCK_KERNELS);

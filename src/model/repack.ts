@@ -4,35 +4,17 @@
  *
  * @module
  */
-import {
-  columnsByGroup,
-  isInOrder,
-  setOrder,
-  takeColumns,
-} from "../schemes/act_order.ts";
+import { moveInBlocks, onlyCodes } from "../layouts/nibble_blocks.ts";
+import { takeColumns } from "../schemes/act_order.ts";
 import { groupOf, type Scheme } from "../words/scheme.ts";
 import { grainOf, type PartPlan } from "../words/layout.ts";
-import {
-  areaNumber,
-  fieldLength,
-  type FieldPlan,
-  type Fields,
-  indexInTensor,
-  type Span,
-  type Tile,
-  tileOf,
-} from "../words/tile.ts";
+import { indexInTensor, type Span, type Tile } from "../words/tile.ts";
 import { cut, type Matrix, whole, type Window } from "../words/window.ts";
 import { packTile, type TensorBytes } from "./pack_tile.ts";
-import { asTensorScale, TENSOR_SCALES } from "./tensor_scale.ts";
+import { INVERSES, repackFields } from "./repack_fields.ts";
+import { TENSOR_SCALES } from "./tensor_scale.ts";
 import { cuttingOf, type Tensor, windows } from "./stages.ts";
-import {
-  checkFields,
-  newTile,
-  openRoom,
-  tallness,
-  unpackTile,
-} from "./tensor.ts";
+import { newTile, openRoom, tallness, unpackTile } from "./tensor.ts";
 
 /** Codes in a window: with what is written of them they stay in the second cache. */
 const WINDOW_VALUES = 131072;
@@ -95,27 +77,6 @@ function hasRole({ fields, constants = {} }: Scheme, role: string): boolean {
   const has = (role: string) => role in fields || role in constants;
   return has(role) || role === "order" || has(INVERSES[role]) ||
     TENSOR_SCALES.includes(role) && TENSOR_SCALES.some(has);
-}
-
-/** Numbers that are told by their inverse, too: a divisor stands for the scale 1 / divisor, rounded. */
-const INVERSES: Readonly<Record<string, string>> = {
-  scale: "divisor",
-  divisor: "scale",
-};
-
-/** A number that the other format has no place for. */
-export class Misfit extends RangeError {
-  /** The role of its field. */
-  readonly role: string;
-
-  /**
-   * @param role The role of the field.
-   * @param message What to say.
-   */
-  constructor(role: string, message: string) {
-    super(message);
-    this.role = role;
-  }
 }
 
 /**
@@ -181,7 +142,10 @@ export function repackWindow(
       band,
       sorted,
     );
-    for (const part of cut(band, tall, WINDOW_VALUES)) {
+    const rest = columns
+      ? [band]
+      : movedInBlocks(codesFrom, source, codesTo, target, band);
+    for (const part of rest.flatMap((a) => [...cut(a, tall, WINDOW_VALUES)])) {
       const read = newTile(part, codesFrom);
       unpackTile(codesFrom, read, source);
       if (columns) takeColumns(read, columns);
@@ -191,40 +155,29 @@ export function repackWindow(
   }
 }
 
-/** Moves the numbers beside the codes; gives the order in which columns are taken, where they are sorted. */
-function repackFields(
+/** Moves codes in blocks, where they lie so here and there; gives the windows that are left. */
+function movedInBlocks(
   from: Tensor,
   source: TensorBytes,
   to: Tensor,
   target: TensorBytes,
   band: Window,
-  sorted: boolean,
-): Int32Array | undefined {
-  const read = newTile(band, from, NO_CODES);
-  unpackTile(from, read, source);
-  const { columns } = groupOf(to.scheme, read.matrix);
-  const order = sorted ? columnsByGroup(read.fields.order, columns) : undefined;
-  if (order) setOrder(read, columns);
-  const fields: Record<string, Float32Array> = {};
-  for (const [role, plan] of Object.entries(to.scheme.fields)) {
-    fields[role] = fieldFor(role, plan, from.scheme, to.scheme, read);
-  }
-  checkDropped(from.scheme, to.scheme, read);
-  packTile(to, { ...read, fields }, target);
-  const back = tileOf(
-    read.matrix,
+): readonly Window[] {
+  const one = onlyCodes(from.layout.parts), other = onlyCodes(to.layout.parts);
+  if (!one || !other || !sameCodes(from.scheme, to.scheme)) return [band];
+  const partOf = (
+    { layout }: Tensor,
+    { bytes, area }: TensorBytes,
+    [name, item]: typeof one,
+  ) => ({ plan: layout.parts[name], bytes: bytes[name], area, item });
+  return moveInBlocks(
+    partOf(from, source, one),
+    partOf(to, target, other),
+    to.layout.matrix,
     band,
-    to.scheme.fields,
-    NO_CODES,
-    read.memory,
+    lowestBeside(source, target),
   );
-  unpackTile(to, back, target);
-  checkSame(fields, back, to.scheme);
-  checkTaken(to, back);
-  return order;
 }
-
-const NO_CODES = /* @__PURE__ */ new Uint8Array(0);
 
 /** A tensor as its numbers beside the codes, and as codes without any: numbers are moved for many more values at a time. */
 function apart({ scheme, layout }: Tensor): [fields: Tensor, codes: Tensor] {
@@ -270,113 +223,13 @@ export function repackTensor(
   );
 }
 
-/** The numbers of a field: those that were read, a constant of the source, or the natural order of columns. */
-function fieldFor(
-  role: string,
-  plan: FieldPlan,
-  { constants = {} }: Scheme,
-  target: Scheme,
-  read: Tile,
-): Float32Array {
-  const own = read.fields[role], inverse = read.fields[INVERSES[role]];
-  if (own) return own;
-  if (inverse) return invertedField(role, inverse, plan, read);
-  const field = read.memory(fieldLength(read, plan));
-  if (role === "order") {
-    const { columns } = groupOf(target, read.matrix);
-    setOrder({ fields: { order: field }, column: read.column }, columns);
-    return field;
-  }
-  if (TENSOR_SCALES.includes(role) && !(role in constants)) {
-    return field.fill(asTensorScale(role, { ...constants, ...read.fields }));
-  }
-  const constant = constants[role];
-  return typeof constant === "number"
-    ? field.fill(constant)
-    : field.map((_, i) => constant[i]);
-}
-
-/** Scales by divisors, or divisors whose inverses are just the scales. */
-function invertedField(
-  role: string,
-  given: Float32Array,
-  plan: FieldPlan,
-  read: Tile,
-): Float32Array {
-  const field = given.map((x) => role === "scale" ? 1 / x : divisorOf(x));
-  const bad = field.findIndex((x) => !Number.isFinite(x));
-  if (bad < 0) return field;
-  const why = `no float32 is the ${role} that stands for the same`;
-  throw misfit(INVERSES[role], given[bad], why, plan, read, bad);
-}
-
-/** The number whose inverse rounds to a scale; NaN where there is none. */
-function divisorOf(scale: number): number {
-  const near = Math.fround(1 / scale), step = Math.abs(near) * 2 ** -23;
-  for (const divisor of [near, near - step, near + step].map(Math.fround)) {
-    if (Math.fround(1 / divisor) === scale) return divisor;
-  }
-  return NaN;
-}
-
-/** A number of a constant: of a table where it is one. */
-function constantAt(
-  constant: number | readonly number[] | undefined,
-  i: number,
-): number | undefined {
-  return typeof constant === "object" ? constant[i] : constant;
-}
-
-/** What the target has no field for has to be what the target takes it for. */
-function checkDropped(from: Scheme, to: Scheme, read: Tile): void {
-  for (const [role, plan] of Object.entries(from.fields)) {
-    if (role in to.fields) continue;
-    if (INVERSES[role] in to.fields) continue;
-    if (TENSOR_SCALES.includes(role) && holdsTensorScale(to)) continue;
-    const { columns } = groupOf(from, read.matrix);
-    const constant = constantOf(to, role);
-    const field = read.fields[role];
-    if (role === "order" && isInOrder(read, columns)) continue;
-    const expected = role === "order"
-      ? (i: number) => Math.floor((read.column + i) / columns)
-      : (i: number) => constantAt(constant, i);
-    let bad = 0;
-    while (bad < field.length && field[bad] === expected(bad)) bad++;
-    if (bad === field.length) continue;
-    throw misfit(
-      role,
-      read.fields[role][bad],
-      `it can only be ${expected(bad)} there`,
-      plan,
-      read,
-      bad,
-    );
-  }
-}
-
-/** Whether a scheme has a field for the scale of the tensor, in whatever way it is told. */
-function holdsTensorScale({ fields }: Scheme): boolean {
-  return TENSOR_SCALES.some((role) => role in fields);
-}
-
-/** What a scheme without a field for a role takes it for. */
-function constantOf(
-  { constants = {} }: Scheme,
-  role: string,
-): number | readonly number[] | undefined {
-  return TENSOR_SCALES.includes(role) &&
-      TENSOR_SCALES.some((other) => other in constants)
-    ? asTensorScale(role, constants)
-    : constants[role];
-}
-
 /**
  * Codes have to stand for the same in the target. Libraries differ in the sign of
  * a zero, and that may change: ggml reads code 8 of E2M1 as 0, all others as −0.
  */
 function checkCodes(from: Scheme, to: Scheme, read: Tile): void {
+  if (sameCodes(from, to)) return;
   const a = from.grid.values, b = to.grid.values;
-  if (a.every((value, code) => value === b[code])) return;
   const { codes } = read;
   let bad = 0;
   while (bad < codes.length && a[codes[bad]] === b[codes[bad]]) bad++;
@@ -391,65 +244,7 @@ function checkCodes(from: Scheme, to: Scheme, read: Tile): void {
   );
 }
 
-/** What was written has to read back as it was, to the bit. */
-function checkSame(
-  fields: Fields,
-  back: Tile,
-  { fields: plans }: Scheme,
-): void {
-  for (const [role, values] of Object.entries(fields)) {
-    const again = back.fields[role];
-    let bad = 0;
-    while (bad < values.length && Object.is(values[bad], again[bad])) bad++;
-    if (bad === values.length) continue;
-    throw misfit(
-      role,
-      values[bad],
-      `it would become ${back.fields[role][bad]}`,
-      plans[role],
-      back,
-      bad,
-    );
-  }
-}
-
-/** What was written has to be such as the target reads. */
-function checkTaken(to: Tensor, back: Tile): void {
-  try {
-    checkFields(to, back);
-    to.scheme.check?.(back);
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw new RangeError(
-      `Cannot repack: it could not be read there: ${cause.message}`,
-      { cause },
-    );
-  }
-}
-
-function misfit(
-  role: string,
-  value: number,
-  why: string,
-  { span, length = 1 }: FieldPlan,
-  tile: Tile,
-  index: number,
-): Misfit {
-  const group = Math.floor(index / length);
-  const perRow = Math.ceil(
-    (tile.column % span.columns + tile.columns) / span.columns,
-  );
-  const row = tile.row + Math.floor(group / perRow) * span.rows;
-  const column = tile.column - tile.column % span.columns +
-    group % perRow * span.columns;
-  const number = areaNumber(
-    tile.matrix,
-    span,
-    row * tile.matrix.columns + column,
-  );
-  return new Misfit(
-    role,
-    `Cannot repack: ${role} ${value} of group ${number} does not fit: ${why}; ` +
-      "quantize anew from the dequantized values instead",
-  );
+/** Whether every code stands for the same. */
+function sameCodes({ grid: { values } }: Scheme, { grid }: Scheme): boolean {
+  return values.every((value, code) => value === grid.values[code]);
 }

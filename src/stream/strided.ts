@@ -1,8 +1,9 @@
 /**
- * Bytes at regular distances: taken together, put apart, in memory and in files.
+ * Bytes at regular distances in files: read together, written apart.
  *
  * @module
  */
+import { gather } from "../layouts/runs.ts";
 import type { StridedRange } from "../words/layout.ts";
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 
@@ -12,37 +13,6 @@ const NEAR_BYTES = 64 * 1024;
 const SPAN_BYTES = 1024 * 1024;
 /** Runs that travel at the same time. */
 const AT_ONCE = 16;
-
-/** Bytes of all runs. */
-export function totalOf({ length, count }: StridedRange): number {
-  return length * count;
-}
-
-/** Takes runs out of bytes; `to` has them without gaps. */
-export function gather(
-  from: Uint8Array,
-  { offset, length, stride, count }: StridedRange,
-  to: Uint8Array,
-): void {
-  for (let i = 0; i < count; i++) {
-    const start = offset + i * stride;
-    to.set(from.subarray(start, start + length), i * length);
-  }
-}
-
-/** Puts runs, which `from` has without gaps, where they belong. */
-export function scatter(
-  from: Uint8Array,
-  { offset, length, stride, count }: StridedRange,
-  to: Uint8Array,
-): void {
-  for (let i = 0; i < count; i++) {
-    to.set(
-      from.subarray(i * length, (i + 1) * length),
-      offset + i * stride,
-    );
-  }
-}
 
 /**
  * Reads runs of a file.

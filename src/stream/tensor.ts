@@ -13,6 +13,7 @@ import {
   type Tensor,
   windows,
 } from "../model/stages.ts";
+import { gather, scatter, totalOf } from "../layouts/runs.ts";
 import { decodeWindow, encodeWindow } from "../model/tensor.ts";
 import { ScaleOverflow } from "../numeric/finite.ts";
 import { ARRAYS } from "../words/dtypes.ts";
@@ -28,7 +29,6 @@ import type { ResolvedSearchOptions } from "../words/search.ts";
 import { areaNumber, areasOf } from "../words/tile.ts";
 import { areaOf, type Matrix, whole, type Window } from "../words/window.ts";
 import { ByteMemory, bytesOf, FloatMemory } from "./memory.ts";
-import { gather, scatter, totalOf } from "./strided.ts";
 
 /** A tensor in a format. */
 export interface FormatTensor {

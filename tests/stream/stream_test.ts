@@ -13,7 +13,7 @@ import { rangeOf } from "../../src/words/layout.ts";
 import type { Matrix, Window } from "../../src/words/window.ts";
 import { ByteMemory, bytesOf, type Slot } from "../../src/stream/memory.ts";
 import { TensorQuantizer } from "../../src/stream/quantizer.ts";
-import { scatter } from "../../src/stream/strided.ts";
+import { scatter } from "../../src/layouts/runs.ts";
 import { StreamTensor } from "../../src/stream/tensor.ts";
 import {
   type Place,
