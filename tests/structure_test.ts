@@ -153,7 +153,7 @@ Deno.test("formats with kernels of their own bring them along from ./formats, an
     imports.includes("src/kernels/modules.ts")
   ).map(({ path }) => path.slice("src/formats/".length, -".ts".length));
   assertEquals(
-    [...entry.matchAll(/modules\.withKernels\(\s*plain\.(\w+)/g)].map((
+    [...entry.matchAll(/modules\s*\.withKernels\(\s*plain\.(\w+)/g)].map((
       [, name],
     ) => name)
       .sort(),
