@@ -40,17 +40,79 @@ export const iq4_xs: Registry["iq4_xs"] = /* @__PURE__ */ withBlockKernels(
   [own.IQ4],
 );
 
+/** Apple MLX's quantized weights: scales and biases, or E2M1 values. */
+export const mlx: Registry["mlx"] = /* @__PURE__ */ withKernels(
+  plain.mlx,
+  [own.TABLES],
+);
+
 /** ggml's `MXFP4`: 32 E2M1 values share an E8M0 scale. */
 export const mxfp4: Registry["mxfp4"] = /* @__PURE__ */ withBlockKernels(
   plain.mxfp4,
   [own.E2M1],
 );
 
+/** compressed-tensors' MXFP4: 32 E2M1 values share an E8M0 scale. */
+export const mxfp4_ct: Registry["mxfp4_ct"] = /* @__PURE__ */ modules
+  .withKernels(
+    plain.mxfp4_ct,
+    [own.TABLES],
+  );
+
+/** gpt-oss's MXFP4: 32 E2M1 values share an E8M0 scale. */
+export const mxfp4_hf: Registry["mxfp4_hf"] = /* @__PURE__ */ modules
+  .withKernels(
+    plain.mxfp4_hf,
+    [own.TABLES],
+  );
+
+/** ModelOpt's MXFP4: 32 E2M1 values share an E8M0 scale. */
+export const mxfp4_modelopt: Registry["mxfp4_modelopt"] =
+  /* @__PURE__ */ withKernels(
+    plain.mxfp4_modelopt,
+    [own.TABLES],
+  );
+
+/** torchao's MXFP4: 32 E2M1 values share an E8M0 scale. */
+export const mxfp4_torchao: Registry["mxfp4_torchao"] = /* @__PURE__ */ modules
+  .withKernels(
+    plain.mxfp4_torchao,
+    [own.TABLES],
+  );
+
 /** ggml's `NVFP4`: every 16 E2M1 values share a UE4M3 scale, four groups to a block. */
 export const nvfp4: Registry["nvfp4"] = /* @__PURE__ */ withBlockKernels(
   plain.nvfp4,
   [own.E2M1],
 );
+
+/** compressed-tensors' NVFP4: 16 E2M1 values share an E4M3 scale, the tensor a divisor. */
+export const nvfp4_ct: Registry["nvfp4_ct"] = /* @__PURE__ */ modules
+  .withKernels(
+    plain.nvfp4_ct,
+    [own.TABLES],
+  );
+
+/** ModelOpt's NVFP4: 16 E2M1 values share an E4M3 scale, the tensor another scale. */
+export const nvfp4_modelopt: Registry["nvfp4_modelopt"] =
+  /* @__PURE__ */ withKernels(
+    plain.nvfp4_modelopt,
+    [own.TABLES],
+  );
+
+/** torchao's NVFP4: 16 E2M1 values share an E4M3 scale, the tensor another scale. */
+export const nvfp4_torchao: Registry["nvfp4_torchao"] = /* @__PURE__ */ modules
+  .withKernels(
+    plain.nvfp4_torchao,
+    [own.TABLES],
+  );
+
+/** OpenVINO's weights of 4 bits as NNCF compresses them. */
+export const openvino: Registry["openvino"] = /* @__PURE__ */ modules
+  .withKernels(
+    plain.openvino,
+    [own.TABLES],
+  );
 
 /** ggml's `Q4_0`: 32 values share a float16 scale; the largest magnitude gets code 0. */
 export const q4_0: Registry["q4_0"] = /* @__PURE__ */ withBlockKernels(

@@ -35,8 +35,10 @@
  *
  * @module
  */
+import { TABLES_KERNELS } from "../kernels/modules.ts";
 import { E4M3, F32, U8 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
+import { byTables } from "../model/byte_tables.ts";
 import { defineFormat } from "../model/define.ts";
 import { dtypeOption, FLOATS } from "../model/groups.ts";
 import {
@@ -44,6 +46,7 @@ import {
   mlxConvention,
   type MlxMode,
 } from "../model/mlx_checkpoint.ts";
+import { firstNoScale } from "../model/e2m1_checkpoint.ts";
 import { badNumber } from "../model/numbers.ts";
 import { TENSOR_SCALES } from "../model/tensor_scale.ts";
 import { decodeE4M3 } from "../numeric/e4m3.ts";
@@ -337,13 +340,13 @@ function checkNumbers(
     const wanted = "finite and not negative";
     throw badNumber(NAME, "global_scale", 0, ofTensor, wanted);
   }
-  const index = scales.data.findIndex((byte) =>
+  const bytes = scales.data as Uint8Array;
+  const index = mode === "mxfp4"
+    ? bytes.indexOf(255)
     // What MLX makes of a tensor of zeros.
-    mode === "mxfp4" ? byte === 255 : byte >= 0x7f &&
-      !(ofTensor === 0 && byte === 0xfe)
-  );
+    : firstNoScale(bytes, ofTensor === 0 ? [0xfe] : []);
   if (index < 0) return;
-  const seen = mode === "mxfp4" ? NaN : decodeE4M3(scales.data[index]);
+  const seen = mode === "mxfp4" ? NaN : decodeE4M3(bytes[index]);
   throw badNumber(NAME, "scales", index, seen, "a number and not negative");
 }
 
@@ -398,5 +401,6 @@ export const mlx: Format<"mlx", MlxOptions, MlxParts, ResolvedMlxOptions> =
     like,
     layout,
     scheme,
+    fast: byTables(TABLES_KERNELS),
     convention: mlxConvention,
   });

@@ -27,8 +27,10 @@
  *
  * @module
  */
+import { TABLES_KERNELS } from "../kernels/modules.ts";
 import { packedRows } from "../layouts/parts.ts";
 import { swizzledShape } from "../layouts/swizzled.ts";
+import { byTables } from "../model/byte_tables.ts";
 import { defineFormat } from "../model/define.ts";
 import { dtypeOption } from "../model/groups.ts";
 import {
@@ -179,6 +181,7 @@ export const mxfp4_torchao: Format<
     });
     return searchedMx(scheme, options, rowLength(shape));
   },
+  fast: byTables(TABLES_KERNELS),
   convention: {
     entries: {
       _weight_qdata: "{stem}._weight_qdata",

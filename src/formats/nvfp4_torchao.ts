@@ -29,9 +29,11 @@
  *
  * @module
  */
+import { TABLES_KERNELS } from "../kernels/modules.ts";
 import { F32 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { swizzledShape } from "../layouts/swizzled.ts";
+import { byTables } from "../model/byte_tables.ts";
 import { defineFormat } from "../model/define.ts";
 import { dtypeOption } from "../model/groups.ts";
 import {
@@ -258,6 +260,7 @@ export const nvfp4_torchao: Format<
     };
   },
   scheme,
+  fast: byTables(TABLES_KERNELS),
   convention: {
     entries: {
       _weight_qdata: "{stem}._weight_qdata",

@@ -30,8 +30,10 @@
  *
  * @module
  */
+import { TABLES_KERNELS } from "../kernels/modules.ts";
 import { E4M3, F16, F32, U8 } from "../layouts/codecs.ts";
 import { fieldPart, flatCodes, flatNibbles } from "../layouts/parts.ts";
+import { byTables } from "../model/byte_tables.ts";
 import { defineFormat } from "../model/define.ts";
 import {
   checkMatrix,
@@ -228,4 +230,5 @@ export const openvino: Format<
   }),
   layout,
   scheme,
+  fast: byTables(TABLES_KERNELS),
 });

@@ -20,11 +20,13 @@ import {
   Q4_1_KERNELS,
   Q4_K_KERNELS,
   REPACK_KERNELS,
+  TABLES_KERNELS,
 } from "./modules.ts";
 import { KERNELS as Q4_0_HEX } from "./q4_0_module.ts";
 import { KERNELS as Q4_1_HEX } from "./q4_1_module.ts";
 import { KERNELS as Q4_K_HEX } from "./q4_k_module.ts";
 import { KERNELS as REPACK_HEX } from "./repack_module.ts";
+import { KERNELS as TABLES_HEX } from "./tables_module.ts";
 
 /** Of the four basic operations. */
 export const BASIC: Brought = [BASIC_KERNELS, BASIC_HEX];
@@ -44,6 +46,8 @@ export const Q4_0: Brought = [Q4_0_KERNELS, Q4_0_HEX];
 export const Q4_1: Brought = [Q4_1_KERNELS, Q4_1_HEX];
 /** Of `q4_k`. */
 export const Q4_K: Brought = [Q4_K_KERNELS, Q4_K_HEX];
+/** Of formats whose groups have a byte each. */
+export const TABLES: Brought = [TABLES_KERNELS, TABLES_HEX];
 
 /** Of all formats. */
 export const FORMATS: readonly Brought[] = [
@@ -53,4 +57,5 @@ export const FORMATS: readonly Brought[] = [
   Q4_0,
   Q4_1,
   Q4_K,
+  TABLES,
 ];

@@ -165,6 +165,7 @@ export function byte(
       (bytes, at) => known[bytes[at]],
       (x, bytes, at) => void (bytes[at] = encode(x)),
     ),
+    numbers: known,
     loadRun(bytes, at, stride, to, first, count, step): void {
       for (let i = first; count > 0; count--, i += step, at += stride) {
         to[i] = known[bytes[at]];

@@ -56,8 +56,8 @@ export interface FormatSpec<
   layout(shape: readonly number[], options: R): Layout<P>;
   /** See {@linkcode Format.scheme}. */
   scheme(shape: readonly number[], options: R): Scheme;
-  /** Quantizes faster than the generic way; given that, for what it does not take. */
-  fast?(generic: Coder<P, R>): Partial<Coder<P, R>>;
+  /** Works faster than the generic way; given that, for what it does not take, and the tensor of a shape. */
+  fast?(generic: Coder<P, R>, tensor: TensorOf<R>): Partial<Coder<P, R>>;
 }
 
 /** The tensor of a shape, by scheme and layout. */
@@ -147,8 +147,11 @@ export function defineFormat<
   R extends object,
 >(spec: FormatSpec<Name, O, P, R>): Format<Name, O, P, R> {
   const { fast, ...described } = spec;
-  const generic = genericCoder<P, R>(tensorOf(spec));
-  return assemble(described, generic, { ...generic, ...fast?.(generic) });
+  const tensor = tensorOf(spec), generic = genericCoder<P, R>(tensor);
+  return assemble(described, generic, {
+    ...generic,
+    ...fast?.(generic, tensor),
+  });
 }
 
 /**

@@ -67,24 +67,43 @@ export function checkExponents(
 }
 
 /**
- * Throws where an E4M3 scale is negative or NaN.
+ * Index of the first E4M3 that is negative or NaN, or −1.
  *
+ * @param bytes The numbers.
  * @param taken Bytes that are taken nevertheless.
  */
+export function firstNoScale(
+  bytes: Uint8Array,
+  taken: readonly number[] = [],
+): number {
+  const { length } = bytes;
+  for (let i = positiveStart(bytes); i < length; i++) {
+    if (bytes[i] >= 0x7f && !taken.includes(bytes[i])) return i;
+  }
+  return -1;
+}
+
+/** Up to where four at a time are numbers and not negative. */
+function positiveStart({ buffer, byteOffset, length }: Uint8Array): number {
+  if (byteOffset % 4 !== 0) return 0;
+  const words = new Int32Array(buffer, byteOffset, length >> 2);
+  let i = 0;
+  // What is 0x7F becomes 0x80, and where no byte was above there is no carry.
+  while (
+    i < words.length && ((words[i] | words[i] + 0x01010101) & 0x80808080) === 0
+  ) i++;
+  return 4 * i;
+}
+
+/** Throws where an E4M3 scale is negative or NaN; see {@linkcode firstNoScale}. */
 export function checkScales(
   format: string,
   name: string,
   { data }: Part<"F8_E4M3">,
   taken: readonly number[] = [],
 ): void {
-  const { length } = data;
-  let index = 0;
-  while (
-    index < length && (data[index] < 0x7f || taken.includes(data[index]))
-  ) {
-    index++;
-  }
-  if (index === length) return;
+  const index = firstNoScale(data, taken);
+  if (index < 0) return;
   const wanted = "a number and not negative";
   throw badNumber(format, name, index, decodeE4M3(data[index]), wanted);
 }

@@ -88,6 +88,7 @@ export function e2m1Scheme(plan: E2M1Plan): Scheme {
     },
     constants: ofTensor ? undefined : { tensorScale: 1 },
     groupedBy: stored,
+    byField: stored,
     computeDtype,
     prepass: ofTensor && (() => wholeAbsmax(plan.inputDtype)),
     // What is rounded first may be infinite then.

@@ -92,6 +92,8 @@ export interface Codec {
   readonly areas: Span;
   /** Numbers for each area; 1 but for tables. */
   readonly length?: number;
+  /** The number of every byte, where one byte is all that there is. */
+  readonly numbers?: Float32Array;
   /** What is stored for entries beyond the end of the matrix, where the codec does not see to it. */
   readonly beyond?: number;
   /** The whole numbers that are read just as they were stored: the smallest and the largest; absent where nothing is said of them. */

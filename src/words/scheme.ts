@@ -65,6 +65,11 @@ export interface Scheme {
   readonly constants?: Readonly<Record<string, number | readonly number[]>>;
   /** The role of the field that tells how values are grouped; all values are one group where the scheme has no such field. */
   readonly groupedBy: string;
+  /**
+   * The role of the field with whose number a code has the same value everywhere in
+   * a tensor; `decode` refuses none of its numbers.
+   */
+  readonly byField?: string;
   /** The element type in which values are computed: they are rounded to it after every step that the library rounds after. */
   readonly computeDtype: ComputeDtype;
   /** The type that the scale of a group by that of the tensor is rounded to; float32 where it is absent. */
