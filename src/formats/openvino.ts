@@ -45,7 +45,7 @@ import { roundTo } from "../numeric/compute.ts";
 import { signedE2M1 } from "../numeric/e2m1.ts";
 import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
 import { ceilLog2f, decodeE8M0 } from "../numeric/e8m0.ts";
-import { firstOutside, ScaleOverflow } from "../numeric/finite.ts";
+import { ScaleOverflow } from "../numeric/finite.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
@@ -67,6 +67,7 @@ import {
   scalesIn,
 } from "../schemes/stored_scale.ts";
 import type { Thresholds } from "../schemes/tile_codes.ts";
+import { areWithin } from "../schemes/tiles.ts";
 import type { Dtype } from "../words/dtypes.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Codec, Layout } from "../words/layout.ts";
@@ -430,7 +431,7 @@ function twoScales(matrix: Matrix, group: Span): Scheme {
 }
 
 function rejectLarge(values: Float32Array, tile: Tile, group: Span): void {
-  if (firstOutside(values, -MOST, MOST) < 0) return;
+  if (areWithin(values, -MOST, MOST)) return;
   for (const { first, count } of runs(tile, group)) {
     for (let i = first; i < first + count; i++) {
       if (abs(values[i]) <= MOST) continue;

@@ -9,7 +9,7 @@
 import type { Instance, WasmKernel } from "../kernels/arena.ts";
 import { sharedInstance } from "../kernels/room.ts";
 import { roundTo } from "../numeric/compute.ts";
-import { firstNonFinite } from "../numeric/finite.ts";
+import { firstNonFinite, firstOutside } from "../numeric/finite.ts";
 import { clamp } from "../numeric/rounding.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import { areasOf, runs, type Span, type Tile } from "../words/tile.ts";
@@ -101,6 +101,23 @@ export function areFinite(values: Float32Array): boolean {
   return instance
     ? kernelOf(instance, "tile_check")(values.length, values.byteOffset) === 0
     : firstNonFinite(values) < 0;
+}
+
+/** Whether all numbers are from `min` to `max`, as no NaN is. */
+export function areWithin(
+  numbers: Float32Array,
+  min: number,
+  max: number,
+): boolean {
+  const instance = sharedInstance(numbers);
+  return instance
+    ? kernelOf(instance, "tile_outside")(
+      numbers.length,
+      numbers.byteOffset,
+      min,
+      max,
+    ) === 0
+    : firstOutside(numbers, min, max) < 0;
 }
 
 /** Smallest and largest value of every group, of zeros the negative one being the smaller; false where a value is not finite. */
