@@ -43,6 +43,9 @@ export const IQ4_KERNELS: KernelModule = {};
 /** The kernels of `mxfp4` and `nvfp4`. */
 export const E2M1_KERNELS: KernelModule = {};
 
+/** Kernels of tiles on even grids, beyond those of all tiles. */
+export const LINEAR_KERNELS: KernelModule = {};
+
 /** Brings the WebAssembly of a module along. */
 export function bring(module: KernelModule, hex: string): void {
   (module as { hex?: string }).hex = hex;

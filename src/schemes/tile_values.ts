@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { LINEAR_KERNELS } from "../kernels/modules.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { settleNaNs } from "../numeric/nan.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import { runs, type Span, type Tile } from "../words/tile.ts";
-import { COMPUTE_DTYPES, done } from "./tiles.ts";
+import { COMPUTE_DTYPES, done, doneBy } from "./tiles.ts";
 
 const { fround } = Math;
 
@@ -56,6 +57,10 @@ export function decodeGroups(
   const arrays = [codes, scales, offsets, table, out];
   const way = biased ? 1 : offset === "step" && computeDtype !== "F32" ? 2 : 0;
   const numbers = [way, COMPUTE_DTYPES.indexOf(computeDtype)];
+  if (
+    computeDtype !== "F32" &&
+    doneBy(LINEAR_KERNELS, "tile_decode_rounded", tile, span, arrays, numbers)
+  ) return;
   if (done("tile_decode", tile, span, arrays, numbers)) return;
   const round = roundTo(computeDtype), values = new Float32Array(16);
   let sum = 0;

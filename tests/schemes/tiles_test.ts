@@ -66,6 +66,8 @@ const PLACES: readonly (readonly [
   [1, 5, 9, { rows: 1, columns: 1 }],
   [4, 0, 31, { rows: 1, columns: 64 }],
   [2, 0, 128, { rows: 9, columns: 500 }],
+  [3, 0, 160, { rows: 1, columns: 32 }],
+  [1, 48, 144, { rows: 1, columns: 64 }],
 ];
 
 /** What some work gives on both backends, over every place. */
@@ -365,6 +367,47 @@ Deno.test("values are the same by kernels in every type, for any scale, NaN bits
           }, out);
           return { out };
         }, `${name} ${computeDtype} ${offset}`);
+      }
+    }
+  }
+});
+
+Deno.test("tables of ordinary groups are the same by kernels in types of 16 bits, down to their smallest normal numbers and up to the largest", () => {
+  const grids = {
+    even: Array.from({ length: 16 }, (_, k) => k),
+    signed: Array.from({ length: 16 }, (_, k) => k - 8),
+    nf4: NF4.values,
+  };
+  const edges = [2 ** -14, 2 ** -14 * 1.37, 2 ** -13, 1, 0, -0, 2 ** -15, 4094];
+  for (const [name, values] of Object.entries(grids)) {
+    for (const computeDtype of ["F16", "BF16"] as const) {
+      for (const offset of [undefined, "zero", "bias", "step"] as const) {
+        for (let seed = 0; seed < 24; seed++) {
+          onBoth((place) => {
+            const { tile, span, room } = place, next = random(seed + 1);
+            tile.codes.forEach((_, i) => tile.codes[i] = i % 16);
+            const scales = numbers(place), offsets = numbers(place);
+            scales.forEach((_, i) => {
+              const isEdge = seed % 3 === 0 && i === seed % scales.length;
+              scales[i] = isEdge
+                ? edges[seed / 3 % edges.length]
+                : (next() - 0.5) / 8;
+              if (offset === "bias") {
+                const bias = (next() - 0.5) * 2 ** (seed % 2 ? 0 : -10);
+                offsets[i] = seed % 5 === 4
+                  ? bias
+                  : roundTo(computeDtype)(bias);
+              } else if (offset) {
+                offsets[i] = randomInteger(next, 0, 15) +
+                  (seed % 7 === 6 ? 0.25 : 0);
+              }
+            });
+            const out = room.floats(tile.codes.length);
+            const lookup = { values, offset, computeDtype };
+            decodeGroups(tile, span, scales, offsets, lookup, out);
+            return { out };
+          }, `${name} ${computeDtype} ${offset} ${seed}`);
+        }
       }
     }
   }

@@ -5,8 +5,7 @@
 // beyond those of the row before (0 where all rows share them).
 
 import { bytesHigh, bytesLow, isFinite32, magnitudeBits, settleNaNs, wordsHigh, wordsLow, zero } from "./common";
-import { decodeRoundedTables } from "./tile_decode_rounded";
-import { evenPlane, oddPlane, planesAbove, planesBelow } from "./tile_planes";
+import { evenPlane, oddPlane, planesAbove, planesBelow } from "./planes";
 import { BF16, F16, computed, roundAny, rounded } from "./tile_round";
 import { maxMagnitude } from "./reduce";
 
@@ -270,7 +269,6 @@ export function tile_decode(
   codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, way: i32, dtype: i32,
 ): i32 {
   if (dtype && !way && areExact(stride ? rows * (stride >> 2) : (columns - first + 2 * group - 1) / group, scales, grid, dtype)) dtype = 0;
-  if (dtype && group >= LONG && decodeRoundedTables(rows, columns, first, group, stride, codes, scales, offsets, grid, out, way, dtype)) return 0;
   if (dtype && (way || group >= LONG)) {
     if (dtype == F16) decodeF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out, way);
     else decodeBF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out, way);

@@ -3,8 +3,8 @@
 // not overflow. Groups are those of tile.ts.
 
 import { bytesHigh, bytesLow, magnitudeBits, pin, wordsHigh, wordsLow, zero } from "./common";
-import { evenPlane, oddPlane, planesAbove, planesBelow } from "./tile_planes";
-import { BF16, F16, toF16 } from "./tile_round";
+import { evenPlane, oddPlane, planesAbove, planesBelow } from "./planes";
+import { F16, toF16 } from "./tile_round";
 
 // How many bits of a float32 a type does not have.
 const CUT_F16: i32 = 13;
@@ -83,6 +83,9 @@ const CUT_BF16: i32 = 16;
 
 // ---- which tables are rounded like that ----
 
+// Groups of which a table for each is worth its making.
+const LONG: i32 = 32;
+
 // Ways to decode, as src/schemes/tile_values.ts numbers them: (g - o) * s is 0.
 const BIAS: i32 = 1;
 const STEP: i32 = 2;
@@ -139,17 +142,17 @@ function areOrdinary(n: i32, scales: usize, offsets: usize, grid: usize, way: i3
   return i32x4.all_true(ordinary);
 }
 
-// Whether it has decoded a tile.
-export function decodeRoundedTables(
+// 1 where there are other groups or numbers.
+export function tile_decode_rounded(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, way: i32, dtype: i32,
-): bool {
-  if (((first | group | columns) & 15) != 0) return false;
+): i32 {
+  if (((first | group | columns) & 15) != 0 || group < LONG) return 1;
   const perRow = columns <= first ? 1 : 1 + (columns - first + group - 1) / group;
-  if (!areOrdinary(stride ? rows * perRow : perRow, scales, offsets, grid, way, dtype)) return false;
+  if (!areOrdinary(stride ? rows * perRow : perRow, scales, offsets, grid, way, dtype)) return 1;
   if (way == BIAS && dtype == F16) decodeBiasedF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
   else if (way == BIAS) decodeBiasedBF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
   else if (dtype == F16) decodeF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
   else decodeBF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
-  return true;
+  return 0;
 }

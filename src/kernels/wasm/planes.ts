@@ -1,13 +1,11 @@
-// The planes of bytes of a table of sixteen floats: byte k of each in plane k.
+// Tables of sixteen floats as planes of bytes: byte k of each in plane k, so that
+// i8x16.swizzle looks up sixteen at once.
 
-// Bytes 0 and 1, or 2 and 3, of half of the table.
 @inline export function planesBelow(a: v128, b: v128): v128 {
   return v128.shuffle<i8>(a, b, 0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
 }
 @inline export function planesAbove(a: v128, b: v128): v128 {
   return v128.shuffle<i8>(a, b, 2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31);
 }
-
-// A plane of its halves.
 @inline export function evenPlane(a: v128, b: v128): v128 { return v128.shuffle<i64>(a, b, 0, 2); }
 @inline export function oddPlane(a: v128, b: v128): v128 { return v128.shuffle<i64>(a, b, 1, 3); }
