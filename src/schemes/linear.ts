@@ -31,7 +31,7 @@ import type { LinearPlan } from "./linear_plan.ts";
 import { checkScales } from "./numbers.ts";
 import { fitRanges } from "./range_fit.ts";
 import { encodeE2M1, encodeQuotientRanks, encodeSteps } from "./tile_codes.ts";
-import { decodeGroups, decodeTables } from "./tile_values.ts";
+import { decodeGroups, decodeTable } from "./tile_values.ts";
 import {
   fitGroups,
   isHeld,
@@ -236,7 +236,11 @@ function decode(plan: LinearPlan, tile: Tile, out: Float32Array): void {
   const offsets = offset
     ? tile.fields[offset]
     : tile.memory(field.length).fill(zero);
-  if (value) return decodeTables(tile, group, field, offsets, value, out);
+  if (value) {
+    const [s] = field, [o] = offsets;
+    const values = Array.from({ length: 16 }, (_, code) => value(code, s, o));
+    return decodeTable(tile, values, out);
+  }
   decodeGroups(tile, group, scalesOf(scale, field, tile), offsets, {
     values: plan.levels ?? grid.values,
     offset,

@@ -5,7 +5,6 @@
 // beyond those of the row before (0 where all rows share them).
 
 import { bytesHigh, bytesLow, isFinite32, magnitudeBits, settleNaNs, wordsHigh, wordsLow, zero } from "./common";
-import { evenPlane, oddPlane, planesAbove, planesBelow } from "./planes";
 import { BF16, F16, computed, roundAny, rounded } from "./tile_round";
 import { maxMagnitude } from "./reduce";
 
@@ -114,6 +113,16 @@ const STEP: i32 = 2;
 // One for each type, so that rounding is no call.
 @noinline function makeTableF16(grid: usize, sc: f32, shift: f32, way: i32): void { makeTable(grid, sc, shift, way, F16); }
 @noinline function makeTableBF16(grid: usize, sc: f32, shift: f32, way: i32): void { makeTable(grid, sc, shift, way, BF16); }
+
+// The planes of bytes of a table of sixteen floats: byte k of each in plane k.
+@inline function planesBelow(a: v128, b: v128): v128 {
+  return v128.shuffle<i8>(a, b, 0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+}
+@inline function planesAbove(a: v128, b: v128): v128 {
+  return v128.shuffle<i8>(a, b, 2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31);
+}
+@inline function evenPlane(a: v128, b: v128): v128 { return v128.shuffle<i64>(a, b, 0, 2); }
+@inline function oddPlane(a: v128, b: v128): v128 { return v128.shuffle<i64>(a, b, 1, 3); }
 
 // Words of sixteen codes, four in each of `k` = 0 ... 3; tables without lower halves have two planes.
 @inline function lower(c: v128, p0: v128, p1: v128, k: i32): v128 {

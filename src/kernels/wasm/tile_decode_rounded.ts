@@ -3,7 +3,6 @@
 // not overflow. Groups are those of tile.ts.
 
 import { bytesHigh, bytesLow, magnitudeBits, pin, wordsHigh, wordsLow, zero } from "./common";
-import { evenPlane, oddPlane, planesAbove, planesBelow } from "./planes";
 import { F16, toF16 } from "./tile_round";
 
 // How many bits of a float32 a type does not have.
@@ -21,12 +20,17 @@ const CUT_BF16: i32 = 16;
   return roundedUp(f32x4.add(product, o), below, unit, bits);
 }
 
+// What is left of the second bytes of words.
+@inline function second(a: v128, b: v128, kept: v128): v128 {
+  return i16x8.shr_u(i16x8.narrow_i32x4_u(v128.and(a, kept), v128.and(b, kept)), 8);
+}
+
 @inline function decode(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, bits: i32, biased: bool,
 ): void {
   const z = zero(), below = pin(reinterpret<f32>((1 << (bits - 1)) - 1)), unit = pin(reinterpret<f32>(1));
-  const keep = pin(reinterpret<f32>(-1 << bits)), keepLow = pin(reinterpret<f32>(0xe0e0e0e0));
+  const keep = pin(reinterpret<f32>(-1 << bits)), lowBytes = pin(reinterpret<f32>(0x00ff00ff)), kept = pin(reinterpret<f32>(0xe000));
   const g0 = v128.load(grid), g1 = v128.load(grid, 16), g2 = v128.load(grid, 32), g3 = v128.load(grid, 48);
   for (; rows > 0; rows--) {
     let at: usize = 0;
@@ -34,8 +38,12 @@ const CUT_BF16: i32 = 16;
       const s = v128.load32_splat(scales + at), o = v128.load32_splat(offsets + at);
       const t0 = entries(g0, s, o, below, unit, keep, bits, biased), t1 = entries(g1, s, o, below, unit, keep, bits, biased);
       const t2 = entries(g2, s, o, below, unit, keep, bits, biased), t3 = entries(g3, s, o, below, unit, keep, bits, biased);
-      const c = planesAbove(t0, t1), d = planesAbove(t2, t3), p2 = evenPlane(c, d), p3 = oddPlane(c, d);
-      const p1 = bits == CUT_F16 ? v128.and(oddPlane(planesBelow(t0, t1), planesBelow(t2, t3)), keepLow) : z;
+      // Planes of bytes, as i8x16.swizzle looks them up; the lowest is 0.
+      const a = i16x8.narrow_i32x4_u(i32x4.shr_u(t0, 16), i32x4.shr_u(t1, 16));
+      const b = i16x8.narrow_i32x4_u(i32x4.shr_u(t2, 16), i32x4.shr_u(t3, 16));
+      const p2 = i8x16.narrow_i16x8_u(v128.and(a, lowBytes), v128.and(b, lowBytes));
+      const p3 = i8x16.narrow_i16x8_u(i16x8.shr_u(a, 8), i16x8.shr_u(b, 8));
+      const p1 = bits == CUT_F16 ? i8x16.narrow_i16x8_u(second(t0, t1, kept), second(t2, t3, kept)) : z;
       for (const end = codes + <usize>min(size, rest); codes < end; codes += 16) {
         const c = v128.load(codes);
         const d = i8x16.swizzle(p2, c), e = i8x16.swizzle(p3, c);
