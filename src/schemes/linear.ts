@@ -31,6 +31,7 @@ import type { LinearPlan } from "./linear_plan.ts";
 import { checkScales } from "./numbers.ts";
 import { fitRanges } from "./range_fit.ts";
 import { encodeE2M1, encodeQuotientRanks, encodeSteps } from "./tile_codes.ts";
+import { isColumn, rangesOfColumns } from "./tile_columns.ts";
 import { decodeGroups, decodeTable } from "./tile_values.ts";
 import {
   fitGroups,
@@ -101,10 +102,11 @@ function encode(
   const offsets = offset ? tile.fields[offset] : tile.memory(scales.length);
   const mins = numbersOfGroups(tile, scales.length);
   const maxs = numbersOfGroups(tile, scales.length);
-  if (ranges) takeRanges(ranges, tile, group, mins, maxs);
-  else if (!rangesOfGroups(values, tile, group, mins, maxs)) {
-    throw new NonFinite();
-  }
+  if (ranges) takeRanges(ranges, scales.length, mins, maxs);
+  else if (
+    !(isColumn(group) && rangesOfColumns(values, tile, group, mins, maxs)) &&
+    !rangesOfGroups(values, tile, group, mins, maxs)
+  ) throw new NonFinite();
   roundInto(mins, inputDtype, Infinity, mins);
   roundInto(maxs, inputDtype, Infinity, maxs);
   if (plan.padded) fillUp(tile, group, mins, maxs);
@@ -190,18 +192,19 @@ function eachValue(
   }
 }
 
-/** The ranges that were measured before: of the tensor, or of each group. */
+/** The ranges that were measured before: of the tensor, or of each of `count` groups. */
 function takeRanges(
   { min, max }: Ranges,
-  tile: Tile,
-  group: Span,
+  count: number,
   mins: Float32Array,
   maxs: Float32Array,
 ): void {
-  for (const { area } of runs(tile, group)) {
-    const i = min.length === 1 ? 0 : area;
-    mins[area] = min[i];
-    maxs[area] = max[i];
+  if (min.length === 1) {
+    mins.fill(min[0], 0, count);
+    maxs.fill(max[0], 0, count);
+  } else {
+    mins.set(min);
+    maxs.set(max);
   }
 }
 
