@@ -51,8 +51,8 @@ const BUDGETS: readonly Budget[] = [
   {
     what: "mod.ts",
     code: 'export * from "./mod.ts";',
-    bytes: 128 * 1024,
-    modules: 11,
+    bytes: 132 * 1024,
+    modules: 13,
   },
   {
     what: "packInt4ToInt8 in plain JS",
@@ -60,10 +60,10 @@ const BUDGETS: readonly Budget[] = [
     bytes: 1.8 * 1024,
     modules: 0,
   },
-  ...oneFormat("q4_0", { js: 10.2, wasm: 26.5 }, 2),
-  ...oneFormat("int4", { js: 14.3, wasm: 31.2 }, 2),
-  ...oneFormat("nf4", { js: 20.3, wasm: 33.6 }, 1),
-  ...oneFormat("mlx", { js: 24.8, wasm: 38.8 }, 2),
+  ...oneFormat("q4_0", { js: 8, wasm: 24.5 }, 2),
+  ...oneFormat("int4", { js: 10.4, wasm: 26.9 }, 2),
+  ...oneFormat("nf4", { js: 20.6, wasm: 36.5 }, 2),
+  ...oneFormat("mlx", { js: 25.1, wasm: 41 }, 3),
 ];
 
 async function gzippedSize(bytes: Uint8Array<ArrayBuffer>): Promise<number> {

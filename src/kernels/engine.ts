@@ -9,7 +9,7 @@
 import { oneOf, wholeNumber } from "../numeric/arguments.ts";
 import type { OwnFloats } from "../numeric/floats.ts";
 import type { Instance } from "./arena.ts";
-import { CORE_KERNELS } from "./modules.ts";
+import { CORE_KERNELS, type KernelModule } from "./modules.ts";
 import {
   byteCount,
   isWhole,
@@ -38,6 +38,13 @@ export interface WasmEngine {
   instanceOf(array: ArrayBufferView): Instance | undefined;
   /** The instance in whose room the generic way works on the data of an array. */
   roomInstance(array: ArrayBufferView): Instance;
+  /** Calls a kernel of another module on what lies in a room; undefined where no entry point brought it along. */
+  call(
+    module: KernelModule,
+    instance: Instance,
+    name: string,
+    operands: readonly number[],
+  ): number | undefined;
 }
 
 let wasm: WasmEngine | undefined;

@@ -6,6 +6,7 @@
  */
 import {
   allocateInArena,
+  callKernel,
   instanceOf,
   roomInstance,
   tileInstance,
@@ -22,4 +23,5 @@ useWasm({
   allocate: allocateInArena,
   instanceOf,
   roomInstance,
+  call: callKernel,
 });

@@ -49,6 +49,9 @@ export const E2M1_KERNELS: KernelModule = {};
 /** The kernels of formats whose groups have a byte each. */
 export const TABLES_KERNELS: KernelModule = {};
 
+/** Kernels of tiles on even grids, beyond those of all tiles. */
+export const LINEAR_KERNELS: KernelModule = {};
+
 /** Brings the WebAssembly of a module along. */
 export function bring(module: KernelModule, hex: string): void {
   (module as { hex?: string }).hex = hex;

@@ -9,6 +9,7 @@ import { KERNELS as COMPARE_HEX } from "./compare_module.ts";
 import { KERNELS as E2M1_HEX } from "./e2m1_module.ts";
 import { KERNELS as INT4_HEX } from "./int4_module.ts";
 import { KERNELS as IQ4_HEX } from "./iq4_module.ts";
+import { KERNELS as LINEAR_HEX } from "./linear_module.ts";
 import {
   BASIC_KERNELS,
   type Brought,
@@ -16,6 +17,7 @@ import {
   E2M1_KERNELS,
   INT4_KERNELS,
   IQ4_KERNELS,
+  LINEAR_KERNELS,
   Q4_0_KERNELS,
   Q4_1_KERNELS,
   Q4_K_KERNELS,
@@ -40,6 +42,8 @@ export const E2M1: Brought = [E2M1_KERNELS, E2M1_HEX];
 export const INT4: Brought = [INT4_KERNELS, INT4_HEX];
 /** Of `iq4_nl` and `iq4_xs`. */
 export const IQ4: Brought = [IQ4_KERNELS, IQ4_HEX];
+/** Of formats on even grids. */
+export const LINEAR: Brought = [LINEAR_KERNELS, LINEAR_HEX];
 /** Of `q4_0`. */
 export const Q4_0: Brought = [Q4_0_KERNELS, Q4_0_HEX];
 /** Of `q4_1`. */
@@ -54,6 +58,7 @@ export const FORMATS: readonly Brought[] = [
   E2M1,
   INT4,
   IQ4,
+  LINEAR,
   Q4_0,
   Q4_1,
   Q4_K,

@@ -298,6 +298,7 @@ export function nibbles(
   return {
     bytes: Math.ceil(count / 2),
     areas: { rows, columns },
+    ...(count % 2 === 0 && pairs(count / 2, 4 * swap, flip)),
     whole: [0, 15],
     load(bytes, at, to): void {
       for (let k = 0; k < count; k++) {
@@ -311,6 +312,30 @@ export function nibbles(
         bytes[at + (k >> 1)] =
           (Number.isNaN(first) ? padding : first ^ flip) << low |
           (Number.isNaN(second) ? padding : second ^ flip) << high;
+      }
+    },
+  };
+}
+
+/** Units of whole bytes next to each other, the first number of a byte `low` bits from its end. */
+function pairs(
+  perUnit: number,
+  low: number,
+  flip: number,
+): Pick<Codec, "loadUnits" | "storeUnits"> {
+  const high = 4 - low;
+  return {
+    loadUnits(bytes, at, count, to, first): void {
+      for (const end = at + count * perUnit; at < end; at++, first += 2) {
+        const byte = bytes[at];
+        to[first] = (byte >> low & 15) ^ flip;
+        to[first + 1] = (byte >> high & 15) ^ flip;
+      }
+    },
+    storeUnits(from, first, count, bytes, at): void {
+      for (const end = at + count * perUnit; at < end; at++, first += 2) {
+        bytes[at] = (from[first] ^ flip) << low |
+          (from[first + 1] ^ flip) << high;
       }
     },
   };

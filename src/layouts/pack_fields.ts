@@ -32,8 +32,17 @@ export function unpackFields(
     return;
   }
   makeRoom(item, plan);
+  const units = unitsIn(part, matrix, item, plan, tile);
+  if (codec.loadUnits && areInOrder(units, part, item, plan)) {
+    eachStretch(
+      units,
+      item,
+      (at, first, count) => codec.loadUnits!(bytes, at, count, field, first),
+    );
+    return;
+  }
   const { band, row, rows, tall, column, columns, wide, perUnit, perArea } =
-    unitsIn(part, matrix, item, plan, tile);
+    units;
   for (let r = 0; r < band.rows; r++) {
     const top = rowOf(part, band, plan, r) - row, endRow = top + tall;
     let at = band.at + item.at + r * band.rowStride;
@@ -74,8 +83,17 @@ export function packFields(
     return;
   }
   const all = makeRoom(item, plan), { beyond = NaN } = codec;
+  const units = unitsIn(part, matrix, item, plan, tile);
+  if (codec.storeUnits && areInOrder(units, part, item, plan)) {
+    eachStretch(
+      units,
+      item,
+      (at, first, count) => codec.storeUnits!(field, first, count, bytes, at),
+    );
+    return;
+  }
   const { band, row, rows, tall, column, columns, wide, perUnit, perArea } =
-    unitsIn(part, matrix, item, plan, tile);
+    units;
   for (let r = 0; r < band.rows; r++) {
     const top = rowOf(part, band, plan, r) - row, endRow = top + tall;
     const isTall = top >= 0 && endRow <= rows;
@@ -188,6 +206,33 @@ function unitsIn(
     perUnit: part.plan.unit.columns,
     perArea: span.columns,
   };
+}
+
+/** Whether units without gaps hold what the tile has of a field and no more, in the same order row by row. */
+function areInOrder(
+  { band, row, rows, tall, column, columns, wide, perUnit, perArea }: Units,
+  part: PartBytes,
+  { codec }: FieldItem,
+  plan: FieldPlan,
+): boolean {
+  const areFull = band.rows * tall === rows && band.count * wide === columns &&
+    rowOf(part, band, plan, 0) === row &&
+    band.column * perUnit === column * perArea;
+  return areFull && part.plan.order === "rows" &&
+    band.stride === codec.bytes && (tall === 1 || band.count === 1);
+}
+
+/** Calls `move` with offset, first index in the field and number of neighbouring units: once where all lie together. */
+function eachStretch(
+  { band: { at, rows, rowStride, count, stride }, tall, columns }: Units,
+  item: FieldItem,
+  move: (at: number, first: number, count: number) => void,
+): void {
+  const start = at + item.at;
+  if (rowStride === count * stride) return move(start, 0, rows * count);
+  for (let r = 0; r < rows; r++) {
+    move(start + r * rowStride, r * tall * columns, count);
+  }
 }
 
 /** Number of the first row of areas of the units in a row. */

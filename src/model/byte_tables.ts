@@ -12,7 +12,7 @@ import {
 } from "../kernels/js/byte_tables.ts";
 import type { KernelModule } from "../kernels/modules.ts";
 import { isWholeUnit } from "../layouts/band.ts";
-import { halvesOf } from "../layouts/halves.ts";
+import { type Halves, halvesOf, runOf } from "../layouts/halves.ts";
 import { mayMakeNaNs, settleNaNs } from "../numeric/nan.ts";
 import type { Coder } from "../words/format.ts";
 import type { FieldItem, PartPlan } from "../words/layout.ts";
@@ -122,7 +122,12 @@ function hasPackedRows(
 ): boolean {
   return item.kind === "codes" && order === "rows" && unit.rows === 1 &&
     columns % unit.columns === 0 && isWholeUnit(unit, item) && !item.flip &&
-    halvesOf(item.nibbles).first === "low";
+    arePairs(halvesOf(item.nibbles));
+}
+
+/** Whether neighbours share a byte, the first in its lower half. */
+function arePairs(halves: Halves): boolean {
+  return runOf(halves) === 1 && halves.low[0] < halves.high[0];
 }
 
 /** Whether a part has a number for each group of a row, row after row, and groups are whole vectors. */

@@ -9,7 +9,7 @@ import { roundTo } from "../numeric/compute.ts";
 import { signedE2M1 } from "../numeric/e2m1.ts";
 import { decodeE4M3, encodeE4M3 } from "../numeric/e4m3.ts";
 import { ceilLog2f, decodeE8M0 } from "../numeric/e8m0.ts";
-import { firstOutside, ScaleOverflow } from "../numeric/finite.ts";
+import { ScaleOverflow } from "../numeric/finite.ts";
 import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
 import { e2m1Scheme } from "../schemes/e2m1.ts";
 import { CB4, E2M1, NF4 } from "../schemes/grids.ts";
@@ -17,6 +17,7 @@ import { type LinearPlan, linearScheme } from "../schemes/linear.ts";
 import { decodeByHalves, MX_SEARCH } from "../schemes/mx.ts";
 import { seekIntegers, seekScale, type Sought } from "../schemes/sought.ts";
 import type { Thresholds } from "../schemes/tile_codes.ts";
+import { areWithin } from "../schemes/tiles.ts";
 import type { Scheme } from "../words/scheme.ts";
 import {
   areaNumber,
@@ -252,7 +253,7 @@ function twoScales(matrix: Matrix, group: Span): Scheme {
 }
 
 function rejectLarge(values: Float32Array, tile: Tile, group: Span): void {
-  if (firstOutside(values, -MOST, MOST) < 0) return;
+  if (areWithin(values, -MOST, MOST)) return;
   for (const { first, count } of runs(tile, group)) {
     for (let i = first; i < first + count; i++) {
       if (abs(values[i]) <= MOST) continue;

@@ -10,8 +10,8 @@ import { Room } from "../kernels/room.ts";
 import { unpackPart } from "../layouts/pack.ts";
 import type { PartBytes } from "../layouts/units.ts";
 import { firstOutside, NonFinite, rejectNonFinite } from "../numeric/finite.ts";
-import { mayMakeNaNs, settleNaNs } from "../numeric/nan.ts";
-import { areFinite } from "../schemes/tiles.ts";
+import { settleNaNs, SURELY_FINITE } from "../numeric/nan.ts";
+import { areFinite, areWithin } from "../schemes/tiles.ts";
 import { grainOf, type PartPlan } from "../words/layout.ts";
 import { type EncodeContext, groupOf, type Prepass } from "../words/scheme.ts";
 import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
@@ -292,11 +292,19 @@ export function decodeWindow(
       ? place
       : room.floats(areaOf(around));
     scheme.decode(tile, values);
-    if (mayMakeNaNs(tile.fields)) settleNaNs(values);
+    if (mayBeNaN(tile)) settleNaNs(values);
     if (values === place) continue;
     if (together) place.set(values);
     else copyRows(values, around, piece, out.subarray(first), window.columns);
   }
+}
+
+/** Whether a value can be a NaN: see {@linkcode SURELY_FINITE}. */
+function mayBeNaN({ fields }: Tile): boolean {
+  for (const role in fields) {
+    if (!areWithin(fields[role], -SURELY_FINITE, SURELY_FINITE)) return true;
+  }
+  return false;
 }
 
 /** Copies a piece of a tile into rows of `stride` values. */
@@ -329,8 +337,8 @@ export function checkFields({ scheme, layout }: Tensor, tile: Tile): void {
   for (const [role, plan] of Object.entries(scheme.fields)) {
     if (!plan.between) continue;
     const [min, max] = plan.between, field = tile.fields[role];
+    if (areWithin(field, min, max)) continue;
     const bad = firstOutside(field, min, max);
-    if (bad < 0) continue;
     throw new RangeError(
       `Cannot dequantize part "${partOf(role, layout)}": it has ${
         field[bad]

@@ -28,8 +28,8 @@ export function settleNaNs(
   }
 }
 
-/** The product of two numbers and an entry of a grid is finite below this. */
-const SURELY_FINITE = 2 ** 60;
+/** The product of two numbers of at most this magnitude and an entry of a grid is finite: a NaN takes others. */
+export const SURELY_FINITE = 2 ** 60;
 
 /** Whether a value that is made of such numbers can be a NaN: it takes some that are not finite, or products that overflow. */
 export function mayMakeNaNs(
@@ -37,7 +37,7 @@ export function mayMakeNaNs(
 ): boolean {
   for (const field of Object.values(fields)) {
     for (let i = 0; i < field.length; i++) {
-      if (!(Math.abs(field[i]) < SURELY_FINITE)) return true;
+      if (!(Math.abs(field[i]) <= SURELY_FINITE)) return true;
     }
   }
   return false;

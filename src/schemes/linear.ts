@@ -24,7 +24,8 @@ import type { LinearPlan } from "./linear_plan.ts";
 import { checkScales } from "./numbers.ts";
 import { fitRanges } from "./range_fit.ts";
 import { encodeE2M1, encodeQuotientRanks, encodeSteps } from "./tile_codes.ts";
-import { decodeGroups, decodeTables } from "./tile_values.ts";
+import { isColumn, rangesOfColumns } from "./tile_columns.ts";
+import { decodeGroups, decodeTable } from "./tile_values.ts";
 import {
   fitGroups,
   isHeld,
@@ -68,10 +69,11 @@ function encode(
   const offsets = offset ? tile.fields[offset] : tile.memory(scales.length);
   const mins = numbersOfGroups(tile, scales.length);
   const maxs = numbersOfGroups(tile, scales.length);
-  if (ranges) takeRanges(ranges, tile, group, mins, maxs);
-  else if (!rangesOfGroups(values, tile, group, mins, maxs)) {
-    throw new NonFinite();
-  }
+  if (ranges) takeRanges(ranges, scales.length, mins, maxs);
+  else if (
+    !(isColumn(group) && rangesOfColumns(values, tile, group, mins, maxs)) &&
+    !rangesOfGroups(values, tile, group, mins, maxs)
+  ) throw new NonFinite();
   roundInto(mins, inputDtype, Infinity, mins);
   roundInto(maxs, inputDtype, Infinity, maxs);
   if (plan.padded) fillUp(tile, group, mins, maxs);
@@ -157,18 +159,19 @@ function eachValue(
   }
 }
 
-/** The ranges that were measured before: of the tensor, or of each group. */
+/** The ranges that were measured before: of the tensor, or of each of `count` groups. */
 function takeRanges(
   { min, max }: Ranges,
-  tile: Tile,
-  group: Span,
+  count: number,
   mins: Float32Array,
   maxs: Float32Array,
 ): void {
-  for (const { area } of runs(tile, group)) {
-    const i = min.length === 1 ? 0 : area;
-    mins[area] = min[i];
-    maxs[area] = max[i];
+  if (min.length === 1) {
+    mins.fill(min[0], 0, count);
+    maxs.fill(max[0], 0, count);
+  } else {
+    mins.set(min);
+    maxs.set(max);
   }
 }
 
@@ -203,7 +206,11 @@ function decode(plan: LinearPlan, tile: Tile, out: Float32Array): void {
   const offsets = offset
     ? tile.fields[offset]
     : tile.memory(field.length).fill(zero);
-  if (value) return decodeTables(tile, group, field, offsets, value, out);
+  if (value) {
+    const [s] = field, [o] = offsets;
+    const values = Array.from({ length: 16 }, (_, code) => value(code, s, o));
+    return decodeTable(tile, values, out);
+  }
   decodeGroups(tile, group, scalesOf(scale, field, tile), offsets, {
     values: plan.levels ?? grid.values,
     offset,

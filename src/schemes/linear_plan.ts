@@ -55,7 +55,7 @@ export interface LinearPlan {
   readonly padded?: boolean;
   /** In which dtype values are computed; F32 by default. */
   readonly computeDtype?: ComputeDtype;
-  /** The value of a code, where it is not (c − z)·s, rounded once, c·s + b, or of a grid. */
+  /** The value of a code, where it is not (c − z)·s, rounded once, c·s + b, or of a grid; where all values share scale and offset. */
   value?(code: number, scale: number, offset: number): number;
   /** What scales a reader takes, and the name of their part; not looked at by default. */
   readonly scales?: ScaleCheck;

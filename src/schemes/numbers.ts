@@ -6,6 +6,7 @@
  */
 import { firstOutside } from "../numeric/finite.ts";
 import { fieldAreas, type FieldPlans, type Tile } from "../words/tile.ts";
+import { areWithin } from "./tiles.ts";
 
 /** What scales a reader takes. */
 export interface ScaleCheck {
@@ -36,8 +37,9 @@ export function checkField(
   wanted: string,
   offset = 0,
 ): void {
-  const field = tile.fields[role], bad = firstOutside(field, min, max);
-  if (bad < 0) return;
+  const field = tile.fields[role];
+  if (areWithin(field, min, max)) return;
+  const bad = firstOutside(field, min, max);
   const areas = fieldAreas(tile, plans[role]);
   const group = areas.column + bad % areas.columns;
   const row = areas.row + Math.floor(bad / areas.columns);

@@ -7,6 +7,7 @@ import { roundTo } from "../numeric/compute.ts";
 import { clamp, roundHalfAway, roundHalfToEven } from "../numeric/rounding.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import { runs, type Span, type Tile } from "../words/tile.ts";
+import { encodeColumns, isColumn } from "./tile_columns.ts";
 import { COMPUTE_DTYPES, done } from "./tiles.ts";
 
 const { fround } = Math;
@@ -56,6 +57,10 @@ export function encodeSteps(
 ): void {
   const { codes } = tile, arrays = [values, codes, scales, offsets];
   const numbers = [ROUNDINGS.indexOf(rounding), COMPUTE_DTYPES.indexOf(dtype)];
+  if (
+    isColumn(span) && dtype === "F32" &&
+    encodeColumns(values, tile, span, scales, offsets, numbers[0])
+  ) return;
   if (done("tile_encode_steps", tile, span, arrays, numbers)) return;
   for (const { first, count, area } of runs(tile, span)) {
     const codeOf = codesBy(rounding, scales[area], offsets[area], dtype);

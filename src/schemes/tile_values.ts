@@ -3,11 +3,13 @@
  *
  * @module
  */
+import { LINEAR_KERNELS } from "../kernels/modules.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { settleNaNs } from "../numeric/nan.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
-import { runs, type Span, type Tile } from "../words/tile.ts";
-import { COMPUTE_DTYPES, done } from "./tiles.ts";
+import { everywhere, runs, type Span, type Tile } from "../words/tile.ts";
+import { decodeColumns, isColumn } from "./tile_columns.ts";
+import { COMPUTE_DTYPES, done, doneBy, roundInto } from "./tiles.ts";
 
 const { fround } = Math;
 
@@ -24,22 +26,15 @@ export interface Lookup {
   readonly computeDtype: ComputeDtype;
 }
 
-/** Values of codes by a rule of their own: a table for every group. */
-export function decodeTables(
-  { codes, ...window }: Tile,
-  span: Span,
-  scales: Float32Array,
-  offsets: Float32Array,
-  value: (code: number, scale: number, offset: number) => number,
+/** Looks up values in one table for all of a tile. */
+export function decodeTable(
+  tile: Tile,
+  values: ArrayLike<number>,
   out: Float32Array,
 ): void {
-  const values = new Float32Array(16);
-  for (const { first, count, area } of runs(window, span)) {
-    for (let code = 0; code < 16; code++) {
-      values[code] = value(code, scales[area], offsets[area]);
-    }
-    for (let i = first; i < first + count; i++) out[i] = values[codes[i]];
-  }
+  const one = tile.memory(1).fill(1), nothing = tile.memory(1).fill(0);
+  const lookup: Lookup = { values, computeDtype: "F32" };
+  decodeGroups(tile, everywhere(tile.matrix), one, nothing, lookup, out);
 }
 
 /** Looks up the values of every group; all NaNs have the bits of numeric/nan.ts. */
@@ -56,6 +51,15 @@ export function decodeGroups(
   const arrays = [codes, scales, offsets, table, out];
   const way = biased ? 1 : offset === "step" && computeDtype !== "F32" ? 2 : 0;
   const numbers = [way, COMPUTE_DTYPES.indexOf(computeDtype)];
+  if (isColumn(span) && (way === 0 || computeDtype === "F32")) {
+    if (decodeColumns(tile, span, scales, offsets, table, biased, out)) {
+      return roundInto(out, computeDtype, Infinity, out);
+    }
+  }
+  if (
+    computeDtype !== "F32" &&
+    doneBy(LINEAR_KERNELS, "tile_decode_rounded", tile, span, arrays, numbers)
+  ) return;
   if (done("tile_decode", tile, span, arrays, numbers)) return;
   const round = roundTo(computeDtype), values = new Float32Array(16);
   let sum = 0;

@@ -7,9 +7,11 @@
  * @module
  */
 import type { Instance, WasmKernel } from "../kernels/arena.ts";
+import { wasmInForce } from "../kernels/engine.ts";
+import type { KernelModule } from "../kernels/modules.ts";
 import { sharedInstance } from "../kernels/room.ts";
 import { roundTo } from "../numeric/compute.ts";
-import { firstNonFinite } from "../numeric/finite.ts";
+import { firstNonFinite, firstOutside } from "../numeric/finite.ts";
 import { clamp } from "../numeric/rounding.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import { areasOf, runs, type Span, type Tile } from "../words/tile.ts";
@@ -31,6 +33,24 @@ export function done(
         ...arrays.map(({ byteOffset }) => byteOffset),
         ...numbers,
       ) === 0;
+}
+
+/** The same with a kernel of another module; false where no entry point brought it along, too. */
+export function doneBy(
+  module: KernelModule,
+  name: string,
+  tile: Tile,
+  span: Span,
+  arrays: readonly ArrayBufferView[],
+  numbers: readonly number[] = [],
+): boolean {
+  const instance = sharedInstance(...arrays);
+  const groups = instance && groupsOf(tile, span);
+  return groups !== undefined && wasmInForce()?.call(module, instance!, name, [
+        ...groups,
+        ...arrays.map(({ byteOffset }) => byteOffset),
+        ...numbers,
+      ]) === 0;
 }
 
 function kernelOf({ kernels }: Instance, name: string): WasmKernel {
@@ -101,6 +121,23 @@ export function areFinite(values: Float32Array): boolean {
   return instance
     ? kernelOf(instance, "tile_check")(values.length, values.byteOffset) === 0
     : firstNonFinite(values) < 0;
+}
+
+/** Whether all numbers are from `min` to `max`, as no NaN is. */
+export function areWithin(
+  numbers: Float32Array,
+  min: number,
+  max: number,
+): boolean {
+  const instance = sharedInstance(numbers);
+  return instance
+    ? kernelOf(instance, "tile_outside")(
+      numbers.length,
+      numbers.byteOffset,
+      min,
+      max,
+    ) === 0
+    : firstOutside(numbers, min, max) < 0;
 }
 
 /** Smallest and largest value of every group, of zeros the negative one being the smaller; false where a value is not finite. */

@@ -122,6 +122,22 @@ export interface Codec {
     stride: number,
     step: number,
   ): void;
+  /** Reads all entries of `count` neighbouring units into `to`, from index `first` on; for codecs of several numbers whose units are whole bytes. */
+  loadUnits?(
+    bytes: Uint8Array,
+    at: number,
+    count: number,
+    to: Float32Array,
+    first: number,
+  ): void;
+  /** Writes as many. */
+  storeUnits?(
+    from: Float32Array,
+    first: number,
+    count: number,
+    bytes: Uint8Array,
+    at: number,
+  ): void;
 }
 
 /** Numbers of a field in a unit. */

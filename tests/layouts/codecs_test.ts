@@ -46,3 +46,28 @@ Deno.test("half bytes are stored in either order, padding where there is no numb
     .store(Float32Array.of(1, NaN, 3), bytes, 0);
   assertEquals([...bytes], [0x98, 0xb8]);
 });
+
+Deno.test("half bytes of neighbouring units are moved at once as they are one by one", () => {
+  for (const [rows, columns] of [[1, 2], [2, 5], [2, 4]]) {
+    for (const order of [{}, { first: "high", flip: 8 }] as const) {
+      const codec = nibbles(rows, columns, 0, order), units = 3;
+      const size = rows * columns, label = `${rows} x ${columns}`;
+      const numbers = Float32Array.from(
+        { length: 1 + units * size },
+        (_, i) => i * 7 % 16,
+      );
+      const bytes = new Uint8Array(2 + units * codec.bytes).fill(0xaa);
+      const expected = bytes.slice();
+      codec.storeUnits!(numbers, 1, units, bytes, 2);
+      for (let u = 0; u < units; u++) {
+        const own = numbers.subarray(1 + u * size, 1 + (u + 1) * size);
+        codec.store(own, expected, 2 + u * codec.bytes);
+      }
+      assertEquals(bytes, expected, label);
+      const read = new Float32Array(numbers.length);
+      codec.loadUnits!(bytes, 2, units, read, 1);
+      assertEquals(read.subarray(1), numbers.subarray(1), label);
+    }
+  }
+  assertEquals(nibbles(1, 3).loadUnits, undefined);
+});

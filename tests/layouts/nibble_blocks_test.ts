@@ -2,7 +2,7 @@
 // nothing beside them is touched.
 
 import { assert, assertEquals } from "@std/assert";
-import "../../src/kernels/install.ts";
+import "../../src/model/install.ts";
 import "../../src/model/install_searches.ts";
 import { formats } from "../../src/formats.ts";
 import { allocateInArena } from "../../src/kernels/arena.ts";

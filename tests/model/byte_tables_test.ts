@@ -1,7 +1,7 @@
 // Tensors whose groups have a byte each, decoded by tables: all bytes and all codes,
 // those that no writer stores too, against the generic way on plain JS.
 
-import "../../src/kernels/install.ts";
+import "../../src/model/install.ts";
 import "../../src/model/install_searches.ts";
 import { assert, assertEquals } from "@std/assert";
 import { allocateParts } from "../../src/core.ts";

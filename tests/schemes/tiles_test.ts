@@ -16,6 +16,10 @@ import {
   type Rounding,
   type Thresholds,
 } from "../../src/schemes/tile_codes.ts";
+import {
+  encodeMiddles,
+  rangesOfColumns,
+} from "../../src/schemes/tile_columns.ts";
 import { decodeGroups } from "../../src/schemes/tile_values.ts";
 import {
   areFinite,
@@ -66,11 +70,21 @@ const PLACES: readonly (readonly [
   [1, 5, 9, { rows: 1, columns: 1 }],
   [4, 0, 31, { rows: 1, columns: 64 }],
   [2, 0, 128, { rows: 9, columns: 500 }],
+  [3, 0, 160, { rows: 1, columns: 32 }],
+  [1, 48, 144, { rows: 1, columns: 64 }],
+];
+
+/** Windows among columns: several parts of one above each other, cut, all of it, a single row. */
+const COLUMNS: typeof PLACES = [
+  [6, 0, 77, { rows: 2, columns: 1 }],
+  [7, 3, 48, { rows: 3, columns: 1 }],
+  [2, 0, 500, { rows: 9, columns: 1 }],
+  [1, 2, 21, { rows: 4, columns: 1 }],
 ];
 
 /** What some work gives on both backends, over every place. */
-function onBoth(work: Work, label: string): void {
-  for (const [rows, column, columns, span] of PLACES) {
+function onBoth(work: Work, label: string, places = PLACES): void {
+  for (const [rows, column, columns, span] of places) {
     const [wasm, js] = (["wasm", "js"] as const).map((name) => {
       const before = backend();
       useBackend(name);
@@ -368,6 +382,158 @@ Deno.test("values are the same by kernels in every type, for any scale, NaN bits
       }
     }
   }
+});
+
+Deno.test("tables of ordinary groups are the same by kernels in types of 16 bits, down to their smallest normal numbers and up to the largest", () => {
+  const grids = {
+    even: Array.from({ length: 16 }, (_, k) => k),
+    signed: Array.from({ length: 16 }, (_, k) => k - 8),
+    nf4: NF4.values,
+  };
+  const edges = [2 ** -14, 2 ** -14 * 1.37, 2 ** -13, 1, 0, -0, 2 ** -15, 4094];
+  for (const [name, values] of Object.entries(grids)) {
+    for (const computeDtype of ["F16", "BF16"] as const) {
+      for (const offset of [undefined, "zero", "bias", "step"] as const) {
+        for (let seed = 0; seed < 24; seed++) {
+          onBoth((place) => {
+            const { tile, span, room } = place, next = random(seed + 1);
+            tile.codes.forEach((_, i) => tile.codes[i] = i % 16);
+            const scales = numbers(place), offsets = numbers(place);
+            scales.forEach((_, i) => {
+              const isEdge = seed % 3 === 0 && i === seed % scales.length;
+              scales[i] = isEdge
+                ? edges[seed / 3 % edges.length]
+                : (next() - 0.5) / 8;
+              if (offset === "bias") {
+                const bias = (next() - 0.5) * 2 ** (seed % 2 ? 0 : -10);
+                offsets[i] = seed % 5 === 4
+                  ? bias
+                  : roundTo(computeDtype)(bias);
+              } else if (offset) {
+                offsets[i] = randomInteger(next, 0, 15) +
+                  (seed % 7 === 6 ? 0.25 : 0);
+              }
+            });
+            const out = room.floats(tile.codes.length);
+            const lookup = { values, offset, computeDtype };
+            decodeGroups(tile, span, scales, offsets, lookup, out);
+            return { out };
+          }, `${name} ${computeDtype} ${offset} ${seed}`);
+        }
+      }
+    }
+  }
+});
+
+Deno.test("ranges of columns are the same by kernels, signs of zeros too, and no value is missed that is not finite", () => {
+  const zeros = Float32Array.from({ length: 1024 }, (_, i) => i % 3 ? 0 : -0);
+  const mixed = SETS.gauss.map((x, i) => i % 7 ? Math.abs(x) : -0);
+  for (const [set, values] of Object.entries({ ...SETS, zeros, mixed })) {
+    onBoth(
+      (place) => {
+        const { tile, span } = place;
+        const input = copied(place, values.subarray(0, tile.codes.length));
+        const mins = numbers(place), maxs = numbers(place);
+        const isWasm = rangesOfColumns(input, tile, span, mins, maxs);
+        if (!isWasm) {
+          const areFinite = rangesOfGroups(input, tile, span, mins, maxs);
+          assertEquals(areFinite, true);
+        } else {
+          assertEquals(backend(), "wasm");
+          const others = numbers(place);
+          for (const [i, x] of input.entries()) {
+            if (i % 13) continue;
+            input[i] = [NaN, Infinity, -Infinity][i % 3];
+            assertEquals(
+              rangesOfColumns(input, tile, span, others, others.slice()),
+              false,
+              `${set} ${i}`,
+            );
+            input[i] = x;
+          }
+        }
+        return { mins, maxs };
+      },
+      set,
+      COLUMNS,
+    );
+  }
+});
+
+Deno.test("codes and values of columns are the same by kernels, whatever their numbers", () => {
+  for (let seed = 0; seed < 12; seed++) {
+    for (const rounding of ROUNDINGS) {
+      onBoth(
+        (place) => {
+          const { tile, span, room } = place, next = random(seed);
+          const input = copied(place, SETS.gauss.subarray(tile.column));
+          const scales = numbers(place), offsets = numbers(place);
+          const [ofScales, ofOffsets] = scalesAndOffsets(seed, scales.length);
+          scales.set(ofScales);
+          offsets.set(ofOffsets);
+          // Ties.
+          input.forEach((x, i) => input[i] = i % 3 ? x : Math.round(4 * x) / 2);
+          const values = input.subarray(0, tile.codes.length);
+          encodeSteps(values, tile, span, scales, offsets, rounding);
+          const codes = tile.codes.slice();
+          const results: Record<string, Float32Array | Uint8Array> = { codes };
+          for (const computeDtype of DTYPES) {
+            for (const offset of ["zero", "bias", "step"] as const) {
+              const levels = Array.from(NF4.values, (g) => g * 16 + next());
+              const out = room.floats(tile.codes.length);
+              const lookup = { values: levels, offset, computeDtype };
+              decodeGroups(tile, span, scales, offsets, lookup, out);
+              results[`${computeDtype} ${offset}`] = out.slice();
+            }
+          }
+          return results;
+        },
+        `seed ${seed} ${rounding}`,
+        COLUMNS,
+      );
+    }
+  }
+});
+
+Deno.test("the fifteenth of a range that a value lies in is found by a kernel, next to every edge", () => {
+  const edges = Array.from({ length: 16 }, (_, k) => Math.fround(k / 15));
+  const words = new Int32Array(Float32Array.from(edges).buffer);
+  const near = [-2, -1, 0, 1, 2].flatMap((
+    by,
+  ) => [...new Float32Array(words.map((word) => word + by).buffer)]).filter((
+    x,
+  ) => !Number.isNaN(x));
+  onBoth(
+    (place) => {
+      const { tile, span } = place, next = random(7);
+      const smallest = numbers(place), widths = numbers(place);
+      smallest.forEach((_, c) => {
+        smallest[c] = c % 3 ? next() - 0.5 : 0;
+        widths[c] = c % 11 === 5 ? 0 : c % 3 ? next() : 1;
+      });
+      const values = copied(
+        place,
+        Array.from({ length: tile.codes.length }, (_, i) => {
+          const column = i % tile.columns % smallest.length;
+          const part = i % 5 ? near[i % near.length] : 3 * next() - 1;
+          return smallest[column] + part * (widths[column] || 1);
+        }),
+      );
+      if (!encodeMiddles(values, tile, span, smallest, widths)) {
+        for (const { first: i, area } of runs(tile, span)) {
+          const part = Math.fround(
+            Math.fround(values[i] - smallest[area]) / widths[area],
+          );
+          tile.codes[i] = widths[area] === 0
+            ? 0
+            : Math.floor(Math.min(1, Math.max(0, part)) * 15);
+        }
+      } else assertEquals(backend(), "wasm");
+      return { codes: tile.codes };
+    },
+    "middles",
+    COLUMNS,
+  );
 });
 
 Deno.test("a NaN or an infinity is found at every place, and ordinary values are none", () => {

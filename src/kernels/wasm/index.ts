@@ -8,6 +8,7 @@ import { workspace } from "./common";
 
 export { magnitude, range } from "./reduce";
 export { tile_check, tile_decode, tile_fit } from "./tile";
+export { tile_outside } from "./tile_numbers";
 export { tile_magnitudes, tile_ranges } from "./tile_ranges";
 export { tile_fit_e4m3, tile_store_e4m3 } from "./tile_e4m3";
 export { tile_fit_e8m0 } from "./tile_e8m0";
