@@ -83,7 +83,7 @@ export function quantizeWith(
   const parts = into === undefined
     ? allocateParts(layout.parts)
     : checkInto(into, format, dimensions, layout);
-  const apart = apartFrom(input, arraysOf(parts));
+  const apart = into === undefined ? input : apartFrom(input, arraysOf(parts));
   const finite = nonFinite === "throw"
     ? apart
     : clamped(apart, format, dimensions, options);
@@ -118,7 +118,8 @@ export function dequantizeWith(
     );
   }
   format.checkNumbers?.(parts, options);
-  format.dequantize(partsApart(parts, out), shape, options, out);
+  const apart = into === undefined ? parts : partsApart(parts, out);
+  format.dequantize(apart, shape, options, out);
   return (into ?? out) as DtypeArrays["F32"];
 }
 
@@ -202,12 +203,14 @@ function partsApart(parts: Parts, out: Float32Array): Parts {
 
 /** New arrays of zeros for the parts of a tensor. */
 export function allocateParts(plans: AnyLayout["parts"]): Parts {
-  return Object.fromEntries(
-    Object.entries(plans).map(([name, { dtype, shape }]) => [
-      name,
-      { dtype, shape, data: new ARRAYS[dtype](sizeOf(shape)) },
-    ]),
-  );
+  const parts: Record<string, Part> = {};
+  for (const name of Object.keys(plans)) {
+    const { dtype, shape } = plans[name];
+    const data = new ARRAYS[dtype](sizeOf(shape));
+    // A layout may be that of other tensors, too.
+    parts[name] = { dtype, shape: [...shape], data };
+  }
+  return parts;
 }
 
 /** What the parts of a result to be written over are called: a text in them cannot have another length. */
@@ -226,17 +229,18 @@ export function checkParts(
   name = "quantized.parts",
 ): Parts {
   const parts = plainOptions(given, name) as Parts;
-  const checked = Object.entries(plans).map(([part, plan]) => {
+  const checked: Record<string, Part> = {};
+  for (const part of Object.keys(plans)) {
     const given = Object.hasOwn(parts, part) ? parts[part] : undefined;
-    return [part, checkPart(format, part, given, plan, name === INTO)];
-  });
+    checked[part] = checkPart(format, part, given, plans[part], name === INTO);
+  }
   for (const part of Object.keys(parts)) {
     if (Object.hasOwn(plans, part)) continue;
     throw new RangeError(
       `A ${format} tensor with these options has no part "${part}": leave it out`,
     );
   }
-  return Object.fromEntries(checked);
+  return checked;
 }
 
 function checkPart(

@@ -195,5 +195,6 @@ export function findFormat(name: string): Format | undefined {
 
 /** The format of this name. Throws a RangeError that lists the names there are. */
 export function formatNamed(name: unknown): Format {
-  return formats.get(oneOf(name, [...formats.keys()], "format"))!;
+  return formats.get(name as FormatName) ??
+    formats.get(oneOf(name, [...formats.keys()], "format"))!;
 }

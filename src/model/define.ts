@@ -17,6 +17,7 @@ import { rowLength } from "../numeric/shape.ts";
 import { whole } from "../words/window.ts";
 import { genericWay } from "./generic_way.ts";
 import type { TensorOf } from "./stages.ts";
+import { remembered } from "./remembered.ts";
 import { decodeWindow, encodeTensor } from "./tensor.ts";
 
 /** What makes one format different from another. */
@@ -61,7 +62,7 @@ export interface FormatSpec<
 }
 
 /** The tensor of a shape, by scheme and layout. */
-export function tensorOf<P extends object, R extends object>(
+function tensorOf<P extends object, R extends object>(
   { scheme, layout }: Pick<
     FormatSpec<string, object, P, R>,
     "scheme" | "layout"
@@ -71,6 +72,15 @@ export function tensorOf<P extends object, R extends object>(
     scheme: scheme(shape, options),
     layout: layout(shape, options) as Layout<Record<string, PartPlan>>,
   });
+}
+
+/** The same with a scheme and a layout that are made once for tensors alike. */
+function withMemory<
+  R extends object,
+  Spec extends Pick<FormatSpec<string, object, object, R>, "scheme" | "layout">,
+>(spec: Spec): Spec {
+  const { scheme, layout } = spec;
+  return { ...spec, scheme: remembered(scheme), layout: remembered(layout) };
 }
 
 /**
@@ -146,8 +156,8 @@ export function defineFormat<
   P extends object,
   R extends object,
 >(spec: FormatSpec<Name, O, P, R>): Format<Name, O, P, R> {
-  const { fast, ...described } = spec;
-  const tensor = tensorOf(spec), generic = genericCoder<P, R>(tensor);
+  const { fast, ...described } = withMemory(spec);
+  const tensor = tensorOf(described), generic = genericCoder<P, R>(tensor);
   return assemble(described, generic, {
     ...generic,
     ...fast?.(generic, tensor),
@@ -171,13 +181,14 @@ export function defineWithOwnWay<
   spec: Omit<FormatSpec<Name, O, P, R>, "fast">,
   wayOf: (tensor: TensorOf<R>) => Coder<P, R>,
 ): Format<Name, O, P, R> {
-  const tensor = tensorOf(spec), own = wayOf(tensor);
+  const described = withMemory(spec);
+  const tensor = tensorOf(described), own = wayOf(tensor);
   const judge = (): Coder<P, R> => genericWay()?.(tensor) ?? own;
   const reference: Coder<P, R> = {
     quantize: (...given) => judge().quantize(...given),
     dequantize: (...given) => judge().dequantize(...given),
   };
-  return assemble(spec, reference, {
+  return assemble(described, reference, {
     quantize(values, shape, options, parts, context): void {
       if (!isSearched(options)) {
         return own.quantize(values, shape, options, parts, context);
@@ -191,9 +202,11 @@ export function defineWithOwnWay<
 
 /** The bytes of every part. */
 export function bytesOf(parts: object): Record<string, Uint8Array> {
-  return Object.fromEntries(
-    Object.entries(parts as Record<string, Part>).map((
-      [name, { data: { buffer, byteOffset, byteLength } }],
-    ) => [name, new Uint8Array(buffer, byteOffset, byteLength)]),
-  );
+  const given = parts as Record<string, Part>;
+  const bytes: Record<string, Uint8Array> = {};
+  for (const name of Object.keys(given)) {
+    const { buffer, byteOffset, byteLength } = given[name].data;
+    bytes[name] = new Uint8Array(buffer, byteOffset, byteLength);
+  }
+  return bytes;
 }

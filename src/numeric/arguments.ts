@@ -270,9 +270,9 @@ export function oneOf<Word extends string>(
   choices: readonly Word[],
   name: string,
 ): Word {
+  if ((choices as readonly unknown[]).includes(value)) return value as Word;
   const words = listed(choices.map((word) => `"${word}"`));
   if (typeof value !== "string") throw wrongKind(name, words, value);
-  if ((choices as readonly string[]).includes(value)) return value as Word;
   throw new RangeError(
     `Unknown ${name} ${JSON.stringify(value.slice(0, 40))}: use ${words}`,
   );

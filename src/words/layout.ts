@@ -298,9 +298,32 @@ export function partBytes({ dtype, shape }: PartSpec): number {
  * @param least What else has to stay together.
  */
 export function grainOf(
-  { matrix, parts }: Layout<Record<string, PartPlan>>,
+  layout: Layout<Record<string, PartPlan>>,
   fields: FieldPlans,
   measured = false,
+  least?: Span,
+): Grain {
+  const known = (measured ? measuredGrains : grains).get(layout);
+  if (known?.fields === fields && known.least === least) return known.grain;
+  const grain = findGrain(layout, fields, measured, least);
+  (measured ? measuredGrains : grains).set(layout, { fields, least, grain });
+  return grain;
+}
+
+/** What was found for a layout, which is made once for tensors alike. */
+interface Found {
+  readonly fields: FieldPlans;
+  readonly least: Span | undefined;
+  readonly grain: Grain;
+}
+
+const grains = /* @__PURE__ */ new WeakMap<object, Found>();
+const measuredGrains = /* @__PURE__ */ new WeakMap<object, Found>();
+
+function findGrain(
+  { matrix, parts }: Layout<Record<string, PartPlan>>,
+  fields: FieldPlans,
+  measured: boolean,
   least?: Span,
 ): Grain {
   const grain = { rows: 1, columns: 1 };

@@ -111,7 +111,8 @@ export function resolveOptions(
 ): Record<string, unknown> {
   rejectUnknown(format, given);
   const resolved: Record<string, unknown> = {};
-  for (const [name, option] of Object.entries(format.options)) {
+  for (const name of Object.keys(format.options)) {
+    const option = format.options[name];
     const value = Object.hasOwn(given, name) ? given[name] : undefined;
     if (value !== undefined) {
       resolved[name] = option.check(name, value, columns);
@@ -125,9 +126,11 @@ export function keptOptions(
   schema: Schema<Record<string, unknown>>,
   resolved: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(resolved).filter(([name]) => schema[name].kept),
-  );
+  const kept: Record<string, unknown> = {};
+  for (const name of Object.keys(resolved)) {
+    if (schema[name].kept) kept[name] = resolved[name];
+  }
+  return kept;
 }
 
 function rejectUnknown(
