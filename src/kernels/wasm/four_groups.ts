@@ -73,33 +73,36 @@ function setRanges(): void {
   return v128.load32_lane(laneScale(3, step), scales, 3, SCALES);
 }
 
-@inline function levelOf(x: v128, inverse: v128, high: v128, one: v128): v128 {
-  const y = f32x4.pmin(f32x4.mul(x, inverse), high);
-  return roundedBy(E2M1, y, sizeOf(E2M1, y, one));
+// The square of what is off, over the scale.
+@inline function squareOff(bounded: bool, x: v128, inverse: v128, high: v128, one: v128): v128 {
+  const y = f32x4.mul(x, inverse), near = bounded ? f32x4.pmin(y, high) : y;
+  const off = f32x4.sub(y, roundedBy(E2M1, near, sizeOf(E2M1, near, one)));
+  return f32x4.mul(off, off);
 }
 
-@inline function scoreOf(p: v128, q: v128, scale: v128): v128 {
-  return f32x4.mul(f32x4.sub(f32x4.add(p, p), f32x4.mul(scale, q)), scale);
+@inline function scoreOf(off: v128, scale: v128): v128 {
+  return f32x4.sub(v128.load(workspace(), ENERGY), f32x4.mul(f32x4.mul(off, scale), scale));
 }
 
-// Scores two steps and stores them.
-function scoreTwo(step: i32, a: v128, b: v128, n: i32): void {
+// Scores two steps and stores them: by how much the sum of squares becomes less.
+@inline function scoreTwo(bounded: bool, step: i32, a: v128, b: v128, n: i32): void {
   const work = workspace(), one = pin(1), high = pin(LAST_LEVEL);
   const i = f32x4.div(one, a), j = f32x4.div(one, b);
-  let p = zero(), q = p, p1 = p, q1 = p;
+  let first = zero(), second = first;
   for (let at = work, end = work + (usize(n) << 4); at < end; at += 16) {
-    const x = v128.load(at, VALUES), l = levelOf(x, i, high, one), m = levelOf(x, j, high, one);
-    p = f32x4.add(p, f32x4.mul(x, l));
-    q = f32x4.add(q, f32x4.mul(l, l));
-    p1 = f32x4.add(p1, f32x4.mul(x, m));
-    q1 = f32x4.add(q1, f32x4.mul(m, m));
+    const x = v128.load(at, VALUES);
+    first = f32x4.add(first, squareOff(bounded, x, i, high, one));
+    second = f32x4.add(second, squareOff(bounded, x, j, high, one));
   }
   const behind = v128.load(work, BEHIND), to = work + (usize(step) << 4);
-  v128.store(to, v128.and(scoreOf(p, q, a), i32x4.ge_s(behind, i32x4.splat(step))), SCORES);
-  v128.store(to, v128.and(scoreOf(p1, q1, b), i32x4.gt_s(behind, i32x4.splat(step))), SCORES + 16);
+  v128.store(to, v128.and(scoreOf(first, a), i32x4.ge_s(behind, i32x4.splat(step))), SCORES);
+  v128.store(to, v128.and(scoreOf(second, b), i32x4.gt_s(behind, i32x4.splat(step))), SCORES + 16);
 }
 
-// What roundings come to: sums of positive numbers, two of half of them.
+@noinline function scoreBounded(step: i32, a: v128, b: v128, n: i32): void { scoreTwo(true, step, a, b, n); }
+@noinline function scoreUnbounded(step: i32, a: v128, b: v128, n: i32): void { scoreTwo(false, step, a, b, n); }
+
+// What roundings come to, of which sums of positive numbers have most.
 @inline function surely(n: i32): v128 { return f32x4.splat(1 - (f32(n) * 3 + 24) / <f32>8388608); }
 
 // Lanes whose scales are all scored that may be the best: at smaller ones too much of the
@@ -152,7 +155,9 @@ export function searchFour(src: usize, n: i32): i32 {
   let most = zero(), enough = most, done = most, step = 0;
   for (; step < MOST_STEPS && !i32x4.all_true(done); step += 2) {
     const b = scalesAt(step + 1), to = work + (usize(step) << 4);
-    scoreTwo(step, scalesAt(step), b, n);
+    // At large scales no value is beyond the last level.
+    if (i32x4.all_true(f32x4.ge(f32x4.mul(b, f32x4.splat(LAST_LEVEL)), v128.load(work, LARGEST)))) scoreUnbounded(step, scalesAt(step), b, n);
+    else scoreBounded(step, scalesAt(step), b, n);
     most = f32x4.pmax(most, f32x4.pmax(v128.load(to, SCORES), v128.load(to, SCORES + 16)));
     enough = f32x4.mul(most, sure);
     done = areDone(step + 2, b, enough);

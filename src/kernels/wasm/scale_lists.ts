@@ -34,7 +34,7 @@ function scan(): void {
   }
 }
 
-export const LEAST_START: f64 = 0.7, MOST_START: f64 = 2;
+export const LEAST_START: f64 = 0.9, MOST_START: f64 = 1.65;
 
 function scanWindow(): void {
   const end = nearestListed(LEAST_START * full);
