@@ -214,7 +214,7 @@ const scan: Search = (group, ladders, stored, best) => {
 };
 
 /** Which listed scales are tried in a hurry, over the one that puts the largest value on the last level. */
-const LEAST_START = 0.7, MOST_START = 2;
+const LEAST_START = 0.9, MOST_START = 1.65;
 
 /** Tries the scales of a list where the best one mostly is. */
 const window: Search = (group, ladders, stored, best) => {

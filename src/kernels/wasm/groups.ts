@@ -3,16 +3,21 @@
 
 import { zero } from "./common";
 
+// Four rows of four floats to four vectors of one lane each.
+@inline export function transposeFour(p: usize, q: usize, r: usize, s: usize, dst: usize): void {
+  const a = v128.load(p), b = v128.load(q), c = v128.load(r), d = v128.load(s);
+  const low = v128.shuffle<i32>(a, b, 0, 4, 1, 5), high = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
+  const low2 = v128.shuffle<i32>(c, d, 0, 4, 1, 5), high2 = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+  v128.store(dst, v128.shuffle<i64>(low, low2, 0, 2));
+  v128.store(dst, v128.shuffle<i64>(low, low2, 1, 3), 16);
+  v128.store(dst, v128.shuffle<i64>(high, high2, 0, 2), 32);
+  v128.store(dst, v128.shuffle<i64>(high, high2, 1, 3), 48);
+}
+
 // Four rows of 32 floats to 32 vectors of one lane each.
 export function transpose(p: usize, q: usize, r: usize, s: usize, dst: usize): void {
   for (const end = dst + 512; dst < end; dst += 64) {
-    const a = v128.load(p), b = v128.load(q), c = v128.load(r), d = v128.load(s);
-    const low = v128.shuffle<i32>(a, b, 0, 4, 1, 5), high = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
-    const low2 = v128.shuffle<i32>(c, d, 0, 4, 1, 5), high2 = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-    v128.store(dst, v128.shuffle<i64>(low, low2, 0, 2));
-    v128.store(dst, v128.shuffle<i64>(low, low2, 1, 3), 16);
-    v128.store(dst, v128.shuffle<i64>(high, high2, 0, 2), 32);
-    v128.store(dst, v128.shuffle<i64>(high, high2, 1, 3), 48);
+    transposeFour(p, q, r, s, dst);
     p += 16;
     q += 16;
     r += 16;

@@ -266,6 +266,12 @@ export function takeListed(index: i32): void {
   if (scale === bestScale) bestListed = index;
 }
 
+// Takes the scale with a number in the list as the best of all.
+export function settleListed(index: i32): void {
+  bestListed = index;
+  bestScale = listed(index);
+}
+
 export function take(): void {
   if (!(sumP > 0 && sumQ > 0)) return;
   // The score of no scale exceeds P² / Q, but for what roundings add.

@@ -67,12 +67,17 @@ const SPREAD: usize = memory.data<u8>([0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 1
   return style === E2M1 ? f32x4.gt(off, f32x4.mul(size, f32x4.splat(0.24999))) : f32x4.gt(off, f32x4.splat(0.49999));
 }
 
+// Small whole numbers as integers.
+@inline function wholeOf(x: v128): v128 {
+  return i32x4.sub(f32x4.add(x, f32x4.splat(12582912)), i32x4.splat(0x4b400000));
+}
+
 // How far from that of 0 the level is among the others; the sign of E2M1 is that of y.
 // Its magnitudes up to 2 are two for each 1, up to 4 one, beyond one for each 2.
 @inline export function numberOf(style: i32, level: v128, y: v128, size: v128): v128 {
-  if (style !== E2M1) return i32x4.trunc_sat_f32x4_s(level);
+  if (style !== E2M1) return wholeOf(level);
   const steps = f32x4.mul(level, i32x4.sub(i32x4.splat(0x40000000 + 0x3f800000), size));
   const powers = i32x4.sub(i32x4.shr_u(size, 22), i32x4.splat(254));
-  const number = i32x4.add(i32x4.trunc_sat_f32x4_s(steps), powers), negative = i32x4.shr_s(y, 31);
+  const number = i32x4.add(wholeOf(steps), powers), negative = i32x4.shr_s(y, 31);
   return i32x4.sub(v128.xor(number, negative), negative);
 }

@@ -34,7 +34,7 @@ function scan(): void {
   }
 }
 
-export const LEAST_START: f64 = 0.7, MOST_START: f64 = 2;
+export const LEAST_START: f64 = 0.9, MOST_START: f64 = 1.65;
 
 function scanWindow(): void {
   const end = nearestListed(LEAST_START * full);
@@ -121,7 +121,7 @@ function scoreListed(top: i32, end: i32): bool {
 const WIDEST: f64 = 12.0 / 7 + 1 / f64(1 << 20);
 
 // The number from which on scales are larger than the widest and listed halved.
-function topOf(): i32 {
+function topOf(full: f64): i32 {
   const most = load<i32>(job, Job.COUNT) - 1, bound = WIDEST * full;
   let top = max(guessListed(bound, most), 0);
   while (top < most && listed(top + 1) <= bound) top++;
@@ -158,24 +158,37 @@ function scoreHalving(top: i32, end: i32, most: i32): bool {
   return true;
 }
 
-// The same as scan(). Scales beyond the widest may be as good as their halves, but
-// not better.
-function scanByExploring(): bool {
-  return load<i32>(job, Job.HALVING) && scoreHalving(topOf(), 0, load<i32>(job, Job.COUNT) - 1);
+// Where scales of a list are looked for that knows halves, by number: from the first
+// down to the last; whether those of the first octave may be as good when doubled, up to
+// a number.
+export let firstListed: i32 = 0, lastListed: i32 = 0, mostListed: i32 = 0, areDoubled: bool = true;
+
+// Scales beyond the widest may be as good as their halves, but not better.
+export function rangeFor(full: f64): void {
+  firstListed = topOf(full);
+  lastListed = 0;
+  mostListed = load<i32>(job, Job.COUNT) - 1;
+  areDoubled = true;
+  if (load<u32>(job, Job.OPTIMAL)) return;
+  mostListed = nearestListed(MOST_START * full);
+  lastListed = nearestListed(LEAST_START * full);
+  // Halves of all beyond the top are in the window, or it is looked at whole.
+  areDoubled = firstListed < mostListed && firstListed - load<i32>(job, Job.HALVING) >= lastListed - 1;
+  if (!areDoubled) firstListed = mostListed;
 }
 
-function windowByExploring(): bool {
-  const most = nearestListed(MOST_START * full), end = nearestListed(LEAST_START * full);
-  if (!load<i32>(job, Job.HALVING)) return scoreListed(most, end);
-  // Halves of all beyond the top are in the window, or it is looked at whole.
-  const top = topOf();
-  return top < most && top - load<i32>(job, Job.HALVING) >= end - 1 ? scoreHalving(top, end, most) : scoreListed(most, end);
+// The same as scan() or scanWindow().
+function searchByExploring(): bool {
+  if (!load<i32>(job, Job.HALVING)) {
+    return !load<u32>(job, Job.OPTIMAL) && scoreListed(nearestListed(MOST_START * full), nearestListed(LEAST_START * full));
+  }
+  rangeFor(full);
+  return areDoubled ? scoreHalving(firstListed, lastListed, mostListed) : scoreListed(firstListed, lastListed);
 }
 
 export function searchList(): void {
-  const optimal = load<u32>(job, Job.OPTIMAL);
-  if (optimal ? scanByExploring() : windowByExploring()) return;
+  if (searchByExploring()) return;
   forget();
-  if (optimal) scan();
+  if (load<u32>(job, Job.OPTIMAL)) scan();
   else scanWindow();
 }

@@ -3,12 +3,13 @@
 import { workspace } from "./common";
 import {
   all, begin, bestListed, bestScale, bestScore, corner, count, DOWN, ENDS, findRanges, forget, full, Job, job, measure, none, pAt, POINT_BYTES, qAt,
-  roomySides, scaleAt, setJob, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, turnTo, UP, values, visit, visitStarts, weights,
+  roomySides, scaleAt, setJob, settleListed, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, turnTo, UP, values, visit, visitStarts, weights,
 } from "./scale_corner";
 import {
   between, costBeyond, energyOf, exploreBetween, exploreEight, largestLane, mayCancel, open, openBetween, partLost, pointAt, scoreAt, scoresAt,
   setGroup, setLevels, setUnit,
 } from "./scale_explore";
+import { areForFours, foundFor, searchFour } from "./four_groups";
 import { TABLE } from "./scale_levels";
 import { searchList } from "./scale_lists";
 import { setTables } from "./scale_tables";
@@ -285,10 +286,37 @@ const SURELY_HELD: f64 = 32768;
 // scheme may refuse it.
 export function storeBest(scale: usize, codes: usize): i32 {
   if (bestScale == 0) return 1;
-  store<f32>(scale, field() * (bestScale < 0 ? -1 : 1));
-  storeCodes(bestScale, codes);
+  storeFound(scale, codes);
   // The scale that puts the largest value on the last level.
   return full > SURELY_HELD ? 1 : 0;
+}
+
+function storeFound(scale: usize, codes: usize): void {
+  store<f32>(scale, field() * (bestScale < 0 ? -1 : 1));
+  storeCodes(bestScale, codes);
+}
+
+function searchOne(src: usize, importance: usize, n: i32, weighed: i32, scale: usize, codes: usize): i32 {
+  beginGroup(src, importance, n, weighed);
+  searchGroup();
+  return storeBest(scale, codes);
+}
+
+// Four groups together; those that are not found so one by one.
+function searchFourGroups(src: usize, n: i32, scales: usize, codes: usize): i32 {
+  const found = searchFour(src, n);
+  for (let i: usize = 0; i < 4; i++) {
+    if (!((found >> i32(i)) & 1)) continue;
+    begin(src + (i * usize(n) << 2), 0, n);
+    settleListed(foundFor(i));
+    storeFound(scales + (i << 2), codes + i * usize(n));
+  }
+  let result = 0;
+  for (let i: usize = 0; i < 4; i++) {
+    if ((found >> i32(i)) & 1) continue;
+    result |= searchOne(src + (i * usize(n) << 2), 0, n, 0, scales + (i << 2), codes + i * usize(n));
+  }
+  return result;
 }
 
 // Scales and codes of every group; see tile.ts for where they lie. Returns 1 where a group is left as it
@@ -302,18 +330,19 @@ export function search_scales(
   setJob(how);
   startTile();
   prepare();
+  const fours = areForFours(group, weighed);
   for (; rows > 0; rows--) {
     let at: usize = 0;
-    for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
+    for (let rest = columns, size = first, some = 1; rest > 0; rest -= size * some, size = group) {
       const n = min(size, rest);
-      beginGroup(src, importance, n, weighed);
-      searchGroup();
+      some = fours && size === group && rest >= 4 * group ? 4 : 1;
+      result |= some > 1 ? searchFourGroups(src, n, scales + at, codes) : searchOne(src, importance, n, weighed, scales + at, codes);
       if (crowded) return 2;
-      result |= storeBest(scales + at, codes);
-      at += 4;
-      src += <usize>n << 2;
-      importance += <usize>n << 2;
-      codes += n;
+      const bytes = usize(some * n) << 2;
+      at += usize(some) << 2;
+      src += bytes;
+      importance += bytes;
+      codes += usize(some * n);
     }
     scales += <usize>stride;
   }
