@@ -51,8 +51,8 @@ const BUDGETS: readonly Budget[] = [
   {
     what: "mod.ts",
     code: 'export * from "./mod.ts";',
-    bytes: 127 * 1024,
-    modules: 10,
+    bytes: 129 * 1024,
+    modules: 11,
   },
   {
     what: "packInt4ToInt8 in plain JS",
