@@ -4,10 +4,9 @@
  * @module
  */
 import { totalOf } from "../layouts/runs.ts";
-import { rangeOf } from "../words/layout.ts";
-import type { Window } from "../words/window.ts";
+import { type PartPlan, rangeOf } from "../words/layout.ts";
+import type { Matrix, Window } from "../words/window.ts";
 import type { ByteMemory } from "./memory.ts";
-import type { StreamTensor } from "./tensor.ts";
 
 /** The bytes of a window's parts, without gaps. */
 export interface WindowBytes {
@@ -17,9 +16,17 @@ export interface WindowBytes {
   readonly area: Window;
 }
 
+/** Where the parts of a tensor lie. */
+export interface Parted {
+  /** The tensor as its layout sees it. */
+  readonly matrix: Matrix;
+  /** Its parts. */
+  readonly plans: readonly (readonly [name: string, plan: PartPlan])[];
+}
+
 /** A tensor, and windows of which one at a time has its parts in a piece of memory. */
 export type Areas = readonly [
-  tensor: StreamTensor,
+  tensor: Parted,
   area: Window,
   ...others: readonly Window[],
 ];
@@ -60,7 +67,7 @@ export function carve(
 
 /** Memory as the bytes of a window: as much of it as that takes. */
 export function forArea(
-  { plans, matrix }: StreamTensor,
+  { plans, matrix }: Parted,
   area: Window,
   memory: WindowBytes["bytes"],
 ): WindowBytes {
