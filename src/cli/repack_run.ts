@@ -7,7 +7,7 @@
 import type { TensorFile } from "../files/tensors.ts";
 import { BLOCK_SIDE } from "../layouts/nibble_blocks.ts";
 import { repackWindow, repackWindows } from "../model/repack.ts";
-import { leaveBusy, type Slot } from "../stream/memory.ts";
+import { leaveBusy, settle, type Slot } from "../stream/memory.ts";
 import { StreamTensor } from "../stream/tensor.ts";
 import type { StoredValues } from "../stream/values.ts";
 import { carve, forArea, type WindowBytes } from "../stream/window_bytes.ts";
@@ -77,23 +77,17 @@ export async function readToRepack(
   write: (piece: WindowBytes) => Promise<unknown> | undefined,
 ): Promise<Finish> {
   await slot.busy;
-  const [first, ...others] = pieces;
-  const each = Array.from(
-    { length: Math.min(PIECES, pieces.length) },
-    () => [to, first, ...others] as const,
-  );
-  const [source, ...targets] = carve(
-    [[from, from.around(window)], ...each],
-    slot.parts,
-  );
+  const area = from.around(window), rooms = Math.min(PIECES, pieces.length);
+  const [taken, ...memory] = carve([
+    [from, [area]],
+    ...Array.from({ length: rooms }, () => [to, pieces] as const),
+  ], slot.parts);
+  const source = { bytes: taken, area };
   await values.readParts(source);
   return async () => {
-    const rooms = targets.map(({ bytes }) => ({
-      bytes,
-      busy: Promise.resolve() as Promise<unknown>,
-    }));
+    const targets = memory.map((bytes) => ({ bytes, busy: slot.busy }));
     for (const [i, piece] of pieces.entries()) {
-      const room = rooms[i % rooms.length];
+      const room = targets[i % rooms];
       await room.busy;
       const target = forArea(to, piece, room.bytes);
       try {
@@ -104,7 +98,7 @@ export async function readToRepack(
       }
       leaveBusy(room, write(target));
     }
-    leaveBusy(slot, Promise.all(rooms.map(({ busy }) => busy)));
+    leaveBusy(slot, settle(targets));
     return [task.tensor.name, shareOf(task.tensor, window)];
   };
 }

@@ -130,7 +130,8 @@ export class StreamTensor {
 
   /** Takes memory for the parts of windows. */
   carve(areas: readonly Window[], memory: ByteMemory): WindowBytes[] {
-    return carve(areas.map((area) => [this, area] as const), memory);
+    return carve(areas.map((area) => [this, [area]] as const), memory)
+      .map((bytes, i) => ({ bytes, area: areas[i] }));
   }
 
   /** The smallest window around another one whose bytes tell its values: whole units of codes. */

@@ -8,10 +8,13 @@ import { type PartPlan, rangeOf } from "../words/layout.ts";
 import type { Matrix, Window } from "../words/window.ts";
 import type { ByteMemory } from "./memory.ts";
 
+/** Memory for the parts of a window, by name. */
+export type PartMemory = Record<string, Uint8Array>;
+
 /** The bytes of a window's parts, without gaps. */
 export interface WindowBytes {
   /** By the name of the part. */
-  readonly bytes: Record<string, Uint8Array>;
+  readonly bytes: PartMemory;
   /** What they are the bytes of. */
   readonly area: Window;
 }
@@ -24,26 +27,19 @@ export interface Parted {
   readonly plans: readonly (readonly [name: string, plan: PartPlan])[];
 }
 
-/** A tensor, and windows of which one at a time has its parts in a piece of memory. */
-export type Areas = readonly [
-  tensor: Parted,
-  area: Window,
-  ...others: readonly Window[],
-];
-
 /**
  * Takes memory for the parts of windows of several tensors, all in one piece so that
  * kernels reach all of them.
  *
- * @param areas What it is for.
+ * @param areas What it is for: of the windows of a tensor one at a time has its parts there.
  * @param memory Where it is taken from.
- * @returns The bytes for each: those of its first window, which {@linkcode forArea} makes those of another one.
+ * @returns The memory for each.
  */
 export function carve(
-  areas: readonly Areas[],
+  areas: readonly (readonly [tensor: Parted, windows: readonly Window[]])[],
   memory: ByteMemory,
-): WindowBytes[] {
-  const sizes = areas.map(([{ plans, matrix }, ...windows]) =>
+): PartMemory[] {
+  const sizes = areas.map(([{ plans, matrix }, windows]) =>
     plans.map(([, plan]) =>
       windows.reduce(
         (most, window) =>
@@ -54,13 +50,9 @@ export function carve(
   );
   const all = sizes.flat();
   memory.reset(all.reduce((sum, size) => sum + size, 0), all.length);
-  return areas.map(([tensor, area], i) =>
-    forArea(
-      tensor,
-      area,
-      Object.fromEntries(
-        tensor.plans.map(([name], k) => [name, memory.take(sizes[i][k])]),
-      ),
+  return areas.map(([{ plans }], i) =>
+    Object.fromEntries(
+      plans.map(([name], k) => [name, memory.take(sizes[i][k])]),
     )
   );
 }
@@ -69,7 +61,7 @@ export function carve(
 export function forArea(
   { plans, matrix }: Parted,
   area: Window,
-  memory: WindowBytes["bytes"],
+  memory: PartMemory,
 ): WindowBytes {
   return {
     area,
