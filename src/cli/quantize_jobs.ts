@@ -7,17 +7,14 @@ import type { NoiseMeter } from "../compare.ts";
 import type { ByteWriter } from "../stream/bytes.ts";
 import type { QuantizerJob, TensorQuantizer } from "../stream/quantizer.ts";
 import { writeRange } from "../stream/strided.ts";
-import type {
-  FormatTensor,
-  StreamTensor,
-  WindowBytes,
-} from "../stream/tensor.ts";
-import type { StoredValues, Values } from "../stream/values.ts";
+import type { FormatTensor, StreamTensor } from "../stream/tensor.ts";
+import type { Values } from "../stream/values.ts";
+import type { WindowBytes } from "../stream/window_bytes.ts";
 import { rangeOf } from "../words/layout.ts";
-import type { Window } from "../words/window.ts";
 import type { CopiedJob } from "./copied.ts";
 import type { BatchJob } from "./quantize_batch.ts";
 import type { QuantizeTask, WeighedMatrix } from "./quantize_tasks.ts";
+import type { RepackJob } from "./repack_run.ts";
 
 /** A tensor while it is quantized. */
 export interface Work {
@@ -41,16 +38,6 @@ export interface Work {
 export interface WindowJob extends QuantizerJob {
   readonly kind: "window";
   readonly work: Work;
-}
-
-/** A window whose numbers move as they are. */
-export interface RepackJob {
-  readonly kind: "repack";
-  readonly task: QuantizeTask;
-  readonly from: StreamTensor;
-  readonly values: StoredValues;
-  readonly to: StreamTensor;
-  readonly window: Window;
 }
 
 /** Anything that a slot is filled with. */

@@ -22,14 +22,8 @@ import {
 } from "../stream/memory.ts";
 import { readAhead } from "../stream/pipeline.ts";
 import { TensorQuantizer } from "../stream/quantizer.ts";
-import {
-  carve,
-  type FormatTensor,
-  StreamTensor,
-  type WindowBytes,
-} from "../stream/tensor.ts";
-import type { StoredValues } from "../stream/values.ts";
-import { repackWindow, repackWindows } from "../model/repack.ts";
+import { type FormatTensor, StreamTensor } from "../stream/tensor.ts";
+import type { WindowBytes } from "../stream/window_bytes.ts";
 import { isSearched } from "../words/search.ts";
 import { areaOf, valuesOf, whole, type Window } from "../words/window.ts";
 import {
@@ -41,29 +35,23 @@ import {
 import type { HalfSlot } from "./cast.ts";
 import { copiedJobs, readCopied, roomForCopied } from "./copied.ts";
 import type { Finish } from "./copy.ts";
-import { located, misfit } from "./failure.ts";
+import { located } from "./failure.ts";
 import type { OutputPlan } from "./output.ts";
 import type { Progress } from "./progress.ts";
 import {
   type Job,
-  type RepackJob,
   type SmallWorker,
   type WindowJob,
   type Work,
   writeWindow,
 } from "./quantize_jobs.ts";
 import type { QuantizeTask, QuantizeTasks } from "./quantize_tasks.ts";
-import { inFormat, openValues, shareOf } from "./tensors.ts";
+import { readToRepack, repackJobs } from "./repack_run.ts";
+import { openValues, shareOf } from "./tensors.ts";
 import { takesWeights } from "./weigh.ts";
 
 /** Values that a window holds at most, if nothing forces more: 4 MiB of float32. */
 const WINDOW_VALUES = 1024 * 1024;
-/** How many times as many values a window has whose codes only move: they take an eighth of the memory of floats. */
-const REPACK_TIMES = 16;
-/** The same where that makes windows too low for codes that lie by columns: what they have of a column would be a short run. */
-const TALL_REPACK_TIMES = 64;
-/** How many times as tall as tensors ask for windows have to be, so that a run of a column is worth a read and a write of its own. */
-const TALL_TIMES = 4;
 /** Windows in memory: one is computed while the other is read. */
 const SLOTS = 2;
 /** Quantized windows in memory: one is filled while the other is written. */
@@ -160,7 +148,12 @@ export class Quantizer {
         case "copy":
           return readCopied(job, this.#run.file, slot, sink);
         case "repack":
-          return this.#readToRepack(job, slot, sink);
+          return readToRepack(
+            job,
+            slot,
+            (target) =>
+              this.#write({ tensor: job.to, task: job.task }, target, sink),
+          );
         case "batch":
           return this.#readBatch(job, slot, sink);
         case "window":
@@ -185,8 +178,11 @@ export class Quantizer {
     );
     for (const task of batchesOf(filled, this.#capacity)) {
       if ("kind" in task) yield task;
-      else if (task.repacked) yield* this.#repackJobs(task);
-      else yield* this.#windowJobs(task);
+      else if (task.repacked) {
+        const to = this.#tensorFor(task);
+        yield* repackJobs(this.#run.file, task, to, this.#capacity);
+        this.#errors[task.index] = EXACT;
+      } else yield* this.#windowJobs(task);
     }
     const room = this.#slots[0].values.length;
     const { file } = this.#run, { copied } = tasks;
@@ -205,49 +201,6 @@ export class Quantizer {
         yield { kind: "window", work, ...job };
       }
     }
-  }
-
-  *#repackJobs(task: QuantizeTask): Generator<RepackJob, void> {
-    const to = this.#tensorFor(task);
-    const from = new StreamTensor(inFormat(task.tensor)!);
-    const values = openValues(this.#run.file, task.tensor) as StoredValues;
-    const capacity = REPACK_TIMES * this.#capacity;
-    const tall = TALL_TIMES * Math.max(from.tall, to.tall);
-    const isLow = tall > TALL_TIMES && capacity < tall * to.matrix.columns;
-    const all = repackWindows(
-      from.tensor,
-      to.tensor,
-      isLow ? TALL_REPACK_TIMES * this.#capacity : capacity,
-      to.tall,
-    );
-    for (const window of all) {
-      yield { kind: "repack", task, from, values, to, window };
-    }
-    this.#errors[task.index] = EXACT;
-  }
-
-  async #readToRepack(
-    { task, from, values, to, window }: RepackJob,
-    slot: Slot,
-    sink: ByteSink,
-  ): Promise<Finish> {
-    await slot.busy;
-    const areas = [[from, from.around(window)], [to, window]] as const;
-    const [source, target] = carve(areas, slot.parts);
-    await values.readParts(source);
-    return () => {
-      const { permuted } = task;
-      try {
-        repackWindow(from.tensor, source, to.tensor, target, window, permuted);
-      } catch (error) {
-        throw misfit(error, task);
-      }
-      leaveBusy(slot, this.#write({ tensor: to, task }, target, sink));
-      return Promise.resolve([
-        task.tensor.name,
-        shareOf(task.tensor, window),
-      ]);
-    };
   }
 
   async #readBatch(

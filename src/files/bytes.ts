@@ -29,6 +29,8 @@ export interface ByteSink extends ByteWriter {
   readonly name: string;
   /** What runs before this one left behind beside the output. */
   readonly leftovers?: readonly Leftover[];
+  /** Starts to bring what was written to the disk, where that is worth it: little more will be written soon. */
+  settle?(): void;
   /** Does of {@linkcode commit} all but giving the name; `commit` does it where this was not called. */
   complete?(): Promise<void>;
   /** Makes the output appear under its name, synced. */

@@ -30,6 +30,9 @@ import {
 /** How the paths of inputs name standard input. */
 const STDIN = "-";
 
+/** So many bytes are worth a sync of their own. */
+const SETTLED_BYTES = 16 * 1024 * 1024;
+
 /** What a sink may do to files that exist. */
 export interface OutputOptions {
   /** Replace an existing file. */
@@ -172,6 +175,8 @@ export class FileSink implements ByteSink {
   readonly #writer: PagedWriter;
   readonly #force: boolean;
   readonly #writes = new Set<Promise<void>>();
+  /** Bytes that nobody has asked to be synced. */
+  #unsynced = 0;
   #failure: Error | undefined;
   #open = true;
   #complete = false;
@@ -205,8 +210,18 @@ export class FileSink implements ByteSink {
         new Error(`Cannot write ${this.name}: it is closed`),
       );
     }
+    this.#unsynced += bytes.length;
     const writing = this.#writer.write(offset, bytes);
     return writing && this.#watch(writing);
+  }
+
+  /** Syncs what was written so far, while the caller goes on. */
+  settle(): void {
+    if (this.#unsynced < SETTLED_BYTES || !this.#open) return;
+    this.#unsynced = 0;
+    const syncing = Promise.all(this.#writes).then(() => this.#handle.sync());
+    // Whoever writes or commits next is told of a failure.
+    this.#watch(syncing).catch(() => {});
   }
 
   async #watch(writing: Promise<void>): Promise<void> {

@@ -52,6 +52,8 @@ export class JoinedSink implements ByteSink {
   readonly name: string;
   readonly #sinks: readonly ByteSink[];
   readonly #starts: readonly number[];
+  /** The number of the output that was written last. */
+  #last = 0;
 
   /**
    * @param name What to call the whole in messages.
@@ -80,6 +82,9 @@ export class JoinedSink implements ByteSink {
       if (this.#starts[middle] <= offset) low = middle;
       else high = middle - 1;
     }
+    // Outputs are written one after the other: the disk need not wait for the end.
+    if (low !== this.#last) this.#sinks[this.#last].settle?.();
+    this.#last = low;
     return this.#sinks[low].write(offset - this.#starts[low], bytes);
   }
 

@@ -31,7 +31,7 @@ export interface CodesPart extends PartBytes {
 }
 
 /** Rows and columns of a block. */
-const SIDE = 32;
+export const BLOCK_SIDE = 32;
 /** Rows of what is copied to where kernels reach it, so that runs of columns are worth a copy. */
 const TALL = 128;
 /** Values that are copied at a time: with what becomes of them they stay in the second cache. */
@@ -92,7 +92,7 @@ function coveredOf(
     ...window,
     rows: inLines && a.way === "rows"
       ? window.rows
-      : window.rows - window.rows % SIDE,
+      : window.rows - window.rows % BLOCK_SIDE,
     columns: inLines && a.way === "columns"
       ? window.columns
       : window.columns - window.columns % step,
@@ -104,7 +104,7 @@ function coveredOf(
 function stepOf(...parts: readonly CodesPart[]): number {
   return parts.reduce(
     (step, { plan: { unit } }) => leastCommonMultiple(step, unit.columns),
-    SIDE,
+    BLOCK_SIDE,
   );
 }
 
@@ -175,7 +175,7 @@ function moveLines(
     : [columns, rows];
   callKernel(REPACK_KERNELS, instance, "nibbles_lines", [
     lines,
-    length / SIDE,
+    length / BLOCK_SIDE,
     ...[from.at, from.line, from.step],
     ...[to.at, to.line, to.step],
     orderAt(from.order, to.order),
@@ -196,8 +196,8 @@ function moveBlocks(
   const orderFor = ({ way, order }: Place) =>
     way === "columns" ? IN_ORDER : order;
   callKernel(REPACK_KERNELS, instance, "nibbles_blocks", [
-    rows / SIDE,
-    columns / SIDE,
+    rows / BLOCK_SIDE,
+    columns / BLOCK_SIDE,
     ...[from.at, WAYS[from.way], from.line, from.step],
     orderAt(orderFor(from), IN_ORDER),
     ...[to.at, WAYS[to.way], to.line, to.step],
@@ -234,7 +234,7 @@ interface Place {
 
 /** Codes one after the other, the first of two in the low nibble. */
 const IN_ORDER: readonly number[] = /* @__PURE__ */ Array.from(
-  { length: SIDE },
+  { length: BLOCK_SIDE },
   (_, k) => k,
 );
 
@@ -261,7 +261,7 @@ function placeOf(
   const isAll = isWholeUnit(unit, item), count = nibbles.length;
   if (rows === 1) {
     if (isAll && stride === unit.bytes) return place("rows", rowStride, 16);
-    if (count === SIDE) return place("rows", rowStride, stride);
+    if (count === BLOCK_SIDE) return place("rows", rowStride, stride);
     const isWord = isAll && count === 8 && rowStride === unit.bytes;
     return isWord && isInOrder(nibbles) ? place("words", 0, stride) : undefined;
   }
@@ -296,9 +296,9 @@ function orderOf(nibbles: readonly number[]): readonly number[] | undefined {
 function repeatedOrder(
   nibbles: readonly number[],
 ): readonly number[] | undefined {
-  const { length } = nibbles, period = Math.min(length, SIDE);
+  const { length } = nibbles, period = Math.min(length, BLOCK_SIDE);
   const nibbleAt = (k: number) => k - k % period + nibbles[k % period];
-  const fits = SIDE % period === 0 && length % period === 0 &&
+  const fits = BLOCK_SIDE % period === 0 && length % period === 0 &&
     nibbles.every((nibble, k) =>
       nibble === nibbleAt(k) && nibbles[k % period] < period
     );

@@ -86,18 +86,20 @@ function hasRole({ fields, constants = {} }: Scheme, role: string): boolean {
  * @param to What it becomes.
  * @param capacity Values in a window at most, if that is not more.
  * @param tall Rows of a window, where there are as many and capacity allows.
+ * @param area What is cut: one of such windows, or all.
  */
 export function repackWindows(
   { scheme: { together } }: Tensor,
   { scheme, layout }: Tensor,
   capacity: number,
   tall: number,
+  area: Window = whole(layout.matrix),
 ): Iterable<Window> {
   const cutting = cuttingOf({
     layout,
     scheme: together ? { ...scheme, together } : scheme,
   });
-  return windows(whole(layout.matrix), cutting, capacity, tall);
+  return windows(area, cutting, capacity, tall);
 }
 
 /**

@@ -19,7 +19,8 @@ import {
   type Window,
 } from "../words/window.ts";
 import { ByteMemory, FloatMemory } from "./memory.ts";
-import type { StreamTensor, WindowBytes } from "./tensor.ts";
+import type { StreamTensor } from "./tensor.ts";
+import type { WindowBytes } from "./window_bytes.ts";
 
 /** Values in a block: with what is restored of them 1 MiB, which a second-level cache holds. */
 const BLOCK_VALUES = 128 * 1024;

@@ -29,6 +29,7 @@ import type { ResolvedSearchOptions } from "../words/search.ts";
 import { areaNumber, areasOf } from "../words/tile.ts";
 import { areaOf, type Matrix, whole, type Window } from "../words/window.ts";
 import { ByteMemory, bytesOf, FloatMemory } from "./memory.ts";
+import { carve, type WindowBytes } from "./window_bytes.ts";
 
 /** A tensor in a format. */
 export interface FormatTensor {
@@ -38,14 +39,6 @@ export interface FormatTensor {
   readonly shape: readonly number[];
   /** The options, filled in by {@linkcode Format.resolve}. */
   readonly options: object;
-}
-
-/** The bytes of a window's parts, without gaps. */
-export interface WindowBytes {
-  /** By the name of the part. */
-  readonly bytes: Record<string, Uint8Array>;
-  /** What they are the bytes of. */
-  readonly area: Window;
 }
 
 type Plans = Readonly<Record<string, PartPlan>>;
@@ -69,24 +62,6 @@ function isShared({ unit, holds }: PartPlan, matrix: Matrix): boolean {
 /** Whether a part tells of the whole tensor what no window has of its own, such as its shape. */
 function isTold({ holds }: Pick<PartPlan, "holds">): boolean {
   return holds.some(({ kind }) => kind === "text" || kind === "constant");
-}
-
-/** Takes memory for the parts of windows of several tensors, all in one piece so that kernels reach all of them. */
-export function carve(
-  areas: readonly (readonly [StreamTensor, Window])[],
-  memory: ByteMemory,
-): WindowBytes[] {
-  const sizes = areas.map(([{ plans, matrix }, area]) =>
-    plans.map(([, plan]) => totalOf(rangeOf(plan, matrix, area)))
-  );
-  const all = sizes.flat();
-  memory.reset(all.reduce((sum, size) => sum + size, 0), all.length);
-  return areas.map(([{ plans }, area], i) => ({
-    area,
-    bytes: Object.fromEntries(
-      plans.map(([name], k) => [name, memory.take(sizes[i][k])]),
-    ),
-  }));
 }
 
 /**
@@ -155,7 +130,8 @@ export class StreamTensor {
 
   /** Takes memory for the parts of windows. */
   carve(areas: readonly Window[], memory: ByteMemory): WindowBytes[] {
-    return carve(areas.map((area) => [this, area] as const), memory);
+    return carve(areas.map((area) => [this, [area]] as const), memory)
+      .map((bytes, i) => ({ bytes, area: areas[i] }));
   }
 
   /** The smallest window around another one whose bytes tell its values: whole units of codes. */

@@ -15,7 +15,8 @@ import { matrixOf } from "../numeric/shape.ts";
 import type { ByteReader } from "./bytes.ts";
 import type { ByteMemory, Slot } from "./memory.ts";
 import { readRange } from "./strided.ts";
-import type { StreamTensor, WindowBytes } from "./tensor.ts";
+import type { StreamTensor } from "./tensor.ts";
+import type { WindowBytes } from "./window_bytes.ts";
 
 /** Values of one tensor. */
 export interface Values {
@@ -199,15 +200,18 @@ export class StoredValues implements Values {
    * @param parts Where to: memory for a window that {@linkcode StreamTensor.around} gives. Parts that serve all windows get arrays of their own.
    */
   async readParts({ bytes, area }: WindowBytes): Promise<void> {
-    const { plans, shared } = this.#tensor;
-    for (const [name, plan] of plans) {
+    const reading = this.#tensor.plans.map(async ([name, plan]) => {
       const { offset, byteLength } = this.#places[name];
-      if (shared.has(name)) {
+      if (this.#tensor.shared.has(name)) {
         bytes[name] = await this.#readShared(name, offset, byteLength);
-        continue;
+        return;
       }
       const range = rangeOf(plan, this.matrix, area);
       await readRange(this.#source, offset, range, bytes[name]);
+    });
+    // Nothing may touch the memory after this has failed.
+    for (const result of await Promise.allSettled(reading)) {
+      if (result.status === "rejected") throw result.reason;
     }
   }
 
