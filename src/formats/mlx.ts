@@ -291,8 +291,8 @@ function scalesOf(
       (scale) => Number.isFinite(round(Math.fround(6 * scale))),
     );
   if (tensor) return ofTensor(tensor.role, of);
-  const all = of(1);
-  return () => all;
+  let all: StoredScales | undefined;
+  return () => all ??= of(1);
 }
 
 /** The largest magnitude of which the scale of a group and its bias are finite. */

@@ -65,6 +65,7 @@ import {
 import {
   E4M3_NUMBERS,
   holdsE2M1,
+  type ListedScales,
   listedScales,
 } from "../schemes/stored_scale.ts";
 import type { Candidate, Format, Part, Recognized } from "../words/format.ts";
@@ -163,10 +164,10 @@ function scheme(
       (scale) => scaleOf(scale, tensorScale),
       (scale) => holdsE2M1(scale, computeDtype),
     );
-  const alone = scalesFor(1);
+  let alone: ListedScales | undefined;
   const scales = perTensorScale
     ? ofTensor("tensorScale", scalesFor)
-    : () => alone;
+    : () => alone ??= scalesFor(1);
   const search = seekScale(E2M1.values, "scale", scales);
   return searched(scheme, search, options, rowLength(shape));
 }
