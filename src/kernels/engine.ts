@@ -38,6 +38,8 @@ export interface WasmEngine {
   instanceOf(array: ArrayBufferView): Instance | undefined;
   /** The instance in whose room the generic way works on the data of an array. */
   roomInstance(array: ArrayBufferView): Instance;
+  /** Where a copy of an array should start modulo 64, by the array's offset, so that copying is fast. */
+  placeInLine(byteOffset: number): number;
 }
 
 let wasm: WasmEngine | undefined;

@@ -13,7 +13,7 @@ import {
 import { useWasm } from "./engine.ts";
 import { KERNELS } from "./module.ts";
 import { bring, CORE_KERNELS } from "./modules.ts";
-import { runWasm } from "./wasm_run.ts";
+import { placeInLine, runWasm } from "./wasm_run.ts";
 
 bring(CORE_KERNELS, KERNELS);
 useWasm({
@@ -22,4 +22,5 @@ useWasm({
   allocate: allocateInArena,
   instanceOf,
   roomInstance,
+  placeInLine,
 });
