@@ -14,7 +14,7 @@ import {
 import { useWasm } from "./engine.ts";
 import { KERNELS } from "./module.ts";
 import { bring, CORE_KERNELS } from "./modules.ts";
-import { runWasm } from "./wasm_run.ts";
+import { placeInLine, runWasm } from "./wasm_run.ts";
 
 bring(CORE_KERNELS, KERNELS);
 useWasm({
@@ -24,4 +24,5 @@ useWasm({
   instanceOf,
   roomInstance,
   call: callKernel,
+  placeInLine,
 });

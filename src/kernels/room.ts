@@ -54,6 +54,18 @@ export class Room {
       : new Float32Array(this.#buffer, at, length);
   };
 
+  /** As many floats as an array has, where they are copied to it fast. */
+  readonly floatsFor = (
+    { byteOffset, length }: Float32Array,
+  ): Float32Array => {
+    // Where kernels store whole vectors, too.
+    const within = (wasmInForce()?.placeInLine(byteOffset) ?? 0) & ~15;
+    const at = this.#take(length * 4 + within);
+    return at < 0
+      ? new Float32Array(length)
+      : new Float32Array(this.#buffer, at + within, length);
+  };
+
   /** Bytes; what they hold is undefined. */
   readonly bytes = (length: number): Uint8Array => {
     const at = this.#take(length);

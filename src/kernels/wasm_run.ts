@@ -54,7 +54,7 @@ export function runWasm(work: Work): void {
     }
     // A tile that sits like its array modulo 64 is copied faster.
     const address = align(free) +
-      (stretch < count ? (byteOffset + copyOffset()) & 63 : 0);
+      (stretch < count ? placeInLine(byteOffset) : 0);
     free = address + byteCount(operand, stretch, step);
     return {
       operand,
@@ -182,33 +182,42 @@ function runTiles(
 // JavaScriptCore 0) and cannot be asked, so it is measured, once.
 let measuredOffset: number | undefined;
 
+/** Where a tile should start modulo 64 that is copied from or to an array elsewhere, by the array's offset: one that sits alike is copied faster. */
+export function placeInLine(byteOffset: number): number {
+  measuredOffset ??= fastestOffset(tileInstance(2 * PROBE_TILE));
+  return (byteOffset + measuredOffset) & 63;
+}
+
 const OFFSETS = [16, 0, 32, 48];
 
-function copyOffset(): number {
-  measuredOffset ??= fastestOffset(tileInstance(2 * PROBE_BYTES));
-  return measuredOffset;
-}
+/** Bytes of an array that lies as large ones do: small ones may start anywhere. */
+const LARGE_BYTES = 1 << 20;
 
 /** Bytes copied for a probe: a tile many times over. */
 const PROBE_BYTES = 65536;
 
+const PROBE_TILE = 8192;
+
 function fastestOffset({ memory }: Instance): number {
-  const source = new Uint8Array(PROBE_BYTES),
-    target = new Uint8Array(memory.buffer);
+  const array = new Uint8Array(LARGE_BYTES);
+  const tiles = OFFSETS.map((offset) =>
+    new Uint8Array(memory.buffer, align(TILES_START) + offset, PROBE_TILE)
+  );
   const best = OFFSETS.map(() => Infinity);
-  for (let round = 0; round < 5; round++) {
-    OFFSETS.forEach((offset, i) => {
+  for (let round = 0; round < 8; round++) {
+    tiles.forEach((tile, i) => {
       const start = performance.now();
-      for (let k = 0; k < 4; k++) {
-        for (let at = 0; at < PROBE_BYTES; at += 8192) {
-          target.set(
-            source.subarray(at, at + 8192),
-            align(TILES_START) + offset,
-          );
-        }
-      }
+      for (let k = 0; k < 4; k++) copyBoth(array, tile);
       best[i] = Math.min(best[i], performance.now() - start);
     });
   }
   return OFFSETS[best.indexOf(Math.min(...best))];
+}
+
+/** Copies an array to a tile and back, as far as a probe goes. */
+function copyBoth(array: Uint8Array, tile: Uint8Array): void {
+  for (let at = 0; at < PROBE_BYTES; at += PROBE_TILE) {
+    tile.set(array.subarray(at, at + PROBE_TILE));
+    array.set(tile, at);
+  }
 }

@@ -288,8 +288,12 @@ export function decodeWindow(
     const together = areaOf(around) === areaOf(piece) &&
       (piece.rows === 1 || piece.columns === window.columns);
     const place = out.subarray(first, first + areaOf(piece));
+    // One tile is not worth finding out where it is copied fast.
+    const isOnly = areaOf(piece) === areaOf(window);
     const values = together && isWithCodes(place, tile)
       ? place
+      : together && !isOnly
+      ? room.floatsFor(place)
       : room.floats(areaOf(around));
     scheme.decode(tile, values);
     if (mayBeNaN(tile)) settleNaNs(values);

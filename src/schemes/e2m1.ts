@@ -57,7 +57,9 @@ export interface E2M1Plan {
   /** The code of a value; `absmax` is the largest magnitude of its group. */
   code(x: number, stored: number, tensorScale: number, absmax: number): number;
   /** The same for kernels, where a code is that of a quotient; what is not ordinary is left to `code`. */
-  readonly steps?: E2M1Steps & {
+  readonly steps?: Omit<E2M1Steps, "times"> & {
+    /** What quotients are multiplied by, once they are rounded. */
+    times?(tensorScale: number): number;
     /** What values are divided by, or multiplied with; `absmax` is the largest magnitude of their group. */
     factor(stored: number, tensorScale: number, absmax: number): number;
     /** How a kernel finds scales and factors, where they are E4M3's: the same as `fit` and `factor`, which it leaves to them where they are not ordinary. */
@@ -171,11 +173,12 @@ function encodeByKernels(
 ): boolean {
   const { steps } = plan, stored = tile.fields[plan.stored];
   const factors = tile.memory(absmax.length), count = stored.length;
-  const most = steps?.rule === "toZero" ? MOST_STEPS : Infinity;
+  const times = steps?.times?.(ofTensor) ?? 1;
+  const most = steps ? mostOf(steps, times) : Infinity;
   // Those that fill up the last vector are like the last.
   absmax.fill(absmax[count - 1], count);
   if (steps && fitByKernel(steps, ofTensor, absmax, stored, factors, most)) {
-    return encodeE2M1(values, tile, spanOf(plan), factors, steps);
+    return encodeBy(plan, values, tile, factors, times);
   }
   for (let i = 0; i < count; i++) stored[i] = plan.fit(absmax[i], ofTensor);
   if (!steps) return false;
@@ -186,7 +189,35 @@ function encodeByKernels(
     if (!(absmax[i] / factor < most)) return false;
     factors[i] = factor;
   }
-  return encodeE2M1(values, tile, spanOf(plan), factors, steps);
+  return encodeBy(plan, values, tile, factors, times);
+}
+
+/** Finds codes by factors; false where there is no kernel. */
+function encodeBy(
+  plan: E2M1Plan,
+  values: Float32Array,
+  tile: Tile,
+  factors: Float32Array,
+  times: number,
+): boolean {
+  const { e8m0, product, rule, dtype = "F32" } = plan.steps!;
+  // Multiplied by a power of two from 1 on, numbers of a type stay such.
+  const isExact = e8m0 && product && dtype === plan.inputDtype &&
+    leastOf(factors) >= 1;
+  return encodeE2M1(values, tile, spanOf(plan), factors, {
+    product,
+    rule,
+    times,
+    dtype: isExact ? "F32" : dtype,
+  });
+}
+
+function leastOf(numbers: Float32Array): number {
+  let least = Infinity;
+  for (let i = 0; i < numbers.length; i++) {
+    if (numbers[i] < least) least = numbers[i];
+  }
+  return least;
 }
 
 /** Finds scales and factors of all groups; false where there is no kernel, or one of them is not ordinary. */
@@ -202,8 +233,21 @@ function fitByKernel(
   return e8m0 !== undefined && fitE8M0(e8m0, product, absmax, stored, factors);
 }
 
-/** Quotients beyond this are left to MLX's rule: float32 no longer tells their neighbours apart. */
+/** Steps beyond this are left to MLX's rule: float32 no longer tells their neighbours apart. */
 const MOST_STEPS = 2 ** 16;
+
+/** Quotients beyond this are left to the rules, where those that are rounded have to be finite. */
+const MOST_HALVES = 2 ** 15;
+
+/** Up to what quotients may be, which are multiplied then to become steps. */
+function mostOf(
+  { rule, dtype }: Pick<E2M1Steps, "rule" | "dtype">,
+  times: number,
+): number {
+  if (rule !== "toZero") return Infinity;
+  const most = MOST_STEPS / times;
+  return dtype === "F16" ? Math.min(most, MOST_HALVES) : most;
+}
 
 /** The smallest float32. */
 const LEAST_FACTOR = 2 ** -149;

@@ -36,6 +36,8 @@ export interface E4M3Fit {
    * number / scale, or the quotient without any scale; the number is the least that it is.
    */
   readonly factor: readonly [FactorRule, number];
+  /** The factor where the scale is 0; without it such a group is left to the rules. */
+  readonly factorOfZero?: number;
 }
 
 /** See {@linkcode E4M3Fit.factor}. */
@@ -81,6 +83,7 @@ export function fitE4M3(
         orElse,
         FACTOR_RULES.indexOf(rule),
         by,
+        fit.factorOfZero ?? 0,
         most,
       ) === 0;
 }

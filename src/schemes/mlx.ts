@@ -98,15 +98,19 @@ export function nvfp4Rules(
       const scaled = ofWeights(fround(x / scale));
       return nearestE2M1(fround(scaled * encoded(ofTensor)), 0.5);
     },
-    // Otherwise there are more roundings than that of a quotient.
-    ...(weights === "F32" && !globalScale &&
-      {
-        steps: {
-          factor: (scale: number) => scale,
-          rule: "toZero",
-          e4m3: () => ({ divisor: 6, factor: ["product", 1] }),
-        } as const,
+    steps: {
+      factor: (scale: number) => scale,
+      rule: "toZero",
+      dtype: weights,
+      times: encoded,
+      e4m3: (ofTensor) => ({
+        divisor: 6,
+        dtype: weights,
+        times: encoded(ofTensor),
+        factor: ["product", 1],
+        factorOfZero: Infinity,
       }),
+    },
     scale: (scale, ofTensor) =>
       globalScale
         ? fround(scale * fround(ofTensor / (6 * LARGEST_E4M3)))

@@ -8,7 +8,7 @@ import { clamp, roundHalfAway, roundHalfToEven } from "../numeric/rounding.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import { runs, type Span, type Tile } from "../words/tile.ts";
 import { encodeColumns, isColumn } from "./tile_columns.ts";
-import { COMPUTE_DTYPES, done } from "./tiles.ts";
+import { COMPUTE_DTYPES, done, roundInto } from "./tiles.ts";
 
 const { fround } = Math;
 
@@ -217,11 +217,10 @@ export function encodeQuotientRanks(
   scales: Float32Array,
   thresholds: Thresholds,
 ): void {
-  const quotients = tile.memory(values.length);
   // Cells are between -1 and 1, and so are all thresholds that have some.
   const most = rankTableOf(thresholds).byCells ? 1 : Infinity;
-  const arrays = [values, quotients, scales];
-  if (!done("tile_divide", tile, span, arrays, [most])) {
+  const quotients = tile.memory(values.length);
+  if (!divide(values, tile, span, scales, most, quotients)) {
     for (const { first, count, area } of runs(tile, span)) {
       for (let i = first; i < first + count; i++) {
         quotients[i] = clamp(values[i] / scales[area], -most, most);
@@ -230,6 +229,19 @@ export function encodeQuotientRanks(
   }
   const ones = tile.memory(scales.length).fill(1);
   encodeRanks(quotients, tile, span, ones, thresholds);
+}
+
+/** Divides values by the divisors of their groups, and cuts quotients beyond `most`; false where there is no kernel. */
+function divide(
+  values: Float32Array,
+  tile: Tile,
+  span: Span,
+  divisors: Float32Array,
+  most: number,
+  quotients: Float32Array,
+): boolean {
+  const arrays = [values, quotients, divisors];
+  return done("tile_divide", tile, span, arrays, [most]);
 }
 
 /** How many thresholds x exceeds. */
@@ -248,6 +260,8 @@ export interface E2M1Steps {
   readonly product?: boolean;
   /** The type that quotients are rounded to; F32 by default. */
   readonly dtype?: ComputeDtype;
+  /** What they are multiplied by then; 1 by default. */
+  readonly times?: number;
   /**
    * Where a quotient halfway between two magnitudes goes, and what has the sign:
    *
@@ -268,20 +282,28 @@ const E2M1_RULES: readonly E2M1Steps["rule"][] = [
 ];
 
 /**
- * Finds codes for finite values by factors that are finite and positive; false where
- * there is no kernel: none rounds quotients to a type, or has other rules than "even"
- * and "signed" for products.
+ * Finds codes for finite values by factors that are positive, and finite or what makes
+ * quotients of 0; false where there is no kernel: none has other rules than "even" and
+ * "signed" for products, or multiplies quotients by those rules.
  */
 export function encodeE2M1(
   values: Float32Array,
   tile: Tile,
   span: Span,
   factors: Float32Array,
-  { product = false, dtype = "F32", rule }: E2M1Steps,
+  { product = false, dtype = "F32", times = 1, rule }: E2M1Steps,
 ): boolean {
+  if (!product && dtype !== "F32") {
+    const rounded = tile.memory(values.length);
+    if (!divide(values, tile, span, factors, Infinity, rounded)) return false;
+    roundInto(rounded, dtype, Infinity, rounded);
+    const ones = tile.memory(factors.length).fill(1);
+    return encodeE2M1(rounded, tile, span, ones, { times, rule });
+  }
   return done("tile_encode_e2m1", tile, span, [values, tile.codes, factors], [
     E2M1_RULES.indexOf(rule),
     Number(product),
     COMPUTE_DTYPES.indexOf(dtype),
+    times,
   ]);
 }

@@ -106,6 +106,9 @@ Deno.test("a group whose scale or factor is not ordinary is left to the scalar w
   const group = (x: number) => Float32Array.of(1, 1, x, 1);
   const plain: E4M3Fit = { divisor: 1, factor: ["product", 1] };
   assertEquals(byKernel(plain, group(0)), undefined);
+  const taken: E4M3Fit = { ...plain, factorOfZero: Infinity };
+  assertEquals(byKernel(taken, group(0))?.factors[2], Infinity);
+  assertEquals(byKernel(taken, group(2))?.factors[2], 2);
   assertEquals(byKernel(plain, group(NaN)), undefined);
   assertEquals(byKernel(plain, group(448 * 9), 9), undefined);
   assertEquals(byKernel(plain, group(448 * 8), 9)?.scales[2], 448);

@@ -332,19 +332,26 @@ Deno.test("codes of E2M1 by kernels are those of their rules, at and next to eve
             ),
           );
           const factors = numbers(place).fill(factor);
-          const steps = { product, dtype, rule };
-          const isKnown = rule === "low" || rule === "toZero"
-            ? !product && dtype === "F32"
-            : product || dtype === "F32";
-          const done = encodeE2M1(input, tile, span, factors, steps);
-          assertEquals(done, isKnown, `${rule} ${product} ${dtype}`);
-          if (!done) continue;
-          const expected = Uint8Array.from(
-            input,
-            (x) => E2M1_CODES[rule](round(Math.fround(x / 2))),
-          );
-          const label = `${rule} ${product} ${dtype} ${columns}`;
-          assertSameBytes(tile.codes, expected, label);
+          for (const times of [1, 0.7]) {
+            const steps = { product, dtype, times, rule };
+            const isKnown = rule === "low" || rule === "toZero"
+              ? !product
+              : times === 1;
+            const done = encodeE2M1(input, tile, span, factors, steps);
+            const label = `${rule} ${product} ${dtype} ${times} ${columns}`;
+            assertEquals(done, isKnown, label);
+            if (!done) continue;
+            const expected = Uint8Array.from(
+              input,
+              (x) =>
+                E2M1_CODES[rule](
+                  Math.fround(
+                    round(Math.fround(x / 2)) * Math.fround(times),
+                  ),
+                ),
+            );
+            assertSameBytes(tile.codes, expected, label);
+          }
         }
       }
     }

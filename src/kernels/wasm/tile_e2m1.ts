@@ -22,10 +22,10 @@ const CODES: usize = memory.data<u8>([
   return i32x4.shr_s(low ? below : i32x4.add(below, v128.and(i32x4.shr_u(a, 22), one)), 21);
 }
 
-@inline function quotient(src: usize, f: v128, noSign: v128, low: bool, product: bool, dtype: i32): v128 {
+@inline function quotient(src: usize, f: v128, times: v128, noSign: v128, low: bool, product: bool, dtype: i32): v128 {
   const x = v128.load(src), y = product ? f32x4.mul(x, f) : f32x4.div(x, f);
   const q = dtype == F16 ? toF16(y) : dtype == BF16 ? toBF16(y) : y;
-  return low ? q : f32x4.add(q, noSign);
+  return low ? f32x4.mul(q, times) : f32x4.add(q, noSign);
 }
 
 // Words below 0 where there is a sign; all others are 0 or at least 256.
@@ -35,7 +35,7 @@ const CODES: usize = memory.data<u8>([
 
 @inline function encodeGroups(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  src: usize, codes: usize, factors: usize, rule: i32, low: bool, product: bool, dtype: i32,
+  src: usize, codes: usize, factors: usize, rule: i32, times: f32, low: bool, product: bool, dtype: i32,
 ): void {
   const k = magnitudeBits(), one = pin(reinterpret<f32>(1)), most = pin(reinterpret<f32>(0x1f1f1f1f)), half = pin(reinterpret<f32>(0x10101010));
   const base = pin(reinterpret<f32>(0x01f301f3)), eights = pin(reinterpret<f32>(0x80808080));
@@ -43,14 +43,14 @@ const CODES: usize = memory.data<u8>([
   // Added to -0 it takes the sign away, or leaves it.
   const noSign = pin(rule == SIGNED ? -0.0 : 0);
   // What is below this has a sign; below the smallest number is what is not above 0.
-  const bound = pin(rule == LOW ? reinterpret<f32>(1) : -0.25);
+  const bound = pin(rule == LOW ? reinterpret<f32>(1) : -0.25), t = pin(times);
   for (; rows > 0; rows--) {
     let at: usize = 0;
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
       const f = v128.load32_splat(factors + at);
       for (const end = codes + <usize>min(size, rest); codes < end; codes += 16) {
-        const a = quotient(src, f, noSign, low, product, dtype), b = quotient(src + 16, f, noSign, low, product, dtype);
-        const c = quotient(src + 32, f, noSign, low, product, dtype), d = quotient(src + 48, f, noSign, low, product, dtype);
+        const a = quotient(src, f, t, noSign, low, product, dtype), b = quotient(src + 16, f, t, noSign, low, product, dtype);
+        const c = quotient(src + 32, f, t, noSign, low, product, dtype), d = quotient(src + 48, f, t, noSign, low, product, dtype);
         const numbers = i8x16.min_u(i8x16.narrow_i16x8_u(
           i16x8.sub(i16x8.narrow_i32x4_s(numberOf(a, k, one, low), numberOf(b, k, one, low)), base),
           i16x8.sub(i16x8.narrow_i32x4_s(numberOf(c, k, one, low), numberOf(d, k, one, low)), base),
@@ -73,41 +73,41 @@ const CODES: usize = memory.data<u8>([
 @noinline function evenQuotients(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, codes: usize, factors: usize, rule: i32,
 ): void {
-  encodeGroups(rows, columns, first, group, stride, src, codes, factors, rule, false, false, 0);
+  encodeGroups(rows, columns, first, group, stride, src, codes, factors, rule, 1, false, false, 0);
 }
 @noinline function evenProducts(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, codes: usize, factors: usize, rule: i32,
 ): void {
-  encodeGroups(rows, columns, first, group, stride, src, codes, factors, rule, false, true, 0);
+  encodeGroups(rows, columns, first, group, stride, src, codes, factors, rule, 1, false, true, 0);
 }
 @noinline function evenProductsInF16(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, codes: usize, factors: usize, rule: i32,
 ): void {
-  encodeGroups(rows, columns, first, group, stride, src, codes, factors, rule, false, true, F16);
+  encodeGroups(rows, columns, first, group, stride, src, codes, factors, rule, 1, false, true, F16);
 }
 @noinline function evenProductsInBF16(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, codes: usize, factors: usize, rule: i32,
 ): void {
-  encodeGroups(rows, columns, first, group, stride, src, codes, factors, rule, false, true, BF16);
+  encodeGroups(rows, columns, first, group, stride, src, codes, factors, rule, 1, false, true, BF16);
 }
 @noinline function lowQuotients(
-  rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, codes: usize, factors: usize, rule: i32,
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, codes: usize, factors: usize, rule: i32, times: f32,
 ): void {
-  encodeGroups(rows, columns, first, group, stride, src, codes, factors, rule, true, false, 0);
+  encodeGroups(rows, columns, first, group, stride, src, codes, factors, rule, times, true, false, 0);
 }
 
 // Whether there is a kernel: ties to the smaller magnitude are known of quotients in
-// float32, roundings of products.
-export function isKnown(rule: i32, product: i32, dtype: i32): bool {
-  return rule >= LOW ? !product && !dtype : !dtype || product != 0;
+// float32, and what they are multiplied by then; roundings of products.
+export function isKnown(rule: i32, product: i32, dtype: i32, times: f32): bool {
+  return rule >= LOW ? !product && !dtype : times == 1 && (!dtype || product != 0);
 }
 
 // Factors are finite and positive, and values finite: no quotient is a NaN.
 export function encodeE2M1(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  src: usize, codes: usize, factors: usize, rule: i32, product: i32, dtype: i32,
+  src: usize, codes: usize, factors: usize, rule: i32, product: i32, dtype: i32, times: f32,
 ): void {
-  if (rule >= LOW) lowQuotients(rows, columns, first, group, stride, src, codes, factors, rule);
+  if (rule >= LOW) lowQuotients(rows, columns, first, group, stride, src, codes, factors, rule, times);
   else if (!product) evenQuotients(rows, columns, first, group, stride, src, codes, factors, rule);
   else if (dtype == F16) evenProductsInF16(rows, columns, first, group, stride, src, codes, factors, rule);
   else if (dtype == BF16) evenProductsInBF16(rows, columns, first, group, stride, src, codes, factors, rule);

@@ -22,11 +22,12 @@ const INVERSE: i32 = 2;
 export function tile_fit_e4m3(
   n: i32, magnitudes: usize, scales: usize, factors: usize,
   divisor: f32, dtype: i32, second: f32, divides: i32, least: f32, ofZero: f32, orElse: f32,
-  way: i32, by: f32, most: f32,
+  way: i32, by: f32, ofNothing: f32, most: f32,
 ): i32 {
   const z = zero(), a = pin(divisor), b = pin(second), low = pin(least), empty = pin(ofZero), other = pin(orElse);
   const c = pin(by), limit = pin(most), exponent = v128.load(F16_CONSTANTS), largest = pin(448);
   const normal = pin(0.015625), up = pin(reinterpret<f32>(0x0a400000)), tiny = pin(reinterpret<f32>(1)), infinity = exponent;
+  const nothing = pin(ofNothing), isTaken = f32x4.gt(nothing, z);
   let ordinary = i32x4.splat(-1);
   for (; n > 0; n -= 4) {
     const m = v128.load(magnitudes), quotient = computed(f32x4.div(m, a), dtype);
@@ -34,9 +35,10 @@ export function tile_fit_e4m3(
     const x = divides ? f32x4.div(first, b) : f32x4.mul(first, b);
     const y = toE4M3(v128.bitselect(empty, f32x4.pmax(x, low), f32x4.eq(x, z)), exponent, normal, up, largest);
     const scale = v128.bitselect(other, y, f32x4.eq(y, z));
-    const factor = way == PRODUCT ? f32x4.mul(scale, c) : way == QUOTIENT ? f32x4.div(scale, c)
+    const found = way == PRODUCT ? f32x4.mul(scale, c) : way == QUOTIENT ? f32x4.div(scale, c)
       : way == INVERSE ? f32x4.div(c, scale) : first;
-    const usable = v128.and(f32x4.gt(factor, tiny), f32x4.lt(factor, infinity));
+    const isNothing = v128.and(f32x4.eq(scale, z), isTaken), factor = v128.bitselect(nothing, found, isNothing);
+    const usable = v128.or(v128.and(f32x4.gt(found, tiny), f32x4.lt(found, infinity)), isNothing);
     ordinary = v128.and(ordinary, v128.and(v128.and(usable, f32x4.eq(x, x)), f32x4.lt(f32x4.div(m, factor), limit)));
     v128.store(scales, scale);
     v128.store(factors, factor);

@@ -14,12 +14,12 @@ const E2M1: i32 = 10;
 // offset for each, or a factor for each and a table, or a rule.
 function encodeWhole(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  src: usize, codes: usize, numbers: usize, others: usize, way: i32, product: i32, dtype: i32,
+  src: usize, codes: usize, numbers: usize, others: usize, way: i32, product: i32, dtype: i32, times: f32 = 1,
 ): void {
   if (way < BY_HALVING) encodeSteps(rows, columns, first, group, stride, src, codes, numbers, others, way, dtype);
   else if (way == BY_HALVING) encodeByHalving(rows, columns, first, group, stride, src, codes, numbers, others);
   else if (way == BY_CELLS) encodeByCells(rows, columns, first, group, stride, src, codes, numbers, others);
-  else encodeE2M1(rows, columns, first, group, stride, src, codes, numbers, <i32>others, product, dtype);
+  else encodeE2M1(rows, columns, first, group, stride, src, codes, numbers, <i32>others, product, dtype, times);
 }
 
 const SOME: usize = memory.data(80, 16);
@@ -28,22 +28,22 @@ const SOME: usize = memory.data(80, 16);
 // more, of a copy, since at the end of the memory there may be no others.
 function encode(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  src: usize, codes: usize, numbers: usize, others: usize, way: i32, product: i32, dtype: i32,
+  src: usize, codes: usize, numbers: usize, others: usize, way: i32, product: i32, dtype: i32, times: f32 = 1,
 ): i32 {
   if (((first | group | columns) & 15) == 0) {
-    encodeWhole(rows, columns, first, group, stride, src, codes, numbers, others, way, product, dtype);
+    encodeWhole(rows, columns, first, group, stride, src, codes, numbers, others, way, product, dtype, times);
     return 0;
   }
   for (; rows > 0; rows--) {
     let at: usize = 0;
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
       const n = min(size, rest), whole = n & ~15, left = <usize>(n & 15), other = way < BY_HALVING ? others + at : others;
-      encodeWhole(1, whole, whole, whole, 0, src, codes, numbers + at, other, way, product, dtype);
+      encodeWhole(1, whole, whole, whole, 0, src, codes, numbers + at, other, way, product, dtype, times);
       src += <usize>whole << 2;
       codes += <usize>whole;
       if (left) {
         memory.copy(SOME, src, left << 2);
-        encodeWhole(1, 16, 16, 16, 0, SOME, SOME + 64, numbers + at, other, way, product, dtype);
+        encodeWhole(1, 16, 16, 16, 0, SOME, SOME + 64, numbers + at, other, way, product, dtype, times);
         memory.copy(codes, SOME + 64, left);
       }
       src += left << 2;
@@ -102,8 +102,8 @@ export function tile_encode_ranks(
 // 1 where there is no kernel.
 export function tile_encode_e2m1(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  src: usize, codes: usize, factors: usize, rule: i32, product: i32, dtype: i32,
+  src: usize, codes: usize, factors: usize, rule: i32, product: i32, dtype: i32, times: f32,
 ): i32 {
-  if (!isKnown(rule, product, dtype)) return 1;
-  return encode(rows, columns, first, group, stride, src, codes, factors, <usize>rule, E2M1, product, dtype);
+  if (!isKnown(rule, product, dtype, times)) return 1;
+  return encode(rows, columns, first, group, stride, src, codes, factors, <usize>rule, E2M1, product, dtype, times);
 }
