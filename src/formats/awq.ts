@@ -24,6 +24,7 @@
  */
 import { F16 } from "../layouts/codecs.ts";
 import { codesAt } from "../layouts/items.ts";
+import { nearRows } from "../layouts/near_rows.ts";
 import { AWQ_ORDER } from "../layouts/orders.ts";
 import { fieldPart } from "../layouts/parts.ts";
 import { memberOf, settingsOf, shownValue } from "../model/config.ts";
@@ -149,6 +150,7 @@ function layout(
         unit: { rows: 8, columns: 1, bytes: 4 },
         order: "columns",
         holds: [codesAt(0, AWQ_ORDER)],
+        near: nearRows,
       },
       qzeros: fieldPart(
         "zero",

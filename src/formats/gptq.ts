@@ -29,6 +29,7 @@
  */
 import { F16, I32 } from "../layouts/codecs.ts";
 import { codesAt } from "../layouts/items.ts";
+import { nearRows } from "../layouts/near_rows.ts";
 import { lowFirst } from "../layouts/orders.ts";
 import { fieldPart } from "../layouts/parts.ts";
 import { eightInWord } from "../layouts/words.ts";
@@ -233,6 +234,7 @@ function layout(
         unit: { rows: 1, columns: 8, bytes: 4 },
         order: "columns",
         holds: [codesAt(0, lowFirst(8))],
+        near: nearRows,
       },
       qzeros: { ...zeros, wholeRows },
       scales: { ...scales, wholeRows },

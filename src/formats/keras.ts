@@ -26,6 +26,7 @@
  * @module
  */
 import { signedByte } from "../layouts/codecs.ts";
+import { nearRows } from "../layouts/near_rows.ts";
 import { lowFirst } from "../layouts/orders.ts";
 import { fieldPart } from "../layouts/parts.ts";
 import { defineFormat } from "../model/define.ts";
@@ -123,6 +124,7 @@ function kernelPart(
     unit: { ...pairs.unit, bytes: 1 },
     order: "columns",
     holds: [{ kind: "codes", at: 0, nibbles: lowFirst(2), flip: 8 }],
+    near: nearRows,
   };
 }
 

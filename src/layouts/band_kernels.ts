@@ -11,8 +11,8 @@ import { isBeside, sharedInstance } from "../kernels/room.ts";
 import type { CodesItem, Unit } from "../words/layout.ts";
 import type { Tile } from "../words/tile.ts";
 import { type Band, firstCode, isWholeUnit } from "./band.ts";
+import { copyPieces } from "./copy_pieces.ts";
 import { halvesOf, runOf } from "./halves.ts";
-import { type Elements, scatterColumns } from "./scatter.ts";
 
 /** Rows of units in WebAssembly memory, those of a row without gaps. */
 interface Lines {
@@ -72,26 +72,34 @@ interface Place {
   readonly moves: Moves;
   /** Room for its units beside the tile, row by row. */
   readonly packed: Uint8Array;
+  /** As much room for them column by column, where they lie so in the part. */
+  readonly turned?: Uint8Array;
   /** Whether the part is beside the tile. */
   readonly isBeside: boolean;
 }
 
 function placeOf(
   bytes: Uint8Array,
-  { rows, count }: Band,
+  { rows, count, rowStride, stride }: Band,
   unit: Unit,
   item: CodesItem,
   tile: Tile,
 ): Place | undefined {
   if (!sharedInstance(tile.codes)) return undefined;
   const length = rows * count * unit.bytes;
-  const room = tile.memory(Math.ceil(length / 4));
+  const inColumns = stride !== unit.bytes && canTurn(unit) &&
+    rowStride === unit.bytes;
+  const room = tile.memory(Math.ceil(length / 4) * (inColumns ? 2 : 1));
   const instance = sharedInstance(tile.codes, room);
   const moves = instance && movesOf(instance, unit, item);
+  const { buffer, byteOffset, byteLength } = room;
   return moves && {
     instance,
     moves,
-    packed: new Uint8Array(room.buffer, room.byteOffset, length),
+    packed: new Uint8Array(buffer, byteOffset, length),
+    turned: inColumns
+      ? new Uint8Array(buffer, byteOffset + byteLength / 2, length)
+      : undefined,
     isBeside: isBeside(bytes, instance),
   };
 }
@@ -193,56 +201,53 @@ function linesOf(packed: Uint8Array, { count }: Band, unit: Unit): Lines {
   return { at: packed.byteOffset, stride: count * unit.bytes };
 }
 
-/** Copies the units of a band to `packed`; undefined where they are no elements of an array. */
+/** Copies the units of a band to `packed`; undefined where they are neither together in rows nor in columns. */
 function gather(
   bytes: Uint8Array,
   band: Band,
   unit: Unit,
-  { isBeside, instance: { kernels }, packed }: Place,
+  { isBeside, instance: { kernels }, packed, turned }: Place,
 ): Lines | undefined {
-  const { rows, count, at, rowStride, stride } = band;
+  const { rows, count, at, stride } = band;
   const lines = linesOf(packed, band, unit);
   if (stride === unit.bytes) {
     eachRow(band, unit, (part, line, n) => {
       packed.set(bytes.subarray(part, part + n), line);
     });
-  } else if (isBeside && rowStride === unit.bytes && canTurn(unit)) {
-    const from = bytes.byteOffset + at;
-    kernels[turnOf(unit)](count, rows, from, stride, lines.at, lines.stride);
-  } else {
-    const from = elementsOf(bytes, band, unit);
-    if (!from) return undefined;
-    copyUnits(from, elementsOf(packed, NO_BAND, unit)!, band, unit, true);
-  }
+  } else if (turned) {
+    const length = rows * unit.bytes;
+    const places = { at, stride, count, length, piece: length, apart: 0 };
+    if (!isBeside) copyPieces(bytes, turned, places, false);
+    const [from, step] = isBeside
+      ? [bytes.byteOffset + at, stride]
+      : [turned.byteOffset, length];
+    kernels[turnOf(unit)](count, rows, from, step, lines.at, lines.stride);
+  } else return undefined;
   return lines;
 }
 
-/** Copies them from there; false where they are no elements of an array. */
+/** Copies them from there; false where they are neither. */
 function scatter(
   bytes: Uint8Array,
   band: Band,
   unit: Unit,
-  { isBeside, instance: { kernels }, packed }: Place,
+  { isBeside, instance: { kernels }, packed, turned }: Place,
 ): boolean {
-  const { rows, count, at, rowStride, stride } = band;
+  const { rows, count, at, stride } = band;
   const lines = linesOf(packed, band, unit);
   if (stride === unit.bytes) {
     eachRow(band, unit, (part, line, n) => {
       bytes.set(packed.subarray(line, line + n), part);
     });
-  } else if (isBeside && rowStride === unit.bytes && canTurn(unit)) {
-    const to = bytes.byteOffset + at;
-    kernels[turnOf(unit)](rows, count, lines.at, lines.stride, to, stride);
-  } else {
-    const to = elementsOf(bytes, band, unit);
-    if (!to) return false;
-    const from = elementsOf(packed, NO_BAND, unit)!, width = unit.bytes;
-    if (rowStride !== width) copyUnits(to, from, band, unit, false);
-    else {
-      const places = { at: at / width, rows, count, stride: stride / width };
-      scatterColumns(from, to, places);
-    }
-  }
+  } else if (turned) {
+    const length = rows * unit.bytes;
+    const [to, step] = isBeside
+      ? [bytes.byteOffset + at, stride]
+      : [turned.byteOffset, length];
+    kernels[turnOf(unit)](rows, count, lines.at, lines.stride, to, step);
+    const places = { at, stride, count, length, piece: length, apart: 0 };
+    if (!isBeside) copyPieces(bytes, turned, places, true);
+  } else return false;
   return true;
 }
 
@@ -263,40 +268,4 @@ function eachRow(
   const n = count * unit.bytes;
   if (rowStride === n) return copy(at, 0, rows * n);
   for (let r = 0; r < rows; r++) copy(at + r * rowStride, r * n, n);
-}
-
-/** Copies units that lie anywhere to where they lie row by row, or from there. */
-function copyUnits(
-  units: Elements,
-  packed: Elements,
-  { rows, count, ...band }: Band,
-  { bytes: width }: Unit,
-  packs: boolean,
-): void {
-  const rowStride = band.rowStride / width, stride = band.stride / width;
-  for (let c = 0, first = band.at / width; c < count; c++, first += stride) {
-    for (let r = 0, i = c, at = first; r < rows; r++) {
-      if (packs) packed[i] = units[at];
-      else units[at] = packed[i];
-      i += count;
-      at += rowStride;
-    }
-  }
-}
-
-/** All bytes of an array. */
-const NO_BAND = { at: 0, rowStride: 0, stride: 0 };
-
-/** The units of a part as elements of an array, where they are bytes, or words at whole words. */
-function elementsOf(
-  array: Uint8Array,
-  { at, rowStride, stride }: Pick<Band, "at" | "rowStride" | "stride">,
-  unit: Unit,
-): Elements | undefined {
-  if (unit.bytes === 1) return array;
-  const { buffer, byteOffset, byteLength } = array;
-  const aligned = (byteOffset | at | rowStride | stride) % 4 === 0;
-  return aligned && unit.bytes === 4
-    ? new Int32Array(buffer, byteOffset, byteLength >> 2)
-    : undefined;
 }

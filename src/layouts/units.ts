@@ -3,20 +3,12 @@
  *
  * @module
  */
-import { type CodesItem, type PartPlan, unitsOf } from "../words/layout.ts";
+import { type CodesItem, type PartBytes, unitsOf } from "../words/layout.ts";
+
+export type { PartBytes } from "../words/layout.ts";
 import type { Tile } from "../words/tile.ts";
 import type { Matrix, Window } from "../words/window.ts";
 import type { Band } from "./band.ts";
-
-/** Bytes of one part, and the window that they were taken for. */
-export interface PartBytes {
-  /** The plan of the part in the whole tensor. */
-  readonly plan: PartPlan;
-  /** Its bytes: units of the window, in the part's order, without gaps. */
-  readonly bytes: Uint8Array;
-  /** What the bytes were taken for: the whole matrix, or a window of it. */
-  readonly area: Window;
-}
 
 /** Where some units of a part lie. */
 export function bandOf(

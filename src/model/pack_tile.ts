@@ -4,7 +4,7 @@
  * @module
  */
 import { packPart } from "../layouts/pack.ts";
-import type { PartPlan } from "../words/layout.ts";
+import type { NearBytes, PartPlan } from "../words/layout.ts";
 import type { FieldPlans, Tile } from "../words/tile.ts";
 import type { Window } from "../words/window.ts";
 import type { Tensor } from "./stages.ts";
@@ -15,6 +15,29 @@ export interface TensorBytes {
   readonly bytes: Readonly<Record<string, Uint8Array>>;
   /** What they were taken for. */
   readonly area: Window;
+  /** What brings the bytes of a tile together, by part. */
+  readonly near?: Readonly<Record<string, NearBytes>>;
+}
+
+/** Parts for tiles of a window: {@linkcode close} ends their use. */
+export function nearby(
+  { layout: { matrix, parts: plans } }: Tensor,
+  parts: TensorBytes,
+  window: Window,
+): TensorBytes {
+  const near = Object.entries(plans).flatMap(([name, plan]) => {
+    const part = { plan, bytes: parts.bytes[name], area: parts.area };
+    const bytes = plan.near?.(part, matrix, window);
+    return bytes ? [[name, bytes] as const] : [];
+  });
+  return near.length === 0
+    ? parts
+    : { ...parts, near: Object.fromEntries(near) };
+}
+
+/** Ends the use of parts. */
+export function close({ near = {} }: TensorBytes): void {
+  for (const bytes of Object.values(near)) bytes.close();
 }
 
 /**
@@ -28,12 +51,13 @@ export interface TensorBytes {
 export function packTile(
   { scheme, layout: { matrix, parts } }: Tensor,
   tile: Tile,
-  { bytes, area }: TensorBytes,
+  { bytes, area, near }: TensorBytes,
   window: Window = tile,
 ): void {
   for (const [name, plan] of Object.entries(parts)) {
     if (isPacked(plan, scheme.fields, tile, window)) continue;
-    packPart({ plan, bytes: bytes[name], area }, matrix, scheme.fields, tile);
+    const part = near?.[name]?.writing(tile) ?? { bytes: bytes[name], area };
+    packPart({ plan, ...part }, matrix, scheme.fields, tile);
   }
 }
 

@@ -8,7 +8,6 @@ import { backend } from "../kernels/engine.ts";
 import { measureMagnitude } from "../kernels/grouped.ts";
 import { Room } from "../kernels/room.ts";
 import { unpackPart } from "../layouts/pack.ts";
-import type { PartBytes } from "../layouts/units.ts";
 import { firstOutside, NonFinite, rejectNonFinite } from "../numeric/finite.ts";
 import { settleNaNs, SURELY_FINITE } from "../numeric/nan.ts";
 import { areFinite, areWithin } from "../schemes/tiles.ts";
@@ -16,7 +15,7 @@ import { grainOf, type PartPlan } from "../words/layout.ts";
 import { type EncodeContext, groupOf, type Prepass } from "../words/scheme.ts";
 import { numberInTensor, type Tile, tileOf } from "../words/tile.ts";
 import { areaOf, cut, valuesOf, whole, type Window } from "../words/window.ts";
-import { packTile, type TensorBytes } from "./pack_tile.ts";
+import { close, nearby, packTile, type TensorBytes } from "./pack_tile.ts";
 import { GroupRanges } from "./ranges.ts";
 import {
   cuttingOf,
@@ -30,11 +29,11 @@ import {
 /** Values in a tile: all that a room holds, so that calls are rare. */
 const TILE_VALUES = 65536;
 
-/** Rows that a tile of whole rows has at least, where units of a column lie together. */
-const WIDE_TILE_ROWS = 8;
-
 /** Rows of a tile of pieces of them, where units of a column lie together, so that more than a few bytes are touched at a time. */
 const TILE_ROWS = 64;
+
+/** Bytes of a column that a tile has at least, where they are brought together: less would take as long. */
+const LEAST_BYTES = 8;
 
 /** Memory for tiles, used again and again. */
 const room = /* @__PURE__ */ new Room();
@@ -68,11 +67,14 @@ export function tallness(tensor: Tensor, columns: number): number {
   return Math.max(1, Math.floor(rows / step)) * step;
 }
 
-/** How many rows tiles of rows of `columns` values have at least. */
-function leastRows(tensor: Tensor, columns: number, grain: number): number {
-  const isWide = isInColumns(tensor) &&
-    columns * WIDE_TILE_ROWS <= TILE_VALUES;
-  return isWide ? rowsOfUnits(tensor) : tallness(tensor, grain);
+/** How many rows a tile has at least: words of bytes of every column, where these are brought together. */
+function leastRows(tensor: Tensor, columns: number): number {
+  const step = rowsOfUnits(tensor), most = TILE_VALUES / columns;
+  const wanted = codeParts(tensor).map(({ near, unit }) =>
+    near ? LEAST_BYTES / unit.bytes * unit.rows : 1
+  );
+  const rows = Math.min(Math.max(1, ...wanted), most);
+  return Math.floor(rows / step) * step || step;
 }
 
 function codeParts({ layout: { parts } }: Tensor): PartPlan[] {
@@ -101,10 +103,16 @@ export function encodeTensor(
   const found = prepassOf(tensor, values, context);
   const known = { ...found, ...context };
   const isChecked = context.checked || found !== undefined || scheme.checks;
-  const cutting = cuttingOf(tensor),
-    bytes = { bytes: parts, area: whole(matrix) };
-  const rows = leastRows(tensor, matrix.columns, cutting.columns);
-  for (const stage of stages(matrix, cutting, TILE_VALUES, rows)) {
+  const cutting = cuttingOf(tensor), area = whole(matrix);
+  const bytes = nearby(tensor, { bytes: parts, area }, area);
+  for (
+    const stage of stages(
+      matrix,
+      cutting,
+      TILE_VALUES,
+      leastRows(tensor, cutting.columns),
+    )
+  ) {
     const groups = stage.measured
       ? measureGroups(tensor, values, stage)
       : undefined;
@@ -122,9 +130,10 @@ export function encodeTensor(
         values,
         () => scheme.encode(input, tile, { ...known, ranges, own }),
       );
-      packTile(tensor, tile, bytes, bytes.area);
+      packTile(tensor, tile, bytes, area);
     }
   }
+  close(bytes);
 }
 
 /** Runs work on a part of some values, and says which it was where it finds one that is not finite. */
@@ -223,11 +232,11 @@ function encodeEmpty(
 export function unpackTile(
   { scheme, layout: { matrix, parts } }: Tensor,
   tile: Tile,
-  { bytes, area }: TensorBytes,
+  { bytes, area, near }: TensorBytes,
 ): void {
   for (const [name, plan] of Object.entries(parts)) {
-    const part: PartBytes = { plan, bytes: bytes[name], area };
-    unpackPart(part, matrix, scheme.fields, tile);
+    const part = near?.[name]?.reading(tile) ?? { bytes: bytes[name], area };
+    unpackPart({ plan, ...part }, matrix, scheme.fields, tile);
   }
 }
 
@@ -275,13 +284,13 @@ export function decodeWindow(
   const { scheme, layout } = tensor;
   const grain = grainOf(layout, scheme.fields).columns;
   const unit = grainOf(layout, scheme.fields, true).columns;
-  const rows = leastRows(tensor, window.columns, grain);
-  const tiles = { rows, columns: grain };
+  const tiles = { rows: leastRows(tensor, grain), columns: grain };
+  const bytes = nearby(tensor, parts, window);
   room.open(out);
   for (const piece of cut(window, tiles, TILE_VALUES)) {
     const around = wholeUnits(piece, unit, layout.matrix.columns);
     const tile = newTile(around, tensor);
-    unpackTile(tensor, tile, parts);
+    unpackTile(tensor, tile, bytes);
     checkFields(tensor, tile);
     const first = (piece.row - window.row) * window.columns + piece.column -
       window.column;
@@ -301,6 +310,7 @@ export function decodeWindow(
     if (together) place.set(values);
     else copyRows(values, around, piece, out.subarray(first), window.columns);
   }
+  close(bytes);
 }
 
 /** Whether a value can be a NaN: see {@linkcode SURELY_FINITE}. */

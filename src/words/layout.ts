@@ -174,6 +174,30 @@ export interface ConstantItem {
   readonly otherwise?: string;
 }
 
+/** Bytes of a part, and the window that they were taken for. */
+export interface PlacedBytes {
+  /** Its bytes: units of the window, in the part's order, without gaps. */
+  readonly bytes: Uint8Array;
+  /** What the bytes were taken for: the whole matrix, or a window of it. */
+  readonly area: Window;
+}
+
+/** The same with the plan of the part. */
+export interface PartBytes extends PlacedBytes {
+  /** The plan of the part in the whole tensor. */
+  readonly plan: PartPlan;
+}
+
+/** Bytes of a part for one tile of a window after another, which come row by row and share their rows or have none in common. */
+export interface NearBytes {
+  /** What a tile is read from. */
+  reading(tile: Window): PlacedBytes;
+  /** Where a tile is written: all of its codes. */
+  writing(tile: Window): PlacedBytes;
+  /** Puts into the part what was written, and ends all use. */
+  close(): void;
+}
+
 /** One part: its units and what lies in them. The end of the part may cut the last unit short. */
 export interface PartPlan<D extends Dtype = Dtype> extends PartSpec<D> {
   /** Its units. */
@@ -183,6 +207,12 @@ export interface PartPlan<D extends Dtype = Dtype> extends PartSpec<D> {
   /** What lies in a unit. */
   readonly holds:
     readonly (CodesItem | BitsItem | FieldItem | TextItem | ConstantItem)[];
+  /** Brings the bytes of a tile together where they lie far apart. */
+  readonly near?: (
+    part: PartBytes,
+    matrix: Matrix,
+    window: Window,
+  ) => NearBytes;
   /** A window takes all columns of the part: which of them it needs is in its data. */
   readonly wholeRows?: boolean;
   /** The length in the file may be another one: it is a text. */

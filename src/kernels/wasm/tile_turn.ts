@@ -23,7 +23,15 @@ export function tile_turn_words(rows: i32, columns: i32, src: usize, from: i32, 
       p += 16;
       q += 4 * d;
     }
-    for (let c = columns & 3; c > 0; c--) {
+    if (columns & 2) {
+      const w = v128.load64_zero(p), x = v128.load64_zero(p + s), y = v128.load64_zero(p + 2 * s), z = v128.load64_zero(p + 3 * s);
+      const a = lowWords(w, x), b = lowWords(y, z);
+      v128.store(q, lowHalf(a, b));
+      v128.store(q + d, highHalf(a, b));
+      p += 8;
+      q += 2 * d;
+    }
+    if (columns & 1) {
       for (let k: usize = 0; k < 4; k++) store<u32>(q + 4 * k, load<u32>(p + k * s));
       p += 4;
       q += d;
