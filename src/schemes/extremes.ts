@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { backend } from "../kernels/engine.ts";
 import { measureRange } from "../kernels/grouped.ts";
 import { Room } from "../kernels/room.ts";
 import { rejectNonFinite } from "../numeric/finite.ts";
@@ -90,28 +89,22 @@ function widenByRows(
   columns: number,
   { min, max }: Extremes,
 ): void {
-  room.open(values);
-  const mins = room.floats(columns), maxs = room.floats(columns);
-  mins.set(min);
-  maxs.set(max);
   const step = Math.max(1, Math.floor(MOST_VALUES / columns)) * columns;
-  const isHere = room.holds(values) || backend() === "js";
-  const copy = isHere ? values : room.floats(step);
+  room.open(values);
   for (let at = 0; at < values.length; at += step) {
-    let rows = values.subarray(at, at + step);
-    if (!isHere) {
-      copy.set(rows);
-      rows = copy.subarray(0, rows.length);
+    room.clear();
+    const rows = room.here(values.subarray(at, at + step));
+    const mins = room.here(min), maxs = room.here(max);
+    if (!widenColumns(rows, columns, mins, maxs)) {
+      rejectNonFinite(values, at, at + rows.length);
+      for (let first = 0; first < rows.length; first += columns) {
+        const row = rows.subarray(first, first + columns);
+        widen(row, { min: mins, max: maxs });
+      }
     }
-    if (widenColumns(rows, columns, mins, maxs)) continue;
-    rejectNonFinite(values, at, at + rows.length);
-    for (let first = 0; first < rows.length; first += columns) {
-      const row = rows.subarray(first, first + columns);
-      widen(row, { min: mins, max: maxs });
-    }
+    min.set(mins);
+    max.set(maxs);
   }
-  min.set(mins);
-  max.set(maxs);
 }
 
 function widen(row: Float32Array, { min, max }: Extremes): void {
