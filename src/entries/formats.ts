@@ -32,6 +32,12 @@ export const awq: Registry["awq"] = /* @__PURE__ */ withKernels(plain.awq, [
 export const compressed_tensors: Registry["compressed_tensors"] =
   /* @__PURE__ */ withKernels(plain.compressed_tensors, [own.LINEAR]);
 
+/** faiss QT_4bit: vectors by the range of each dimension, or of all (uniform) */
+export const faiss_qt4: Registry["faiss_qt4"] = /* @__PURE__ */ withKernels(
+  plain.faiss_qt4,
+  [own.LINEAR],
+);
+
 /** bitsandbytes FP4: a sign and eight magnitudes, flat blocks with float32 or 8-bit scales */
 export const fp4: Registry["fp4"] = /* @__PURE__ */ withKernels(plain.fp4, [
   own.LINEAR,

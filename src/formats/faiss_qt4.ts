@@ -25,15 +25,21 @@ import { fieldAt } from "../layouts/items.ts";
 import { packedRows } from "../layouts/parts.ts";
 import { defineFormat } from "../model/define.ts";
 import { badNumber } from "../model/numbers.ts";
-import { type Overflow, ScaleOverflow } from "../numeric/finite.ts";
+import {
+  firstOutside,
+  type Overflow,
+  ScaleOverflow,
+} from "../numeric/finite.ts";
 import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { columnRanges } from "../schemes/extremes.ts";
 import { UINT4 } from "../schemes/grids.ts";
 import { BIAS_SEARCHES, searched, seekRanges } from "../schemes/sought.ts";
+import { encodeMiddles } from "../schemes/tile_columns.ts";
+import { decodeGroups } from "../schemes/tile_values.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import { booleanOption } from "../words/options.ts";
-import type { EncodeContext, Scheme } from "../words/scheme.ts";
+import type { EncodeContext, Ranges, Scheme } from "../words/scheme.ts";
 import {
   type ResolvedSearchOptions,
   type SearchOptions,
@@ -105,6 +111,7 @@ function scheme(
 ): Scheme {
   const matrix = matrixOf(shape), span = spanOf(matrix, uniform);
   const { columns } = matrix;
+  const trained = trainedOnce();
   const base: Scheme = {
     grid: UINT4,
     form: "other",
@@ -117,34 +124,63 @@ function scheme(
     prepass: () => columnRanges(columns, uniform),
     // All ranges lie in one array.
     together: { rows: 1, columns: Math.max(1, matrix.columns) },
-    encode: (values, tile, context) => encode(uniform, values, tile, context),
-    decode: (tile, out) => decode(uniform, tile, out),
+    encode: (values, tile, context) =>
+      encode(span, values, tile, trained(tile, context)),
+    decode: (tile, out) => decode(span, tile, out),
   };
   // The level of a code is in the middle of its step.
   const sought = seekRanges({ columns, together: uniform, offset: 0.5 });
   return searched(base, sought, options, columns);
 }
 
+/** The ranges of a tensor as they are stored. */
+type Trained = Readonly<Record<"smallest" | "width", Float32Array>>;
+
+/** Finds them for the first tile of a tensor; tiles after it have the same ranges. */
+function trainedOnce(): (tile: Tile, context: EncodeContext) => Trained {
+  let known: Ranges | undefined, trained: Trained | undefined;
+  return ({ fields: { width: { length } } }, { ranges, overflow }) => {
+    if (trained && ranges === known) return trained;
+    const smallest = new Float32Array(length), width = smallest.slice();
+    for (let k = 0; k < length; k++) {
+      const [min, max] = ranges ? [ranges.min[k], ranges.max[k]] : [0, 0];
+      [smallest[k], width[k]] = rangeOf(min, max, k, overflow);
+    }
+    [known, trained] = [ranges, { smallest, width }];
+    return trained;
+  };
+}
+
 function encode(
-  uniform: boolean,
+  span: Span,
   values: Float32Array,
   tile: Tile,
-  { ranges, overflow }: EncodeContext,
+  { smallest: lowest, width: widest }: Trained,
 ): void {
-  const { columns, codes, fields: { smallest, width } } = tile;
-  for (let k = 0; k < width.length; k++) {
-    const [min, max] = ranges ? [ranges.min[k], ranges.max[k]] : [0, 0];
-    [smallest[k], width[k]] = rangeOf(min, max, k, overflow);
-  }
+  const { codes, fields: { smallest, width } } = tile;
+  smallest.set(lowest);
+  width.set(widest);
+  const lows = ofColumns(smallest, tile), widths = ofColumns(width, tile);
+  if (encodeMiddles(values, tile, span, lows, widths)) return;
+  const { columns } = tile;
   for (let first = 0; first < values.length; first += columns) {
     for (let c = 0; c < columns; c++) {
-      const k = uniform ? 0 : c, i = first + c;
-      const part = width[k] === 0
+      const part = widths[c] === 0
         ? 0
-        : fround(fround(values[i] - smallest[k]) / width[k]);
-      codes[i] = part > 0 ? part < 1 ? part * 15 : 15 : 0;
+        : fround(fround(values[first + c] - lows[c]) / widths[c]);
+      codes[first + c] = part > 0 ? part < 1 ? part * 15 : 15 : 0;
     }
   }
+}
+
+/** Numbers for each column, where there may be one for all. */
+function ofColumns(
+  numbers: Float32Array,
+  { columns, memory }: Tile,
+): Float32Array {
+  return numbers.length === columns
+    ? numbers
+    : memory(columns).fill(numbers[0]);
 }
 
 /** Where a code lies in the range: in the middle of its fifteenth. */
@@ -173,17 +209,13 @@ function rangeOf(
   return [fround(low), fround(fround(high) - fround(low))];
 }
 
-function decode(
-  uniform: boolean,
-  { columns, codes, fields: { smallest, width } }: Tile,
-  out: Float32Array,
-): void {
-  for (let first = 0; first < out.length; first += columns) {
-    for (let c = 0; c < columns; c++) {
-      const k = uniform ? 0 : c, part = PARTS[codes[first + c]];
-      out[first + c] = smallest[k] + fround(part * width[k]);
-    }
-  }
+function decode(span: Span, tile: Tile, out: Float32Array): void {
+  const { smallest, width } = tile.fields;
+  decodeGroups(tile, span, width, smallest, {
+    values: PARTS,
+    offset: "bias",
+    computeDtype: "F32",
+  }, out);
 }
 
 function check(
@@ -196,12 +228,15 @@ function check(
   );
 }
 
+/** The largest float32. */
+const LARGEST = (2 - 2 ** -23) * 2 ** 127;
+
 function checkNumbers({ trained: { data } }: FaissQt4Parts): void {
   const half = data.length / 2;
-  const index = data.findIndex((x, i) =>
-    !Number.isFinite(x) || i >= half && x < 0
-  );
-  if (index < 0) return;
+  const low = firstOutside(data.subarray(0, half), -LARGEST, LARGEST);
+  const width = firstOutside(data.subarray(half), 0, LARGEST);
+  if (low < 0 && width < 0) return;
+  const index = low < 0 ? half + width : low;
   const wanted = index < half ? "finite" : "finite and not negative";
   throw badNumber(NAME, "trained", index, data[index], wanted);
 }

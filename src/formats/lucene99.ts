@@ -28,6 +28,9 @@
  *
  * @module
  */
+import { wasmInForce } from "../kernels/engine.ts";
+import { LINEAR_KERNELS } from "../kernels/modules.ts";
+import { sharedInstance } from "../kernels/room.ts";
 import { F32 } from "../layouts/codecs.ts";
 import { fieldPart } from "../layouts/parts.ts";
 import { defineFormat } from "../model/define.ts";
@@ -38,6 +41,7 @@ import { columnRanges } from "../schemes/extremes.ts";
 import { UINT4 } from "../schemes/grids.ts";
 import { BIAS_SEARCHES, searched, seekRanges } from "../schemes/sought.ts";
 import { decodeGroups } from "../schemes/tile_values.ts";
+import { areFinite } from "../schemes/tiles.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { CodesItem, Layout, PartPlan } from "../words/layout.ts";
 import { booleanOption, choiceOption } from "../words/options.ts";
@@ -172,7 +176,9 @@ const EPSILON = fround(1e-4);
 
 /** Divides a vector by its length. */
 function normalize(vector: Float32Array): void {
-  const square = fround(vector.reduce((sum, x) => sum + x * x, 0));
+  let sum = 0;
+  for (let i = 0; i < vector.length; i++) sum += vector[i] * vector[i];
+  const square = fround(sum);
   if (square === 0 || abs(square - 1) <= EPSILON) return;
   const length = sqrt(square);
   for (let i = 0; i < vector.length; i++) vector[i] /= length;
@@ -202,20 +208,71 @@ function quantiles(
 function encode(
   similarity: Lucene99Similarity,
   given: Float32Array,
-  { rows, columns, codes, fields }: Tile,
+  tile: Tile,
   context: EncodeContext,
 ): void {
-  const values = similarity === "cosine" ? given.slice() : given;
+  const { fields } = tile, isCosine = similarity === "cosine";
+  const values = isCosine ? normalized(given, tile, context) : given;
   const [lower, upper] = quantiles(context);
   fields.lower[0] = lower;
   fields.upper[0] = upper;
+  const corrects = similarity !== "euclidean";
+  if (encodeVectors(values, tile, lower, upper, corrects)) return;
+  encodePlain(values, tile, lower, upper, corrects);
+}
+
+/** Vectors of length 1: in place of those given, where these may be overwritten. */
+function normalized(
+  given: Float32Array,
+  { columns, memory }: Tile,
+  { own }: EncodeContext,
+): Float32Array {
+  const values = own ? given : memory(given.length);
+  if (!own) values.set(given);
+  for (let first = 0; first < values.length; first += columns) {
+    normalize(values.subarray(first, first + columns));
+  }
+  return values;
+}
+
+/** By kernels; false where there are none, or the inverse of a step is not finite. */
+function encodeVectors(
+  values: Float32Array,
+  { rows, columns, codes, fields: { correction } }: Tile,
+  lower: number,
+  upper: number,
+  corrects: boolean,
+): boolean {
+  const instance = sharedInstance(values, codes, correction);
+  const width = fround(upper - lower), scale = fround(15 / width);
+  if (!instance || !Number.isFinite(scale)) return false;
+  const call = (name: string, operands: readonly number[]) =>
+    wasmInForce()!.call(LINEAR_KERNELS, instance, name, operands) === 0;
+  const arrays = [values.byteOffset, codes.byteOffset];
+  const ends = [lower, width, scale];
+  if (!call("vector_codes", [values.length, ...arrays, ...ends])) return false;
+  if (!corrects) {
+    correction.fill(0);
+    return true;
+  }
+  const ofSums = [lower, lower / 2, stepOf(lower, upper)];
+  const where = [...arrays, correction.byteOffset];
+  // Which NaN a sum is, plain JS says.
+  return call("vector_corrections", [rows, columns, ...where, ...ofSums]) &&
+    areFinite(correction);
+}
+
+function encodePlain(
+  values: Float32Array,
+  { rows, columns, codes, fields }: Tile,
+  lower: number,
+  upper: number,
+  corrects: boolean,
+): void {
   const scale = fround(15 / fround(upper - lower));
   const step = stepOf(lower, upper);
   for (let r = 0; r < rows; r++) {
     const first = r * columns;
-    if (similarity === "cosine") {
-      normalize(values.subarray(first, first + columns));
-    }
     let correction = 0;
     for (let i = first; i < first + columns; i++) {
       const x = values[i], d = fround(x - lower);
@@ -226,7 +283,7 @@ function encode(
       const rest = fround(fround(d - e) * e);
       correction = fround(correction + fround(offset + rest));
     }
-    fields.correction[r] = similarity === "euclidean" ? 0 : correction;
+    fields.correction[r] = corrects ? correction : 0;
   }
 }
 

@@ -46,6 +46,14 @@ export class Room {
     return buffer === this.#buffer;
   }
 
+  /** Values where kernels reach them: a copy, unless they are there or no kernel is in force. */
+  here(values: Float32Array): Float32Array {
+    if (!this.#isInWasm || this.holds(values)) return values;
+    const copy = this.floats(values.length);
+    copy.set(values);
+    return copy;
+  }
+
   /** Floats; what they hold is undefined. */
   readonly floats = (length: number): Float32Array => {
     const at = this.#take(length * 4);

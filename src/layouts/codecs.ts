@@ -369,9 +369,16 @@ export function signedLong(offset = 0): Codec {
  * @param count How many.
  */
 export function repeated(codec: Codec, count: number): Codec {
+  const { bytes: width, loadRun, storeRun } = codec;
   return {
-    bytes: codec.bytes * count,
+    bytes: width * count,
     areas: { rows: 1, columns: count },
+    loadUnits: loadRun &&
+      ((bytes, at, units, to, first) =>
+        loadRun(bytes, at, width, to, first, units * count, 1)),
+    storeUnits: storeRun &&
+      ((from, first, units, bytes, at) =>
+        storeRun(from, first, units * count, bytes, at, width, 1)),
     load(bytes, at, to): void {
       if (codec.loadRun) {
         return codec.loadRun(bytes, at, codec.bytes, to, 0, count, 1);

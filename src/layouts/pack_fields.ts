@@ -208,7 +208,7 @@ function unitsIn(
   };
 }
 
-/** Whether units without gaps hold what the tile has of a field and no more, in the same order row by row. */
+/** Whether units without gaps between those of a row hold what the tile has of a field and no more, in the same order. */
 function areInOrder(
   { band, row, rows, tall, column, columns, wide, perUnit, perArea }: Units,
   part: PartBytes,
@@ -219,17 +219,19 @@ function areInOrder(
     rowOf(part, band, plan, 0) === row &&
     band.column * perUnit === column * perArea;
   return areFull && part.plan.order === "rows" &&
-    band.stride === codec.bytes && (tall === 1 || band.count === 1);
+    (band.count === 1 || tall === 1 && band.stride === codec.bytes);
 }
 
 /** Calls `move` with offset, first index in the field and number of neighbouring units: once where all lie together. */
 function eachStretch(
-  { band: { at, rows, rowStride, count, stride }, tall, columns }: Units,
+  { band: { at, rows, rowStride, count }, tall, columns }: Units,
   item: FieldItem,
   move: (at: number, first: number, count: number) => void,
 ): void {
   const start = at + item.at;
-  if (rowStride === count * stride) return move(start, 0, rows * count);
+  if (rowStride === count * item.codec.bytes) {
+    return move(start, 0, rows * count);
+  }
   for (let r = 0; r < rows; r++) {
     move(start + r * rowStride, r * tall * columns, count);
   }

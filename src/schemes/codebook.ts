@@ -17,6 +17,7 @@
  *
  * @module
  */
+import { Room } from "../kernels/room.ts";
 import {
   FP4_ASCENDING,
   FP4_THRESHOLDS,
@@ -24,7 +25,7 @@ import {
   midpoints,
   nearest,
 } from "../numeric/codebooks.ts";
-import { NonFinite } from "../numeric/finite.ts";
+import { NonFinite, rejectNonFinite } from "../numeric/finite.ts";
 import type {
   ComputeDtype,
   EncodeContext,
@@ -39,6 +40,7 @@ import {
   runs,
   type Span,
   type Tile,
+  tileOf,
 } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
 import { encodeRanks, type Thresholds } from "./tile_codes.ts";
@@ -271,7 +273,7 @@ function scaleOf(values: Float32Array, at: number, blockSize: number): number {
   return scale;
 }
 
-/** Codes for values over their scale: times its inverse where the block is full, divided where it is not. */
+/** Codes for values over their scale. */
 function encodeBlock(
   codebook: Codebook,
   block: Float32Array,
@@ -280,11 +282,23 @@ function encodeBlock(
   codes: Uint8Array,
   at: number,
 ): void {
+  const scaled = block.slice();
+  scaleBlock(scaled, scale, blockSize);
+  for (let i = 0; i < block.length; i++) {
+    codes[at + i] = codeOf(codebook, scaled[i]);
+  }
+}
+
+/** Puts values over their scale: times its inverse where the block is full, divided where it is not. */
+function scaleBlock(
+  block: Float32Array,
+  scale: number,
+  blockSize: number,
+): void {
   const divisor = Math.max(scale, LEAST_SCALE), inverse = fround(1 / divisor);
   const full = block.length === blockSize;
   for (let i = 0; i < block.length; i++) {
-    const scaled = fround(full ? block[i] * inverse : block[i] / divisor);
-    codes[at + i] = codeOf(codebook, scaled);
+    block[i] = full ? block[i] * inverse : block[i] / divisor;
   }
 }
 
@@ -301,15 +315,42 @@ function encodeScales(
 ): void {
   nestedTable.set(codebook.values);
   offset[0] = mean;
-  const codes = new Uint8Array(blocks);
+  const { ascending, thresholds } = codebook, starts = startsOf(thresholds);
   for (let at = 0; at < scaleCode.length; at += blocks) {
     const block = scaleCode.subarray(at, at + blocks);
     for (let i = 0; i < block.length; i++) block[i] -= mean;
     const scale = scaleOf(block, 0, blocks);
     nestedScale[at / blocks] = scale;
-    encodeBlock(codebook, block, scale, blocks, codes, 0);
-    block.set(codes.subarray(0, block.length));
+    scaleBlock(block, scale, blocks);
+    const bits = new Int32Array(block.buffer, block.byteOffset, block.length);
+    for (let i = 0; i < block.length; i++) {
+      const x = block[i];
+      let rank = starts[bits[i] >>> START_SHIFT];
+      while (x > thresholds[rank]) rank++;
+      block[i] = ascending[rank];
+    }
   }
+}
+
+/** Bits of a float32 that do not tell where a search for it starts: all but a few of its fraction. */
+const START_SHIFT = 20;
+
+const knownStarts = /* @__PURE__ */ new WeakMap<Float32Array, Uint8Array>();
+
+/** How many thresholds all numbers exceed whose upper bits are the same, by these bits; 0 for those of NaNs. */
+function startsOf(thresholds: Float32Array): Uint8Array {
+  let starts = knownStarts.get(thresholds);
+  if (starts) return starts;
+  const bits = new Int32Array(1), number = new Float32Array(bits.buffer);
+  starts = Uint8Array.from({ length: 2 ** (32 - START_SHIFT) }, (_, upper) => {
+    const isNegative = upper >> (31 - START_SHIFT) === 1;
+    // The least of them: of negative numbers that of the largest magnitude.
+    bits[0] = (isNegative ? upper + 1 : upper) * 2 ** START_SHIFT -
+      Number(isNegative);
+    return Number.isNaN(number[0]) ? 0 : nearest(thresholds, number[0]);
+  });
+  knownStarts.set(thresholds, starts);
+  return starts;
 }
 
 /**
@@ -320,14 +361,49 @@ function encodeScales(
 function meanScale(blockSize: number): Prepass {
   let sum = 0, count = 0;
   return {
+    checks: true,
     add(values): void {
-      for (let at = 0; at < values.length; at += blockSize) {
-        sum += scaleOf(values, at, blockSize);
-        count++;
-      }
+      eachStretch(values, blockSize, (scales) => {
+        for (let i = 0; i < scales.length; i++) sum += scales[i];
+        count += scales.length;
+      });
     },
     result: () => ({ known: { offset: fround(sum / Math.max(1, count)) } }),
   };
+}
+
+/** Values that are measured at a time. */
+const MOST_VALUES = 65536;
+
+const room = /* @__PURE__ */ new Room();
+
+/** Gives the scales of the blocks of some values, in order. Throws a RangeError that names the index of a NaN or infinity. */
+function eachStretch(
+  values: Float32Array,
+  blockSize: number,
+  take: (scales: Float32Array) => void,
+): void {
+  const { length } = values, span = { rows: 1, columns: blockSize };
+  const step = Math.max(1, Math.floor(MOST_VALUES / blockSize)) * blockSize;
+  room.open(values);
+  for (let at = 0; at < length; at += step) {
+    room.clear();
+    const own = values.subarray(at, at + step), columns = own.length;
+    const window = { row: 0, rows: 1, column: 0, columns };
+    const matrix = { rows: 1, columns };
+    // No codes: there is only room beside them.
+    const tile = tileOf(matrix, window, {}, room.bytes(0), room.floats);
+    const scales = room.floats(Math.ceil(columns / blockSize));
+    const input = room.here(own);
+    if (!magnitudesOfGroups(input, tile, span, scales)) {
+      rejectNonFinite(values, at, at + columns);
+    }
+    if (columns % blockSize > 0) {
+      const last = scales.length - 1;
+      scales[last] = Math.max(scales[last], LEAST_SCALE);
+    }
+    take(scales);
+  }
 }
 
 // ---- dequantizing ----

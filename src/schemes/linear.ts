@@ -20,10 +20,15 @@ import {
 } from "../words/tile.ts";
 import { UINT4 } from "./grids.ts";
 import { linearForm } from "./linear_form.ts";
-import type { LinearPlan } from "./linear_plan.ts";
+import type { LinearPlan, LinearRounding } from "./linear_plan.ts";
 import { checkScales } from "./numbers.ts";
 import { fitRanges } from "./range_fit.ts";
-import { encodeE2M1, encodeQuotientRanks, encodeSteps } from "./tile_codes.ts";
+import {
+  encodeE2M1,
+  encodeQuotientRanks,
+  encodeRounded,
+  encodeSteps,
+} from "./tile_codes.ts";
 import { isColumn, rangesOfColumns } from "./tile_columns.ts";
 import { decodeGroups, decodeTable } from "./tile_values.ts";
 import {
@@ -85,6 +90,8 @@ function encode(
       offsets[area] = found[1];
     }
   }
+  const ends = [mins, maxs];
+  if (encodeInType(plan, values, tile, scales, offsets, ends)) return;
   const input = roundedValues(values, inputDtype, Infinity, tile, own);
   encodeCodes(plan, input, tile, scales, offsets);
 }
@@ -121,6 +128,42 @@ function fillUp(
   }
 }
 
+/** Rounds values to codes as they are read, where their type is not float32 and a kernel knows how. */
+function encodeInType(
+  plan: LinearPlan,
+  values: Float32Array,
+  tile: Tile,
+  scales: Float32Array,
+  offsets: Float32Array,
+  ends: readonly Float32Array[],
+): boolean {
+  const { inputDtype = "F32", stepDtype = "F32", zeroScale } = plan;
+  const way = roundingOf(plan), roundsSteps = stepDtype === inputDtype;
+  return inputDtype !== "F32" && typeof way === "string" && way !== "e2m1" &&
+    !zeroScale && (roundsSteps || stepDtype === "F32") && encodeRounded(
+      values,
+      tile,
+      plan.group,
+      scales,
+      offsets,
+      way,
+      inputDtype,
+      roundsSteps,
+      ends,
+    );
+}
+
+/** How values become codes, in the simplest way that does it. */
+function roundingOf(
+  { rounding, offset, zero = 8 }: LinearPlan,
+): LinearRounding | "shiftByBias" {
+  if (rounding === "shift" && offset === "bias") return "shiftByBias";
+  // There is nothing to add to steps then.
+  return rounding === "addSigned" && !offset && zero === 8
+    ? "divide"
+    : rounding;
+}
+
 function encodeCodes(
   plan: LinearPlan,
   values: Float32Array,
@@ -128,7 +171,8 @@ function encodeCodes(
   scales: Float32Array,
   offsets: Float32Array,
 ): void {
-  const { group, rounding, stepDtype, zeroScale } = plan, { codes } = tile;
+  const { group, stepDtype, zeroScale } = plan, { codes } = tile;
+  const rounding = roundingOf(plan);
   if (typeof rounding !== "string") {
     return encodeQuotientRanks(values, tile, group, scales, rounding);
   }
@@ -138,10 +182,7 @@ function encodeCodes(
       codes[i] = signedE2M1(fround(values[i] / scales[area]));
     });
   }
-  const way = rounding === "shift" && plan.offset === "bias"
-    ? "shiftByBias"
-    : rounding;
-  encodeSteps(values, tile, group, scales, offsets, way, stepDtype);
+  encodeSteps(values, tile, group, scales, offsets, rounding, stepDtype);
   if (zeroScale && scales.includes(0)) {
     eachValue(tile, group, (i, area) => {
       if (scales[area] === 0) codes[i] = zeroScale(codes[i], values[i]);

@@ -82,6 +82,23 @@ export function rangesOfColumns(
   ]);
 }
 
+/** Widens the smallest and largest value of every column by those of whole rows; where it declines some may be widened. */
+export function widenColumns(
+  values: Float32Array,
+  columns: number,
+  mins: Float32Array,
+  maxs: Float32Array,
+): boolean {
+  const arrays = [values, mins, maxs], instance = sharedInstance(...arrays);
+  if (!instance) return false;
+  const pointers = arrays.map(({ byteOffset }) => byteOffset);
+  return wasmInForce()!.call(LINEAR_KERNELS, instance, "column_ranges", [
+    values.length / columns,
+    columns,
+    ...pointers,
+  ]) === 0;
+}
+
 /** Codes of values over the scales of their groups, in the way that kernels know by this number. */
 export function encodeColumns(
   values: Float32Array,

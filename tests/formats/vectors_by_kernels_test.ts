@@ -1,0 +1,51 @@
+// Vectors with ranges of their own arithmetic: the same bytes by kernels and in plain
+// JS, whatever is left over of rows and columns.
+
+import { dequantize, quantize, useBackend } from "../../mod.ts";
+import { backend } from "../../src/kernels/engine.ts";
+import { adversarial } from "../adversarial.ts";
+import { assertSameBytes } from "../same_bytes.ts";
+
+const SHAPES = [[1, 2], [3, 6], [5, 34], [7, 10], [4, 64], [2, 130], [40, 16]];
+
+const OPTIONS = [
+  { format: "lucene99", similarity: "euclidean" },
+  { format: "lucene99", similarity: "dot_product" },
+  { format: "lucene99", similarity: "cosine" },
+  { format: "faiss_qt4" },
+  { format: "faiss_qt4", uniform: true },
+] as const;
+
+/** Values that are hard, those that are one after another alike, zeros of either sign. */
+const SETS = {
+  ...adversarial(640),
+  same: new Float32Array(640).fill(0.3),
+  zeros: Float32Array.from({ length: 640 }, (_, i) => i % 3 ? 0 : -0),
+  positive: Float32Array.from({ length: 640 }, (_, i) => i % 5 ? i % 7 : -0),
+  tiny: Float32Array.from({ length: 640 }, (_, i) => (i % 17) * 1e-44),
+  huge: Float32Array.from({ length: 640 }, (_, i) => (i % 17 - 8) * 1e37),
+};
+
+Deno.test("ranges, codes, corrections and values of vectors are the same by kernels", () => {
+  const before = backend();
+  for (const [set, all] of Object.entries(SETS)) {
+    for (const shape of SHAPES) {
+      const values = all.subarray(0, shape[0] * shape[1]);
+      for (const options of OPTIONS) {
+        const [wasm, js] = (["wasm", "js"] as const).map((name) => {
+          useBackend(name);
+          const q = quantize(values, { ...options, shape });
+          const parts = Object.entries(q.parts).map(([part, { data }]) =>
+            [part, data] as const
+          );
+          return Object.fromEntries([...parts, ["values", dequantize(q)]]);
+        });
+        for (const part of Object.keys(js)) {
+          const label = `${set} [${shape}] ${JSON.stringify(options)} ${part}`;
+          assertSameBytes(wasm[part], js[part], label);
+        }
+      }
+    }
+  }
+  useBackend(before);
+});
