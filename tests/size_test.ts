@@ -51,7 +51,7 @@ const BUDGETS: readonly Budget[] = [
   {
     what: "mod.ts",
     code: 'export * from "./mod.ts";',
-    bytes: 132 * 1024,
+    bytes: 141 * 1024,
     modules: 13,
   },
   {
@@ -60,10 +60,10 @@ const BUDGETS: readonly Budget[] = [
     bytes: 1.8 * 1024,
     modules: 0,
   },
-  ...oneFormat("q4_0", { js: 8, wasm: 24.5 }, 2),
-  ...oneFormat("int4", { js: 10.4, wasm: 26.9 }, 2),
-  ...oneFormat("nf4", { js: 20.6, wasm: 36.5 }, 2),
-  ...oneFormat("mlx", { js: 25.1, wasm: 41 }, 3),
+  ...oneFormat("q4_0", { js: 8, wasm: 24.8 }, 2),
+  ...oneFormat("int4", { js: 10.5, wasm: 27.2 }, 2),
+  ...oneFormat("nf4", { js: 21.5, wasm: 41 }, 2),
+  ...oneFormat("mlx", { js: 26, wasm: 46 }, 3),
 ];
 
 async function gzippedSize(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
