@@ -6,7 +6,7 @@
 import {
   bestScore, corner, findRanges, forget, full, Job, job, listed, nearestListed, none, setJob, sumP, sumQ, take, takeListed, turnTo,
 } from "./scale_corner";
-import { costBeyond, energyOf, exploreAt, heightAt, open, partLost, pointAt, scoreAt, setHeight, setPoint, setUnit } from "./scale_explore";
+import { copyPoint, costBeyond, energyOf, exploreAt, heightAt, open, partLost, pointAt, scoreAt, setPoint, setUnit } from "./scale_explore";
 import { LEAST_START, MOST_START } from "./scale_lists";
 import { beginGroup, isCrowded, prepare, searchGroup, startTile, storeBest } from "./scale_search";
 
@@ -89,11 +89,6 @@ function searchBetween(from: usize, to: usize): void {
     cells &= ~(((1 << count) - 1) << first);
     tryFrom(beyond(FINER + usize(first)) + 1, beyond(FINER + usize(first + count)) - 1);
   }
-}
-
-function copyPoint(to: usize, from: usize): void {
-  setPoint(to, pointAt(from));
-  setHeight(to, heightAt(from));
 }
 
 // Below the last point: what lies beyond the last level costs too much there, mostly.

@@ -6,7 +6,7 @@ import {
   roomySides, scaleAt, setJob, settleListed, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, turnTo, UP, values, visit, visitStarts, weights,
 } from "./scale_corner";
 import {
-  between, costBeyond, energyOf, exploreBetween, exploreEight, largestLane, mayCancel, open, openBetween, partLost, pointAt, scoreAt, scoresAt,
+  areSame, between, costBeyond, energyOf, exploreBetween, exploreEight, largestLane, mayCancel, open, openBetween, partLost, pointAt, scoreAt, scoresAt,
   setGroup, setLevels, setUnit,
 } from "./scale_explore";
 import { areForFours, foundFor, searchFour } from "./four_groups";
@@ -123,9 +123,11 @@ function searchCells(at: usize, n: i32, cells: i32, depth: usize): void {
 // Searches between two points: finer ones at first, as long as codes may change a lot.
 function searchStretch(first: usize, last: usize, depth: usize): void {
   const from = pointAt(first), to = pointAt(last), at = FINER + depth * FINER_POINTS;
+  if (areSame(first, last, least * surely)) return visit(2 * base / (f64(from) + f64(to)), workspace() + ENDS);
   if (depth === ROUNDS || (to - from) * f32(count) <= NARROW * from) return searchBetween(from, to);
-  least = max(least, largestLane(exploreBetween(first, last, at)));
-  searchCells(at, between() + 1, openBetween(at, least * surely), depth + 1);
+  const some = between();
+  least = max(least, largestLane(exploreBetween(first, last, some, at)));
+  searchCells(at, some + 1, openBetween(at, some, least * surely), depth + 1);
 }
 
 function searchBetween(from: f32, to: f32): void {
