@@ -9,7 +9,7 @@
 // so that float32 is off by little more than its roundings.
 
 import { magnitudeBits, pin, workspace, zero } from "./common";
-import { full, Job, job } from "./scale_corner";
+import { full, Job, job, largest, squares } from "./scale_corner";
 import { clamped, E2M1, isUnsure, roundedBy, sizeOf, TABLE, UNIFORM } from "./scale_levels";
 import { areWhole, isUnsureFrom, levelOfZero, levelsFrom, levelsNear, nearPlacesOf, nearStepsAt, rungsFor, TABLES_END } from "./scale_tables";
 
@@ -364,10 +364,17 @@ export function mayCancel(): bool { return kind === TABLE && levelOfZero() !== 0
 
 // Σ w·x², in units.
 export function energyOf(): f32 {
-  return costBeyond(0);
+  return weights ? costBeyond(0) : squares * unit * unit;
 }
 
-// What values beyond a level cost for sure; with 0 the energy. In the same units.
+// Whether what lies beyond a level costs so much that less than a score is left of some energy.
+export function costsTooMuch(level: f32, energy: f32, score: f32): bool {
+  // Mostly the largest value does.
+  const beyond = max(f32(largest) * abs(unit) - level, <f32>0);
+  return (!weights && energy - beyond * beyond < score) || energy - costBeyond(level) < score;
+}
+
+// What values beyond a level cost for sure, in the same units.
 export function costBeyond(level: f32): f32 {
   const k = magnitudeBits(), edge = f32x4.splat(level / abs(unit)), zero = f32x4.splat(0);
   let sum = zero, x4 = values, w4 = weights;

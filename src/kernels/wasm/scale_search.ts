@@ -6,7 +6,7 @@ import {
   roomySides, scaleAt, setJob, settleListed, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, turnTo, UP, values, visit, visitStarts, weights,
 } from "./scale_corner";
 import {
-  areSame, between, costBeyond, energyOf, exploreBetween, exploreEight, largestLane, mayCancel, open, openBetween, partLost, pointAt, scoreAt, scoresAt,
+  areSame, between, costsTooMuch, energyOf, exploreBetween, exploreEight, largestLane, mayCancel, open, openBetween, partLost, pointAt, scoreAt, scoresAt,
   setGroup, setLevels, setUnit,
 } from "./scale_explore";
 import { areForFours, foundFor, searchFour } from "./four_groups";
@@ -115,7 +115,7 @@ function searchSide(at: usize, start: usize): void {
   searchCells(at + start, cells, open(at + start, cells, least * surely), 0);
   // Below the last scale: what lies beyond the last level costs too much there, mostly.
   const from = pointAt(at + BEGIN - 1), to = f32(base / all), reach = f32(load<f64>(job, Job.REACH));
-  if (energy - costBeyond(reach / from) < least * surely) return;
+  if (costsTooMuch(reach / from, energy, least * surely)) return;
   if (to > from) searchBetween(from, to);
   else visit(all, workspace() + ENDS);
 }
