@@ -6,7 +6,7 @@
 import {
   bestScore, corner, findRanges, forget, full, Job, job, listed, nearestListed, none, setJob, sumP, sumQ, take, takeListed, turnTo,
 } from "./scale_corner";
-import { costBeyond, energyOf, exploreAt, heightAt, open, partLost, pointAt, scoreAt, setHeight, setPoint, setUnit } from "./scale_explore";
+import { copyPoint, costsTooMuch, energyOf, exploreAt, heightAt, open, partLost, pointAt, scoreAt, setPoint, setUnit } from "./scale_explore";
 import { LEAST_START, MOST_START } from "./scale_lists";
 import { beginGroup, isCrowded, prepare, searchGroup, startTile, storeBest } from "./scale_search";
 
@@ -91,16 +91,11 @@ function searchBetween(from: usize, to: usize): void {
   }
 }
 
-function copyPoint(to: usize, from: usize): void {
-  setPoint(to, pointAt(from));
-  setHeight(to, heightAt(from));
-}
-
 // Below the last point: what lies beyond the last level costs too much there, mostly.
 function tryBelow(top: i32): void {
   const reach = f32(load<f64>(job, Job.REACH));
   for (let i = min(top, highest); i >= lowest; i -= 4) {
-    if (energy - costBeyond(reach * f32(listed(i) / base)) < least * surely) return;
+    if (costsTooMuch(reach * f32(listed(i) / base), energy, least * surely)) return;
     tryFrom(i, i - 3);
   }
 }

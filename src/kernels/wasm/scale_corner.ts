@@ -290,18 +290,24 @@ let fullUp: f64 = 0, noneUp: f64 = 0, fullDown: f64 = 0, noneDown: f64 = 0;
 // Magnitudes: the largest of either sign and the smallest but 0.
 let mostUp: f64 = 0, mostDown: f64 = 0, smallest: f64 = 0;
 
+// The largest magnitude; Σ x², nearly.
+export let largest: f64 = 0, squares: f32 = 0;
+
 export function measure(): void {
   const none = f32x4.splat(0), infinity = i32x4.splat(0x7f800000), bits = i32x4.splat(0x7fffffff);
-  let up = none, down = none, least = infinity;
+  let up = none, down = none, least = infinity, sum = none;
   for (let i: usize = 0; i < count; i += 4) {
     const x = v128.load(count - i < 4 ? workspace() + TAIL : values + (i << 2));
     up = i32x4.max_s(up, x);
     down = i32x4.max_s(down, f32x4.neg(x));
     least = i32x4.min_s(least, v128.or(v128.and(x, bits), v128.and(f32x4.eq(x, none), infinity)));
+    sum = f32x4.add(sum, f32x4.mul(x, x));
   }
   mostUp = f64(reinterpret<f32>(maxLaneI32(up)));
   mostDown = f64(reinterpret<f32>(maxLaneI32(down)));
   smallest = f64(reinterpret<f32>(-maxLaneI32(i32x4.neg(least))));
+  largest = max(mostUp, mostDown);
+  squares = (f32x4.extract_lane(sum, 0) + f32x4.extract_lane(sum, 1)) + (f32x4.extract_lane(sum, 2) + f32x4.extract_lane(sum, 3));
 }
 
 @inline function fullOf(up: f64, down: f64): f64 {

@@ -9,16 +9,17 @@
 // so that float32 is off by little more than its roundings.
 
 import { magnitudeBits, pin, workspace, zero } from "./common";
-import { full, Job, job } from "./scale_corner";
+import { full, Job, job, largest, squares } from "./scale_corner";
 import { clamped, E2M1, isUnsure, roundedBy, sizeOf, TABLE, UNIFORM } from "./scale_levels";
-import { isUnsureFrom, levelOfZero, levelsFrom, levelsNear, nearPlacesOf, nearStepsAt, rungsFor, TABLES_END } from "./scale_tables";
+import { areWhole, isUnsureFrom, levelOfZero, levelsFrom, levelsNear, nearPlacesOf, nearStepsAt, rungsFor, TABLES_END } from "./scale_tables";
 
 // Behind the tables: 80 points, more than are open at once.
 const POINTS: usize = TABLES_END; //        f32[80] u of points, in ascending order
 const HEIGHTS: usize = TABLES_END + 320; // f32[80] their G
 const SCORES: usize = TABLES_END + 640; //  f32[80] their P² / Q
-const SUMS: usize = TABLES_END + 960; //    f32x4[3] P and Q at four scales, and whether levels are unsure
-export const POINTS_END: usize = TABLES_END + 1008;
+const SQUARES: usize = TABLES_END + 960; // f32[80] their Q
+const SUMS: usize = TABLES_END + 1280; //   f32x4[3] P and Q at four scales, and whether levels are unsure
+export const POINTS_END: usize = TABLES_END + 1328;
 
 // The group: values and their weights or 0, the last few with zeros behind them; the levels.
 let values: usize = 0, weights: usize = 0, tail: usize = 0, count: i32 = 0, kind: i32 = 0;
@@ -206,8 +207,9 @@ export function explore(u: v128, at: usize): v128 {
   const point = workspace() + (at << 2);
   v128.store(point, u, POINTS);
   v128.store(point, heightsAt(u), HEIGHTS);
-  const found = scores(v128.load(workspace(), SUMS), v128.load(workspace(), SUMS + 16));
+  const q = v128.load(workspace(), SUMS + 16), found = scores(v128.load(workspace(), SUMS), q);
   v128.store(point, found, SCORES);
+  v128.store(point, q, SQUARES);
   return found;
 }
 
@@ -222,6 +224,7 @@ export function explore(u: v128, at: usize): v128 {
   v128.store(point, u, POINTS);
   v128.store(point, f32x4.sub(f32x4.add(up, up), q), HEIGHTS);
   v128.store(point, found, SCORES);
+  v128.store(point, q, SQUARES);
   return found;
 }
 
@@ -265,6 +268,26 @@ export function exploreAt(at: usize): void { explore(v128.load(workspace() + (at
 @inline export function setPoint(at: usize, u: f32): void { store<f32>(workspace() + (at << 2), u, POINTS); }
 @inline export function setHeight(at: usize, g: f32): void { store<f32>(workspace() + (at << 2), g, HEIGHTS); }
 
+export function copyPoint(to: usize, from: usize): void {
+  setPoint(to, pointAt(from));
+  setHeight(to, heightAt(from));
+  store<f32>(workspace() + (to << 2), squaresAt(from), SQUARES);
+}
+
+@inline function squaresAt(at: usize): f32 { return load<f32>(workspace() + (at << 2), SQUARES); }
+
+// So many values at most for Q to be exact.
+const MOST_COUNTED: i32 = 256;
+
+// Whether codes between two points are those at both: with every code that changes Q
+// becomes more. At the points themselves roundings may hide others, which count
+// for nothing where a score of `least` is out of reach.
+export function areSame(first: usize, last: usize, least: f32): bool {
+  if (squaresAt(first) !== squaresAt(last) || weights || count > MOST_COUNTED || (kind === TABLE && !areWhole())) return false;
+  const from = pointAt(first), to = pointAt(last);
+  return heightAt(first) < least * from * from && heightAt(last) < least * to * to;
+}
+
 @inline export function largestLane(v: v128): f32 {
   const w = f32x4.pmax(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
   return f32x4.extract_lane(f32x4.pmax(w, v128.shuffle<i32>(w, w, 1, 0, 3, 2)), 0);
@@ -302,36 +325,33 @@ const NINTHS: usize = memory.data<f32>([1.0 / 9, 2.0 / 9, 3.0 / 9, 4.0 / 9, 5.0 
 // How many points are explored between two others: more at a time where they are cheap.
 @inline export function between(): i32 { return kind === UNIFORM ? 8 : 4; }
 
-// Explores points between two others, which get numbers from `at` on.
-export function exploreBetween(first: usize, last: usize, at: usize): v128 {
+// Explores some points between two others, which get numbers from `at` on.
+export function exploreBetween(first: usize, last: usize, some: i32, at: usize): v128 {
   const from = pointAt(first), to = pointAt(last), start = f32x4.splat(from), width = f32x4.splat(to - from);
-  const end = at + usize(between()) + 1;
-  setPoint(at, from);
-  setHeight(at, heightAt(first));
-  setPoint(end, to);
-  setHeight(end, heightAt(last));
-  if (kind !== UNIFORM) return explore(f32x4.add(start, f32x4.mul(width, v128.load(FIFTHS))), at + 1);
+  const end = at + usize(some) + 1;
+  copyPoint(at, first);
+  copyPoint(end, last);
+  if (some === 4) return explore(f32x4.add(start, f32x4.mul(width, v128.load(FIFTHS))), at + 1);
   const u = f32x4.add(start, f32x4.mul(width, v128.load(NINTHS))), v = f32x4.add(start, f32x4.mul(width, v128.load(NINTHS, 16)));
   return exploreBounded(u, v, at + 1);
 }
 
 // The same as open() for the cells of such points: none is read from memory that
 // was just written in another way.
-export function openBetween(at: usize, least: f32): i32 {
-  const point = workspace() + (at << 2), inverse = f32x4.splat(1 / least), end = at + usize(between()) + 1;
+export function openBetween(at: usize, some: i32, least: f32): i32 {
+  const point = workspace() + (at << 2), inverse = f32x4.splat(1 / least), end = at + usize(some) + 1;
   let u = v128.load(point, POINTS + 4), g = v128.load(point, HEIGHTS + 4);
   const from = f32x4.splat(pointAt(at)), low = f32x4.splat(heightAt(at));
   const to = f32x4.splat(pointAt(end)), high = f32x4.splat(heightAt(end));
-  let cells = openFour(v128.shuffle<i32>(from, u, 0, 4, 5, 6), u, v128.shuffle<i32>(low, g, 0, 4, 5, 6), g, inverse), found = 4;
-  if (kind === UNIFORM) {
+  let cells = openFour(v128.shuffle<i32>(from, u, 0, 4, 5, 6), u, v128.shuffle<i32>(low, g, 0, 4, 5, 6), g, inverse);
+  if (some === 8) {
     const v = v128.load(point, POINTS + 20), h = v128.load(point, HEIGHTS + 20);
     cells |= openFour(v128.shuffle<i32>(u, v, 3, 4, 5, 6), v, v128.shuffle<i32>(g, h, 3, 4, 5, 6), h, inverse) << 4;
     u = v;
     g = h;
-    found = 8;
   }
   const beyond = openFour(v128.shuffle<i32>(u, u, 3, 3, 3, 3), to, v128.shuffle<i32>(g, g, 3, 3, 3, 3), high, inverse);
-  return cells | (beyond & 1) << found;
+  return cells | (beyond & 1) << some;
 }
 
 // Whether sums are not of positive numbers alone.
@@ -344,10 +364,17 @@ export function mayCancel(): bool { return kind === TABLE && levelOfZero() !== 0
 
 // Σ w·x², in units.
 export function energyOf(): f32 {
-  return costBeyond(0);
+  return weights ? costBeyond(0) : squares * unit * unit;
 }
 
-// What values beyond a level cost for sure; with 0 the energy. In the same units.
+// Whether what lies beyond a level costs so much that less than a score is left of some energy.
+export function costsTooMuch(level: f32, energy: f32, score: f32): bool {
+  // Mostly the largest value does.
+  const beyond = max(f32(largest) * abs(unit) - level, <f32>0);
+  return (!weights && energy - beyond * beyond < score) || energy - costBeyond(level) < score;
+}
+
+// What values beyond a level cost for sure, in the same units.
 export function costBeyond(level: f32): f32 {
   const k = magnitudeBits(), edge = f32x4.splat(level / abs(unit)), zero = f32x4.splat(0);
   let sum = zero, x4 = values, w4 = weights;

@@ -6,11 +6,11 @@ import {
   roomySides, scaleAt, setJob, settleListed, sign, SLACK, storeCodes, sumP, sumQ, TAIL, take, turnTo, UP, values, visit, visitStarts, weights,
 } from "./scale_corner";
 import {
-  between, costBeyond, energyOf, exploreBetween, exploreEight, largestLane, mayCancel, open, openBetween, partLost, pointAt, scoreAt, scoresAt,
+  areSame, between, costsTooMuch, energyOf, exploreBetween, exploreEight, largestLane, mayCancel, open, openBetween, partLost, pointAt, scoreAt, scoresAt,
   setGroup, setLevels, setUnit,
 } from "./scale_explore";
 import { areForFours, foundFor, searchFour } from "./four_groups";
-import { TABLE } from "./scale_levels";
+import { TABLE, UNIFORM } from "./scale_levels";
 import { searchList } from "./scale_lists";
 import { setTables } from "./scale_tables";
 
@@ -83,25 +83,39 @@ let least: f32 = 0;
 // The part of it that roundings to float32 and of the stored scale do not reach.
 let surely: f32 = 0;
 
-function exploreSide(at: usize): void {
+// The point from which on the other sign is looked at where it gives the same before: at
+// 1.16 times the scale that puts its largest value on its last level, no value is beyond
+// the last level of either sign, if these are no further apart than 7 and 8.
+const APART: usize = 8;
+
+// Whether large scales of either sign give the same codes, but for their signs.
+function areAlike(): bool {
+  const high = load<f64>(job, Job.HIGH), low = load<f64>(job, Job.LOW);
+  return load<i32>(job, Job.KIND) === UNIFORM && min(high, low) * 8 >= max(high, low) * 7;
+}
+
+// Explores from a point on: the first or that from which on signs differ.
+function exploreSide(at: usize, start: usize): void {
   setUnit(f32(sign / base));
   const own = f32x4.splat(f32(base / full));
-  const first = f32x4.replace_lane(f32x4.mul(v128.load(job, Job.POINTS), own), 0, f32(base / none));
-  const wide = exploreEight(true, first, f32x4.mul(v128.load(job, Job.POINTS + 16), own), at);
+  if (!start) {
+    const first = f32x4.replace_lane(f32x4.mul(v128.load(job, Job.POINTS), own), 0, f32(base / none));
+    least = max(least, largestLane(exploreEight(true, first, f32x4.mul(v128.load(job, Job.POINTS + 16), own), at)));
+  }
   const u = f32x4.mul(v128.load(job, Job.POINTS + 32), own), v = f32x4.mul(v128.load(job, Job.POINTS + 48), own);
-  const most = f32x4.pmax(wide, exploreEight(false, u, v, at + 8));
-  least = max(least, largestLane(most));
+  least = max(least, largestLane(exploreEight(false, u, v, at + APART)));
 }
 
 // Searches every stretch of cells that may hold the best scale.
-function searchSide(at: usize): void {
+function searchSide(at: usize, start: usize): void {
   setUnit(f32(sign / base));
   // Where no value leaves the first level there may be codes, too.
-  if (scoreAt(at) >= least * surely) visit(none, workspace() + ENDS);
-  searchCells(at, i32(BEGIN) - 1, open(at, i32(BEGIN) - 1, least * surely), 0);
+  if (!start && scoreAt(at) >= least * surely) visit(none, workspace() + ENDS);
+  const cells = i32(BEGIN - start) - 1;
+  searchCells(at + start, cells, open(at + start, cells, least * surely), 0);
   // Below the last scale: what lies beyond the last level costs too much there, mostly.
   const from = pointAt(at + BEGIN - 1), to = f32(base / all), reach = f32(load<f64>(job, Job.REACH));
-  if (energy - costBeyond(reach / from) < least * surely) return;
+  if (costsTooMuch(reach / from, energy, least * surely)) return;
   if (to > from) searchBetween(from, to);
   else visit(all, workspace() + ENDS);
 }
@@ -123,9 +137,11 @@ function searchCells(at: usize, n: i32, cells: i32, depth: usize): void {
 // Searches between two points: finer ones at first, as long as codes may change a lot.
 function searchStretch(first: usize, last: usize, depth: usize): void {
   const from = pointAt(first), to = pointAt(last), at = FINER + depth * FINER_POINTS;
+  if (areSame(first, last, least * surely)) return visit(2 * base / (f64(from) + f64(to)), workspace() + ENDS);
   if (depth === ROUNDS || (to - from) * f32(count) <= NARROW * from) return searchBetween(from, to);
-  least = max(least, largestLane(exploreBetween(first, last, at)));
-  searchCells(at, between() + 1, openBetween(at, least * surely), depth + 1);
+  const some = between();
+  least = max(least, largestLane(exploreBetween(first, last, some, at)));
+  searchCells(at, some + 1, openBetween(at, some, least * surely), depth + 1);
 }
 
 function searchBetween(from: f32, to: f32): void {
@@ -142,7 +158,7 @@ export function setFloor(score: f64): void { floor = score; }
 
 // Explores both signs and searches what is left; false where float32 does not do.
 function searchByExploring(): bool {
-  const sides: usize = load<u32>(job, Job.SIGNED) ? 2 : 1;
+  const sides: usize = load<u32>(job, Job.SIGNED) ? 2 : 1, apart = areAlike() ? APART : 0;
   least = 0;
   surely = 1;
   for (let side: usize = 0; side < sides; side++) {
@@ -151,7 +167,7 @@ function searchByExploring(): bool {
     surely = min(surely, 1 - partLost());
     if (!(surely > 0)) return false;
     if (!side) base = full;
-    exploreSide(BEGIN * side);
+    exploreSide(BEGIN * side, apart * side);
   }
   least = max(least, f32(floor / (base * base)));
   energy = energyOf();
@@ -159,7 +175,7 @@ function searchByExploring(): bool {
   if (!(least > <f32>1e-20 && least < <f32>1e30 && least > <f32>0.5 * energy)) return false;
   for (let side: usize = 0; side < sides; side++) {
     turnTo(side ? -1 : 1);
-    searchSide(BEGIN * side);
+    searchSide(BEGIN * side, apart * side);
   }
   return true;
 }

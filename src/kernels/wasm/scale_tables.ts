@@ -43,6 +43,11 @@ export function setTables(thresholds: usize, planes: usize, down: usize, last: f
       levelOf(planes, below), levelOf(planes, below ? below - 1 : 0),
     );
   }
+  whole = true;
+  for (let k: usize = 0; k < 2 * ENTRIES; k++) {
+    const level = load<f64>(workspace() + (k << 3), LEVELS);
+    whole = whole && nearest(level) === level;
+  }
   setReached(REACHED, 0, 0);
   setReached(REACHED, ENTRIES, 0);
   setReached(NEAR, 0, 0.5);
@@ -132,6 +137,11 @@ export function scaleThresholds(scale: f64): void {
   for (let at = side + 256, end = side + (rungs << 5); at < end; at += 32) level = f32x4.add(level, rise(y, at, 0));
   return level;
 }
+
+// Whether all levels are whole numbers.
+let whole: bool = false;
+
+export function areWhole(): bool { return whole; }
 
 @inline export function levelOfZero(): f32 { return atZero; }
 
