@@ -22,14 +22,18 @@ async function peakOf(pid: number): Promise<number> {
 }
 
 /**
- * Runs Deno.
+ * Runs Deno, or another program.
  *
  * @param args Its arguments.
+ * @param program Its path.
  * @returns What it took; throws where it fails.
  */
-export async function run(args: readonly string[]): Promise<Run> {
+export async function run(
+  args: readonly string[],
+  program: string = Deno.execPath(),
+): Promise<Run> {
   const start = performance.now();
-  const child = new Deno.Command(Deno.execPath(), {
+  const child = new Deno.Command(program, {
     args: [...args],
     stdin: "null",
     stdout: "null",
@@ -46,7 +50,9 @@ export async function run(args: readonly string[]): Promise<Run> {
   clearInterval(watch);
   if (!success) {
     throw new Error(
-      `deno ${args.join(" ")} failed: ${new TextDecoder().decode(stderr)}`,
+      `${program} ${args.join(" ")} failed: ${
+        new TextDecoder().decode(stderr)
+      }`,
     );
   }
   return { milliseconds, mebibytes };

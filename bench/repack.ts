@@ -2,7 +2,7 @@
  * Repacking the folder of a checkpoint: `deno task bench:repack [--mib N] [--rounds N]`.
  *
  * Beside it, taking turns, a process that reads the same files and writes the same
- * bytes, synced too, in pieces of a mebibyte.
+ * bytes, synced too, in pieces of a mebibyte; and `cp`, which syncs nothing.
  *
  * @module
  */
@@ -30,6 +30,9 @@ const calls: Readonly<Record<string, readonly string[]>> = {
   matmul_nbits: ["--block-size", `${GROUP}`, "--scale-dtype", "F16"],
   awq: [],
 };
+
+const ALONE = "reading and writing alone";
+const CP = "cp, not synced";
 
 const copier = `
 const [from, to] = Deno.args;
@@ -143,7 +146,8 @@ try {
   await Deno.writeTextFile(script, copier);
   const cli = join(import.meta.dirname!, "..", "cli.ts");
   const contenders: Record<string, readonly string[]> = {
-    "reading and writing alone": ["run", "-RW", script, input, output],
+    [ALONE]: ["run", "-RW", script, input, output],
+    ...(Deno.build.os !== "windows" && { [CP]: ["-r", input, output] }),
   };
   for (const [format, flags] of Object.entries(calls)) {
     const call = ["convert", input, "-o", `${output}/`, "--format", format];
@@ -155,11 +159,12 @@ try {
   const runs: Record<string, Run[]> = {};
   for (let round = 0; round < rounds; round++) {
     for (const [name, call] of Object.entries(contenders)) {
-      (runs[name] ??= []).push(await run(call));
+      const program = name === CP ? "cp" : undefined;
+      (runs[name] ??= []).push(await run(call, program));
       await Deno.remove(output, { recursive: true });
     }
   }
-  const alone = runs["reading and writing alone"];
+  const alone = runs[ALONE];
   console.log(
     `${environment()}\n${
       (bytes / MIB).toFixed(0)

@@ -58,19 +58,33 @@ export function located(failure: Failure): unknown {
  * @param task What was done.
  * @returns What to throw; errors that are not about numbers are left as they are.
  */
-export function misfit(error: unknown, { tensor }: QuantizeTask): unknown {
+export function misfit(
+  error: unknown,
+  { tensor, unheld }: QuantizeTask,
+): unknown {
   if (!(error instanceof RangeError)) return error;
   const reason = error.message.replace(/^Cannot repack: /, "")
     .replace(/; quantize anew .*$/, "");
   const sorting = error instanceof Misfit && error.role === "order"
     ? "pass --permute-to FILE to put its columns in the order of their groups, or "
-    : "pass ";
+    : "";
   return new RangeError(
-    `Cannot convert tensor ${
-      quote(tensor.name)
-    }: ${reason}; ${sorting}--requantize to go on from its values, which adds the error of both; nothing is written`,
+    `Cannot convert tensor ${quote(tensor.name)}: ${reason}; ${sorting}${
+      insteadOfRepacking(unheld)
+    }; nothing is written`,
     { cause: error },
   );
+}
+
+/**
+ * What to do about a tensor that cannot be repacked.
+ *
+ * @param unheld Why its values could not be quantized in the format either; undefined where they could.
+ */
+export function insteadOfRepacking(unheld: string | undefined): string {
+  return unheld === undefined
+    ? "pass --requantize to go on from its values, which adds the error of both"
+    : "choose another format or other options, or leave the tensor out with --skip";
 }
 
 function nonFiniteReason(

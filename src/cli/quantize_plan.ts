@@ -14,6 +14,7 @@ import type { FormatTensor } from "../stream/tensor.ts";
 import type { Format } from "../words/format.ts";
 import type { Call } from "./command.ts";
 import type { FormatChoice, FormatChooser } from "./formats_flag.ts";
+import { insteadOfRepacking } from "./failure.ts";
 import { Fitting, rewriteOf } from "./fit.ts";
 import { byHabit, type Habits } from "./habits.ts";
 import { needsFloat32 } from "./kept.ts";
@@ -316,6 +317,7 @@ function taskFor(
     return {
       ...{ index, tensor, plan, layout, bytes },
       repacked: repacked !== false,
+      unheld: repacked && whyNotHeld(planner, choice, shape) || undefined,
       permuted: repacked !== false && isPermuted(planner.call, tensor),
     };
   } catch (error) {
@@ -330,10 +332,11 @@ class NotRepackable extends RangeError {}
 
 /** The options to repack a tensor with; false where it is to go through its values. */
 function repackable(
-  { call, layouts }: Planner,
+  planner: Planner,
   tensor: Tensor,
-  { format, options: given }: FormatChoice,
+  choice: FormatChoice,
 ): object | false {
+  const { call, layouts } = planner, { format, options: given } = choice;
   const found = repackOptions(
     tensor,
     format,
@@ -347,8 +350,25 @@ function repackable(
   throw new NotRepackable(
     `Cannot convert tensor ${
       quote(tensor.name)
-    }: it is ${tensor.dtype} already, and ${found}; pass --requantize to go on from its values, which adds the error of both`,
+    }: it is ${tensor.dtype} already, and ${found}; ${
+      insteadOfRepacking(whyNotHeld(planner, choice, tensor.shape))
+    }`,
   );
+}
+
+/** Why a format cannot hold values of a shape, whatever they are; undefined where it can. */
+function whyNotHeld(
+  { layouts }: Planner,
+  { format, options }: FormatChoice,
+  shape: readonly number[],
+): string | undefined {
+  try {
+    layouts.of(format, options, shape);
+  } catch (error) {
+    if (error instanceof RangeError) return error.message;
+    throw error;
+  }
+  return undefined;
 }
 
 /** The options to repack a tensor with, or why it cannot be. */

@@ -32,6 +32,8 @@ export interface QuantizeTask {
   readonly bytes: number;
   /** Whether its numbers move as they are: only the layout changes. */
   readonly repacked: boolean;
+  /** Why the format could not hold its values with the options that were given, where they are repacked with others. */
+  readonly unheld?: string;
   /** Whether its columns are put in the order of their groups, so that they can be repacked. */
   readonly permuted?: boolean;
   /** Its matrices with their weights, where importance is used. */

@@ -2,7 +2,7 @@
  * `convert` repacks wherever the numbers fit and says so; it goes through values
  * only when it is asked to.
  */
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { withFolder } from "../files/temporary_folder.ts";
 import { writeFile } from "node:fs/promises";
 import { json, run, safetensorsBytes, weightLike } from "./support.ts";
@@ -141,5 +141,41 @@ Deno.test("what cannot be repacked goes through its values with --requantize, an
     const report = await json(...call, "--format", "q4_0", "--requantize");
     assertEquals(namesOf(report, true), []);
     assertStringIncludes(report.warnings[0], "quantized before (mlx)");
+  });
+});
+
+Deno.test("where the format cannot hold the shape, going on from values is not advised", async () => {
+  await withFolder(async (path) => {
+    const input = path("in.safetensors"), source = path("gptq.safetensors");
+    await writeFile(
+      input,
+      safetensorsBytes([
+        {
+          name: "fits",
+          dtype: "F32",
+          shape: [32, 64],
+          data: weightLike(32, 64),
+        },
+        {
+          name: "odd",
+          dtype: "F32",
+          shape: [12, 64],
+          data: weightLike(12, 64),
+        },
+      ]),
+    );
+    await json(
+      ...["quantize", input, "-o", source, "--format", "gptq"],
+      ...["--group-size", "32", "--version", "2", "--symmetric", "false"],
+    );
+    const call = ["convert", source, "-o", path("awq.safetensors")];
+    const flags = ["--format", "awq", "--group-size", "32"];
+    const refused = await run(...call, ...flags);
+    assertEquals(refused.code, 1);
+    assertStringIncludes(refused.err, "its 12 outputs are no multiple of");
+    assertStringIncludes(refused.err, "leave the tensor out with --skip");
+    assert(!refused.err.includes("--requantize"), refused.err);
+    const report = await json(...call, ...flags, "--skip", "odd");
+    assertEquals(namesOf(report, true), ["fits"]);
   });
 });

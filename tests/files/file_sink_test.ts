@@ -269,6 +269,38 @@ Deno.test("FileSink: a full disk is told at the write, at every later one, and a
   });
 });
 
+Deno.test("FileSink: what is much is synced while more is written, and a sync that fails is told", async () => {
+  for (const fails of [false, true]) {
+    await withFolder(async (path) => {
+      await writeFile(path("temporary"), "");
+      let syncs = 0;
+      const handle = fullDisk(Infinity, Infinity);
+      handle.sync = () => {
+        syncs++;
+        return fails ? Promise.reject(new Error("no")) : Promise.resolve();
+      };
+      const temporary = { path: path("temporary"), handle };
+      const sink = new FileSink("out", path("out"), temporary, false);
+      const much = new Uint8Array(16 * 1024 * 1024);
+      await sink.write(0, much.subarray(1));
+      sink.settle();
+      assertEquals(syncs, 0, "a byte less is not worth it");
+      await sink.write(0, much.subarray(0, 1));
+      sink.settle();
+      sink.settle();
+      if (!fails) {
+        await sink.write(0, Uint8Array.of(1));
+        await sink.commit();
+        assertEquals(syncs, 2, "once on the way, and at the end");
+        return;
+      }
+      await assertRejects(() => sink.commit(), Error, "Cannot write out: no");
+      assertEquals(syncs, 1);
+      assertEquals(await names(path), []);
+    });
+  }
+});
+
 Deno.test("FileSink: a full disk that only small writes meet is told at commit, at the latest", async () => {
   for (const [room, fits] of [[99, false], [100, true]] as const) {
     await withFolder(async (path) => {

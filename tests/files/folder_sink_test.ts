@@ -1,7 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { ByteSink } from "../../src/files/bytes.ts";
 import { createFolder } from "../../src/files/folder_sink.ts";
+import { JoinedSink } from "../../src/files/joined_sink.ts";
 import { abortAll } from "../../src/files/temporary.ts";
 import { withFolder } from "./temporary_folder.ts";
 
@@ -90,4 +92,23 @@ Deno.test("createFolder: no way leads into an input, its twin is beside it", asy
     await sink.abort();
     assertEquals(await readdir(path("in")), []);
   });
+});
+
+Deno.test("JoinedSink: each output is told when the next one is written", async () => {
+  const told: number[] = [];
+  const sinkOf = (number: number): ByteSink => ({
+    name: `${number}`,
+    write: () => undefined,
+    settle: () => void told.push(number),
+    commit: () => Promise.resolve(),
+    abort: () => Promise.resolve(),
+  });
+  const sinks = [0, 1, 2].map(sinkOf);
+  const sink = new JoinedSink("all", sinks, [0, 10, 20]);
+  for (const offset of [0, 9, 10, 25, 20, 3]) {
+    await sink.write(offset, new Uint8Array(1));
+  }
+  assertEquals(told, [0, 1, 2]);
+  await sink.commit();
+  assertEquals(told, [0, 1, 2]);
 });
