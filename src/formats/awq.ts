@@ -41,6 +41,7 @@ import { clamp, roundHalfToEven } from "../numeric/rounding.ts";
 import { matrixOf, rowLength } from "../numeric/shape.ts";
 import { linearScheme } from "../schemes/linear.ts";
 import { searched, seekIntegers, ZERO_SEARCHES } from "../schemes/sought.ts";
+import { encodeInType } from "../schemes/tile_rounded.ts";
 import type {
   Candidate,
   Convention,
@@ -195,6 +196,7 @@ function scheme(
     },
     rounding: "divide",
     inputDtype: options.inputDtype,
+    encodeInType,
     stepDtype: options.inputDtype,
     stored: "F16",
     // The range from minus this to this has to be a float16.

@@ -56,6 +56,7 @@ import {
   type Sought,
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
+import { encodeInType } from "../schemes/tile_rounded.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout, PartPlan } from "../words/layout.ts";
 import { booleanOption } from "../words/options.ts";
@@ -258,6 +259,7 @@ function scheme(
     },
     rounding: "addSigned",
     inputDtype: scaleDtype,
+    encodeInType,
     stepDtype: scaleDtype,
     stored: scaleDtype,
     limit: symmetric ? most : most / 2,

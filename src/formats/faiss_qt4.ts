@@ -34,8 +34,8 @@ import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { columnRanges } from "../schemes/extremes.ts";
 import { UINT4 } from "../schemes/grids.ts";
 import { BIAS_SEARCHES, searched, seekRanges } from "../schemes/sought.ts";
-import { encodeMiddles } from "../schemes/tile_columns.ts";
-import { decodeGroups } from "../schemes/tile_values.ts";
+import { byColumns, encodeMiddles } from "../schemes/tile_columns.ts";
+import { decodeGroups, type Lookup } from "../schemes/tile_values.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import { booleanOption } from "../words/options.ts";
@@ -190,6 +190,8 @@ function partOf(code: number): number {
 
 const PARTS = Float32Array.from({ length: 16 }, (_, code) => partOf(code));
 
+const LOOKUP: Lookup = { values: PARTS, offset: "bias", computeDtype: "F32" };
+
 /** The largest of these. */
 const LAST = PARTS[15];
 
@@ -211,11 +213,8 @@ function rangeOf(
 
 function decode(span: Span, tile: Tile, out: Float32Array): void {
   const { smallest, width } = tile.fields;
-  decodeGroups(tile, span, width, smallest, {
-    values: PARTS,
-    offset: "bias",
-    computeDtype: "F32",
-  }, out);
+  const operands = [tile, span, width, smallest, LOOKUP, out] as const;
+  if (!byColumns(span)?.decode(...operands)) decodeGroups(...operands);
 }
 
 function check(

@@ -19,6 +19,8 @@ import {
   type Sought,
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
+import { byColumns } from "../schemes/tile_columns.ts";
+import { encodeInType } from "../schemes/tile_rounded.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import { numberOption } from "../words/options.ts";
@@ -252,14 +254,17 @@ function schemeOf(
   zero: number,
 ): Scheme {
   const { axis, symmetric, scaleDtype } = options, most = LIMITS[scaleDtype];
+  const { span: group } = groupOf(shape, options);
   const scheme = linearScheme({
-    group: groupOf(shape, options).span,
+    group,
+    columns: byColumns(group),
     offset: symmetric ? undefined : "zero",
     zero,
     fit: fitOf(options, zero),
     rule: ruleOf(options, zero),
     rounding: "divide",
     inputDtype: scaleDtype,
+    encodeInType,
     stored: scaleDtype,
     limit: symmetric ? most : most / 2,
     computeDtype: scaleDtype,

@@ -23,13 +23,7 @@ import { linearForm } from "./linear_form.ts";
 import type { LinearPlan, LinearRounding } from "./linear_plan.ts";
 import { checkScales } from "./numbers.ts";
 import { fitRanges } from "./range_fit.ts";
-import {
-  encodeE2M1,
-  encodeQuotientRanks,
-  encodeRounded,
-  encodeSteps,
-} from "./tile_codes.ts";
-import { isColumn, rangesOfColumns } from "./tile_columns.ts";
+import { encodeE2M1, encodeQuotientRanks, encodeSteps } from "./tile_codes.ts";
 import { decodeGroups, decodeTable } from "./tile_values.ts";
 import {
   fitGroups,
@@ -76,7 +70,7 @@ function encode(
   const maxs = numbersOfGroups(tile, scales.length);
   if (ranges) takeRanges(ranges, scales.length, mins, maxs);
   else if (
-    !(isColumn(group) && rangesOfColumns(values, tile, group, mins, maxs)) &&
+    !plan.columns?.ranges(values, tile, group, mins, maxs) &&
     !rangesOfGroups(values, tile, group, mins, maxs)
   ) throw new NonFinite();
   roundInto(mins, inputDtype, Infinity, mins);
@@ -91,7 +85,7 @@ function encode(
     }
   }
   const ends = [mins, maxs];
-  if (encodeInType(plan, values, tile, scales, offsets, ends)) return;
+  if (encodeRounded(plan, values, tile, scales, offsets, ends)) return;
   const input = roundedValues(values, inputDtype, Infinity, tile, own);
   encodeCodes(plan, input, tile, scales, offsets);
 }
@@ -129,7 +123,7 @@ function fillUp(
 }
 
 /** Rounds values to codes as they are read, where their type is not float32 and a kernel knows how. */
-function encodeInType(
+function encodeRounded(
   plan: LinearPlan,
   values: Float32Array,
   tile: Tile,
@@ -137,13 +131,14 @@ function encodeInType(
   offsets: Float32Array,
   ends: readonly Float32Array[],
 ): boolean {
-  const { inputDtype = "F32", stepDtype = "F32", zeroScale } = plan;
+  const { group, inputDtype = "F32", stepDtype = "F32", encodeInType } = plan;
   const way = roundingOf(plan), roundsSteps = stepDtype === inputDtype;
-  return inputDtype !== "F32" && typeof way === "string" && way !== "e2m1" &&
-    !zeroScale && (roundsSteps || stepDtype === "F32") && encodeRounded(
+  if (!encodeInType || typeof way !== "string" || way === "e2m1") return false;
+  return inputDtype !== "F32" && (roundsSteps || stepDtype === "F32") &&
+    encodeInType(
       values,
       tile,
-      plan.group,
+      group,
       scales,
       offsets,
       way,
@@ -182,7 +177,10 @@ function encodeCodes(
       codes[i] = signedE2M1(fround(values[i] / scales[area]));
     });
   }
-  encodeSteps(values, tile, group, scales, offsets, rounding, stepDtype);
+  const operands = [values, tile, group, scales, offsets] as const;
+  if (!plan.columns?.encode(...operands, rounding, stepDtype)) {
+    encodeSteps(...operands, rounding, stepDtype);
+  }
   if (zeroScale && scales.includes(0)) {
     eachValue(tile, group, (i, area) => {
       if (scales[area] === 0) codes[i] = zeroScale(codes[i], values[i]);
@@ -252,11 +250,10 @@ function decode(plan: LinearPlan, tile: Tile, out: Float32Array): void {
     const values = Array.from({ length: 16 }, (_, code) => value(code, s, o));
     return decodeTable(tile, values, out);
   }
-  decodeGroups(tile, group, scalesOf(scale, field, tile), offsets, {
-    values: plan.levels ?? grid.values,
-    offset,
-    computeDtype,
-  }, out);
+  const lookup = { values: plan.levels ?? grid.values, offset, computeDtype };
+  const scales = scalesOf(scale, field, tile);
+  if (plan.columns?.decode(tile, group, scales, offsets, lookup, out)) return;
+  decodeGroups(tile, group, scales, offsets, lookup, out);
 }
 
 /** What codes are multiplied by. */

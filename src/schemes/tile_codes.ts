@@ -3,13 +3,11 @@
  *
  * @module
  */
-import { LINEAR_KERNELS } from "../kernels/modules.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { clamp, roundHalfAway, roundHalfToEven } from "../numeric/rounding.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import { runs, type Span, type Tile } from "../words/tile.ts";
-import { encodeColumns, isColumn } from "./tile_columns.ts";
-import { areWithin, COMPUTE_DTYPES, done, doneBy, roundInto } from "./tiles.ts";
+import { COMPUTE_DTYPES, done, roundInto } from "./tiles.ts";
 
 const { fround } = Math;
 
@@ -35,7 +33,7 @@ export type Rounding =
   | "multiplyAdd";
 
 /** The numbers by which kernels know them: src/kernels/wasm/tile_steps.ts. */
-const ROUNDINGS: readonly Rounding[] = [
+export const ROUNDINGS: readonly Rounding[] = [
   "divide",
   "shift",
   "shiftByBias",
@@ -58,43 +56,11 @@ export function encodeSteps(
 ): void {
   const { codes } = tile, arrays = [values, codes, scales, offsets];
   const numbers = [ROUNDINGS.indexOf(rounding), COMPUTE_DTYPES.indexOf(dtype)];
-  if (
-    isColumn(span) && dtype === "F32" &&
-    encodeColumns(values, tile, span, scales, offsets, numbers[0])
-  ) return;
   if (done("tile_encode_steps", tile, span, arrays, numbers)) return;
   for (const { first, count, area } of runs(tile, span)) {
     const codeOf = codesBy(rounding, scales[area], offsets[area], dtype);
     for (let i = first; i < first + count; i++) codes[i] = codeOf(values[i]);
   }
-}
-
-/** The largest finite number of float16. */
-const MOST_F16 = 65504;
-
-/**
- * Rounds values to a type, and to codes in one go by a kernel; false where there is none.
- * Steps are rounded to that type, too, or not at all. Ends are those of the groups,
- * rounded to the type.
- */
-export function encodeRounded(
-  values: Float32Array,
-  tile: Tile,
-  span: Span,
-  scales: Float32Array,
-  offsets: Float32Array,
-  rounding: Rounding,
-  dtype: ComputeDtype,
-  roundsSteps: boolean,
-  ends: readonly Float32Array[],
-): boolean {
-  const most = dtype === "F16" ? MOST_F16 : Infinity;
-  if (!ends.every((numbers) => areWithin(numbers, -most, most))) return false;
-  const way = ROUNDINGS.indexOf(rounding), type = COMPUTE_DTYPES.indexOf(dtype);
-  const arrays = [values, tile.codes, scales, offsets];
-  const numbers = [way, type, Number(roundsSteps)];
-  const name = "tile_encode_rounded";
-  return doneBy(LINEAR_KERNELS, name, tile, span, arrays, numbers);
 }
 
 function codesBy(

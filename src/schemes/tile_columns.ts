@@ -9,13 +9,11 @@ import { wasmInForce } from "../kernels/engine.ts";
 import { LINEAR_KERNELS } from "../kernels/modules.ts";
 import { sharedInstance } from "../kernels/room.ts";
 import { SURELY_FINITE } from "../numeric/nan.ts";
+import type { ComputeDtype } from "../words/scheme.ts";
 import { areasOf, type Span, type Tile } from "../words/tile.ts";
-import { areWithin } from "./tiles.ts";
-
-/** Whether a group has a column, or a part of one. */
-export function isColumn({ rows, columns }: Span): boolean {
-  return columns === 1 && rows > 1;
-}
+import { type Rounding, ROUNDINGS } from "./tile_codes.ts";
+import type { Lookup } from "./tile_values.ts";
+import { areWithin, roundInto } from "./tiles.ts";
 
 /** Rows of a tile that share their numbers. */
 interface Band {
@@ -65,7 +63,7 @@ function inBands(
 }
 
 /** Smallest and largest value of every group, of zeros the negative one being the smaller. */
-export function rangesOfColumns(
+function rangesOfColumns(
   values: Float32Array,
   tile: Tile,
   span: Span,
@@ -99,21 +97,22 @@ export function widenColumns(
   ]) === 0;
 }
 
-/** Codes of values over the scales of their groups, in the way that kernels know by this number. */
-export function encodeColumns(
+/** Codes of values over the scales of their groups. */
+function encodeColumns(
   values: Float32Array,
   tile: Tile,
   span: Span,
   scales: Float32Array,
   offsets: Float32Array,
-  way: number,
+  rounding: Rounding,
+  dtype: ComputeDtype = "F32",
 ): boolean {
-  return inBands("column_encode", tile, span, [
+  return dtype === "F32" && inBands("column_encode", tile, span, [
     [values, "values"],
     [tile.codes, "values"],
     [scales, "numbers"],
     [offsets, "numbers"],
-  ], [way]);
+  ], [ROUNDINGS.indexOf(rounding)]);
 }
 
 /** Codes of values by which fifteenth of their column's range they lie in. */
@@ -132,24 +131,45 @@ export function encodeMiddles(
   ]);
 }
 
-/** Values `(g − o)·s`, or `g·s + o`, of entries of a table, in float32; it declines numbers that may make NaNs. */
-export function decodeColumns(
+/** Values of codes; it declines numbers that may make NaNs, and types of 16 bits where more than a product is rounded. */
+function decodeColumns(
   tile: Tile,
   span: Span,
   scales: Float32Array,
   offsets: Float32Array,
-  table: Float32Array,
-  biased: boolean,
+  { values, offset, computeDtype }: Lookup,
   out: Float32Array,
 ): boolean {
-  const areOrdinary = [scales, offsets].every((numbers) =>
-    areWithin(numbers, -SURELY_FINITE, SURELY_FINITE)
-  );
-  return areOrdinary && inBands("column_decode", tile, span, [
+  const roundsOnce = offset === undefined || offset === "zero";
+  const isKnown = computeDtype === "F32" || roundsOnce;
+  const areOrdinary = isKnown &&
+    [scales, offsets].every((numbers) =>
+      areWithin(numbers, -SURELY_FINITE, SURELY_FINITE)
+    );
+  if (!areOrdinary) return false;
+  const table = tile.memory(16);
+  table.set(values);
+  const isDone = inBands("column_decode", tile, span, [
     [tile.codes, "values"],
     [scales, "numbers"],
     [offsets, "numbers"],
     [table, "all"],
     [out, "values"],
-  ], [Number(biased)]);
+  ], [Number(offset === "bias")]);
+  if (isDone) roundInto(out, computeDtype, Infinity, out);
+  return isDone;
+}
+
+/** What schemes do with groups of columns. */
+export interface ByColumns {
+  readonly ranges: typeof rangesOfColumns;
+  readonly encode: typeof encodeColumns;
+  readonly decode: typeof decodeColumns;
+}
+
+/** The kernels for a group, where it is a column or a part of one. */
+export function byColumns({ rows, columns }: Span): ByColumns | undefined {
+  return columns === 1 && rows > 1
+    ? { ranges: rangesOfColumns, encode: encodeColumns, decode: decodeColumns }
+    : undefined;
 }

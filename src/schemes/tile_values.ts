@@ -8,8 +8,7 @@ import { roundTo } from "../numeric/compute.ts";
 import { settleNaNs } from "../numeric/nan.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import { everywhere, runs, type Span, type Tile } from "../words/tile.ts";
-import { decodeColumns, isColumn } from "./tile_columns.ts";
-import { COMPUTE_DTYPES, done, doneBy, roundInto } from "./tiles.ts";
+import { COMPUTE_DTYPES, done, doneBy } from "./tiles.ts";
 
 const { fround } = Math;
 
@@ -51,11 +50,6 @@ export function decodeGroups(
   const arrays = [codes, scales, offsets, table, out];
   const way = biased ? 1 : offset === "step" && computeDtype !== "F32" ? 2 : 0;
   const numbers = [way, COMPUTE_DTYPES.indexOf(computeDtype)];
-  if (isColumn(span) && (way === 0 || computeDtype === "F32")) {
-    if (decodeColumns(tile, span, scales, offsets, table, biased, out)) {
-      return roundInto(out, computeDtype, Infinity, out);
-    }
-  }
   if (
     computeDtype !== "F32" &&
     doneBy(LINEAR_KERNELS, "tile_decode_rounded", tile, span, arrays, numbers)

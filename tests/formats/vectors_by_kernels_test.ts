@@ -1,12 +1,12 @@
-// Vectors with ranges of their own arithmetic: the same bytes by kernels and in plain
-// JS, whatever is left over of rows and columns.
+// Vectors and columns: the same bytes by kernels and in plain JS, whatever is left over
+// of rows and columns.
 
 import { dequantize, quantize, useBackend } from "../../mod.ts";
 import { backend } from "../../src/kernels/engine.ts";
 import { adversarial } from "../adversarial.ts";
 import { assertSameBytes } from "../same_bytes.ts";
 
-const SHAPES = [[1, 2], [3, 6], [5, 34], [7, 10], [4, 64], [2, 130], [40, 16]];
+const SHAPES = [[1, 2], [3, 6], [5, 34], [7, 10], [4, 64], [40, 16], [2, 1102]];
 
 const OPTIONS = [
   { format: "lucene99", similarity: "euclidean" },
@@ -14,6 +14,9 @@ const OPTIONS = [
   { format: "lucene99", similarity: "cosine" },
   { format: "faiss_qt4" },
   { format: "faiss_qt4", uniform: true },
+  { format: "onnx_uint4", axis: 0, blockSize: 2 },
+  { format: "onnx_int4", axis: 1, blockSize: 0, scaleDtype: "F16" },
+  { format: "tflite", axis: 1, symmetric: false },
 ] as const;
 
 /** Values that are hard, those that are one after another alike, zeros of either sign. */
@@ -26,15 +29,20 @@ const SETS = {
   huge: Float32Array.from({ length: 640 }, (_, i) => (i % 17 - 8) * 1e37),
 };
 
-Deno.test("ranges, codes, corrections and values of vectors are the same by kernels", () => {
+Deno.test("ranges, codes, corrections and values of vectors and columns are the same by kernels", () => {
   const before = backend();
   for (const [set, all] of Object.entries(SETS)) {
     for (const shape of SHAPES) {
-      const values = all.subarray(0, shape[0] * shape[1]);
+      const length = shape[0] * shape[1];
+      const values = Float32Array.from({ length }, (_, i) => all[i % 640]);
       for (const options of OPTIONS) {
         const [wasm, js] = (["wasm", "js"] as const).map((name) => {
           useBackend(name);
-          const q = quantize(values, { ...options, shape });
+          const q = quantize(values, {
+            ...options,
+            shape,
+            nonFinite: "clamp",
+          });
           const parts = Object.entries(q.parts).map(([part, { data }]) =>
             [part, data] as const
           );

@@ -16,10 +16,8 @@ import {
   type Rounding,
   type Thresholds,
 } from "../../src/schemes/tile_codes.ts";
-import {
-  encodeMiddles,
-  rangesOfColumns,
-} from "../../src/schemes/tile_columns.ts";
+import { byColumns, encodeMiddles } from "../../src/schemes/tile_columns.ts";
+import { encodeInType } from "../../src/schemes/tile_rounded.ts";
 import { decodeGroups } from "../../src/schemes/tile_values.ts";
 import {
   areFinite,
@@ -148,6 +146,15 @@ const ROUNDINGS: Rounding[] = [
   "multiplyAdd",
 ];
 
+/** Windows of whole vectors, which is what some kernels take, and another. */
+const VECTORS: typeof PLACES = [
+  [1, 0, 64, { rows: 1, columns: 16 }],
+  [3, 0, 96, { rows: 1, columns: 32 }],
+  [2, 48, 176, { rows: 1, columns: 64 }],
+  [2, 0, 128, { rows: 9, columns: 500 }],
+  [2, 0, 77, { rows: 1, columns: 20 }],
+];
+
 const DTYPES: ComputeDtype[] = ["F32", "F16", "BF16"];
 
 /** Scales and offsets: ordinary ones, ties, and such as kernels leave alone. */
@@ -197,6 +204,65 @@ function nearTies(seed: number, count: number): Float32Array {
   const floats = new Float32Array(bits.buffer);
   return floats.map((x) => Number.isFinite(x) ? x : 65520);
 }
+
+Deno.test("values rounded to a type and to codes in one go get the codes that they get one after the other", () => {
+  const edges = [0, -0, 1e-45, 2 ** -25, 3 * 2 ** -26, 2 ** -24, 2 ** -14];
+  const ends = [65504, 65519, -65519, 2049, 1 + 2 ** -11, 1 + 3 * 2 ** -11];
+  for (const dtype of ["F16", "BF16"] as const) {
+    for (const rounding of ["divide", "addSigned", "shift"] as const) {
+      for (let seed = 0; seed < 20; seed++) {
+        onBoth(
+          (place) => {
+            const { tile, span } = place, next = random(seed);
+            const isLarge = seed % 4 === 3;
+            const values = copied(
+              place,
+              Array.from(tile.codes, (_, i) => {
+                const edge = [...edges, ...isLarge ? ends : []][i >> 2];
+                return i % 4 === 0 && edge !== undefined
+                  ? edge
+                  : (next() - 0.5) * (isLarge ? 1e5 : 4);
+              }),
+            );
+            // What is beyond the largest number of the type is left alone.
+            const mins = copied(place, [Math.min(...values)]);
+            const maxs = copied(place, [Math.max(...values)]);
+            const round = roundTo(dtype);
+            for (const end of [mins, maxs]) end[0] = round(end[0]);
+            const scales = numbers(place), offsets = numbers(place);
+            scales.forEach((_, i) => {
+              scales[i] = round((isLarge ? 1e4 : 0.3) * (next() + 0.1));
+              offsets[i] = rounding === "divide" && seed % 2
+                ? randomInteger(next, 0, 15)
+                : seed % 3
+                ? 8
+                : randomInteger(next, 0, 15);
+            });
+            if (seed % 7 === 6) scales[0] = 0;
+            const roundsSteps = seed % 2 === 0;
+            const steps = roundsSteps ? dtype : "F32";
+            const operands = [tile, span, scales, offsets, rounding] as const;
+            const isDone = encodeInType(
+              values,
+              ...operands,
+              dtype,
+              roundsSteps,
+              [mins, maxs],
+            );
+            if (isDone) assertEquals(backend(), "wasm");
+            else {
+              const rounded = roundedValues(values, dtype, Infinity, tile);
+              encodeSteps(rounded, ...operands, steps);
+            }
+            return { codes: tile.codes };
+          },
+          `${dtype} ${rounding} ${seed}`,
+          VECTORS,
+        );
+      }
+    }
+  }
+});
 
 Deno.test("values are rounded to 16 bits the same by kernels, and cut", () => {
   for (let seed = 1; seed <= 40; seed++) {
@@ -441,7 +507,8 @@ Deno.test("ranges of columns are the same by kernels, signs of zeros too, and no
         const { tile, span } = place;
         const input = copied(place, values.subarray(0, tile.codes.length));
         const mins = numbers(place), maxs = numbers(place);
-        const isWasm = rangesOfColumns(input, tile, span, mins, maxs);
+        const { ranges } = byColumns(span)!;
+        const isWasm = ranges(input, tile, span, mins, maxs);
         if (!isWasm) {
           const areFinite = rangesOfGroups(input, tile, span, mins, maxs);
           assertEquals(areFinite, true);
@@ -452,7 +519,7 @@ Deno.test("ranges of columns are the same by kernels, signs of zeros too, and no
             if (i % 13) continue;
             input[i] = [NaN, Infinity, -Infinity][i % 3];
             assertEquals(
-              rangesOfColumns(input, tile, span, others, others.slice()),
+              ranges(input, tile, span, others, numbers(place)),
               false,
               `${set} ${i}`,
             );
@@ -481,7 +548,11 @@ Deno.test("codes and values of columns are the same by kernels, whatever their n
           // Ties.
           input.forEach((x, i) => input[i] = i % 3 ? x : Math.round(4 * x) / 2);
           const values = input.subarray(0, tile.codes.length);
-          encodeSteps(values, tile, span, scales, offsets, rounding);
+          const columns = byColumns(span)!;
+          const operands = [values, tile, span, scales, offsets] as const;
+          if (!columns.encode(...operands, rounding)) {
+            encodeSteps(...operands, rounding);
+          }
           const codes = tile.codes.slice();
           const results: Record<string, Float32Array | Uint8Array> = { codes };
           for (const computeDtype of DTYPES) {
@@ -489,7 +560,9 @@ Deno.test("codes and values of columns are the same by kernels, whatever their n
               const levels = Array.from(NF4.values, (g) => g * 16 + next());
               const out = room.floats(tile.codes.length);
               const lookup = { values: levels, offset, computeDtype };
-              decodeGroups(tile, span, scales, offsets, lookup, out);
+              if (!columns.decode(tile, span, scales, offsets, lookup, out)) {
+                decodeGroups(tile, span, scales, offsets, lookup, out);
+              }
               results[`${computeDtype} ${offset}`] = out.slice();
             }
           }

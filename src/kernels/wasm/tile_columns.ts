@@ -3,6 +3,10 @@
 import { bytesHigh, bytesLow, lowNibbleOfWord, pin, roundMagic, wordsHigh, wordsLow, zero } from "./common";
 import { areOrdinary } from "./tile_encode";
 
+// Columns that all rows are gone through for at a time: their numbers are a page each,
+// and stay in the nearest cache.
+const NEAR: i32 = 1024;
+
 // ---- ranges ----
 
 // Columns whose ends are found at a time: a line of the cache.
@@ -139,16 +143,17 @@ export function column_encode(
   rows: i32, columns: i32, src: usize, codes: usize, scales: usize, offsets: usize, way: i32,
 ): i32 {
   if (way != DIVIDE && way != ADD && way != ADD_SIGNED || !areOrdinary(columns, scales, offsets, way)) return 1;
-  const whole = columns & ~15, left = columns & 15;
-  for (; rows > 0; rows--) {
-    encode(whole, src, codes, scales, offsets, way);
-    if (left) {
-      copyLeft(columns, src, scales, offsets);
-      encode(16, SOME, SOME + 192, SOME + 64, SOME + 128, way);
-      memory.copy(codes + <usize>whole, SOME + 192, left);
+  for (let from = 0; from < columns; from += NEAR) {
+    const n = min(NEAR, columns - from), left = n & 15, numbers = <usize>from << 2;
+    for (let row = 0; row < rows; row++) {
+      const at = <usize>(row * columns + from);
+      encode(n - left, src + (at << 2), codes + at, scales + numbers, offsets + numbers, way);
+      if (left) {
+        copyLeft(n, src + (at << 2), scales + numbers, offsets + numbers);
+        encode(16, SOME, SOME + 192, SOME + 64, SOME + 128, way);
+        memory.copy(codes + at + <usize>(n - left), SOME + 192, left);
+      }
     }
-    src += <usize>columns << 2;
-    codes += <usize>columns;
   }
   return 0;
 }
@@ -185,16 +190,17 @@ function encodeMiddles(columns: i32, src: usize, codes: usize, smallest: usize, 
 export function column_encode_middles(
   rows: i32, columns: i32, src: usize, codes: usize, smallest: usize, widths: usize,
 ): i32 {
-  const whole = columns & ~15, left = columns & 15;
-  for (; rows > 0; rows--) {
-    encodeMiddles(whole, src, codes, smallest, widths);
-    if (left) {
-      copyLeft(columns, src, smallest, widths);
-      encodeMiddles(16, SOME, SOME + 192, SOME + 64, SOME + 128);
-      memory.copy(codes + <usize>whole, SOME + 192, left);
+  for (let from = 0; from < columns; from += NEAR) {
+    const n = min(NEAR, columns - from), left = n & 15, numbers = <usize>from << 2;
+    for (let row = 0; row < rows; row++) {
+      const at = <usize>(row * columns + from);
+      encodeMiddles(n - left, src + (at << 2), codes + at, smallest + numbers, widths + numbers);
+      if (left) {
+        copyLeft(n, src + (at << 2), smallest + numbers, widths + numbers);
+        encodeMiddles(16, SOME, SOME + 192, SOME + 64, SOME + 128);
+        memory.copy(codes + at + <usize>(n - left), SOME + 192, left);
+      }
     }
-    src += <usize>columns << 2;
-    codes += <usize>columns;
   }
   return 0;
 }
@@ -206,8 +212,9 @@ export function column_encode_middles(
   return biased ? f32x4.add(f32x4.mul(g, s), o) : f32x4.mul(f32x4.sub(g, o), s);
 }
 
+// `n` of the columns, from `codes`, `scales`, `offsets` and `out` on.
 @inline function decode(
-  rows: i32, columns: i32, codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: bool,
+  rows: i32, columns: i32, n: i32, codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: bool,
 ): void {
   const t0 = v128.load(grid), t1 = v128.load(grid, 16), t2 = v128.load(grid, 32), t3 = v128.load(grid, 48);
   const mask = i16x8.splat(255), high0 = i16x8.narrow_i32x4_u(i32x4.shr_u(t0, 16), i32x4.shr_u(t1, 16));
@@ -220,8 +227,8 @@ export function column_encode_middles(
   const p3 = i8x16.narrow_i16x8_u(i16x8.shr_u(high0, 8), i16x8.shr_u(high1, 8));
   for (; rows > 0; rows--) {
     let s = scales, o = offsets;
-    const end = out + (<usize>columns << 2);
-    for (const body = out + (<usize>(columns & ~15) << 2); out < body; out += 64) {
+    const end = out + (<usize>n << 2);
+    for (const body = out + (<usize>(n & ~15) << 2); out < body; out += 64) {
       const c = v128.load(codes);
       const d = i8x16.swizzle(p2, c), e = i8x16.swizzle(p3, c), f = i8x16.swizzle(p0, c), h = i8x16.swizzle(p1, c);
       const high = bytesLow(d, e), high2 = bytesHigh(d, e), low = bytesLow(f, h), low2 = bytesHigh(f, h);
@@ -240,22 +247,31 @@ export function column_encode_middles(
       s += 4;
       o += 4;
     }
+    codes += <usize>(columns - n);
+    out += <usize>(columns - n) << 2;
   }
 }
 
 // A function for each, so that what is loaded once stays in registers.
-@noinline function decodeBiased(rows: i32, columns: i32, codes: usize, scales: usize, offsets: usize, grid: usize, out: usize): void {
-  decode(rows, columns, codes, scales, offsets, grid, out, true);
+@noinline function decodeBiased(
+  rows: i32, columns: i32, n: i32, codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
+): void {
+  decode(rows, columns, n, codes, scales, offsets, grid, out, true);
 }
-@noinline function decodeShifted(rows: i32, columns: i32, codes: usize, scales: usize, offsets: usize, grid: usize, out: usize): void {
-  decode(rows, columns, codes, scales, offsets, grid, out, false);
+@noinline function decodeShifted(
+  rows: i32, columns: i32, n: i32, codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
+): void {
+  decode(rows, columns, n, codes, scales, offsets, grid, out, false);
 }
 
 // g * scale + offset, or (g - offset) * scale, of entries of a grid, for numbers that make no NaN.
 export function column_decode(
   rows: i32, columns: i32, codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: i32,
 ): i32 {
-  if (biased) decodeBiased(rows, columns, codes, scales, offsets, grid, out);
-  else decodeShifted(rows, columns, codes, scales, offsets, grid, out);
+  for (let from = 0; from < columns; from += NEAR) {
+    const n = min(NEAR, columns - from), at = <usize>from << 2;
+    if (biased) decodeBiased(rows, columns, n, codes + <usize>from, scales + at, offsets + at, grid, out + at);
+    else decodeShifted(rows, columns, n, codes + <usize>from, scales + at, offsets + at, grid, out + at);
+  }
   return 0;
 }
