@@ -5,24 +5,34 @@
  * @module
  */
 import { KERNELS as BASIC_HEX } from "./basic_module.ts";
+import { KERNELS as COLUMNS_HEX } from "./columns_module.ts";
 import { KERNELS as COMPARE_HEX } from "./compare_module.ts";
 import { KERNELS as E2M1_HEX } from "./e2m1_module.ts";
+import { KERNELS as E2M1_TILES_HEX } from "./e2m1_tiles_module.ts";
 import { KERNELS as INT4_HEX } from "./int4_module.ts";
 import { KERNELS as IQ4_HEX } from "./iq4_module.ts";
+import { KERNELS as TILES_HEX } from "./module.ts";
 import {
   BASIC_KERNELS,
   type Brought,
+  COLUMN_KERNELS,
   COMPARE_KERNELS,
   E2M1_KERNELS,
+  E2M1_TILE_KERNELS,
   INT4_KERNELS,
   IQ4_KERNELS,
   Q4_0_KERNELS,
   Q4_1_KERNELS,
   Q4_K_KERNELS,
+  RANK_KERNELS,
+  STEP_KERNELS,
+  TILE_KERNELS,
 } from "./modules.ts";
 import { KERNELS as Q4_0_HEX } from "./q4_0_module.ts";
 import { KERNELS as Q4_1_HEX } from "./q4_1_module.ts";
 import { KERNELS as Q4_K_HEX } from "./q4_k_module.ts";
+import { KERNELS as RANKS_HEX } from "./ranks_module.ts";
+import { KERNELS as STEPS_HEX } from "./steps_module.ts";
 
 /** Of the four basic operations. */
 export const BASIC: Brought = [BASIC_KERNELS, BASIC_HEX];
@@ -41,8 +51,24 @@ export const Q4_1: Brought = [Q4_1_KERNELS, Q4_1_HEX];
 /** Of `q4_k`. */
 export const Q4_K: Brought = [Q4_K_KERNELS, Q4_K_HEX];
 
+/** Of all formats of the generic way. */
+export const TILES: Brought = [TILE_KERNELS, TILES_HEX];
+/** Of those whose codes lie in columns, or in halves of runs of bytes. */
+export const COLUMNS: Brought = [COLUMN_KERNELS, COLUMNS_HEX];
+/** Of those with codes by thresholds. */
+export const RANKS: Brought = [RANK_KERNELS, RANKS_HEX];
+/** Of those with codes on an even grid. */
+export const STEPS: Brought = [STEP_KERNELS, STEPS_HEX];
+/** Of those with codes of E2M1. */
+export const E2M1_TILES: Brought = [E2M1_TILE_KERNELS, E2M1_TILES_HEX];
+
 /** Of all formats. */
 export const FORMATS: readonly Brought[] = [
+  TILES,
+  COLUMNS,
+  RANKS,
+  STEPS,
+  E2M1_TILES,
   E2M1,
   INT4,
   IQ4,

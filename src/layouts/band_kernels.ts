@@ -113,7 +113,9 @@ function movesOf(
   const isWhole = isWholeUnit(unit, item);
   if (unit.rows > 1) {
     const order = orderOfRows(low, high);
-    return !isWhole || bytes !== 1 && bytes !== 4 ? undefined : {
+    const isKnown = isWhole && (bytes === 1 || bytes === 4) &&
+      kernels.tile_pack_columns;
+    return !isKnown ? undefined : {
       unpack: (n, at, codes) =>
         void kernels.tile_unpack_columns(n, at, codes, bytes, order, flip),
       pack: (n, at, codes) =>
@@ -128,7 +130,9 @@ function movesOf(
       pack: (n, at, codes) => void kernels.tile_pack(n, codes, at, order, flip),
     };
   }
-  if (run === 0 || run % 8 !== 0) return undefined;
+  if (run === 0 || run % 8 !== 0 || !kernels.tile_pack_halves) {
+    return undefined;
+  }
   const ofUnit = [nibbles.length / (2 * run), run, order, flip];
   return {
     unpack: (n, at, codes) =>
@@ -206,7 +210,7 @@ function gather(
     eachRow(band, unit, (part, line, n) => {
       packed.set(bytes.subarray(part, part + n), line);
     });
-  } else if (isBeside && rowStride === unit.bytes && canTurn(unit)) {
+  } else if (isBeside && rowStride === unit.bytes && canTurn(unit, kernels)) {
     const from = bytes.byteOffset + at;
     kernels[turnOf(unit)](count, rows, from, stride, lines.at, lines.stride);
   } else {
@@ -230,7 +234,7 @@ function scatter(
     eachRow(band, unit, (part, line, n) => {
       bytes.set(packed.subarray(line, line + n), part);
     });
-  } else if (isBeside && rowStride === unit.bytes && canTurn(unit)) {
+  } else if (isBeside && rowStride === unit.bytes && canTurn(unit, kernels)) {
     const to = bytes.byteOffset + at;
     kernels[turnOf(unit)](rows, count, lines.at, lines.stride, to, stride);
   } else {
@@ -246,8 +250,11 @@ function scatter(
   return true;
 }
 
-function canTurn({ bytes }: Unit): boolean {
-  return bytes === 1 || bytes === 4;
+function canTurn(
+  { bytes }: Unit,
+  { tile_turn_bytes: kernel }: Instance["kernels"],
+): boolean {
+  return kernel !== undefined && (bytes === 1 || bytes === 4);
 }
 
 function turnOf({ bytes }: Unit): string {
