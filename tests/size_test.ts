@@ -43,16 +43,17 @@ function oneFormat(
  *
  * `mod.ts` holds 34 formats, which cost 1 to 3 KiB each with the conventions of
  * their checkpoints. `int4` and ggml's formats have ways of their own and need no
- * tiles; all others bring the generic way. Checks and what they say are half of what
- * is left of `q4_0` in plain JS: the aim for it, 8 KiB, is missed, and that of 30 KiB
- * with WebAssembly by all but ggml's.
+ * tiles; all others bring the generic way, with the kernels of tiles that they call.
+ * The aims are 8 KiB for one format in plain JS, which `q4_0` meets, and 30 KiB with
+ * WebAssembly, which formats of integers miss by 1 or 2, and those with modes of many
+ * kinds, as `mlx` is, by 6.
  */
 const BUDGETS: readonly Budget[] = [
   {
     what: "mod.ts",
     code: 'export * from "./mod.ts";',
-    bytes: 141 * 1024,
-    modules: 13,
+    bytes: 127 * 1024,
+    modules: 15,
   },
   {
     what: "packInt4ToInt8 in plain JS",
@@ -60,10 +61,10 @@ const BUDGETS: readonly Budget[] = [
     bytes: 1.8 * 1024,
     modules: 0,
   },
-  ...oneFormat("q4_0", { js: 8, wasm: 24.8 }, 2),
-  ...oneFormat("int4", { js: 10.5, wasm: 27.2 }, 2),
-  ...oneFormat("nf4", { js: 21.5, wasm: 41 }, 2),
-  ...oneFormat("mlx", { js: 26, wasm: 46 }, 3),
+  ...oneFormat("q4_0", { js: 8, wasm: 14.7 }, 2),
+  ...oneFormat("int4", { js: 10.5, wasm: 17.3 }, 2),
+  ...oneFormat("nf4", { js: 21.2, wasm: 32 }, 4),
+  ...oneFormat("mlx", { js: 25.7, wasm: 42 }, 6),
 ];
 
 async function gzippedSize(bytes: Uint8Array<ArrayBuffer>): Promise<number> {

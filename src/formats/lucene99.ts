@@ -29,7 +29,7 @@
  * @module
  */
 import { wasmInForce } from "../kernels/engine.ts";
-import { LINEAR_KERNELS } from "../kernels/modules.ts";
+import { VECTOR_KERNELS } from "../kernels/modules.ts";
 import { sharedInstance } from "../kernels/room.ts";
 import { F32 } from "../layouts/codecs.ts";
 import { fieldPart } from "../layouts/parts.ts";
@@ -247,7 +247,7 @@ function encodeVectors(
   const width = fround(upper - lower), scale = fround(15 / width);
   if (!instance || !Number.isFinite(scale)) return false;
   const call = (name: string, operands: readonly number[]) =>
-    wasmInForce()!.call(LINEAR_KERNELS, instance, name, operands) === 0;
+    wasmInForce()!.call(VECTOR_KERNELS, instance, name, operands) === 0;
   const arrays = [values.byteOffset, codes.byteOffset];
   const ends = [lower, width, scale];
   if (!call("vector_codes", [values.length, ...arrays, ...ends])) return false;

@@ -14,7 +14,11 @@
  */
 import type { OwnFloats } from "../numeric/floats.ts";
 import { bytesOfHex } from "./hex.ts";
-import { CORE_KERNELS, type KernelModule } from "./modules.ts";
+import {
+  BROUGHT_FOR_TILES,
+  CORE_KERNELS,
+  type KernelModule,
+} from "./modules.ts";
 import { ROOM_BYTES, ROOM_START, TILES_START } from "./work.ts";
 
 /** A compiled kernel: counts, pointers and numbers in, 0 or 1 out. */
@@ -23,9 +27,12 @@ export type WasmKernel = (...operands: number[]) => number;
 /** A memory and the kernels that work in it. */
 export interface Instance {
   readonly memory: WebAssembly.Memory;
+  /** Those of tiles are there as far as entry points brought them along. */
   readonly kernels: Readonly<Record<string, WasmKernel>>;
   /** The kernels' constants as the module sets them; what is between them is theirs to write before they read it. */
   readonly constants: Uint8Array;
+  /** How many modules its kernels are of. */
+  readonly modules: number;
 }
 
 const PAGE = 65536;
@@ -43,15 +50,12 @@ const MOST_SHARED_BYTES = 64 * MEBIBYTE;
 /** The most that one WebAssembly memory can hold, less a page so that sizes stay below 2^32. */
 const MOST_BYTES = 65535 * PAGE;
 
-/** A module that has been compiled, and its constants, which the first instance shows. */
-interface Compiled {
-  readonly module: WebAssembly.Module;
-  constants?: Uint8Array;
-}
+const compiledModules = /* @__PURE__ */ new Map<
+  KernelModule,
+  WebAssembly.Module
+>();
 
-const compiledModules = /* @__PURE__ */ new Map<KernelModule, Compiled>();
-
-function compile(module: KernelModule): Compiled {
+function compile(module: KernelModule): WebAssembly.Module {
   let compiled = compiledModules.get(module);
   if (!compiled) {
     if (module.hex === undefined) {
@@ -59,7 +63,7 @@ function compile(module: KernelModule): Compiled {
         "There are no WebAssembly kernels in this entry point: import another one than ./js",
       );
     }
-    compiled = { module: new WebAssembly.Module(bytesOfHex(module.hex)) };
+    compiled = new WebAssembly.Module(bytesOfHex(module.hex));
     compiledModules.set(module, compiled);
   }
   return compiled;
@@ -72,30 +76,42 @@ function newMemory(bytes: number): WebAssembly.Memory {
   return new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) });
 }
 
-/** Puts kernels into a memory; the first time into one that holds zeros. */
+/** The modules that work side by side with one. */
+function modulesWith(module: KernelModule): KernelModule[] {
+  return module === CORE_KERNELS ? [module, ...BROUGHT_FOR_TILES] : [module];
+}
+
+/** Whether an instance lacks kernels of modules that were brought along later. */
+function isOutdated({ modules }: Instance, module: KernelModule): boolean {
+  return module === CORE_KERNELS && modules !== 1 + BROUGHT_FOR_TILES.length;
+}
+
+/** Puts kernels into a memory: into one that holds zeros, where their constants are not known. */
 function instantiate(
   module: KernelModule,
   memory: WebAssembly.Memory,
+  known?: Uint8Array,
 ): Instance {
   const abort = () => {
     throw new Error(
       "A kernel aborted: this is a bug in nibblewise, please report it",
     );
   };
-  const compiled = compile(module);
-  const { exports } = new WebAssembly.Instance(compiled.module, {
-    env: { memory, abort },
-  });
-  const kernels = exports as unknown as Record<string, WasmKernel>;
-  compiled.constants ??= new Uint8Array(memory.buffer).slice(
-    CONSTANTS_START,
-    kernels.constants_end(),
-  );
-  if (kernels.scratch_start() > ROOM_START) {
-    throw new Error("A module of kernels needs more room than it has");
+  const kernels: Record<string, WasmKernel> = {}, modules = modulesWith(module);
+  let end = CONSTANTS_START;
+  for (const each of modules) {
+    const instance = new WebAssembly.Instance(compile(each), {
+      env: { memory, abort },
+    });
+    Object.assign(kernels, instance.exports);
+    end = Math.max(end, kernels.constants_end());
+    if (kernels.scratch_start() > ROOM_START) {
+      throw new Error("A module of kernels needs more room than it has");
+    }
   }
-  const { constants } = compiled;
-  return { memory, kernels, constants };
+  const constants = known ??
+    new Uint8Array(memory.buffer).slice(CONSTANTS_START, end);
+  return { memory, kernels, constants, modules: modules.length };
 }
 
 function isArena({ memory }: Instance): boolean {
@@ -120,7 +136,7 @@ export function tileInstance(
   module: KernelModule = CORE_KERNELS,
 ): Instance {
   let tiles = tileInstances.get(module);
-  if (!tiles) {
+  if (!tiles || isOutdated(tiles, module)) {
     tiles = instantiate(module, newMemory(SCRATCH_BYTES));
     tileInstances.set(module, tiles);
   }
@@ -157,9 +173,9 @@ function instanceIn(
   module: KernelModule,
 ): Instance {
   let instance = instances.get(module);
-  if (!instance) {
-    tileInstance(0, module); // shows the constants
-    instance = instantiate(module, memory);
+  if (!instance || isOutdated(instance, module)) {
+    const { constants } = tileInstance(0, module);
+    instance = instantiate(module, memory, constants);
     instances.set(module, instance);
   }
   return instance;

@@ -15,9 +15,14 @@ const HERE = /* @__PURE__ */ new URL(".", import.meta.url);
 interface Target {
   readonly entry: string;
   readonly output: string;
+  /** Address of its constants, where it is not {@linkcode MEMORY_BASE}: those of modules that work side by side on tiles lie apart. */
+  readonly base?: number;
   /** The most pages that its memory may have; a maximum is what a shared memory needs. */
   readonly pages?: number;
 }
+
+// Data below this address stays unused: a null pointer never hits a constant.
+const MEMORY_BASE = 1024;
 
 /** Modules of formats. */
 const OF_FORMATS = [
@@ -28,11 +33,20 @@ const OF_FORMATS = [
   "iq4",
   "e2m1",
   "tables",
-  "linear",
+  "rounded",
+  "rounding",
+  "across",
+  "vectors",
 ];
 
 const TARGETS: readonly Target[] = [
-  { entry: "wasm/index.ts", output: "module.ts" },
+  // Side by side on tiles; kernels of the last one have a workspace behind its constants.
+  ...["measures", "columns", "ranks", "steps", "e2m1_tiles"].map((name, i) => ({
+    entry: `wasm/${name}_module.ts`,
+    output: `${name}_module.ts`,
+    base: MEMORY_BASE + 512 * i,
+  })),
+  { entry: "wasm/index.ts", output: "module.ts", base: MEMORY_BASE + 512 * 5 },
   // Apart, so that a bundle of one operation and one format has only theirs.
   ...["basic", "compare", "repack", ...OF_FORMATS].map((name) => ({
     entry: `wasm/${name}_module.ts`,
@@ -48,10 +62,9 @@ const TARGETS: readonly Target[] = [
   { entry: "wasm/search/index.ts", output: "search_module.ts", pages: 65536 },
 ];
 
-// Data below this address stays unused: a null pointer never hits a constant.
-const MEMORY_BASE = "1024";
-
-async function compile({ entry, pages }: Target): Promise<Uint8Array> {
+async function compile(
+  { entry, pages, base = MEMORY_BASE }: Target,
+): Promise<Uint8Array> {
   let binary: Uint8Array | undefined;
   const { error, stderr } = await asc.main([
     entry,
@@ -65,7 +78,7 @@ async function compile({ entry, pages }: Target): Promise<Uint8Array> {
       "--zeroFilledMemory", // as a new memory is: zeros need no place in the module
       "--noAssert",
     ],
-    ...["-O3", "--converge", "--enable", "simd", "--memoryBase", MEMORY_BASE],
+    ...["-O3", "--converge", "--enable", "simd", "--memoryBase", String(base)],
   ], {
     readFile: (name) => {
       try {

@@ -12,7 +12,7 @@ import {
   tileInstance,
 } from "./arena.ts";
 import { useWasm } from "./engine.ts";
-import { KERNELS } from "./module.ts";
+import { KERNELS } from "./measures_module.ts";
 import { bring, CORE_KERNELS } from "./modules.ts";
 import { placeInLine, runWasm } from "./wasm_run.ts";
 

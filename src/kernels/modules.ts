@@ -13,8 +13,35 @@ export interface KernelModule {
   readonly hex?: string;
 }
 
-/** What all formats share: measures and tiles. */
+/** What all formats share: measures. */
 export const CORE_KERNELS: KernelModule = {};
+
+/** What all formats of the generic way share: tiles. */
+export const TILE_KERNELS: KernelModule = {};
+
+/** Codes of tiles that lie in columns, or in halves of runs of bytes. */
+export const COLUMN_KERNELS: KernelModule = {};
+
+/** Codes of tiles by thresholds. */
+export const RANK_KERNELS: KernelModule = {};
+
+/** Codes of tiles on an even grid. */
+export const STEP_KERNELS: KernelModule = {};
+
+/** Codes of tiles of E2M1, with scales of 8 bits. */
+export const E2M1_TILE_KERNELS: KernelModule = {};
+
+/** Modules that work on tiles side by side: an instance of the core has the kernels of those that were brought along. */
+const OF_TILES: readonly KernelModule[] = [
+  TILE_KERNELS,
+  COLUMN_KERNELS,
+  RANK_KERNELS,
+  STEP_KERNELS,
+  E2M1_TILE_KERNELS,
+];
+
+/** Those of them that were brought along so far. */
+export const BROUGHT_FOR_TILES: KernelModule[] = [];
 
 /** The four basic operations. */
 export const BASIC_KERNELS: KernelModule = {};
@@ -49,11 +76,23 @@ export const E2M1_KERNELS: KernelModule = {};
 /** The kernels of formats whose groups have a byte each. */
 export const TABLES_KERNELS: KernelModule = {};
 
-/** Kernels of tiles on even grids, beyond those of all tiles. */
-export const LINEAR_KERNELS: KernelModule = {};
+/** Values of tiles in types of 16 bits. */
+export const ROUNDED_KERNELS: KernelModule = {};
+
+/** Codes of tiles of values in types of 16 bits. */
+export const ROUNDING_KERNELS: KernelModule = {};
+
+/** Groups that are columns. */
+export const ACROSS_KERNELS: KernelModule = {};
+
+/** The kernels of `lucene99`. */
+export const VECTOR_KERNELS: KernelModule = {};
 
 /** Brings the WebAssembly of a module along. */
 export function bring(module: KernelModule, hex: string): void {
+  if (OF_TILES.includes(module) && module.hex === undefined) {
+    BROUGHT_FOR_TILES.push(module);
+  }
   (module as { hex?: string }).hex = hex;
 }
 

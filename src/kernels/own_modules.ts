@@ -4,31 +4,47 @@
  *
  * @module
  */
+import { KERNELS as ACROSS_HEX } from "./across_module.ts";
 import { KERNELS as BASIC_HEX } from "./basic_module.ts";
+import { KERNELS as COLUMNS_HEX } from "./columns_module.ts";
 import { KERNELS as COMPARE_HEX } from "./compare_module.ts";
 import { KERNELS as E2M1_HEX } from "./e2m1_module.ts";
+import { KERNELS as E2M1_TILES_HEX } from "./e2m1_tiles_module.ts";
 import { KERNELS as INT4_HEX } from "./int4_module.ts";
 import { KERNELS as IQ4_HEX } from "./iq4_module.ts";
-import { KERNELS as LINEAR_HEX } from "./linear_module.ts";
+import { KERNELS as TILES_HEX } from "./module.ts";
 import {
+  ACROSS_KERNELS,
   BASIC_KERNELS,
   type Brought,
+  COLUMN_KERNELS,
   COMPARE_KERNELS,
   E2M1_KERNELS,
+  E2M1_TILE_KERNELS,
   INT4_KERNELS,
   IQ4_KERNELS,
-  LINEAR_KERNELS,
   Q4_0_KERNELS,
   Q4_1_KERNELS,
   Q4_K_KERNELS,
+  RANK_KERNELS,
   REPACK_KERNELS,
+  ROUNDED_KERNELS,
+  ROUNDING_KERNELS,
+  STEP_KERNELS,
   TABLES_KERNELS,
+  TILE_KERNELS,
+  VECTOR_KERNELS,
 } from "./modules.ts";
 import { KERNELS as Q4_0_HEX } from "./q4_0_module.ts";
 import { KERNELS as Q4_1_HEX } from "./q4_1_module.ts";
 import { KERNELS as Q4_K_HEX } from "./q4_k_module.ts";
+import { KERNELS as RANKS_HEX } from "./ranks_module.ts";
 import { KERNELS as REPACK_HEX } from "./repack_module.ts";
+import { KERNELS as ROUNDED_HEX } from "./rounded_module.ts";
+import { KERNELS as ROUNDING_HEX } from "./rounding_module.ts";
+import { KERNELS as STEPS_HEX } from "./steps_module.ts";
 import { KERNELS as TABLES_HEX } from "./tables_module.ts";
+import { KERNELS as VECTORS_HEX } from "./vectors_module.ts";
 
 /** Of the four basic operations. */
 export const BASIC: Brought = [BASIC_KERNELS, BASIC_HEX];
@@ -42,8 +58,14 @@ export const E2M1: Brought = [E2M1_KERNELS, E2M1_HEX];
 export const INT4: Brought = [INT4_KERNELS, INT4_HEX];
 /** Of `iq4_nl` and `iq4_xs`. */
 export const IQ4: Brought = [IQ4_KERNELS, IQ4_HEX];
-/** Of formats on even grids. */
-export const LINEAR: Brought = [LINEAR_KERNELS, LINEAR_HEX];
+/** Of codes of values in types of 16 bits. */
+export const ROUNDING: Brought = [ROUNDING_KERNELS, ROUNDING_HEX];
+/** Of values in types of 16 bits. */
+export const ROUNDED: Brought = [ROUNDED_KERNELS, ROUNDED_HEX];
+/** Of groups that are columns. */
+export const ACROSS: Brought = [ACROSS_KERNELS, ACROSS_HEX];
+/** Of `lucene99`. */
+export const VECTORS: Brought = [VECTOR_KERNELS, VECTORS_HEX];
 /** Of `q4_0`. */
 export const Q4_0: Brought = [Q4_0_KERNELS, Q4_0_HEX];
 /** Of `q4_1`. */
@@ -53,12 +75,31 @@ export const Q4_K: Brought = [Q4_K_KERNELS, Q4_K_HEX];
 /** Of formats whose groups have a byte each. */
 export const TABLES: Brought = [TABLES_KERNELS, TABLES_HEX];
 
+/** Of all formats of the generic way. */
+export const TILES: Brought = [TILE_KERNELS, TILES_HEX];
+/** Of those whose codes lie in columns, or in halves of runs of bytes. */
+export const COLUMNS: Brought = [COLUMN_KERNELS, COLUMNS_HEX];
+/** Of those with codes by thresholds. */
+export const RANKS: Brought = [RANK_KERNELS, RANKS_HEX];
+/** Of those with codes on an even grid. */
+export const STEPS: Brought = [STEP_KERNELS, STEPS_HEX];
+/** Of those with codes of E2M1. */
+export const E2M1_TILES: Brought = [E2M1_TILE_KERNELS, E2M1_TILES_HEX];
+
 /** Of all formats. */
 export const FORMATS: readonly Brought[] = [
+  TILES,
+  COLUMNS,
+  RANKS,
+  STEPS,
+  E2M1_TILES,
   E2M1,
   INT4,
   IQ4,
-  LINEAR,
+  ROUNDED,
+  ROUNDING,
+  ACROSS,
+  VECTORS,
   Q4_0,
   Q4_1,
   Q4_K,

@@ -6,11 +6,17 @@
  * @module
  */
 import type { Instance } from "./arena.ts";
-import { wasmInForce } from "./engine.ts";
+import { type WasmEngine, wasmInForce } from "./engine.ts";
+import { TILE_KERNELS } from "./modules.ts";
 import { ROOM_BYTES, ROOM_START, TILES_START } from "./work.ts";
 
 /** Arrays start at multiples of this: a line of the cache. */
 const ALIGNMENT = 64;
+
+/** What has kernels of tiles, where WebAssembly is in force and an entry point brought them along. */
+function wasmForTiles(): WasmEngine | undefined {
+  return TILE_KERNELS.hex === undefined ? undefined : wasmInForce();
+}
 
 /** Memory that is handed out piece by piece and taken back all at once. */
 export class Room {
@@ -21,7 +27,7 @@ export class Room {
 
   /** Moves to the memory where `array` lives, or to where it can be copied to. */
   open(array: ArrayBufferView): void {
-    const wasm = wasmInForce();
+    const wasm = wasmForTiles();
     if (wasm) {
       const { memory } = wasm.roomInstance(array);
       [this.#buffer, this.#start] = [memory.buffer, ROOM_START];
@@ -95,7 +101,7 @@ export class Room {
 export function sharedInstance(
   ...arrays: readonly ArrayBufferView[]
 ): Instance | undefined {
-  const wasm = wasmInForce();
+  const wasm = wasmForTiles();
   if (!wasm) return undefined;
   const { buffer } = arrays[0];
   for (let i = 1; i < arrays.length; i++) {

@@ -85,10 +85,11 @@ function placeOf(
   item: CodesItem,
   tile: Tile,
 ): Place | undefined {
-  if (!sharedInstance(tile.codes)) return undefined;
+  const own = sharedInstance(tile.codes);
+  if (!own) return undefined;
   const length = rows * count * unit.bytes;
-  const inColumns = stride !== unit.bytes && canTurn(unit) &&
-    rowStride === unit.bytes;
+  const inColumns = stride !== unit.bytes && rowStride === unit.bytes &&
+    canTurn(unit, own.kernels);
   const room = tile.memory(Math.ceil(length / 4) * (inColumns ? 2 : 1));
   const instance = sharedInstance(tile.codes, room);
   const moves = instance && movesOf(instance, unit, item);
@@ -121,7 +122,9 @@ function movesOf(
   const isWhole = isWholeUnit(unit, item);
   if (unit.rows > 1) {
     const order = orderOfRows(low, high);
-    return !isWhole || bytes !== 1 && bytes !== 4 ? undefined : {
+    const isKnown = isWhole && (bytes === 1 || bytes === 4) &&
+      kernels.tile_pack_columns;
+    return !isKnown ? undefined : {
       unpack: (n, at, codes) =>
         void kernels.tile_unpack_columns(n, at, codes, bytes, order, flip),
       pack: (n, at, codes) =>
@@ -136,7 +139,9 @@ function movesOf(
       pack: (n, at, codes) => void kernels.tile_pack(n, codes, at, order, flip),
     };
   }
-  if (run === 0 || run % 8 !== 0) return undefined;
+  if (run === 0 || run % 8 !== 0 || !kernels.tile_pack_halves) {
+    return undefined;
+  }
   const ofUnit = [nibbles.length / (2 * run), run, order, flip];
   return {
     unpack: (n, at, codes) =>
@@ -251,8 +256,11 @@ function scatter(
   return true;
 }
 
-function canTurn({ bytes }: Unit): boolean {
-  return bytes === 1 || bytes === 4;
+function canTurn(
+  { bytes }: Unit,
+  { tile_turn_bytes: kernel }: Instance["kernels"],
+): boolean {
+  return kernel !== undefined && (bytes === 1 || bytes === 4);
 }
 
 function turnOf({ bytes }: Unit): string {

@@ -71,7 +71,7 @@ export function fitE4M3(
   const arrays = [magnitudes, scales, factors];
   const { dtype = "F32", ofZero = least, orElse = 0, divisor } = fit;
   const instance = sharedInstance(...arrays);
-  return instance !== undefined && instance.kernels.tile_fit_e4m3(
+  return instance !== undefined && instance.kernels.tile_fit_e4m3?.(
         scales.length,
         ...arrays.map(({ byteOffset }) => byteOffset),
         divisor,

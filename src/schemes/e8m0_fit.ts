@@ -51,7 +51,7 @@ export function fitE8M0(
   const arrays = [magnitudes, exponents, factors];
   const isLogarithm = rule === "logarithm";
   const instance = sharedInstance(...arrays);
-  return instance !== undefined && instance.kernels.tile_fit_e8m0(
+  return instance !== undefined && instance.kernels.tile_fit_e8m0?.(
         exponents.length,
         ...arrays.map(({ byteOffset }) => byteOffset),
         divisor,

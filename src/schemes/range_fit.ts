@@ -77,7 +77,7 @@ export function fitRanges(
   const { of, dtype = "F32", home = 0 } = fit;
   const hasRange = of === "range" || of === "widened";
   const types = [fit.rangeDtype, fit.scaleDtype, fit.stepDtype];
-  const declined = instance.kernels.tile_fit_range(
+  const declined = instance.kernels.tile_fit_range?.(
     scales.length,
     ...arrays.map(({ byteOffset }) => byteOffset),
     KINDS.indexOf(of),

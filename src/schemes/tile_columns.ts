@@ -6,7 +6,7 @@
  * @module
  */
 import { wasmInForce } from "../kernels/engine.ts";
-import { LINEAR_KERNELS } from "../kernels/modules.ts";
+import { ACROSS_KERNELS } from "../kernels/modules.ts";
 import { sharedInstance } from "../kernels/room.ts";
 import { SURELY_FINITE } from "../numeric/nan.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
@@ -58,7 +58,7 @@ function inBands(
       return array.byteOffset + index * array.BYTES_PER_ELEMENT;
     });
     const all = [rows, tile.columns, ...pointers, ...numbers];
-    return engine.call(LINEAR_KERNELS, instance, name, all) === 0;
+    return engine.call(ACROSS_KERNELS, instance, name, all) === 0;
   });
 }
 
@@ -90,7 +90,7 @@ export function widenColumns(
   const arrays = [values, mins, maxs], instance = sharedInstance(...arrays);
   if (!instance) return false;
   const pointers = arrays.map(({ byteOffset }) => byteOffset);
-  return wasmInForce()!.call(LINEAR_KERNELS, instance, "column_ranges", [
+  return wasmInForce()!.call(ACROSS_KERNELS, instance, "column_ranges", [
     values.length / columns,
     columns,
     ...pointers,

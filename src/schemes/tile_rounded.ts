@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { LINEAR_KERNELS } from "../kernels/modules.ts";
+import { ROUNDING_KERNELS } from "../kernels/modules.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import type { Span, Tile } from "../words/tile.ts";
 import { type Rounding, ROUNDINGS } from "./tile_codes.ts";
@@ -34,5 +34,5 @@ export function encodeInType(
   const arrays = [values, tile.codes, scales, offsets];
   const numbers = [way, type, Number(roundsSteps)];
   const name = "tile_encode_rounded";
-  return doneBy(LINEAR_KERNELS, name, tile, span, arrays, numbers);
+  return doneBy(ROUNDING_KERNELS, name, tile, span, arrays, numbers);
 }

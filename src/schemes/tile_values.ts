@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { LINEAR_KERNELS } from "../kernels/modules.ts";
+import { ROUNDED_KERNELS } from "../kernels/modules.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { settleNaNs } from "../numeric/nan.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
@@ -52,7 +52,7 @@ export function decodeGroups(
   const numbers = [way, COMPUTE_DTYPES.indexOf(computeDtype)];
   if (
     computeDtype !== "F32" &&
-    doneBy(LINEAR_KERNELS, "tile_decode_rounded", tile, span, arrays, numbers)
+    doneBy(ROUNDED_KERNELS, "tile_decode_rounded", tile, span, arrays, numbers)
   ) return;
   if (done("tile_decode", tile, span, arrays, numbers)) return;
   const round = roundTo(computeDtype), values = new Float32Array(16);

@@ -28,7 +28,7 @@ export function done(
 ): boolean {
   const instance = sharedInstance(...arrays);
   const groups = instance && groupsOf(tile, span);
-  return groups !== undefined && kernelOf(instance!, name)(
+  return groups !== undefined && kernelOf(instance!, name)?.(
         ...groups,
         ...arrays.map(({ byteOffset }) => byteOffset),
         ...numbers,
@@ -246,7 +246,7 @@ export function fitGroups(
 ): boolean {
   const arrays = [mins, maxs, scales, offsets];
   const instance = sharedInstance(...arrays);
-  return instance !== undefined && instance.kernels.tile_fit(
+  return instance !== undefined && instance.kernels.tile_fit?.(
         scales.length,
         ...arrays.map(({ byteOffset }) => byteOffset),
         FIT_RULES.indexOf(rule),

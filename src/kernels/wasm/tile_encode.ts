@@ -11,8 +11,9 @@ const BY_CELLS: i32 = 9;
 const E2M1: i32 = 10;
 
 // The ways of groups that are whole vectors. `numbers` and `others` are a scale and an
-// offset for each, or a factor for each and a table, or a rule.
-function encodeWhole(
+// offset for each, or a factor for each and a table, or a rule. Inlined, so that a
+// module has no ways but those that its exports name.
+@inline function encodeWhole(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   src: usize, codes: usize, numbers: usize, others: usize, way: i32, product: i32, dtype: i32, times: f32 = 1,
 ): void {
@@ -26,7 +27,7 @@ const SOME: usize = memory.data(80, 16);
 
 // Groups that are not, one after the other: what is left of each is done as one vector
 // more, of a copy, since at the end of the memory there may be no others.
-function encode(
+@inline function encode(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   src: usize, codes: usize, numbers: usize, others: usize, way: i32, product: i32, dtype: i32, times: f32 = 1,
 ): i32 {
@@ -88,7 +89,9 @@ export function tile_encode_steps(
   if (dtype && way >= MULTIPLY) return 1;
   const perRow = columns <= first ? 1 : 1 + (columns - first + group - 1) / group;
   if (!areOrdinary(stride ? rows * perRow : perRow, scales, offsets, way)) return 1;
-  return encode(rows, columns, first, group, stride, src, codes, scales, offsets, way, 0, dtype);
+  // Tells the compiler, too, that it is none of the others.
+  const own = way & (BY_HALVING - 1);
+  return encode(rows, columns, first, group, stride, src, codes, scales, offsets, own, 0, dtype);
 }
 
 // x * factor against the thresholds, by cells or by halving.
@@ -96,7 +99,8 @@ export function tile_encode_ranks(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   src: usize, codes: usize, factors: usize, table: usize, byCells: i32,
 ): i32 {
-  return encode(rows, columns, first, group, stride, src, codes, factors, table, byCells ? BY_CELLS : BY_HALVING, 0, 0);
+  if (byCells) return encode(rows, columns, first, group, stride, src, codes, factors, table, BY_CELLS, 0, 0);
+  return encode(rows, columns, first, group, stride, src, codes, factors, table, BY_HALVING, 0, 0);
 }
 
 // 1 where there is no kernel.
