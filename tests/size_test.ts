@@ -52,8 +52,8 @@ const BUDGETS: readonly Budget[] = [
   {
     what: "mod.ts",
     code: 'export * from "./mod.ts";',
-    bytes: 127 * 1024,
-    modules: 15,
+    bytes: 148 * 1024,
+    modules: 21,
   },
   {
     what: "packInt4ToInt8 in plain JS",
