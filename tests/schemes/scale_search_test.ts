@@ -187,3 +187,30 @@ for (const [gridName, grid] of Object.entries(GRIDS)) {
     });
   }
 }
+
+Deno.test("a hurried search is close to the best, also on the side that it leaves out", () => {
+  const ladders = laddersOf(GRIDS["-8…7"]);
+  const stored = STORED["F16 of either sign"];
+  for (const sign of [1, -1]) {
+    const values = Float32Array.from(
+      { length: 32 },
+      (_, i) => sign * (i === 5 ? 4 : Math.sin(i * i)),
+    );
+    const best = optimalStoredScale({ values }, ladders, stored);
+    const fast = fastStoredScale({ values }, ladders, stored);
+    assertEquals(Math.sign(fast.scale), -sign);
+    assert(fast.score > 0.99 * best.score, `${fast.score} of ${best.score}`);
+  }
+});
+
+Deno.test("a hurried search finds a scale where only values count that are nothing beside the largest", () => {
+  const values = Float32Array.of(1000, 0.5, -0.25, 0.125);
+  const stored = STORED.F32, ladders = laddersOf(GRIDS["-8…7"]);
+  const weights = Float32Array.of(0, 1, 1, 1);
+  assert(fastStoredScale({ values, weights }, ladders, stored).scale > 0);
+  const nothing = new Float32Array(4);
+  assertEquals(
+    fastStoredScale({ values, weights: nothing }, ladders, stored).scale,
+    0,
+  );
+});

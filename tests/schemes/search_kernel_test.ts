@@ -13,7 +13,9 @@ const next = random(seed);
 
 const ROWS = 4, COLUMNS = 256;
 
-const VALUES: Readonly<Record<string, () => number>> = {
+const VALUES: Readonly<
+  Record<string, (_: unknown, index: number) => number>
+> = {
   normal: () => next() + next() + next() - 1.5,
   peaked: () => (next() - 0.5) ** 7,
   "whole numbers": () => Math.floor(next() * 9) - 4,
@@ -23,6 +25,11 @@ const VALUES: Readonly<Record<string, () => number>> = {
   tiny: () => (next() - 0.5) * 1e-37,
   large: () => (next() - 0.5) * 60000,
   "of every size": () => (next() - 0.5) * 2 ** Math.floor(next() * 60 - 45),
+  // Beside each other in the same vectors: every other group is of 0 or of another size.
+  "groups of every size": (_, index) =>
+    (next() - 0.5) * [0, 1e-30, 1, 1e5, 1e-3, 1][(index >> 4) % 6],
+  // Every range of scales has the same codes at both ends, but at one scale.
+  "all the same": () => 0.7,
 };
 
 const WEIGHTS: Readonly<Record<string, (() => number) | undefined>> = {
@@ -43,6 +50,8 @@ const FORMATS: readonly Options[] = [
   { format: "q4_0" },
   { format: "iq4_nl" },
   { format: "mxfp4" },
+  // Rows of five groups, of which a vector takes four.
+  { format: "mxfp4", shape: [6, 160] },
   { format: "nvfp4" },
   { format: "nf4" },
   { format: "fp4" },
