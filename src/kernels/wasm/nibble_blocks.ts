@@ -188,15 +188,17 @@ export function nibbles_blocks(
   dst: usize, dstWay: i32, dstLine: i32, dstStep: i32, dstOrder: usize, places: i32, flip: i32,
 ): i32 {
   const f = i8x16.splat(<i8>(flip * 17));
+  // Blocks whose ends are in the same lines of the cache follow each other.
+  const byColumns = srcWay == COLUMNS || dstWay == COLUMNS;
   for (let top = 0; top < rows; top += TOGETHER) {
     for (let left = 0; left < columns; left += TOGETHER) {
-      for (let r = top; r < min(rows, top + TOGETHER); r++) {
-        for (let c = left; c < min(columns, left + TOGETHER); c++) {
-          moveBlock(
-            blockAt(src, r, c, srcWay, srcLine, srcStep), srcWay, <usize>srcLine, <usize>srcStep, srcOrder,
-            blockAt(dst, r, c, dstWay, dstLine, dstStep), dstWay, <usize>dstLine, <usize>dstStep, dstOrder, places, f,
-          );
-        }
+      const down = min(rows - top, TOGETHER), across = min(columns - left, TOGETHER);
+      for (let k = 0; k < down * across; k++) {
+        const r = top + (byColumns ? k % down : k / across), c = left + (byColumns ? k / down : k % across);
+        moveBlock(
+          blockAt(src, r, c, srcWay, srcLine, srcStep), srcWay, <usize>srcLine, <usize>srcStep, srcOrder,
+          blockAt(dst, r, c, dstWay, dstLine, dstStep), dstWay, <usize>dstLine, <usize>dstStep, dstOrder, places, f,
+        );
       }
     }
   }
