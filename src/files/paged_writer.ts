@@ -61,8 +61,8 @@ export class PagedWriter {
   /** What waits for a page, one after another. */
   #queue: Promise<unknown> = Promise.resolve();
   #waiting = 0;
-  /** The file is empty behind this. */
-  #end = 0;
+  /** 1 for each page of which something was written: in the others the file is empty. */
+  #touched = new Uint8Array(1024);
 
   /** Writes to a new file, empty so far. */
   constructor(handle: PagedHandle) {
@@ -112,7 +112,7 @@ export class PagedWriter {
         this.#large.delete(writing);
       }
     };
-    this.#grow(offset, bytes);
+    this.#touch(offset, bytes);
     if (this.#waiting === 0 && this.#pages.size === 0) return write();
     const started = this.#enqueue(async () => {
       // What lies in pages was written before.
@@ -122,8 +122,15 @@ export class PagedWriter {
     return started.then(({ writing }) => writing);
   }
 
-  #grow(offset: number, bytes: Uint8Array): void {
-    this.#end = Math.max(this.#end, offset + bytes.length);
+  #touch(offset: number, bytes: Uint8Array): void {
+    const first = Math.floor(offset / PAGE_BYTES);
+    const last = Math.ceil((offset + bytes.length) / PAGE_BYTES);
+    const touched = this.#touched;
+    if (last > touched.length) {
+      this.#touched = new Uint8Array(2 * last);
+      this.#touched.set(touched);
+    }
+    this.#touched.fill(1, first, last);
   }
 
   #inPages(offset: number, length: number): boolean {
@@ -146,7 +153,7 @@ export class PagedWriter {
       page.from = Math.min(page.from, from);
       page.to = Math.max(page.to, to);
     }
-    this.#grow(offset, bytes);
+    this.#touch(offset, bytes);
   }
 
   /** Makes a page ready, with what the file has there. */
@@ -162,7 +169,7 @@ export class PagedWriter {
       await this.#drop(oldest);
     }
     const bytes = new Uint8Array(PAGE_BYTES), start = number * PAGE_BYTES;
-    if (start < this.#end) {
+    if (this.#touched[number] === 1) {
       await Promise.all(this.#large);
       for (let filled = 0; filled < PAGE_BYTES;) {
         const { bytesRead } = await this.#handle.read(

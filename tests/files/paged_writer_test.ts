@@ -82,3 +82,28 @@ Deno.test("PagedWriter: a hundred thousand small writes in two places are few wr
     assertEquals(file.bytes[1_000_003 + 4 * i], i & 255);
   }
 });
+
+Deno.test("PagedWriter: nothing is read where nothing was written, whatever was behind it", async () => {
+  const file = new SlowFile();
+  let reads = 0;
+  const handle = {
+    write: file.write.bind(file),
+    read: (...args: Parameters<SlowFile["read"]>) => {
+      reads++;
+      return file.read(...args);
+    },
+  };
+  const writer = new PagedWriter(handle as unknown as PagedHandle);
+  await writer.write(3_000_000, new Uint8Array(100_000).fill(1));
+  for (let i = 0; i < 40; i++) {
+    await writer.write(65_536 * i, Uint8Array.of(i));
+  }
+  assertEquals(reads, 0);
+  // Where something was, it is read: more pages were written than are kept.
+  await writer.write(1, Uint8Array.of(7));
+  assert(reads > 0);
+  await writer.flush();
+  assertEquals([...file.bytes.subarray(0, 3)], [0, 7, 0]);
+  assertEquals(file.bytes[65_536 * 39], 39);
+  assertEquals(file.bytes[3_000_000], 1);
+});

@@ -177,8 +177,10 @@ const SAME: i32 = 0x76543210;
   else orderRows(src, srcLine, dst, dstLine, dstOrder, f);
 }
 
-// How many blocks in either direction are done together, so that all of what is fetched along with a part of it is used.
-const TOGETHER: i32 = 4;
+// How many blocks are done together below each other, and side by side: tall stretches of few
+// columns make long runs of words and of columns, and no more runs than are fetched ahead.
+const DOWN: i32 = 16;
+const ACROSS: i32 = 2;
 
 // `rows` and `columns` blocks. Lines are `line` bytes apart, their blocks `step` bytes; of words, eight columns
 // are `step` bytes apart. Orders are of rows alone; `places` tells the rows of eight nibbles of a column.
@@ -188,15 +190,17 @@ export function nibbles_blocks(
   dst: usize, dstWay: i32, dstLine: i32, dstStep: i32, dstOrder: usize, places: i32, flip: i32,
 ): i32 {
   const f = i8x16.splat(<i8>(flip * 17));
-  for (let top = 0; top < rows; top += TOGETHER) {
-    for (let left = 0; left < columns; left += TOGETHER) {
-      for (let r = top; r < min(rows, top + TOGETHER); r++) {
-        for (let c = left; c < min(columns, left + TOGETHER); c++) {
-          moveBlock(
-            blockAt(src, r, c, srcWay, srcLine, srcStep), srcWay, <usize>srcLine, <usize>srcStep, srcOrder,
-            blockAt(dst, r, c, dstWay, dstLine, dstStep), dstWay, <usize>dstLine, <usize>dstStep, dstOrder, places, f,
-          );
-        }
+  // Blocks whose ends are in the same lines of the cache follow each other.
+  const byColumns = srcWay == COLUMNS || dstWay == COLUMNS;
+  for (let top = 0; top < rows; top += DOWN) {
+    for (let left = 0; left < columns; left += ACROSS) {
+      const down = min(rows - top, DOWN), across = min(columns - left, ACROSS);
+      for (let k = 0; k < down * across; k++) {
+        const r = top + (byColumns ? k % down : k / across), c = left + (byColumns ? k / down : k % across);
+        moveBlock(
+          blockAt(src, r, c, srcWay, srcLine, srcStep), srcWay, <usize>srcLine, <usize>srcStep, srcOrder,
+          blockAt(dst, r, c, dstWay, dstLine, dstStep), dstWay, <usize>dstLine, <usize>dstStep, dstOrder, places, f,
+        );
       }
     }
   }
