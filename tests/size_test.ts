@@ -51,7 +51,7 @@ const BUDGETS: readonly Budget[] = [
   {
     what: "mod.ts",
     code: 'export * from "./mod.ts";',
-    bytes: 127 * 1024,
+    bytes: 133 * 1024,
     modules: 11,
   },
   {
@@ -61,9 +61,9 @@ const BUDGETS: readonly Budget[] = [
     modules: 0,
   },
   ...oneFormat("q4_0", { js: 10.2, wasm: 26.5 }, 2),
-  ...oneFormat("int4", { js: 14.3, wasm: 31.2 }, 2),
-  ...oneFormat("nf4", { js: 20.3, wasm: 33.6 }, 1),
-  ...oneFormat("mlx", { js: 24, wasm: 37 }, 1),
+  ...oneFormat("int4", { js: 14.4, wasm: 31.2 }, 2),
+  ...oneFormat("nf4", { js: 20.9, wasm: 34.2 }, 1),
+  ...oneFormat("mlx", { js: 24.2, wasm: 37.5 }, 1),
 ];
 
 async function gzippedSize(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
