@@ -71,8 +71,10 @@ function widenByRange(values: Float32Array, { min, max }: Extremes): void {
   const isAmong = (bits: number) =>
     new Int32Array(buffer, byteOffset, length).includes(bits);
   // Of zeros the negative one is the smaller.
-  min[0] = Math.min(min[0], low === 0 && isAmong(SIGN) ? -0 : low);
-  max[0] = Math.max(max[0], high === 0 && !isAmong(0) ? -0 : high);
+  const least = low === 0 ? isAmong(SIGN) ? -0 : 0 : low;
+  const most = high === 0 ? isAmong(0) ? 0 : -0 : high;
+  min[0] = Math.min(min[0], least);
+  max[0] = Math.max(max[0], most);
 }
 
 /** The bits of −0. */

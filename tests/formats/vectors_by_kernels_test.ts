@@ -1,6 +1,7 @@
 // Vectors and columns: the same bytes by kernels and in plain JS, whatever is left over
 // of rows and columns.
 
+import { assertEquals } from "@std/assert";
 import { dequantize, quantize, useBackend } from "../../mod.ts";
 import { backend } from "../../src/kernels/engine.ts";
 import { adversarial } from "../adversarial.ts";
@@ -54,6 +55,26 @@ Deno.test("ranges, codes, corrections and values of vectors and columns are the 
         }
       }
     }
+  }
+  useBackend(before);
+});
+
+Deno.test("of zeros of either sign the negative one is the smallest value, the other the largest", () => {
+  const before = backend(), zeros = SETS.zeros;
+  const ends = (q: { parts: object }) =>
+    Object.entries(q.parts).filter(([part]) => part !== "codes")
+      .flatMap(([, { data }]) => [...data]);
+  for (const name of ["wasm", "js"] as const) {
+    useBackend(name);
+    const lucene = { format: "lucene99", shape: [40, 16] } as const;
+    const faiss = { format: "faiss_qt4", uniform: true } as const;
+    const columns = { format: "faiss_qt4", shape: [4, 2] } as const;
+    assertEquals(ends(quantize(zeros, lucene)).slice(-2), [-0, 0]);
+    assertEquals(ends(quantize(zeros, faiss)), [-0, 0]);
+    const pairs = Float32Array.of(-0, 0, 0, 0, -0, 0, 0, 0);
+    assertEquals(ends(quantize(pairs, columns)), [-0, 0, 0, 0]);
+    const negative = new Float32Array(640).fill(-0);
+    assertEquals(ends(quantize(negative, lucene)).slice(-2), [-0, -0]);
   }
   useBackend(before);
 });
