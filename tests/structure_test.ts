@@ -155,7 +155,7 @@ Deno.test("formats with kernels of their own bring them along from ./formats, an
   // Those of tiles, which formats share, are held to what is called by tests/entries/kernels_test.ts.
   const ofTiles = /\bown\.(TILES|COLUMNS|RANKS|STEPS|E2M1_TILES)\b/g;
   const lists = entry.matchAll(
-    /with(?:Block)?Kernels\(\s*plain\.(\w+),\s*\[([^\]]*)\]/g,
+    /with(?:Block|Tile)?Kernels\(\s*plain\.(\w+),\s*\[([^\]]*)\]/g,
   );
   const bringing = [...lists].filter(([, , list]) =>
     list.replace(ofTiles, "").includes("own.")

@@ -28,7 +28,7 @@ async function brought(): Promise<Map<string, string[]>> {
     new URL("src/entries/formats.ts", rootUrl),
   );
   const lists = entry.matchAll(
-    /with(?:Block)?Kernels\(\s*plain\.(\w+),\s*\[([^\]]*)\]/g,
+    /with(?:Block|Tile)?Kernels\(\s*plain\.(\w+),\s*\[([^\]]*)\]/g,
   );
   return new Map(Array.from(lists, ([, format, list]) => [
     format,
