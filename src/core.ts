@@ -16,7 +16,7 @@ import {
 import { clampNonFinite } from "./numeric/finite.ts";
 import type { FloatValues } from "./numeric/floats.ts";
 import { apartFrom, overlap, rejectOverlap } from "./numeric/overlap.ts";
-import { sizeOf } from "./numeric/shape.ts";
+import { isSameShape, sizeOf } from "./numeric/shape.ts";
 import { bytesOf } from "./model/define.ts";
 import { repackTensor, whyNotRepack } from "./model/repack.ts";
 import type { Tensor } from "./model/stages.ts";
@@ -267,11 +267,6 @@ function checkPart(
   };
 }
 
-function sameShape(given: unknown, shape: readonly number[]): boolean {
-  return Array.isArray(given) && given.length === shape.length &&
-    shape.every((dimension, axis) => given[axis] === dimension);
-}
-
 function checkInto(
   into: AnyQuantized,
   { name }: Format,
@@ -279,7 +274,9 @@ function checkInto(
   layout: AnyLayout,
 ): Parts {
   plainOptions(into, "into");
-  if (into.format !== name || !sameShape(into.shape, shape)) {
+  const isAlike = into.format === name && Array.isArray(into.shape) &&
+    isSameShape(into.shape, shape);
+  if (!isAlike) {
     throw new RangeError(
       `Cannot use into: its format and shape are ${describe(into.format)} and ${
         describe(into.shape)

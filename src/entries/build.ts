@@ -52,6 +52,7 @@ import { formats as all, type Registry } from "../formats.ts";
 import * as plain from "../formats/registry.ts";
 import { withKernels } from "../kernels/modules.ts";
 import * as own from "../kernels/own_modules.ts";
+import { withTileKernels } from "../layouts/tile_kernels.ts";
 import { withBlockKernels } from "../model/block_kernels.ts";
 
 export * from "../formats/registry.ts";
@@ -61,7 +62,17 @@ export * from "../formats/registry.ts";
 
 const TAIL = `
 /** Every format by its name. */
-export const formats: typeof all = /* @__PURE__ */ withBlockKernels(all, own.FORMATS);
+export const formats: typeof all = /* @__PURE__ */ withTileKernels(
+  /* @__PURE__ */ withBlockKernels(all, own.FORMATS), []);
+
+export type {
+  FormatExport,
+  FormatTypes,
+  FormatTypesByName,
+  Registry,
+  TypesOf,
+} from "../formats.ts";
+export type * from "./types.ts";
 `;
 
 // ---- what is imported ----
@@ -203,7 +214,11 @@ function lineOf(
     needed.has(module) ? `own.${name}` : []
   );
   if (names.length === 0) return "";
-  const call = isOfBlocks ? "withBlockKernels" : "withKernels";
+  const call = isOfBlocks
+    ? "withBlockKernels"
+    : needed.has(modules.TILE_KERNELS)
+    ? "withTileKernels"
+    : "withKernels";
   return `
 /** ${summary} */
 export const ${name}: Registry["${name}"] = /* @__PURE__ */ ${call}(

@@ -17,6 +17,7 @@ import { formats as all, type Registry } from "../formats.ts";
 import * as plain from "../formats/registry.ts";
 import { withKernels } from "../kernels/modules.ts";
 import * as own from "../kernels/own_modules.ts";
+import { withTileKernels } from "../layouts/tile_kernels.ts";
 import { withBlockKernels } from "../model/block_kernels.ts";
 
 export * from "../formats/registry.ts";
@@ -24,45 +25,45 @@ export * from "../formats/registry.ts";
 // Each in place of the same without kernels, which the line above exports.
 
 /** AutoAWQ GEMM checkpoints: groups along inputs, float16 scales, zero points */
-export const awq: Registry["awq"] = /* @__PURE__ */ withKernels(
+export const awq: Registry["awq"] = /* @__PURE__ */ withTileKernels(
   plain.awq,
   [own.COLUMNS, own.ROUNDED, own.ROUNDING, own.STEPS, own.TILES],
 );
 
 /** compressed-tensors pack-quantized checkpoints: scales in the model's type, zero points */
 export const compressed_tensors: Registry["compressed_tensors"] =
-  /* @__PURE__ */ withKernels(
+  /* @__PURE__ */ withTileKernels(
     plain.compressed_tensors,
     [own.ROUNDED, own.ROUNDING, own.STEPS, own.TILES],
   );
 
 /** faiss QT_4bit: vectors by the range of each dimension, or of all (uniform) */
-export const faiss_qt4: Registry["faiss_qt4"] = /* @__PURE__ */ withKernels(
+export const faiss_qt4: Registry["faiss_qt4"] = /* @__PURE__ */ withTileKernels(
   plain.faiss_qt4,
   [own.ACROSS, own.ROUNDED, own.TILES],
 );
 
 /** bitsandbytes FP4: a sign and eight magnitudes, flat blocks with float32 or 8-bit scales */
-export const fp4: Registry["fp4"] = /* @__PURE__ */ withKernels(
+export const fp4: Registry["fp4"] = /* @__PURE__ */ withTileKernels(
   plain.fp4,
   [own.RANKS, own.ROUNDED, own.TILES],
 );
 
 /** onnxruntime GatherBlockQuantized: blocks along the last axis, float32 scales, zero points */
 export const gather_blocks: Registry["gather_blocks"] =
-  /* @__PURE__ */ withKernels(
+  /* @__PURE__ */ withTileKernels(
     plain.gather_blocks,
     [own.ROUNDED, own.STEPS, own.TILES],
   );
 
 /** GPTQ checkpoints: groups along the inputs, float16 scales, zero points; act-order is read */
-export const gptq: Registry["gptq"] = /* @__PURE__ */ withKernels(
+export const gptq: Registry["gptq"] = /* @__PURE__ */ withTileKernels(
   plain.gptq,
   [own.COLUMNS, own.ROUNDED, own.STEPS, own.TILES],
 );
 
 /** HQQ: scales and zero points in floats, groups in rows or columns */
-export const hqq: Registry["hqq"] = /* @__PURE__ */ withKernels(
+export const hqq: Registry["hqq"] = /* @__PURE__ */ withTileKernels(
   plain.hqq,
   [own.COLUMNS, own.ROUNDED, own.STEPS, own.TILES],
 );
@@ -75,7 +76,7 @@ export const int4: Registry["int4"] = /* @__PURE__ */ withKernels(
 
 /** ModelOpt's INT4 AWQ export: groups along inputs, scales without zero points */
 export const int4_modelopt: Registry["int4_modelopt"] =
-  /* @__PURE__ */ withKernels(
+  /* @__PURE__ */ withTileKernels(
     plain.int4_modelopt,
     [own.COLUMNS, own.ROUNDED, own.STEPS, own.TILES],
   );
@@ -93,38 +94,39 @@ export const iq4_xs: Registry["iq4_xs"] = /* @__PURE__ */ withBlockKernels(
 );
 
 /** Keras int4 layers: groups with zero points along inputs, or one multiplier an output */
-export const keras: Registry["keras"] = /* @__PURE__ */ withKernels(
+export const keras: Registry["keras"] = /* @__PURE__ */ withTileKernels(
   plain.keras,
   [own.COLUMNS, own.ROUNDED, own.STEPS, own.TILES],
 );
 
 /** Lucene 9 scalar quantized vectors: one range, a correction for each vector */
-export const lucene99: Registry["lucene99"] = /* @__PURE__ */ withKernels(
+export const lucene99: Registry["lucene99"] = /* @__PURE__ */ withTileKernels(
   plain.lucene99,
   [own.ACROSS, own.COLUMNS, own.ROUNDED, own.TILES, own.VECTORS],
 );
 
 /** onnxruntime MatMulBnb4: bitsandbytes NF4 or FP4, flat blocks with float32 scales */
-export const matmul_bnb4: Registry["matmul_bnb4"] = /* @__PURE__ */ withKernels(
-  plain.matmul_bnb4,
-  [own.RANKS, own.ROUNDED, own.TILES],
-);
+export const matmul_bnb4: Registry["matmul_bnb4"] =
+  /* @__PURE__ */ withTileKernels(
+    plain.matmul_bnb4,
+    [own.RANKS, own.ROUNDED, own.TILES],
+  );
 
 /** onnxruntime MatMulNBits: blocks of a power of two, float32 or float16 scales, zero points */
 export const matmul_nbits: Registry["matmul_nbits"] =
-  /* @__PURE__ */ withKernels(
+  /* @__PURE__ */ withTileKernels(
     plain.matmul_nbits,
     [own.ROUNDED, own.STEPS, own.TILES],
   );
 
 /** ml_dtypes int4, uint4 or float4_e2m1fn: one code to a byte, no scale */
-export const ml_dtypes: Registry["ml_dtypes"] = /* @__PURE__ */ withKernels(
+export const ml_dtypes: Registry["ml_dtypes"] = /* @__PURE__ */ withTileKernels(
   plain.ml_dtypes,
   [own.E2M1_TILES, own.ROUNDED, own.TILES],
 );
 
 /** Apple MLX: signed scales and biases per group, or E2M1 values in mxfp4 and nvfp4 */
-export const mlx: Registry["mlx"] = /* @__PURE__ */ withKernels(
+export const mlx: Registry["mlx"] = /* @__PURE__ */ withTileKernels(
   plain.mlx,
   [own.E2M1_TILES, own.ROUNDED, own.STEPS, own.TABLES, own.TILES],
 );
@@ -136,33 +138,33 @@ export const mxfp4: Registry["mxfp4"] = /* @__PURE__ */ withBlockKernels(
 );
 
 /** compressed-tensors MXFP4: groups of 32 E2M1 values, power-of-two scale */
-export const mxfp4_ct: Registry["mxfp4_ct"] = /* @__PURE__ */ withKernels(
+export const mxfp4_ct: Registry["mxfp4_ct"] = /* @__PURE__ */ withTileKernels(
   plain.mxfp4_ct,
   [own.E2M1_TILES, own.ROUNDED, own.TABLES, own.TILES],
 );
 
 /** gpt-oss MXFP4: groups of 32 E2M1 values, power-of-two scale */
-export const mxfp4_hf: Registry["mxfp4_hf"] = /* @__PURE__ */ withKernels(
+export const mxfp4_hf: Registry["mxfp4_hf"] = /* @__PURE__ */ withTileKernels(
   plain.mxfp4_hf,
   [own.E2M1_TILES, own.ROUNDED, own.TABLES, own.TILES],
 );
 
 /** NVIDIA ModelOpt MXFP4: groups of 32 E2M1 values, power-of-two scale */
 export const mxfp4_modelopt: Registry["mxfp4_modelopt"] =
-  /* @__PURE__ */ withKernels(
+  /* @__PURE__ */ withTileKernels(
     plain.mxfp4_modelopt,
     [own.E2M1_TILES, own.ROUNDED, own.TABLES, own.TILES],
   );
 
 /** torchao MXFP4: groups of 32 E2M1 values, power-of-two scale by one of four rules */
 export const mxfp4_torchao: Registry["mxfp4_torchao"] =
-  /* @__PURE__ */ withKernels(
+  /* @__PURE__ */ withTileKernels(
     plain.mxfp4_torchao,
     [own.E2M1_TILES, own.ROUNDED, own.TABLES, own.TILES],
   );
 
 /** bitsandbytes NF4: quantiles of a normal distribution, flat blocks with float32 or 8-bit scales */
-export const nf4: Registry["nf4"] = /* @__PURE__ */ withKernels(
+export const nf4: Registry["nf4"] = /* @__PURE__ */ withTileKernels(
   plain.nf4,
   [own.RANKS, own.ROUNDED, own.TILES],
 );
@@ -174,39 +176,40 @@ export const nvfp4: Registry["nvfp4"] = /* @__PURE__ */ withBlockKernels(
 );
 
 /** compressed-tensors NVFP4: groups of 16 E2M1 values, E4M3 scales, a float32 divisor per tensor */
-export const nvfp4_ct: Registry["nvfp4_ct"] = /* @__PURE__ */ withKernels(
+export const nvfp4_ct: Registry["nvfp4_ct"] = /* @__PURE__ */ withTileKernels(
   plain.nvfp4_ct,
   [own.E2M1_TILES, own.ROUNDED, own.TABLES, own.TILES],
 );
 
 /** NVIDIA ModelOpt NVFP4: groups of 16 E2M1 values, E4M3 scales, a float32 scale per tensor */
 export const nvfp4_modelopt: Registry["nvfp4_modelopt"] =
-  /* @__PURE__ */ withKernels(
+  /* @__PURE__ */ withTileKernels(
     plain.nvfp4_modelopt,
     [own.E2M1_TILES, own.ROUNDED, own.TABLES, own.TILES],
   );
 
 /** torchao NVFP4: groups of 16 E2M1 values, E4M3 scales, maybe a float32 scale per tensor */
 export const nvfp4_torchao: Registry["nvfp4_torchao"] =
-  /* @__PURE__ */ withKernels(
+  /* @__PURE__ */ withTileKernels(
     plain.nvfp4_torchao,
     [own.E2M1_TILES, own.ROUNDED, own.TABLES, own.TILES],
   );
 
 /** ONNX DequantizeLinear with INT4: blocks, an axis or the tensor; optional zero points */
-export const onnx_int4: Registry["onnx_int4"] = /* @__PURE__ */ withKernels(
+export const onnx_int4: Registry["onnx_int4"] = /* @__PURE__ */ withTileKernels(
   plain.onnx_int4,
   [own.ACROSS, own.ROUNDED, own.ROUNDING, own.STEPS, own.TILES],
 );
 
 /** ONNX DequantizeLinear with UINT4: blocks, an axis or the tensor; zero points */
-export const onnx_uint4: Registry["onnx_uint4"] = /* @__PURE__ */ withKernels(
-  plain.onnx_uint4,
-  [own.ACROSS, own.ROUNDED, own.ROUNDING, own.STEPS, own.TILES],
-);
+export const onnx_uint4: Registry["onnx_uint4"] =
+  /* @__PURE__ */ withTileKernels(
+    plain.onnx_uint4,
+    [own.ACROSS, own.ROUNDED, own.ROUNDING, own.STEPS, own.TILES],
+  );
 
 /** OpenVINO weights that NNCF compressed: int4, nf4 and E2M1 in groups, float16 scales */
-export const openvino: Registry["openvino"] = /* @__PURE__ */ withKernels(
+export const openvino: Registry["openvino"] = /* @__PURE__ */ withTileKernels(
   plain.openvino,
   [own.E2M1_TILES, own.RANKS, own.ROUNDED, own.STEPS, own.TABLES, own.TILES],
 );
@@ -230,13 +233,22 @@ export const q4_k: Registry["q4_k"] = /* @__PURE__ */ withBlockKernels(
 );
 
 /** TensorFlow Lite INT4: a scale for each channel, block or tensor; optional zero points */
-export const tflite: Registry["tflite"] = /* @__PURE__ */ withKernels(
+export const tflite: Registry["tflite"] = /* @__PURE__ */ withTileKernels(
   plain.tflite,
   [own.ACROSS, own.ROUNDED, own.STEPS, own.TILES],
 );
 
 /** Every format by its name. */
-export const formats: typeof all = /* @__PURE__ */ withBlockKernels(
-  all,
-  own.FORMATS,
+export const formats: typeof all = /* @__PURE__ */ withTileKernels(
+  /* @__PURE__ */ withBlockKernels(all, own.FORMATS),
+  [],
 );
+
+export type {
+  FormatExport,
+  FormatTypes,
+  FormatTypesByName,
+  Registry,
+  TypesOf,
+} from "../formats.ts";
+export type * from "./types.ts";

@@ -16,4 +16,5 @@
  * @module
  */
 import "../kernels/install_scales.ts";
+import "../layouts/install_tiles.ts";
 import "../model/install_searches.ts";

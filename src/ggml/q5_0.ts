@@ -22,12 +22,12 @@ import {
   blockFormat,
   type BlockTile,
 } from "../model/block_format.ts";
-import { genericCoder } from "../model/define.ts";
 import { truncateToInt8 } from "../numeric/c_casts.ts";
 import { rowWeights } from "../schemes/ggml_importance.ts";
 import { searchSigned, signedMax } from "../schemes/ggml_scale_search.ts";
 import { uint } from "../schemes/grids.ts";
 import { ggmlKernel } from "./kernels.ts";
+import { ofOtherWidth } from "./other_widths.ts";
 
 const { fround, min } = Math;
 
@@ -93,7 +93,7 @@ export const q5_0: BlockFormat<"q5_0"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
-  generic: genericCoder,
+  ...ofOtherWidth(5),
   quantizeKernel: ggmlKernel("q5_0_quantize"),
   weightedKernel: ggmlKernel("q5_0_weigh"),
   dequantizeKernel: ggmlKernel("q5_0_dequantize"),

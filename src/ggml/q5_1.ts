@@ -22,7 +22,6 @@ import {
   blockFormat,
   type BlockTile,
 } from "../model/block_format.ts";
-import { genericCoder } from "../model/define.ts";
 import { truncateToInt8 } from "../numeric/c_casts.ts";
 import {
   type AffineSearch,
@@ -31,6 +30,7 @@ import {
 import { rowWeights } from "../schemes/ggml_importance.ts";
 import { uint } from "../schemes/grids.ts";
 import { ggmlKernel } from "./kernels.ts";
+import { ofOtherWidth } from "./other_widths.ts";
 
 const { fround } = Math;
 
@@ -129,7 +129,7 @@ export const q5_1: BlockFormat<"q5_1"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
-  generic: genericCoder,
+  ...ofOtherWidth(5),
   quantizeKernel: ggmlKernel("q5_1_quantize"),
   weightedKernel: ggmlKernel("q5_1_weigh"),
   dequantizeKernel: ggmlKernel("q5_1_dequantize"),

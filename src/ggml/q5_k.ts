@@ -19,10 +19,10 @@ import { SUPER_BLOCK_FIELDS } from "../layouts/ggml_super_blocks.ts";
 import { bitsAt } from "../layouts/items.ts";
 import { across, halves } from "../layouts/orders.ts";
 import { type BlockFormat, blockFormat } from "../model/block_format.ts";
-import { genericCoder } from "../model/define.ts";
 import { SUPER_BLOCK, superBlocks } from "../schemes/ggml_super_blocks.ts";
 import { uint } from "../schemes/grids.ts";
 import { ggmlKernel } from "./kernels.ts";
+import { ofOtherWidth } from "./other_widths.ts";
 
 const { fround } = Math;
 
@@ -52,7 +52,7 @@ export const q5_k: BlockFormat<"q5_k"> = blockFormat({
       steps: 36,
     },
   }),
-  generic: genericCoder,
+  ...ofOtherWidth(5),
   quantizeKernel: ggmlKernel("q5_k_quantize"),
   weightedKernel: ggmlKernel("q5_k_weigh"),
   dequantizeKernel: ggmlKernel("q5_k_dequantize"),

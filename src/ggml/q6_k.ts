@@ -25,13 +25,13 @@ import {
   blockFormat,
   type BlockTile,
 } from "../model/block_format.ts";
-import { genericCoder } from "../model/define.ts";
 import { nearestInt } from "../numeric/c_casts.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { clamp } from "../numeric/rounding.ts";
 import { NEGLIGIBLE, searchSigned } from "../schemes/ggml_scale_search.ts";
 import { uint } from "../schemes/grids.ts";
 import { ggmlKernel } from "./kernels.ts";
+import { ofOtherWidth } from "./other_widths.ts";
 
 const { abs, fround, min } = Math;
 
@@ -177,7 +177,7 @@ export const q6_k: BlockFormat<"q6_k"> = blockFormat({
   encode,
   encodeWeighted,
   decode,
-  generic: genericCoder,
+  ...ofOtherWidth(6),
   quantizeKernel: ggmlKernel("q6_k_quantize"),
   weightedKernel: ggmlKernel("q6_k_weigh"),
   dequantizeKernel: ggmlKernel("q6_k_dequantize"),

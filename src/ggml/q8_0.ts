@@ -24,11 +24,11 @@ import {
   blockFormat,
   type BlockTile,
 } from "../model/block_format.ts";
-import { genericCoder } from "../model/define.ts";
 import { truncateToInt8 } from "../numeric/c_casts.ts";
 import { signedMax } from "../schemes/ggml_scale_search.ts";
 import { uint } from "../schemes/grids.ts";
 import { ggmlKernel } from "./kernels.ts";
+import { ofOtherWidth } from "./other_widths.ts";
 
 const { abs, fround, trunc } = Math;
 
@@ -85,7 +85,7 @@ export const q8_0: BlockFormat<"q8_0"> = blockFormat({
   errorBound: 0.0045,
   encode,
   decode,
-  generic: genericCoder,
+  ...ofOtherWidth(8),
   quantizeKernel: ggmlKernel("q8_0_quantize"),
   dequantizeKernel: ggmlKernel("q8_0_dequantize"),
 });

@@ -129,6 +129,8 @@ export interface BlockSpec<Name extends string> {
   ): void;
   /** How its numbers are searched; absent where they are not. */
   readonly search?: Sought;
+  /** See {@linkcode Format.lacks}. */
+  readonly lacks?: Readonly<Record<string, string>>;
   /** The values of block number `block`, which start at index `at`. */
   decode(tile: BlockTile, at: number, out: Float32Array, block: number): void;
   /** The generic way, for records that hold codes of other widths than four bits. */
@@ -191,7 +193,7 @@ export function blockFormat<Name extends string>(
     groupSize: fields[spec.groupedBy].span.columns,
     bitsPerValue: bytes * 8 / values,
     options: optionsOf(spec),
-    lacks: spec.search ? undefined : { search: whyNoSearch(spec) },
+    lacks: spec.lacks,
     check(_options, shape): void {
       const columns = rowLength(shape);
       if (columns % values === 0) return;
@@ -224,11 +226,6 @@ export function blockFormat<Name extends string>(
       },
     };
   });
-}
-
-function whyNoSearch({ grid }: BlockSpec<string>): string {
-  const bits = Math.log2(grid.values.length);
-  return `its codes have ${bits} bits, searches are for codes of 4`;
 }
 
 function optionsOf(

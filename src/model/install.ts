@@ -6,6 +6,7 @@
  */
 import "../kernels/install_core.ts";
 import "../kernels/install_scales.ts";
+import "../layouts/install_tiles.ts";
 import { bring } from "../kernels/modules.ts";
 import { BASIC, COMPARE, FORMATS, REPACK } from "../kernels/own_modules.ts";
 import { useBlockKernels } from "./block_format.ts";

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { isSameShape } from "../numeric/shape.ts";
+
 /** Makes something of a shape and options. */
 export type Make<R, T> = (shape: readonly number[], options: R) => T;
 
@@ -18,7 +20,10 @@ export function remembered<R extends object, T>(
 ): Make<R, T> {
   let last: { shape: readonly number[]; options: R; made: T } | undefined;
   return (shape, options) => {
-    if (last && isSame(shape, last.shape) && isSame(options, last.options)) {
+    if (
+      last && isSameShape(shape, last.shape) &&
+      areSame(options, last.options)
+    ) {
       return last.made;
     }
     // Callers may change theirs.
@@ -28,9 +33,12 @@ export function remembered<R extends object, T>(
   };
 }
 
-/** Whether two shapes or options have the same numbers, words and truths; arrays, whose content may change, are never the same. */
-function isSame<T extends object>(a: T, b: T): boolean {
-  const keys = Object.keys(a) as (keyof T)[];
-  return keys.length === Object.keys(b).length &&
-    keys.every((key) => a[key] === b[key] && typeof a[key] !== "object");
+/** Whether two options are the same numbers, words and truths; arrays, whose content may change, are never the same. */
+function areSame<R extends object>(a: R, b: R): boolean {
+  const keys = Object.keys(a) as (keyof R)[];
+  if (keys.length !== Object.keys(b).length) return false;
+  for (const key of keys) {
+    if (a[key] !== b[key] || typeof a[key] === "object") return false;
+  }
+  return true;
 }

@@ -22,6 +22,18 @@ export function withLastAxis(
   return [...shape.slice(0, -1), length];
 }
 
+/** Whether two shapes are the same. */
+export function isSameShape(
+  a: readonly unknown[],
+  b: readonly number[],
+): boolean {
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) {
+    if (a[axis] !== b[axis]) return false;
+  }
+  return true;
+}
+
 /** Throws a RangeError unless every dimension is a whole number and the product is a safe integer. */
 export function checkShape(shape: readonly number[], name = "shape"): void {
   shape.forEach((dimension, axis) => {

@@ -1,0 +1,16 @@
+/**
+ * Gives tiles all of their kernels. Imported for this effect by the entry points that
+ * hold every format, and with the searches, which work on tiles whatever the format.
+ *
+ * @module
+ */
+import {
+  COLUMNS,
+  E2M1_TILES,
+  RANKS,
+  STEPS,
+  TILES,
+} from "../kernels/own_modules.ts";
+import { withTileKernels } from "./tile_kernels.ts";
+
+withTileKernels(undefined, [TILES, COLUMNS, RANKS, STEPS, E2M1_TILES]);
