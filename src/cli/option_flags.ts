@@ -5,6 +5,7 @@
  */
 import { printable } from "../files/errors.ts";
 import { formats } from "../formats.ts";
+import { rowLength } from "../numeric/shape.ts";
 import type { Format } from "../words/format.ts";
 import type { Option } from "../words/schema.ts";
 import { type Call, type Flag, UsageError } from "./command.ts";
@@ -131,15 +132,13 @@ function give(
   }
   const refusals: string[] = [];
   for (const format of having) {
-    const value = parsed(format.options[name] as Option, text);
+    const option = format.options[name] as Option;
+    const value = parsed(option, text);
     try {
-      format.resolve({ [name]: value }, shape);
+      option.check(name, value, rowLength(shape));
       given.get(format)![name] = value;
     } catch (error) {
-      // The other options of the call may be what makes it fit.
-      const message = (error as Error).message;
-      if (message.startsWith(`Cannot use ${name}:`)) refusals.push(message);
-      else given.get(format)![name] = value;
+      refusals.push((error as Error).message);
     }
   }
   if (refusals.length === having.length) {
