@@ -45,13 +45,13 @@ function oneFormat(
  * their checkpoints. `int4` and ggml's formats have ways of their own and need no
  * tiles; all others bring the generic way. Checks and what they say are half of what
  * is left of `q4_0` in plain JS: the aim for it, 8 KiB, is missed, and that of 30 KiB
- * with WebAssembly by all but ggml's.
+ * with WebAssembly by all but ggml's and `int4`.
  */
 const BUDGETS: readonly Budget[] = [
   {
     what: "mod.ts",
     code: 'export * from "./mod.ts";',
-    bytes: 128 * 1024,
+    bytes: 130 * 1024,
     modules: 11,
   },
   {
@@ -60,10 +60,10 @@ const BUDGETS: readonly Budget[] = [
     bytes: 1.8 * 1024,
     modules: 0,
   },
-  ...oneFormat("q4_0", { js: 10.2, wasm: 26.5 }, 2),
-  ...oneFormat("int4", { js: 14.3, wasm: 31.2 }, 2),
-  ...oneFormat("nf4", { js: 20.3, wasm: 33.6 }, 1),
-  ...oneFormat("mlx", { js: 24.9, wasm: 38.8 }, 2),
+  ...oneFormat("q4_0", { js: 10.2, wasm: 24.8 }, 2),
+  ...oneFormat("int4", { js: 14.3, wasm: 29.6 }, 2),
+  ...oneFormat("nf4", { js: 20.3, wasm: 32.2 }, 1),
+  ...oneFormat("mlx", { js: 25.6, wasm: 41.4 }, 2),
 ];
 
 async function gzippedSize(bytes: Uint8Array<ArrayBuffer>): Promise<number> {

@@ -39,10 +39,17 @@ export const iq4_xs: Registry["iq4_xs"] = /* @__PURE__ */ modules.withKernels(
   [own.IQ4],
 );
 
+/** numpy's arrays of ml_dtypes' types of four bits. */
+export const ml_dtypes: Registry["ml_dtypes"] = /* @__PURE__ */ modules
+  .withKernels(
+    plain.ml_dtypes,
+    [own.E2M1_TILES],
+  );
+
 /** Apple MLX's quantized weights: scales and biases, or E2M1 values. */
 export const mlx: Registry["mlx"] = /* @__PURE__ */ modules.withKernels(
   plain.mlx,
-  [own.TABLES],
+  [own.E2M1_TILES],
 );
 
 /** ggml's `MXFP4`: 32 E2M1 values share an E8M0 scale. */
@@ -55,28 +62,28 @@ export const mxfp4: Registry["mxfp4"] = /* @__PURE__ */ modules.withKernels(
 export const mxfp4_ct: Registry["mxfp4_ct"] = /* @__PURE__ */ modules
   .withKernels(
     plain.mxfp4_ct,
-    [own.TABLES],
+    [own.E2M1_TILES],
   );
 
 /** gpt-oss's MXFP4: 32 E2M1 values share an E8M0 scale. */
 export const mxfp4_hf: Registry["mxfp4_hf"] = /* @__PURE__ */ modules
   .withKernels(
     plain.mxfp4_hf,
-    [own.TABLES],
+    [own.E2M1_TILES],
   );
 
 /** ModelOpt's MXFP4: 32 E2M1 values share an E8M0 scale. */
 export const mxfp4_modelopt: Registry["mxfp4_modelopt"] =
   /* @__PURE__ */ modules.withKernels(
     plain.mxfp4_modelopt,
-    [own.TABLES],
+    [own.E2M1_TILES],
   );
 
 /** torchao's MXFP4: 32 E2M1 values share an E8M0 scale. */
 export const mxfp4_torchao: Registry["mxfp4_torchao"] = /* @__PURE__ */ modules
   .withKernels(
     plain.mxfp4_torchao,
-    [own.TABLES],
+    [own.E2M1_TILES],
   );
 
 /** ggml's `NVFP4`: every 16 E2M1 values share a UE4M3 scale, four groups to a block. */
@@ -89,28 +96,28 @@ export const nvfp4: Registry["nvfp4"] = /* @__PURE__ */ modules.withKernels(
 export const nvfp4_ct: Registry["nvfp4_ct"] = /* @__PURE__ */ modules
   .withKernels(
     plain.nvfp4_ct,
-    [own.TABLES],
+    [own.E2M1_TILES],
   );
 
 /** ModelOpt's NVFP4: 16 E2M1 values share an E4M3 scale, the tensor another scale. */
 export const nvfp4_modelopt: Registry["nvfp4_modelopt"] =
   /* @__PURE__ */ modules.withKernels(
     plain.nvfp4_modelopt,
-    [own.TABLES],
+    [own.E2M1_TILES],
   );
 
 /** torchao's NVFP4: 16 E2M1 values share an E4M3 scale, the tensor another scale. */
 export const nvfp4_torchao: Registry["nvfp4_torchao"] = /* @__PURE__ */ modules
   .withKernels(
     plain.nvfp4_torchao,
-    [own.TABLES],
+    [own.E2M1_TILES],
   );
 
 /** OpenVINO's weights of 4 bits as NNCF compresses them. */
 export const openvino: Registry["openvino"] = /* @__PURE__ */ modules
   .withKernels(
     plain.openvino,
-    [own.TABLES],
+    [own.E2M1_TILES],
   );
 
 /** ggml's `Q4_0`: 32 values share a float16 scale; the largest magnitude gets code 0. */

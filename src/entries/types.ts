@@ -73,6 +73,7 @@ export type {
   EncodeContext,
   Form,
   Grid,
+  GroupKernel,
   Prepass,
   Ranges,
   Scheme,

@@ -30,10 +30,10 @@
  *
  * @module
  */
-import { TABLES_KERNELS } from "../kernels/modules.ts";
+import { E2M1_TILES_KERNELS } from "../kernels/modules.ts";
 import { E4M3, F16, F32, U8 } from "../layouts/codecs.ts";
 import { fieldPart, flatCodes, flatNibbles } from "../layouts/parts.ts";
-import { byTables } from "../model/byte_tables.ts";
+import { byGroups } from "../model/byte_ways.ts";
 import { defineFormat } from "../model/define.ts";
 import {
   checkMatrix,
@@ -416,17 +416,25 @@ function twoScales(matrix: Matrix, group: Span): Scheme {
     grid: E2M1,
     computeDtype: "F32",
   });
+  const encode: Scheme["encode"] = (values, tile, context) => {
+    const { overflow = "throw" } = context;
+    const within = overflow === "clamp"
+      ? values.map((x) => clamp(x, -MOST, MOST))
+      : values;
+    if (overflow === "throw") rejectLarge(values, tile, group);
+    scheme.encode(within, tile, context);
+  };
+  const { groupKernel } = scheme, { role, find } = groupKernel!.ofTensor!;
   return {
     ...scheme,
     productDtype: "F16",
     checks: undefined,
-    encode(values, tile, context): void {
-      const { overflow = "throw" } = context;
-      const within = overflow === "clamp"
-        ? values.map((x) => clamp(x, -MOST, MOST))
-        : values;
-      if (overflow === "throw") rejectLarge(values, tile, group);
-      scheme.encode(within, tile, context);
+    encode,
+    groupKernel: {
+      ...groupKernel!,
+      encode,
+      // The kernel leaves what is no number alone: values that are to be refused.
+      ofTensor: { role, find: (most) => most <= MOST ? find(most) : NaN },
     },
   };
 }
@@ -496,5 +504,5 @@ export const openvino: Format<
   }),
   layout,
   scheme,
-  fast: byTables(TABLES_KERNELS),
+  fast: byGroups(E2M1_TILES_KERNELS),
 });

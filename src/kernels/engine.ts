@@ -9,7 +9,7 @@
 import { oneOf, wholeNumber } from "../numeric/arguments.ts";
 import type { OwnFloats } from "../numeric/floats.ts";
 import type { Instance } from "./arena.ts";
-import { CORE_KERNELS } from "./modules.ts";
+import { CORE_KERNELS, type KernelModule } from "./modules.ts";
 import {
   byteCount,
   isWhole,
@@ -40,6 +40,13 @@ export interface WasmEngine {
   roomInstance(array: ArrayBufferView): Instance;
   /** Where a copy of an array should start modulo 64, by the array's offset, so that copying is fast. */
   placeInLine(byteOffset: number): number;
+  /** Calls a kernel of another module on what lies in a room; undefined where no entry point brought it along. */
+  call(
+    module: KernelModule,
+    instance: Instance,
+    name: string,
+    operands: readonly number[],
+  ): number | undefined;
 }
 
 let wasm: WasmEngine | undefined;

@@ -6,6 +6,7 @@
  */
 import {
   allocateInArena,
+  callOwnKernel,
   instanceOf,
   roomInstance,
   tileInstance,
@@ -23,4 +24,5 @@ useWasm({
   instanceOf,
   roomInstance,
   placeInLine,
+  call: callOwnKernel,
 });

@@ -14,17 +14,17 @@ import {
   type Brought,
   COMPARE_KERNELS,
   E2M1_KERNELS,
+  E2M1_TILES_KERNELS,
   INT4_KERNELS,
   IQ4_KERNELS,
   Q4_0_KERNELS,
   Q4_1_KERNELS,
   Q4_K_KERNELS,
-  TABLES_KERNELS,
 } from "./modules.ts";
 import { KERNELS as Q4_0_HEX } from "./q4_0_module.ts";
 import { KERNELS as Q4_1_HEX } from "./q4_1_module.ts";
 import { KERNELS as Q4_K_HEX } from "./q4_k_module.ts";
-import { KERNELS as TABLES_HEX } from "./tables_module.ts";
+import { KERNELS as E2M1_TILES_HEX } from "./e2m1_tiles_module.ts";
 
 /** Of the four basic operations. */
 export const BASIC: Brought = [BASIC_KERNELS, BASIC_HEX];
@@ -42,8 +42,8 @@ export const Q4_0: Brought = [Q4_0_KERNELS, Q4_0_HEX];
 export const Q4_1: Brought = [Q4_1_KERNELS, Q4_1_HEX];
 /** Of `q4_k`. */
 export const Q4_K: Brought = [Q4_K_KERNELS, Q4_K_HEX];
-/** Of formats whose groups have a byte each. */
-export const TABLES: Brought = [TABLES_KERNELS, TABLES_HEX];
+/** Of formats of E2M1 values beside ggml's. */
+export const E2M1_TILES: Brought = [E2M1_TILES_KERNELS, E2M1_TILES_HEX];
 
 /** Of all formats. */
 export const FORMATS: readonly Brought[] = [
@@ -53,5 +53,5 @@ export const FORMATS: readonly Brought[] = [
   Q4_0,
   Q4_1,
   Q4_K,
-  TABLES,
+  E2M1_TILES,
 ];

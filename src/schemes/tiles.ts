@@ -7,6 +7,8 @@
  * @module
  */
 import type { Instance, WasmKernel } from "../kernels/arena.ts";
+import { wasmInForce } from "../kernels/engine.ts";
+import type { KernelModule } from "../kernels/modules.ts";
 import { sharedInstance } from "../kernels/room.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { firstNonFinite } from "../numeric/finite.ts";
@@ -31,6 +33,40 @@ export function done(
         ...arrays.map(({ byteOffset }) => byteOffset),
         ...numbers,
       ) === 0;
+}
+
+/** The same with a kernel of another module; false where no entry point brought it along, too. */
+export function doneBy(
+  module: KernelModule,
+  name: string,
+  tile: Tile,
+  span: Span,
+  arrays: readonly ArrayBufferView[],
+  numbers: readonly number[] = [],
+): boolean {
+  const instance = sharedInstance(...arrays);
+  const groups = instance && groupsOf(tile, span);
+  return groups !== undefined && wasmInForce()?.call(module, instance!, name, [
+        ...groups,
+        ...arrays.map(({ byteOffset }) => byteOffset),
+        ...numbers,
+      ]) === 0;
+}
+
+/** Runs a kernel of another module on so many numbers in arrays; false where there is none or it declines. */
+export function doneOn(
+  module: KernelModule,
+  name: string,
+  count: number,
+  arrays: readonly ArrayBufferView[],
+  numbers: readonly number[],
+): boolean {
+  const instance = sharedInstance(...arrays);
+  return instance !== undefined && wasmInForce()?.call(module, instance, name, [
+        count,
+        ...arrays.map(({ byteOffset }) => byteOffset),
+        ...numbers,
+      ]) === 0;
 }
 
 function kernelOf({ kernels }: Instance, name: string): WasmKernel {

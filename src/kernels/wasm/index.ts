@@ -9,10 +9,9 @@ import { workspace } from "./common";
 export { magnitude, range } from "./reduce";
 export { tile_check, tile_decode, tile_fit } from "./tile";
 export { tile_magnitudes, tile_ranges } from "./tile_ranges";
-export { tile_fit_e4m3, tile_store_e4m3 } from "./tile_e4m3";
-export { tile_fit_e8m0 } from "./tile_e8m0";
+export { tile_store_e4m3 } from "./tile_e4m3";
 export { tile_fit_range } from "./tile_fit_range";
-export { tile_encode_e2m1, tile_encode_ranks, tile_encode_steps } from "./tile_encode";
+export { tile_encode_ranks, tile_encode_steps } from "./tile_encode";
 export { tile_divide } from "./tile_ranks";
 export {
   tile_pack, tile_pack_columns, tile_pack_halves, tile_singles, tile_unpack, tile_unpack_columns, tile_unpack_halves,
