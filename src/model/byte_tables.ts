@@ -13,7 +13,7 @@ import type { KernelModule } from "../kernels/modules.ts";
 import { mayMakeNaNs, settleNaNs } from "../numeric/nan.ts";
 import type { Tile } from "../words/tile.ts";
 import { areaOf, whole } from "../words/window.ts";
-import type { ByteGroups } from "./byte_groups.ts";
+import { type ByteGroups, readBytes } from "./byte_groups.ts";
 import type { TensorBytes } from "./pack_tile.ts";
 import type { Tensor } from "./stages.ts";
 import { newTile, openRoom } from "./tensor.ts";
@@ -39,12 +39,13 @@ const PLANES: Kernel = { name: "table_planes", js: takeTables };
 export function decodeByTables(
   module: KernelModule,
   tensor: Tensor,
-  { codes, bytes, group, numbers, shared }: ByteGroups,
+  groups: ByteGroups,
   parts: TensorBytes["bytes"],
   out: Float32Array,
 ): boolean {
-  const count = areaOf(whole(tensor.layout.matrix));
-  if (count < WORTH * tables.length) return false;
+  const { codes, bytes, group, numbers, shared } = groups;
+  const { matrix } = tensor.layout;
+  if (areaOf(whole(matrix)) < WORTH * tables.length) return false;
   openRoom(out);
   const tile = tileOfAll(tensor);
   for (const [role, field] of Object.entries(tile.fields)) {
@@ -58,18 +59,22 @@ export function decodeByTables(
     field.fill(field[0]);
   }
   const isFull = makeTables(module, tensor, tile);
-  run({
-    kernel: { ...DECODE, module },
-    count,
-    step: group,
-    operands: [
-      { array: parts[codes], access: "read", bits: 4 },
-      { array: parts[bytes], access: "read", bytes: 1 },
-      { array: out, access: "write", bits: 32 },
-      { array: tables, access: "read" },
-    ],
-    numbers: [group, isFull],
-    again: nothingLeft,
+  readBytes(groups, matrix, parts[bytes], (first, count, own) => {
+    const end = first + count;
+    const packed = parts[codes].subarray(first / 2, end / 2);
+    run({
+      kernel: { ...DECODE, module },
+      count,
+      step: group,
+      operands: [
+        { array: packed, access: "read", bits: 4 },
+        { array: own, access: "read", bytes: 1 },
+        { array: out.subarray(first, end), access: "write", bits: 32 },
+        { array: tables, access: "read" },
+      ],
+      numbers: [group, isFull],
+      again: nothingLeft,
+    });
   });
   return true;
 }

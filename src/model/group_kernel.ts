@@ -8,7 +8,7 @@ import { run } from "../kernels/engine.ts";
 import type { KernelModule } from "../kernels/modules.ts";
 import type { EncodeContext } from "../words/scheme.ts";
 import { areaOf, whole } from "../words/window.ts";
-import type { ByteGroups } from "./byte_groups.ts";
+import { type ByteGroups, writeBytes } from "./byte_groups.ts";
 import type { TensorBytes } from "./pack_tile.ts";
 import type { Tensor } from "./stages.ts";
 import { prepassOf } from "./tensor.ts";
@@ -29,17 +29,17 @@ const space = /* @__PURE__ */ new Uint8Array(11776);
 export function encodeByKernel(
   module: KernelModule,
   tensor: Tensor,
-  { codes, bytes, group, shared }: ByteGroups,
+  groups: ByteGroups,
   values: Float32Array,
   parts: TensorBytes["bytes"],
   context: EncodeContext = {},
 ): boolean {
   const { scheme: { groupKernel, encode }, layout: { matrix } } = tensor;
-  const count = areaOf(whole(matrix));
+  const { codes, bytes, group, shared } = groups;
   // What is cut to the largest number of a type is cut before it is measured.
   const isPlain = groupKernel?.encode === encode &&
     context.overflow !== "clamp";
-  if (!isPlain || count === 0) return false;
+  if (!isPlain || areaOf(whole(matrix)) === 0) return false;
   const { ofTensor } = groupKernel!;
   let number = 1, isDone = true;
   if (ofTensor) {
@@ -47,18 +47,24 @@ export function encodeByKernel(
     if (!known) return false;
     number = Math.fround(ofTensor.find(known.absmax));
   }
-  run({
-    kernel: { name: groupKernel!.name, module },
-    count,
-    step: group,
-    operands: [
-      { array: values.subarray(0, count), access: "read", bits: 32 },
-      { array: parts[codes], access: "write", bits: 4 },
-      { array: parts[bytes], access: "write", bytes: 1 },
-      { array: space, access: "write" },
-    ],
-    numbers: groupKernel!.numbers(number),
-    again: () => void (isDone = false),
+  const kernel = { name: groupKernel!.name, module };
+  const numbers = groupKernel!.numbers(number);
+  writeBytes(groups, matrix, parts[bytes], (first, count, own) => {
+    const end = first + count;
+    const packed = parts[codes].subarray(first / 2, end / 2);
+    run({
+      kernel,
+      count,
+      step: group,
+      operands: [
+        { array: values.subarray(first, end), access: "read", bits: 32 },
+        { array: packed, access: "write", bits: 4 },
+        { array: own, access: "write", bytes: 1 },
+        { array: space, access: "write" },
+      ],
+      numbers,
+      again: () => void (isDone = false),
+    });
   });
   if (!isDone || !ofTensor) return isDone;
   const [part, { codec, at }] = shared.get(ofTensor.role)!;

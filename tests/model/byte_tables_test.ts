@@ -105,9 +105,7 @@ for (const format of WITH_BYTES) {
     for (const given of optionSets(format)) {
       const options = format.resolve(given, SHAPE);
       const { parts: plans } = format.layout(SHAPE, options);
-      // Elsewhere the numbers of a row, or the codes of a byte, do not lie in order.
-      const isElsewhere = given.swizzled === true ||
-        given.order === "high-first";
+      const isElsewhere = given.order === "high-first";
       const isScaled = Object.values(plans).some(({ dtype }) =>
         dtype === "F32"
       );

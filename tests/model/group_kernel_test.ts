@@ -15,8 +15,8 @@ import { combinationsOf, takes } from "../../src/words/trials.ts";
 import { adversarial, random } from "../adversarial.ts";
 import { assertSameBytes } from "../same_bytes.ts";
 
-/** Several chunks of the kernel, and groups that fill no vector at their end. */
-const SHAPE = [5, 1056], SIZE = SHAPE[0] * SHAPE[1];
+/** Several chunks of the kernel, groups that fill no vector at their end, and rows that fill no unit of scales. */
+const SHAPE = [133, 96], SIZE = SHAPE[0] * SHAPE[1];
 
 /** Quantizes by the kernel, or tells that the generic way has to. */
 function quantizedByKernel(
@@ -42,12 +42,13 @@ function quantizedByKernel(
 /** Options under which a format has a kernel for all. */
 function optionSets(format: Format): Record<string, unknown>[] {
   return combinationsOf(format, (option, name) => {
-    if (name === "search" || option.kind === "weights") return [undefined];
+    const isOther = name === "search" || name === "computeDtype";
+    if (isOther || option.kind === "weights") return [undefined];
     if (option.kind === "choice") return [undefined, ...option.choices];
     if (option.kind === "boolean") return [false, true];
     return [undefined];
   }).filter((options) => {
-    if (options.swizzled || options.order === "high-first") return false;
+    if (options.order === "high-first") return false;
     if (!takes(format, options, SHAPE)) return false;
     const resolved = format.resolve(options, SHAPE);
     return format.scheme(SHAPE, resolved).groupKernel !== undefined;
