@@ -1,6 +1,6 @@
 /**
  * Writes the entry point `./formats`: what kernels a format needs is found by
- * following its imports and by running it, so that nobody has to list them.
+ * running it, so that nobody has to list them.
  *
  *     deno task build:formats
  *
@@ -11,18 +11,12 @@ import { dequantizeWith, quantizeWith } from "../core.ts";
 import { formats } from "../formats.ts";
 import { roomInstance, type WasmKernel } from "../kernels/arena.ts";
 import { bytesOfHex } from "../kernels/hex.ts";
-import * as modules from "../kernels/modules.ts";
+import { TILE_KERNELS } from "../kernels/modules.ts";
 import * as own from "../kernels/own_modules.ts";
 import type { Format } from "../words/format.ts";
 import type { Option } from "../words/schema.ts";
 
-const ROOT = /* @__PURE__ */ new URL("../../", import.meta.url);
 const OUTPUT = /* @__PURE__ */ new URL("formats.ts", import.meta.url);
-
-/** What runs the kernels of formats of blocks. */
-const BLOCKS = "src/model/block_format.ts";
-/** Where modules of kernels are known without their WebAssembly. */
-const MODULES = "src/kernels/modules.ts";
 
 /** Modules that work on tiles side by side: their kernels are called by name. */
 const OF_TILES = [
@@ -30,7 +24,6 @@ const OF_TILES = [
   own.COLUMNS,
   own.RANKS,
   own.STEPS,
-  own.E2M1_TILES,
 ];
 
 const HEAD = `/**
@@ -75,60 +68,6 @@ export type {
 export type * from "./types.ts";
 `;
 
-// ---- what is imported ----
-
-/** What a module imports that runs, by paths from the root. */
-type Graph = ReadonlyMap<string, readonly string[]>;
-
-async function output(args: string[], input = ""): Promise<string> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args,
-    cwd: ROOT,
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input));
-  await writer.close();
-  const { success, stdout } = await child.output();
-  if (!success) throw new Error(`deno ${args[0]} failed`);
-  return new TextDecoder().decode(stdout);
-}
-
-async function graphOf(entry: string): Promise<Graph> {
-  const info: {
-    modules: {
-      specifier: string;
-      dependencies?: { code?: { specifier?: string } }[];
-    }[];
-  } = JSON.parse(await output(["info", "--json", entry]));
-  const path = (url: string) => url.slice(ROOT.href.length);
-  return new Map(info.modules.map(({ specifier, dependencies = [] }) => [
-    path(specifier),
-    dependencies.flatMap(({ code }) => code?.specifier ?? []).map(path),
-  ]));
-}
-
-function reachable(graph: Graph, from: string): Set<string> {
-  const found = new Set<string>(), rest = [from];
-  for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
-    if (found.has(next)) continue;
-    found.add(next);
-    rest.push(...graph.get(next) ?? []);
-  }
-  return found;
-}
-
-/** The modules of kernels that a source names, but for those of tiles. */
-async function namedIn(path: string): Promise<unknown[]> {
-  const text = await Deno.readTextFile(new URL(path, ROOT));
-  const imports = text.matchAll(/^import \{([^}]*)\} from "[^"]*"/gm);
-  return [...imports].flatMap(([, names]) =>
-    names.match(/\w+_KERNELS\b/g) ?? []
-  ).map((name) => modules[name as keyof typeof modules])
-    .filter((module) => OF_TILES.every(([tiles]) => tiles !== module));
-}
-
 // ---- what is called ----
 
 /** The module that exports a kernel of tiles. */
@@ -139,10 +78,10 @@ const exportedBy: ReadonlyMap<string, unknown> = /* @__PURE__ */ new Map(
   ).filter(([name]) => name.startsWith("tile_")),
 );
 
-/** Runs work, and tells which modules of tiles had a kernel called. */
-function modulesCalled(work: () => void): Set<unknown> {
+/** Tells in `called` which modules of tiles have a kernel called from now on; gives what ends it. */
+function watchTiles(called: Set<unknown>): () => void {
   const { kernels } = roomInstance(new Float32Array(1));
-  const called = new Set<unknown>(), originals = { ...kernels };
+  const originals = { ...kernels };
   const all = kernels as Record<string, WasmKernel>;
   for (const [name, module] of exportedBy) {
     all[name] = (...operands) => {
@@ -150,12 +89,26 @@ function modulesCalled(work: () => void): Set<unknown> {
       return originals[name](...operands);
     };
   }
-  try {
-    work();
-  } finally {
-    Object.assign(all, originals);
+  return () => Object.assign(all, originals);
+}
+
+/** Likewise which other modules are asked for. */
+function watchOthers(called: Set<unknown>): () => void {
+  const watched = own.FORMATS.filter((one) => !OF_TILES.includes(one));
+  for (const [module, hex] of watched) {
+    Object.defineProperty(module, "hex", {
+      configurable: true,
+      get(): string {
+        called.add(module);
+        return hex;
+      },
+    });
   }
-  return called;
+  return () => {
+    for (const [module, value] of watched) {
+      Object.defineProperty(module, "hex", { value, writable: true });
+    }
+  };
 }
 
 /** Whole units of every layout, groups of every size and super-blocks. */
@@ -171,7 +124,7 @@ function* variantsOf({ options }: Format): Generator<object, void> {
     } else if (option.kind === "boolean") {
       yield { [name]: !option.default };
     } else if (option.kind === "number") {
-      for (const number of option.choices ?? [option.min, 64]) {
+      for (const number of option.choices ?? [option.min, option.min + 1, 64]) {
         yield { [name]: number };
       }
     }
@@ -189,10 +142,16 @@ function useOf(format: Format, options: object): void {
   }
 }
 
-function calledBy(format: Format): Set<unknown> {
-  return modulesCalled(() => {
+/** The modules of which a format calls kernels. */
+function modulesOf(format: Format): ReadonlySet<unknown> {
+  const called = new Set<unknown>();
+  const ends = [watchTiles(called), watchOthers(called)];
+  try {
     for (const options of variantsOf(format)) useOf(format, options);
-  });
+  } finally {
+    for (const end of ends) end();
+  }
+  return called;
 }
 
 // ---- what is written ----
@@ -205,18 +164,16 @@ const brought: ReadonlyMap<unknown, string> = /* @__PURE__ */ new Map(
 );
 
 /** The line of a format; empty where it needs no kernels. */
-function lineOf(
-  { name, summary }: Format,
-  needed: ReadonlySet<unknown>,
-  isOfBlocks: boolean,
-): string {
+function lineOf(format: Format): string {
+  const { name, summary } = format, needed = modulesOf(format);
   const names = [...brought].flatMap(([module, name]) =>
     needed.has(module) ? `own.${name}` : []
   );
   if (names.length === 0) return "";
-  const call = isOfBlocks
+  const { parts } = format.layout(SHAPE, format.resolve({}, SHAPE));
+  const call = "blocks" in parts
     ? "withBlockKernels"
-    : needed.has(modules.TILE_KERNELS)
+    : needed.has(TILE_KERNELS)
     ? "withTileKernels"
     : "withKernels";
   return `
@@ -226,23 +183,24 @@ export const ${name}: Registry["${name}"] = /* @__PURE__ */ ${call}(
 `;
 }
 
+/** Lays a text out as `deno fmt` does. */
+async function laidOut(text: string): Promise<string> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "-"],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(text));
+  await writer.close();
+  const { success, stdout } = await child.output();
+  if (!success) throw new Error("deno fmt failed");
+  return new TextDecoder().decode(stdout);
+}
+
 /** The text of the entry point. */
-export async function formatsEntry(): Promise<string> {
-  const graph = await graphOf("src/formats/registry.ts");
-  const named = new Map<string, readonly unknown[]>();
-  for (const [path, imports] of graph) {
-    if (imports.includes(MODULES)) named.set(path, await namedIn(path));
-  }
-  let text = HEAD;
-  for (const format of formats.values()) {
-    const reached = reachable(graph, `src/formats/${format.name}.ts`);
-    const needed = new Set([
-      ...[...reached].flatMap((path) => named.get(path) ?? []),
-      ...calledBy(format),
-    ]);
-    text += lineOf(format, needed, reached.has(BLOCKS));
-  }
-  return output(["fmt", "-"], text + TAIL);
+export function formatsEntry(): Promise<string> {
+  return laidOut(HEAD + Array.from(formats.values(), lineOf).join("") + TAIL);
 }
 
 if (import.meta.main) await Deno.writeTextFile(OUTPUT, await formatsEntry());

@@ -40,7 +40,7 @@ export const compressed_tensors: Registry["compressed_tensors"] =
 /** faiss QT_4bit: vectors by the range of each dimension, or of all (uniform) */
 export const faiss_qt4: Registry["faiss_qt4"] = /* @__PURE__ */ withTileKernels(
   plain.faiss_qt4,
-  [own.ACROSS, own.ROUNDED, own.TILES],
+  [own.ACROSS, own.TILES],
 );
 
 /** bitsandbytes FP4: a sign and eight magnitudes, flat blocks with float32 or 8-bit scales */
@@ -53,7 +53,7 @@ export const fp4: Registry["fp4"] = /* @__PURE__ */ withTileKernels(
 export const gather_blocks: Registry["gather_blocks"] =
   /* @__PURE__ */ withTileKernels(
     plain.gather_blocks,
-    [own.ROUNDED, own.STEPS, own.TILES],
+    [own.STEPS, own.TILES],
   );
 
 /** GPTQ checkpoints: groups along the inputs, float16 scales, zero points; act-order is read */
@@ -78,7 +78,7 @@ export const int4: Registry["int4"] = /* @__PURE__ */ withKernels(
 export const int4_modelopt: Registry["int4_modelopt"] =
   /* @__PURE__ */ withTileKernels(
     plain.int4_modelopt,
-    [own.COLUMNS, own.ROUNDED, own.STEPS, own.TILES],
+    [own.COLUMNS, own.STEPS, own.TILES],
   );
 
 /** ggml IQ4_NL: blocks of 32 on a non-linear grid, float16 scale by search */
@@ -102,14 +102,14 @@ export const keras: Registry["keras"] = /* @__PURE__ */ withTileKernels(
 /** Lucene 9 scalar quantized vectors: one range, a correction for each vector */
 export const lucene99: Registry["lucene99"] = /* @__PURE__ */ withTileKernels(
   plain.lucene99,
-  [own.ACROSS, own.COLUMNS, own.ROUNDED, own.TILES, own.VECTORS],
+  [own.COLUMNS, own.TILES, own.VECTORS],
 );
 
 /** onnxruntime MatMulBnb4: bitsandbytes NF4 or FP4, flat blocks with float32 scales */
 export const matmul_bnb4: Registry["matmul_bnb4"] =
   /* @__PURE__ */ withTileKernels(
     plain.matmul_bnb4,
-    [own.RANKS, own.ROUNDED, own.TILES],
+    [own.RANKS, own.TILES],
   );
 
 /** onnxruntime MatMulNBits: blocks of a power of two, float32 or float16 scales, zero points */
@@ -122,13 +122,13 @@ export const matmul_nbits: Registry["matmul_nbits"] =
 /** ml_dtypes int4, uint4 or float4_e2m1fn: one code to a byte, no scale */
 export const ml_dtypes: Registry["ml_dtypes"] = /* @__PURE__ */ withTileKernels(
   plain.ml_dtypes,
-  [own.E2M1_TILES, own.ROUNDED, own.TILES],
+  [own.E2M1_TILES, own.TILES],
 );
 
 /** Apple MLX: signed scales and biases per group, or E2M1 values in mxfp4 and nvfp4 */
 export const mlx: Registry["mlx"] = /* @__PURE__ */ withTileKernels(
   plain.mlx,
-  [own.E2M1_TILES, own.ROUNDED, own.STEPS, own.TABLES, own.TILES],
+  [own.E2M1_TILES, own.ROUNDED, own.STEPS, own.TILES],
 );
 
 /** ggml MXFP4: blocks of 32 E2M1 values, power-of-two scale */
@@ -140,27 +140,27 @@ export const mxfp4: Registry["mxfp4"] = /* @__PURE__ */ withBlockKernels(
 /** compressed-tensors MXFP4: groups of 32 E2M1 values, power-of-two scale */
 export const mxfp4_ct: Registry["mxfp4_ct"] = /* @__PURE__ */ withTileKernels(
   plain.mxfp4_ct,
-  [own.E2M1_TILES, own.ROUNDED, own.TABLES, own.TILES],
+  [own.E2M1_TILES, own.ROUNDED, own.TILES],
 );
 
 /** gpt-oss MXFP4: groups of 32 E2M1 values, power-of-two scale */
-export const mxfp4_hf: Registry["mxfp4_hf"] = /* @__PURE__ */ withTileKernels(
+export const mxfp4_hf: Registry["mxfp4_hf"] = /* @__PURE__ */ withBlockKernels(
   plain.mxfp4_hf,
-  [own.E2M1_TILES, own.ROUNDED, own.TABLES, own.TILES],
+  [own.E2M1_TILES, own.ROUNDED, own.TILES],
 );
 
 /** NVIDIA ModelOpt MXFP4: groups of 32 E2M1 values, power-of-two scale */
 export const mxfp4_modelopt: Registry["mxfp4_modelopt"] =
   /* @__PURE__ */ withTileKernels(
     plain.mxfp4_modelopt,
-    [own.E2M1_TILES, own.ROUNDED, own.TABLES, own.TILES],
+    [own.E2M1_TILES, own.ROUNDED, own.TILES],
   );
 
 /** torchao MXFP4: groups of 32 E2M1 values, power-of-two scale by one of four rules */
 export const mxfp4_torchao: Registry["mxfp4_torchao"] =
   /* @__PURE__ */ withTileKernels(
     plain.mxfp4_torchao,
-    [own.E2M1_TILES, own.ROUNDED, own.TABLES, own.TILES],
+    [own.E2M1_TILES, own.ROUNDED, own.TILES],
   );
 
 /** bitsandbytes NF4: quantiles of a normal distribution, flat blocks with float32 or 8-bit scales */
@@ -178,21 +178,21 @@ export const nvfp4: Registry["nvfp4"] = /* @__PURE__ */ withBlockKernels(
 /** compressed-tensors NVFP4: groups of 16 E2M1 values, E4M3 scales, a float32 divisor per tensor */
 export const nvfp4_ct: Registry["nvfp4_ct"] = /* @__PURE__ */ withTileKernels(
   plain.nvfp4_ct,
-  [own.E2M1_TILES, own.ROUNDED, own.TABLES, own.TILES],
+  [own.E2M1_TILES, own.ROUNDED, own.TILES],
 );
 
 /** NVIDIA ModelOpt NVFP4: groups of 16 E2M1 values, E4M3 scales, a float32 scale per tensor */
 export const nvfp4_modelopt: Registry["nvfp4_modelopt"] =
   /* @__PURE__ */ withTileKernels(
     plain.nvfp4_modelopt,
-    [own.E2M1_TILES, own.ROUNDED, own.TABLES, own.TILES],
+    [own.E2M1_TILES, own.ROUNDED, own.TILES],
   );
 
 /** torchao NVFP4: groups of 16 E2M1 values, E4M3 scales, maybe a float32 scale per tensor */
 export const nvfp4_torchao: Registry["nvfp4_torchao"] =
   /* @__PURE__ */ withTileKernels(
     plain.nvfp4_torchao,
-    [own.E2M1_TILES, own.ROUNDED, own.TABLES, own.TILES],
+    [own.E2M1_TILES, own.ROUNDED, own.TILES],
   );
 
 /** ONNX DequantizeLinear with INT4: blocks, an axis or the tensor; optional zero points */
@@ -211,7 +211,7 @@ export const onnx_uint4: Registry["onnx_uint4"] =
 /** OpenVINO weights that NNCF compressed: int4, nf4 and E2M1 in groups, float16 scales */
 export const openvino: Registry["openvino"] = /* @__PURE__ */ withTileKernels(
   plain.openvino,
-  [own.E2M1_TILES, own.RANKS, own.ROUNDED, own.STEPS, own.TABLES, own.TILES],
+  [own.E2M1_TILES, own.RANKS, own.STEPS, own.TILES],
 );
 
 /** ggml Q4_0: blocks of 32, float16 scale */
@@ -235,7 +235,7 @@ export const q4_k: Registry["q4_k"] = /* @__PURE__ */ withBlockKernels(
 /** TensorFlow Lite INT4: a scale for each channel, block or tensor; optional zero points */
 export const tflite: Registry["tflite"] = /* @__PURE__ */ withTileKernels(
   plain.tflite,
-  [own.ACROSS, own.ROUNDED, own.STEPS, own.TILES],
+  [own.ACROSS, own.STEPS, own.TILES],
 );
 
 /** Every format by its name. */

@@ -76,6 +76,7 @@ export type {
   EncodeContext,
   Form,
   Grid,
+  GroupKernel,
   Prepass,
   Ranges,
   Scheme,

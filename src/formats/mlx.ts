@@ -35,10 +35,10 @@
  *
  * @module
  */
-import { TABLES_KERNELS } from "../kernels/modules.ts";
+import { E2M1_TILES_KERNELS } from "../kernels/modules.ts";
 import { E4M3, F32, U8 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
-import { byTables } from "../model/byte_tables.ts";
+import { byGroups } from "../model/byte_ways.ts";
 import { defineFormat } from "../model/define.ts";
 import { dtypeOption, FLOATS } from "../model/groups.ts";
 import {
@@ -401,6 +401,6 @@ export const mlx: Format<"mlx", MlxOptions, MlxParts, ResolvedMlxOptions> =
     like,
     layout,
     scheme,
-    fast: byTables(TABLES_KERNELS),
+    fast: byGroups(E2M1_TILES_KERNELS),
     convention: mlxConvention,
   });

@@ -24,14 +24,14 @@
  *
  * @module
  */
-import { TABLES_KERNELS } from "../kernels/modules.ts";
+import { E2M1_TILES_KERNELS } from "../kernels/modules.ts";
 import { packedRows } from "../layouts/parts.ts";
 import {
   floatConfig,
   floatFault,
   type FloatScheme,
 } from "../model/compressed_tensors_floats.ts";
-import { byTables } from "../model/byte_tables.ts";
+import { byGroups } from "../model/byte_ways.ts";
 import { defineFormat } from "../model/define.ts";
 import { dtypeOption } from "../model/groups.ts";
 import {
@@ -156,7 +156,7 @@ export const mxfp4_ct: Format<
     });
     return searchedMx(scheme, options, rowLength(shape));
   },
-  fast: byTables(TABLES_KERNELS),
+  fast: byGroups(E2M1_TILES_KERNELS),
   convention: {
     entries: {
       weight_packed: "{stem}.weight_packed",

@@ -20,10 +20,10 @@
  *
  * @module
  */
-import { TABLES_KERNELS } from "../kernels/modules.ts";
+import { E2M1_TILES_KERNELS } from "../kernels/modules.ts";
 import { packedRows } from "../layouts/parts.ts";
 import { memberOf, shownValue } from "../model/config.ts";
-import { byTables } from "../model/byte_tables.ts";
+import { byGroups } from "../model/byte_ways.ts";
 import { defineFormat } from "../model/define.ts";
 import { dtypeOption } from "../model/groups.ts";
 import { checkWholeGroups, exponentPart } from "../model/e2m1_checkpoint.ts";
@@ -137,7 +137,7 @@ export const mxfp4_hf: Format<
     };
     return searchedMx(scheme, options, rowLength(shape));
   },
-  fast: byTables(TABLES_KERNELS),
+  fast: byGroups(E2M1_TILES_KERNELS),
   convention: {
     entries: { blocks: "{name}_blocks", scales: "{name}_scales" },
     library: "transformers",

@@ -19,11 +19,11 @@
  *
  * @module
  */
-import { TABLES_KERNELS } from "../kernels/modules.ts";
+import { E2M1_TILES_KERNELS } from "../kernels/modules.ts";
 import { packedRows } from "../layouts/parts.ts";
 import { memberOf, shownValue } from "../model/config.ts";
 import { modeloptConfig, modeloptSettings } from "../model/modelopt_config.ts";
-import { byTables } from "../model/byte_tables.ts";
+import { byGroups } from "../model/byte_ways.ts";
 import { defineFormat } from "../model/define.ts";
 import { dtypeOption } from "../model/groups.ts";
 import {
@@ -145,7 +145,7 @@ export const mxfp4_modelopt: Format<
     });
     return searchedMx(scheme, options, rowLength(shape));
   },
-  fast: byTables(TABLES_KERNELS),
+  fast: byGroups(E2M1_TILES_KERNELS),
   convention: {
     entries: { weight: "{stem}.weight", weight_scale: "{stem}.weight_scale" },
     needed: ["weight", "weight_scale"],

@@ -25,7 +25,7 @@
  *
  * @module
  */
-import { TABLES_KERNELS } from "../kernels/modules.ts";
+import { E2M1_TILES_KERNELS } from "../kernels/modules.ts";
 import { F32 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
 import {
@@ -33,7 +33,7 @@ import {
   floatFault,
   type FloatScheme,
 } from "../model/compressed_tensors_floats.ts";
-import { byTables } from "../model/byte_tables.ts";
+import { byGroups } from "../model/byte_ways.ts";
 import { defineFormat } from "../model/define.ts";
 import { dtypeOption } from "../model/groups.ts";
 import {
@@ -236,7 +236,7 @@ export const nvfp4_ct: Format<
     };
   },
   scheme,
-  fast: byTables(TABLES_KERNELS),
+  fast: byGroups(E2M1_TILES_KERNELS),
   convention: {
     entries: {
       weight_packed: "{stem}.weight_packed",

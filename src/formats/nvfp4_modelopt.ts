@@ -24,12 +24,12 @@
  *
  * @module
  */
-import { TABLES_KERNELS } from "../kernels/modules.ts";
+import { E2M1_TILES_KERNELS } from "../kernels/modules.ts";
 import { F32 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { memberOf, shownValue } from "../model/config.ts";
 import { modeloptConfig, modeloptSettings } from "../model/modelopt_config.ts";
-import { byTables } from "../model/byte_tables.ts";
+import { byGroups } from "../model/byte_ways.ts";
 import { defineFormat } from "../model/define.ts";
 import { dtypeOption } from "../model/groups.ts";
 import { checkScales, NEGATIVE_NAN_E4M3 } from "../model/e2m1_checkpoint.ts";
@@ -261,7 +261,7 @@ export const nvfp4_modelopt: Format<
   like: ({ computeDtype }) => ({ computeDtype }),
   layout,
   scheme,
-  fast: byTables(TABLES_KERNELS),
+  fast: byGroups(E2M1_TILES_KERNELS),
   convention: {
     entries: {
       weight: "{stem}.weight",

@@ -29,11 +29,11 @@
  *
  * @module
  */
-import { TABLES_KERNELS } from "../kernels/modules.ts";
+import { E2M1_TILES_KERNELS } from "../kernels/modules.ts";
 import { F32 } from "../layouts/codecs.ts";
 import { fieldPart, packedRows } from "../layouts/parts.ts";
 import { swizzledShape } from "../layouts/swizzled.ts";
-import { byTables } from "../model/byte_tables.ts";
+import { byGroups } from "../model/byte_ways.ts";
 import { defineFormat } from "../model/define.ts";
 import { dtypeOption } from "../model/groups.ts";
 import {
@@ -260,7 +260,7 @@ export const nvfp4_torchao: Format<
     };
   },
   scheme,
-  fast: byTables(TABLES_KERNELS),
+  fast: byGroups(E2M1_TILES_KERNELS),
   convention: {
     entries: {
       _weight_qdata: "{stem}._weight_qdata",

@@ -30,10 +30,10 @@
  *
  * @module
  */
-import { TABLES_KERNELS } from "../kernels/modules.ts";
+import { E2M1_TILES_KERNELS } from "../kernels/modules.ts";
 import { E4M3, F16, F32, U8 } from "../layouts/codecs.ts";
 import { fieldPart, flatCodes, flatNibbles } from "../layouts/parts.ts";
-import { byTables } from "../model/byte_tables.ts";
+import { byGroups } from "../model/byte_ways.ts";
 import { defineFormat } from "../model/define.ts";
 import {
   checkMatrix,
@@ -230,5 +230,5 @@ export const openvino: Format<
   }),
   layout,
   scheme,
-  fast: byTables(TABLES_KERNELS),
+  fast: byGroups(E2M1_TILES_KERNELS),
 });

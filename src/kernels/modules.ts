@@ -28,16 +28,12 @@ export const RANK_KERNELS: KernelModule = {};
 /** Codes of tiles on an even grid. */
 export const STEP_KERNELS: KernelModule = {};
 
-/** Codes of tiles of E2M1, with scales of 8 bits. */
-export const E2M1_TILE_KERNELS: KernelModule = {};
-
 /** Modules that work on tiles side by side: an instance of the core has the kernels of those that were brought along. */
 const OF_TILES: readonly KernelModule[] = [
   TILE_KERNELS,
   COLUMN_KERNELS,
   RANK_KERNELS,
   STEP_KERNELS,
-  E2M1_TILE_KERNELS,
 ];
 
 /** Those of them that were brought along so far. */
@@ -73,8 +69,8 @@ export const IQ4_KERNELS: KernelModule = {};
 /** The kernels of `mxfp4` and `nvfp4`. */
 export const E2M1_KERNELS: KernelModule = {};
 
-/** The kernels of formats whose groups have a byte each. */
-export const TABLES_KERNELS: KernelModule = {};
+/** The kernels of formats of E2M1 values beside ggml's. */
+export const E2M1_TILES_KERNELS: KernelModule = {};
 
 /** Values of tiles in types of 16 bits. */
 export const ROUNDED_KERNELS: KernelModule = {};

@@ -20,7 +20,7 @@ import {
   COLUMN_KERNELS,
   COMPARE_KERNELS,
   E2M1_KERNELS,
-  E2M1_TILE_KERNELS,
+  E2M1_TILES_KERNELS,
   INT4_KERNELS,
   IQ4_KERNELS,
   Q4_0_KERNELS,
@@ -31,7 +31,6 @@ import {
   ROUNDED_KERNELS,
   ROUNDING_KERNELS,
   STEP_KERNELS,
-  TABLES_KERNELS,
   TILE_KERNELS,
   VECTOR_KERNELS,
 } from "./modules.ts";
@@ -43,7 +42,6 @@ import { KERNELS as REPACK_HEX } from "./repack_module.ts";
 import { KERNELS as ROUNDED_HEX } from "./rounded_module.ts";
 import { KERNELS as ROUNDING_HEX } from "./rounding_module.ts";
 import { KERNELS as STEPS_HEX } from "./steps_module.ts";
-import { KERNELS as TABLES_HEX } from "./tables_module.ts";
 import { KERNELS as VECTORS_HEX } from "./vectors_module.ts";
 
 /** Of the four basic operations. */
@@ -72,8 +70,8 @@ export const Q4_0: Brought = [Q4_0_KERNELS, Q4_0_HEX];
 export const Q4_1: Brought = [Q4_1_KERNELS, Q4_1_HEX];
 /** Of `q4_k`. */
 export const Q4_K: Brought = [Q4_K_KERNELS, Q4_K_HEX];
-/** Of formats whose groups have a byte each. */
-export const TABLES: Brought = [TABLES_KERNELS, TABLES_HEX];
+/** Of formats of E2M1 values beside ggml's. */
+export const E2M1_TILES: Brought = [E2M1_TILES_KERNELS, E2M1_TILES_HEX];
 
 /** Of all formats of the generic way. */
 export const TILES: Brought = [TILE_KERNELS, TILES_HEX];
@@ -83,8 +81,6 @@ export const COLUMNS: Brought = [COLUMN_KERNELS, COLUMNS_HEX];
 export const RANKS: Brought = [RANK_KERNELS, RANKS_HEX];
 /** Of those with codes on an even grid. */
 export const STEPS: Brought = [STEP_KERNELS, STEPS_HEX];
-/** Of those with codes of E2M1. */
-export const E2M1_TILES: Brought = [E2M1_TILE_KERNELS, E2M1_TILES_HEX];
 
 /** Of all formats. */
 export const FORMATS: readonly Brought[] = [
@@ -92,7 +88,6 @@ export const FORMATS: readonly Brought[] = [
   COLUMNS,
   RANKS,
   STEPS,
-  E2M1_TILES,
   E2M1,
   INT4,
   IQ4,
@@ -103,5 +98,5 @@ export const FORMATS: readonly Brought[] = [
   Q4_0,
   Q4_1,
   Q4_K,
-  TABLES,
+  E2M1_TILES,
 ];

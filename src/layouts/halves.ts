@@ -55,3 +55,8 @@ function findRun({ low, high }: Halves): number {
   );
   return inRuns && low.length % run === 0 ? run : 0;
 }
+
+/** Whether two neighbours share a byte, the first in its lower half. */
+export function isLowFirst(halves: Halves): boolean {
+  return runOf(halves) === 1 && halves.low[0] < halves.high[0];
+}

@@ -4,13 +4,7 @@
  *
  * @module
  */
-import {
-  COLUMNS,
-  E2M1_TILES,
-  RANKS,
-  STEPS,
-  TILES,
-} from "../kernels/own_modules.ts";
+import { COLUMNS, RANKS, STEPS, TILES } from "../kernels/own_modules.ts";
 import { withTileKernels } from "./tile_kernels.ts";
 
-withTileKernels(undefined, [TILES, COLUMNS, RANKS, STEPS, E2M1_TILES]);
+withTileKernels(undefined, [TILES, COLUMNS, RANKS, STEPS]);

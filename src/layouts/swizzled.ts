@@ -38,6 +38,8 @@ function tile(codec: Codec): Codec {
   return {
     bytes: PLACES.length * codec.bytes,
     areas: { rows: ROWS, columns: GROUPS },
+    numbers: codec.numbers,
+    places: PLACES,
     beyond: 0,
     load(bytes, at, to): void {
       PLACES.forEach((place, k) => {

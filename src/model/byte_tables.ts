@@ -1,7 +1,6 @@
 /**
- * The way back for tensors whose groups have a byte each, and nothing else beside it
- * but numbers of the whole tensor: what the sixteen codes stand for under every byte
- * is worked out once, by the scheme, and then looked up.
+ * The way back for tensors whose groups have a byte each: what the sixteen codes stand
+ * for under every byte is worked out once, by the scheme, and then looked up.
  *
  * @module
  */
@@ -11,159 +10,81 @@ import {
   takeTables,
 } from "../kernels/js/byte_tables.ts";
 import type { KernelModule } from "../kernels/modules.ts";
-import { isWholeUnit } from "../layouts/band.ts";
-import { type Halves, halvesOf, runOf } from "../layouts/halves.ts";
 import { mayMakeNaNs, settleNaNs } from "../numeric/nan.ts";
-import type { Coder } from "../words/format.ts";
-import type { FieldItem, PartPlan } from "../words/layout.ts";
-import type { FieldPlan, Tile } from "../words/tile.ts";
-import { areaOf, type Matrix, whole } from "../words/window.ts";
-import { bytesOf } from "./define.ts";
+import type { Tile } from "../words/tile.ts";
+import { areaOf, whole } from "../words/window.ts";
+import { type ByteGroups, readBytes } from "./byte_groups.ts";
 import type { TensorBytes } from "./pack_tile.ts";
-import type { Tensor, TensorOf } from "./stages.ts";
+import type { Tensor } from "./stages.ts";
 import { newTile, openRoom } from "./tensor.ts";
 
 const BYTES = 256, CODES = 16;
 
-/** Values that a kernel looks up at a time. */
-const VECTOR = 16;
+/** How many values take as long the generic way as an entry of the tables. */
+const WORTH = 4;
 
 const DECODE: Kernel = { name: "table_decode", js: plainTwin };
 const PLANES: Kernel = { name: "table_planes", js: takeTables };
 
-/** Where such a tensor has what is needed. */
-interface Places {
-  /** The part with the codes. */
-  codes?: string;
-  /** The part with the bytes of the groups. */
-  bytes?: string;
-  /** The number that each byte stands for. */
-  numbers?: Float32Array;
-  /** Numbers of the whole tensor, by their roles. */
-  readonly shared: Record<string, number>;
-}
-
 /**
- * Dequantizes by tables; small tensors, for which tables are not worth their making, and
- * those that have more beside their codes, as the generic way does.
+ * Dequantizes a tensor; false where it is so small that tables are not worth their
+ * making.
  *
  * @param module The kernels for it.
+ * @param tensor The tensor.
+ * @param groups Where everything lies.
+ * @param parts The bytes of its parts.
+ * @param out One float32 for each value, row by row.
  */
-export function byTables(
-  module: KernelModule,
-): <P extends object, R extends object>(
-  generic: Coder<P, R>,
-  tensorOf: TensorOf<R>,
-) => Partial<Coder<P, R>> {
-  return (generic, tensorOf) => ({
-    dequantize(parts, shape, options, out): void {
-      const tensor = tensorOf(shape, options);
-      if (decode(module, tensor, bytesOf(parts), out)) return;
-      generic.dequantize(parts, shape, options, out);
-    },
-  });
-}
-
-/** Dequantizes a tensor; false where it is to be done the generic way. */
-function decode(
+export function decodeByTables(
   module: KernelModule,
   tensor: Tensor,
+  groups: ByteGroups,
   parts: TensorBytes["bytes"],
   out: Float32Array,
 ): boolean {
-  const { scheme: { fields, byField = "" }, layout: { matrix } } = tensor;
-  const count = areaOf(whole(matrix)), group = fields[byField]?.span.columns;
-  if (!(count >= BYTES * group)) return false;
-  const { codes, bytes, numbers, shared } = placesOf(tensor, parts);
-  if (!codes || !bytes || !numbers) return false;
+  const { codes, bytes, group, numbers, shared } = groups;
+  const { matrix } = tensor.layout;
+  if (areaOf(whole(matrix)) < WORTH * tables.length) return false;
   openRoom(out);
-  const tile = tileOfAll(tensor, { ...shared, [byField]: numbers });
+  const tile = tileOfAll(tensor);
+  for (const [role, field] of Object.entries(tile.fields)) {
+    const found = shared.get(role);
+    if (!found) {
+      field.set(numbers);
+      continue;
+    }
+    const [part, { codec, at }] = found;
+    codec.load(parts[part], at, field);
+    field.fill(field[0]);
+  }
   const isFull = makeTables(module, tensor, tile);
-  run({
-    kernel: { ...DECODE, module },
-    count,
-    step: group,
-    operands: [
-      { array: parts[codes], access: "read", bits: 4 },
-      { array: parts[bytes], access: "read", bytes: 1 },
-      { array: out, access: "write", bits: 32 },
-      { array: tables, access: "read" },
-    ],
-    numbers: [group, isFull],
-    again: nothingLeft,
+  readBytes(groups, matrix, parts[bytes], (first, count, own) => {
+    const end = first + count;
+    const packed = parts[codes].subarray(first / 2, end / 2);
+    run({
+      kernel: { ...DECODE, module },
+      count,
+      step: group,
+      operands: [
+        { array: packed, access: "read", bits: 4 },
+        { array: own, access: "read", bytes: 1 },
+        { array: out.subarray(first, end), access: "write", bits: 32 },
+        { array: tables, access: "read" },
+      ],
+      numbers: [group, isFull],
+      again: nothingLeft,
+    });
   });
   return true;
 }
 
-/** Where everything lies; not all is found where the tensor is none of these. */
-function placesOf(
-  { scheme: { fields, byField }, layout: { matrix, parts } }: Tensor,
-  bytes: TensorBytes["bytes"],
-): Places {
-  const places: Places = { shared: {} };
-  for (const [name, plan] of Object.entries(parts)) {
-    const [item] = plan.holds;
-    if (hasPackedRows(plan, matrix)) places.codes = name;
-    else if (item.kind !== "field" || plan.holds.length > 1) break;
-    else if (item.role !== byField) {
-      places.shared[item.role] = numberOf(item, bytes[name]);
-    } else if (hasGroups(plan, fields[byField], matrix)) {
-      places.bytes = name;
-      places.numbers = item.codec.numbers;
-    }
-  }
-  return places;
-}
-
-/** Whether a part has all codes, row after row, two to a byte, the first in its lower half. */
-function hasPackedRows(
-  { unit, order, holds: [item] }: PartPlan,
-  { columns }: Matrix,
-): boolean {
-  return item.kind === "codes" && order === "rows" && unit.rows === 1 &&
-    columns % unit.columns === 0 && isWholeUnit(unit, item) && !item.flip &&
-    arePairs(halvesOf(item.nibbles));
-}
-
-/** Whether neighbours share a byte, the first in its lower half. */
-function arePairs(halves: Halves): boolean {
-  return runOf(halves) === 1 && halves.low[0] < halves.high[0];
-}
-
-/** Whether a part has a number for each group of a row, row after row, and groups are whole vectors. */
-function hasGroups(
-  { unit, order }: PartPlan,
-  { span }: FieldPlan,
-  { columns }: Matrix,
-): boolean {
-  return order === "rows" && unit.rows === 1 && span.rows === 1 &&
-    unit.columns === span.columns && columns % span.columns === 0 &&
-    span.columns % VECTOR === 0;
-}
-
-/** The number that a part has for the whole tensor. */
-function numberOf({ codec, at }: FieldItem, bytes: Uint8Array): number {
-  const numbers = new Float32Array(1);
-  codec.load(bytes, at, numbers);
-  return numbers[0];
-}
-
-/** A tile with a row for each byte: all codes, and these numbers. */
-function tileOfAll(
-  { scheme }: Tensor,
-  numbers: Record<string, number | Float32Array>,
-): Tile {
+/** A tile with a row for each byte: all codes, and room for their numbers. */
+function tileOfAll({ scheme }: Tensor): Tile {
   const matrix = { rows: BYTES, columns: CODES };
-  const tile = newTile(whole(matrix), {
-    scheme,
-    layout: { matrix, parts: {} },
-  });
-  for (let i = 0; i < tile.codes.length; i++) tile.codes[i] = i % CODES;
-  for (const [role, field] of Object.entries(tile.fields)) {
-    const known = numbers[role];
-    if (typeof known === "number") field.fill(known);
-    else field.set(known);
-  }
+  const layout = { matrix, parts: {} };
+  const tile = newTile(whole(matrix), { scheme, layout }), { codes } = tile;
+  for (let i = 0; i < codes.length; i++) codes[i] = i % CODES;
   return tile;
 }
 

@@ -237,17 +237,25 @@ function twoScales(matrix: Matrix, group: Span): Scheme {
     grid: E2M1,
     computeDtype: "F32",
   });
+  const encode: Scheme["encode"] = (values, tile, context) => {
+    const { overflow = "throw" } = context;
+    const within = overflow === "clamp"
+      ? values.map((x) => clamp(x, -MOST, MOST))
+      : values;
+    if (overflow === "throw") rejectLarge(values, tile, group);
+    scheme.encode(within, tile, context);
+  };
+  const { groupKernel } = scheme, { role, find } = groupKernel!.ofTensor!;
   return {
     ...scheme,
     productDtype: "F16",
     checks: undefined,
-    encode(values, tile, context): void {
-      const { overflow = "throw" } = context;
-      const within = overflow === "clamp"
-        ? values.map((x) => clamp(x, -MOST, MOST))
-        : values;
-      if (overflow === "throw") rejectLarge(values, tile, group);
-      scheme.encode(within, tile, context);
+    encode,
+    groupKernel: {
+      ...groupKernel!,
+      encode,
+      // The kernel leaves what is no number alone: values that are to be refused.
+      ofTensor: { role, find: (most) => most <= MOST ? find(most) : NaN },
     },
   };
 }

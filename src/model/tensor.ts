@@ -241,7 +241,7 @@ export function unpackTile(
 }
 
 /** What has to be known of all values, which are found to be finite; undefined where that is nothing, or given. */
-function prepassOf(
+export function prepassOf(
   { scheme, layout: { matrix } }: Tensor,
   values: Float32Array,
   given: EncodeContext,

@@ -15,6 +15,7 @@ import type {
   ComputeDtype,
   EncodeContext,
   Grid,
+  GroupKernel,
   Prepass,
   Scheme,
 } from "../words/scheme.ts";
@@ -27,11 +28,16 @@ import {
   type Tile,
 } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
-import { type E4M3Fit, fitE4M3 } from "./e4m3_fit.ts";
-import { type E8M0Fit, fitE8M0 } from "./e8m0_fit.ts";
-import { type E2M1Steps, encodeE2M1 } from "./tile_codes.ts";
+import { type E4M3Fit, e4m3Numbers, fitE4M3 } from "./e4m3_fit.ts";
+import { type E8M0Fit, e8m0Numbers, fitE8M0 } from "./e8m0_fit.ts";
+import { E2M1_RULES, type E2M1Steps, encodeE2M1 } from "./tile_codes.ts";
 import { decodeGroups } from "./tile_values.ts";
-import { magnitudesOfGroups, numbersOfGroups, roundedValues } from "./tiles.ts";
+import {
+  COMPUTE_DTYPES,
+  magnitudesOfGroups,
+  numbersOfGroups,
+  roundedValues,
+} from "./tiles.ts";
 
 const { abs, fround, max } = Math;
 
@@ -80,6 +86,8 @@ export interface E2M1Plan {
 /** Makes a scheme. */
 export function e2m1Scheme(plan: E2M1Plan): Scheme {
   const { matrix, stored, ofTensor, grid, computeDtype } = plan;
+  const encode: Scheme["encode"] = (values, tile, context) =>
+    encodeTile(plan, values, tile, context);
   return {
     grid,
     form: "s·g",
@@ -95,7 +103,8 @@ export function e2m1Scheme(plan: E2M1Plan): Scheme {
     prepass: ofTensor && (() => wholeAbsmax(plan.inputDtype)),
     // What is rounded first may be infinite then.
     checks: (plan.inputDtype ?? "F32") === "F32",
-    encode: (values, tile, context) => encode(plan, values, tile, context),
+    encode,
+    groupKernel: groupKernelOf(plan, encode),
     decode: (tile, out) => decode(plan, tile, out),
   };
 }
@@ -104,7 +113,7 @@ function spanOf({ group }: E2M1Plan): Span {
   return { rows: 1, columns: group };
 }
 
-function encode(
+function encodeTile(
   plan: E2M1Plan,
   given: Float32Array,
   tile: Tile,
@@ -211,6 +220,39 @@ function encodeBy(
     dtype: isExact ? "F32" : dtype,
   });
 }
+
+/** The kernel from values to bytes; undefined where none rounds as the plan does. */
+function groupKernelOf(
+  { steps, ofTensor, group, inputDtype = "F32" }: E2M1Plan,
+  encode: Scheme["encode"],
+): GroupKernel | undefined {
+  const { e4m3, e8m0, rule, dtype = "F32", product = false } = steps ?? {};
+  const isRounded = dtype !== "F32" &&
+    !(e8m0 && product && dtype === inputDtype);
+  if (!rule || isRounded || group > MOST_GROUP) return undefined;
+  if (!e4m3 && !e8m0) return undefined;
+  return {
+    name: e4m3 ? "group_encode_e4m3" : "group_encode_e8m0",
+    encode,
+    ofTensor,
+    numbers(number): number[] {
+      const times = steps!.times?.(number) ?? 1;
+      return [
+        group,
+        COMPUTE_DTYPES.indexOf(inputDtype),
+        E2M1_RULES.indexOf(rule),
+        Number(product),
+        times,
+        ...(e4m3
+          ? e4m3Numbers(e4m3(number), mostOf({ rule, dtype }, times))
+          : e8m0Numbers(e8m0!, product)),
+      ];
+    },
+  };
+}
+
+/** The longest group that the kernel takes. */
+const MOST_GROUP = 2048;
 
 function leastOf(numbers: Float32Array): number {
   let least = Infinity;

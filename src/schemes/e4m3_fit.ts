@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { sharedInstance } from "../kernels/room.ts";
+import { E2M1_TILES_KERNELS } from "../kernels/modules.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
-import { COMPUTE_DTYPES } from "./tiles.ts";
+import { COMPUTE_DTYPES, doneOn } from "./tiles.ts";
 
 /**
  * How a scale comes of the largest magnitude of its group: every number is a float32,
@@ -62,28 +62,39 @@ const FACTOR_RULES: readonly FactorRule[] = [
  * @param most What a magnitude by its factor has to be below.
  */
 export function fitE4M3(
-  { factor: [rule, by], over, times = over ?? 1, least = 0, ...fit }: E4M3Fit,
+  fit: E4M3Fit,
   magnitudes: Float32Array,
   scales: Float32Array,
   factors: Float32Array,
   most: number,
 ): boolean {
   const arrays = [magnitudes, scales, factors];
-  const { dtype = "F32", ofZero = least, orElse = 0, divisor } = fit;
-  const instance = sharedInstance(...arrays);
-  return instance !== undefined && instance.kernels.tile_fit_e4m3?.(
-        scales.length,
-        ...arrays.map(({ byteOffset }) => byteOffset),
-        divisor,
-        COMPUTE_DTYPES.indexOf(dtype),
-        times,
-        Number(over !== undefined),
-        least,
-        ofZero,
-        orElse,
-        FACTOR_RULES.indexOf(rule),
-        by,
-        fit.factorOfZero ?? 0,
-        most,
-      ) === 0;
+  const numbers = e4m3Numbers(fit, most);
+  return doneOn(
+    E2M1_TILES_KERNELS,
+    "tile_fit_e4m3",
+    scales.length,
+    arrays,
+    numbers,
+  );
+}
+
+/** What kernels take of a fit: see src/kernels/wasm/tile_e4m3.ts. */
+export function e4m3Numbers(
+  { factor: [rule, by], over, times = over ?? 1, least = 0, ...fit }: E4M3Fit,
+  most: number,
+): number[] {
+  return [
+    fit.divisor,
+    COMPUTE_DTYPES.indexOf(fit.dtype ?? "F32"),
+    times,
+    Number(over !== undefined),
+    least,
+    fit.ofZero ?? least,
+    fit.orElse ?? 0,
+    FACTOR_RULES.indexOf(rule),
+    by,
+    fit.factorOfZero ?? 0,
+    most,
+  ];
 }

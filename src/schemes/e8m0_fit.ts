@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { sharedInstance } from "../kernels/room.ts";
+import { E2M1_TILES_KERNELS } from "../kernels/modules.ts";
 import { CARRY, type ExponentRule } from "../numeric/e8m0.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
-import { COMPUTE_DTYPES } from "./tiles.ts";
+import { COMPUTE_DTYPES, doneOn } from "./tiles.ts";
 
 /**
  * How an exponent comes of the largest magnitude of its group: the bits of
@@ -42,27 +42,39 @@ export interface E8M0Fit {
  * @param factors Likewise.
  */
 export function fitE8M0(
-  { rule, divisor = 1, dtype = "F32", less = 0, ...fit }: E8M0Fit,
+  fit: E8M0Fit,
   product: boolean,
   magnitudes: Float32Array,
   exponents: Float32Array,
   factors: Float32Array,
 ): boolean {
   const arrays = [magnitudes, exponents, factors];
+  const numbers = e8m0Numbers(fit, product);
+  return doneOn(
+    E2M1_TILES_KERNELS,
+    "tile_fit_e8m0",
+    exponents.length,
+    arrays,
+    numbers,
+  );
+}
+
+/** What kernels take of a fit: see src/kernels/wasm/tile_e8m0.ts. */
+export function e8m0Numbers(
+  { rule, divisor = 1, dtype = "F32", less = 0, ...fit }: E8M0Fit,
+  product: boolean,
+): number[] {
   const isLogarithm = rule === "logarithm";
-  const instance = sharedInstance(...arrays);
-  return instance !== undefined && instance.kernels.tile_fit_e8m0?.(
-        exponents.length,
-        ...arrays.map(({ byteOffset }) => byteOffset),
-        divisor,
-        fit.least ?? 0,
-        fit.leastNormal ?? 2 ** -126,
-        COMPUTE_DTYPES.indexOf(dtype),
-        CARRY[isLogarithm ? "ceil" : rule],
-        less,
-        Number(isLogarithm),
-        fit.ofZero ?? 0,
-        Number(product),
-        fit.factorOfZero,
-      ) === 0;
+  return [
+    divisor,
+    fit.least ?? 0,
+    fit.leastNormal ?? 2 ** -126,
+    COMPUTE_DTYPES.indexOf(dtype),
+    CARRY[isLogarithm ? "ceil" : rule],
+    less,
+    Number(isLogarithm),
+    fit.ofZero ?? 0,
+    Number(product),
+    fit.factorOfZero,
+  ];
 }

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { E2M1_TILES_KERNELS } from "../kernels/modules.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { clamp, roundHalfAway, roundHalfToEven } from "../numeric/rounding.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import { runs, type Span, type Tile } from "../words/tile.ts";
-import { COMPUTE_DTYPES, done, roundInto } from "./tiles.ts";
+import { COMPUTE_DTYPES, done, doneBy, roundInto } from "./tiles.ts";
 
 const { fround } = Math;
 
@@ -269,7 +270,7 @@ export interface E2M1Steps {
 }
 
 /** The numbers by which kernels know them: src/kernels/wasm/tile_e2m1.ts. */
-const E2M1_RULES: readonly E2M1Steps["rule"][] = [
+export const E2M1_RULES: readonly E2M1Steps["rule"][] = [
   "even",
   "signed",
   "low",
@@ -295,7 +296,8 @@ export function encodeE2M1(
     const ones = tile.memory(factors.length).fill(1);
     return encodeE2M1(rounded, tile, span, ones, { times, rule });
   }
-  return done("tile_encode_e2m1", tile, span, [values, tile.codes, factors], [
+  const arrays = [values, tile.codes, factors];
+  return doneBy(E2M1_TILES_KERNELS, "tile_encode_e2m1", tile, span, arrays, [
     E2M1_RULES.indexOf(rule),
     Number(product),
     COMPUTE_DTYPES.indexOf(dtype),

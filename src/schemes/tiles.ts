@@ -53,6 +53,22 @@ export function doneBy(
       ]) === 0;
 }
 
+/** Runs a kernel of another module on so many numbers in arrays; false where there is none or it declines. */
+export function doneOn(
+  module: KernelModule,
+  name: string,
+  count: number,
+  arrays: readonly ArrayBufferView[],
+  numbers: readonly number[],
+): boolean {
+  const instance = sharedInstance(...arrays);
+  return instance !== undefined && wasmInForce()?.call(module, instance, name, [
+        count,
+        ...arrays.map(({ byteOffset }) => byteOffset),
+        ...numbers,
+      ]) === 0;
+}
+
 function kernelOf({ kernels }: Instance, name: string): WasmKernel {
   return kernels[name];
 }

@@ -92,8 +92,10 @@ export interface Codec {
   readonly areas: Span;
   /** Numbers for each area; 1 but for tables. */
   readonly length?: number;
-  /** The number of every byte, where one byte is all that there is. */
+  /** The number of every byte, where each area has one byte and nothing else. */
   readonly numbers?: Float32Array;
+  /** Where the bytes of areas lie, row by row, where that is not one after the other; 0 is stored for areas beyond the end. */
+  readonly places?: readonly number[];
   /** What is stored for entries beyond the end of the matrix, where the codec does not see to it. */
   readonly beyond?: number;
   /** The whole numbers that are read just as they were stored: the smallest and the largest; absent where nothing is said of them. */

@@ -53,6 +53,18 @@ export interface Prepass {
   result(): Pick<EncodeContext, "ranges" | "known">;
 }
 
+/** How a kernel quantizes whole groups of a row, from values to packed codes and a byte for each group. */
+export interface GroupKernel {
+  /** Its name. */
+  readonly name: string;
+  /** What it does the same as: a scheme that encodes in another way has no such kernel. */
+  readonly encode: Scheme["encode"];
+  /** The number of the whole tensor: its role, and how it comes of the largest magnitude. */
+  readonly ofTensor?: { readonly role: string; find(absmax: number): number };
+  /** What the kernel takes beside arrays, given that number, or 1. */
+  numbers(ofTensor: number): readonly number[];
+}
+
 /** What the numbers of a format mean. */
 export interface Scheme {
   /** What codes stand for. */
@@ -94,6 +106,8 @@ export interface Scheme {
    * no writer stores. Decoding begins with it.
    */
   check?(tile: Tile): void;
+  /** How a kernel does the same as `encode`, where there is one. */
+  readonly groupKernel?: GroupKernel;
   /** Turns codes and fields back into values. */
   decode(tile: Tile, out: Float32Array): void;
 }

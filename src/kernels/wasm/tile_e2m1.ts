@@ -5,7 +5,7 @@ import { BF16, F16, toBF16, toF16 } from "./tile_round";
 
 // Rules, as src/schemes/tile_codes.ts numbers them.
 const SIGNED: i32 = 1;
-const LOW: i32 = 2;
+export const LOW: i32 = 2;
 
 // The ties between magnitudes, 0.25 0.75 1.25 1.75 2.5 3.5 5, have two bits of fraction
 // at most: all that lies from one float of two bits to the next has the same code, but
@@ -70,12 +70,12 @@ const CODES: usize = memory.data<u8>([
 }
 
 // A function for each, so that what is loaded once stays in registers.
-@noinline function evenQuotients(
+@noinline export function evenQuotients(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, codes: usize, factors: usize, rule: i32,
 ): void {
   encodeGroups(rows, columns, first, group, stride, src, codes, factors, rule, 1, false, false, 0);
 }
-@noinline function evenProducts(
+@noinline export function evenProducts(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, codes: usize, factors: usize, rule: i32,
 ): void {
   encodeGroups(rows, columns, first, group, stride, src, codes, factors, rule, 1, false, true, 0);
@@ -90,7 +90,7 @@ const CODES: usize = memory.data<u8>([
 ): void {
   encodeGroups(rows, columns, first, group, stride, src, codes, factors, rule, 1, false, true, BF16);
 }
-@noinline function lowQuotients(
+@noinline export function lowQuotients(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32, src: usize, codes: usize, factors: usize, rule: i32, times: f32,
 ): void {
   encodeGroups(rows, columns, first, group, stride, src, codes, factors, rule, times, true, false, 0);

@@ -30,7 +30,7 @@ export function tile_fit_e4m3(
   const nothing = pin(ofNothing), isTaken = f32x4.gt(nothing, z);
   let ordinary = i32x4.splat(-1);
   for (; n > 0; n -= 4) {
-    const m = v128.load(magnitudes), quotient = computed(f32x4.div(m, a), dtype);
+    const m = v128.load(magnitudes), exact = f32x4.div(m, a), quotient = dtype ? computed(exact, dtype) : exact;
     const first = way > INVERSE ? f32x4.pmax(c, quotient) : quotient;
     const x = divides ? f32x4.div(first, b) : f32x4.mul(first, b);
     const y = toE4M3(v128.bitselect(empty, f32x4.pmax(x, low), f32x4.eq(x, z)), exponent, normal, up, largest);
@@ -39,7 +39,7 @@ export function tile_fit_e4m3(
       : way == INVERSE ? f32x4.div(c, scale) : first;
     const isNothing = v128.and(f32x4.eq(scale, z), isTaken), factor = v128.bitselect(nothing, found, isNothing);
     const usable = v128.or(v128.and(f32x4.gt(found, tiny), f32x4.lt(found, infinity)), isNothing);
-    ordinary = v128.and(ordinary, v128.and(v128.and(usable, f32x4.eq(x, x)), f32x4.lt(f32x4.div(m, factor), limit)));
+    ordinary = v128.and(ordinary, v128.and(v128.and(usable, f32x4.eq(x, x)), f32x4.lt(m, f32x4.mul(factor, limit))));
     v128.store(scales, scale);
     v128.store(factors, factor);
     magnitudes += 16;
@@ -51,10 +51,11 @@ export function tile_fit_e4m3(
 
 // ---- bytes ----
 
-// Four numbers from 0 to 448 that are E4M3s already, as their bytes in words.
+// Four numbers from 0 to 448 that are E4M3s already, as their bytes in words: in a sum with
+// 2^14, whose last bit is 2^-9, subnormal ones are whole.
 @inline function bytesOf(x: v128): v128 {
-  const normal = i32x4.sub(i32x4.shr_u(x, 20), i32x4.splat(120 << 3));
-  const subnormal = i32x4.trunc_sat_f32x4_s(f32x4.mul(x, f32x4.splat(512)));
+  const normal = i32x4.sub(i32x4.shr_u(x, 20), i32x4.splat(120 << 3)), magic = f32x4.splat(16384);
+  const subnormal = i32x4.sub(f32x4.add(x, magic), magic);
   return v128.bitselect(subnormal, normal, f32x4.lt(x, f32x4.splat(0.015625)));
 }
 
@@ -65,8 +66,8 @@ export function tile_fit_e4m3(
   return v128.bitselect(subnormal, normal, i32x4.lt_s(bytes, i32x4.splat(8)));
 }
 
-// The bytes of numbers. 1 where one is no E4M3, or has a sign.
-export function tile_store_e4m3(n: i32, src: usize, dst: usize): i32 {
+// The bytes of numbers; false where one is no E4M3, or has a sign.
+export function storeE4M3(n: i32, src: usize, dst: usize): bool {
   const most = i32x4.splat(0x7e);
   let known = i32x4.splat(-1);
   for (; n > 0; n -= 4) {
@@ -79,5 +80,21 @@ export function tile_store_e4m3(n: i32, src: usize, dst: usize): i32 {
     src += <usize>step << 2;
     dst += <usize>step;
   }
-  return i32x4.all_true(known) ? 0 : 1;
+  return i32x4.all_true(known);
+}
+
+// Those of numbers that are known to be E4M3s, four at a time.
+export function storeKnownE4M3(n: i32, src: usize, dst: usize): void {
+  for (; n >= 4; n -= 4) {
+    const bytes = bytesOf(v128.load(src)), halves = i16x8.narrow_i32x4_s(bytes, bytes);
+    v128.store32_lane(dst, i8x16.narrow_i16x8_u(halves, halves), 0);
+    src += 16;
+    dst += 4;
+  }
+  storeE4M3(n, src, dst);
+}
+
+// 1 where one is none.
+export function tile_store_e4m3(n: i32, src: usize, dst: usize): i32 {
+  return storeE4M3(n, src, dst) ? 0 : 1;
 }

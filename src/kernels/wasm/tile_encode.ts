@@ -1,26 +1,23 @@
-// Codes of a tile: on an even grid, by thresholds, of E2M1. Groups are those of tile.ts.
+// Codes of a tile: on an even grid, by thresholds. Groups are those of tile.ts.
 
 import { magnitudeBits, zero } from "./common";
-import { encodeE2M1, isKnown } from "./tile_e2m1";
 import { encodeByCells, encodeByHalving } from "./tile_ranks";
 import { encodeSteps } from "./tile_steps";
 
 // Ways to a code: those of encodeSteps, then these.
 const BY_HALVING: i32 = 8;
 const BY_CELLS: i32 = 9;
-const E2M1: i32 = 10;
 
 // The ways of groups that are whole vectors. `numbers` and `others` are a scale and an
-// offset for each, or a factor for each and a table, or a rule. Inlined, so that a
-// module has no ways but those that its exports name.
+// offset for each, or a factor for each and a table. Inlined, so that a module has no
+// ways but those that its exports name.
 @inline function encodeWhole(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  src: usize, codes: usize, numbers: usize, others: usize, way: i32, product: i32, dtype: i32, times: f32 = 1,
+  src: usize, codes: usize, numbers: usize, others: usize, way: i32, dtype: i32,
 ): void {
   if (way < BY_HALVING) encodeSteps(rows, columns, first, group, stride, src, codes, numbers, others, way, dtype);
   else if (way == BY_HALVING) encodeByHalving(rows, columns, first, group, stride, src, codes, numbers, others);
-  else if (way == BY_CELLS) encodeByCells(rows, columns, first, group, stride, src, codes, numbers, others);
-  else encodeE2M1(rows, columns, first, group, stride, src, codes, numbers, <i32>others, product, dtype, times);
+  else encodeByCells(rows, columns, first, group, stride, src, codes, numbers, others);
 }
 
 const SOME: usize = memory.data(80, 16);
@@ -29,22 +26,22 @@ const SOME: usize = memory.data(80, 16);
 // more, of a copy, since at the end of the memory there may be no others.
 @inline function encode(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  src: usize, codes: usize, numbers: usize, others: usize, way: i32, product: i32, dtype: i32, times: f32 = 1,
+  src: usize, codes: usize, numbers: usize, others: usize, way: i32, dtype: i32,
 ): i32 {
   if (((first | group | columns) & 15) == 0) {
-    encodeWhole(rows, columns, first, group, stride, src, codes, numbers, others, way, product, dtype, times);
+    encodeWhole(rows, columns, first, group, stride, src, codes, numbers, others, way, dtype);
     return 0;
   }
   for (; rows > 0; rows--) {
     let at: usize = 0;
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
       const n = min(size, rest), whole = n & ~15, left = <usize>(n & 15), other = way < BY_HALVING ? others + at : others;
-      encodeWhole(1, whole, whole, whole, 0, src, codes, numbers + at, other, way, product, dtype, times);
+      encodeWhole(1, whole, whole, whole, 0, src, codes, numbers + at, other, way, dtype);
       src += <usize>whole << 2;
       codes += <usize>whole;
       if (left) {
         memory.copy(SOME, src, left << 2);
-        encodeWhole(1, 16, 16, 16, 0, SOME, SOME + 64, numbers + at, other, way, product, dtype, times);
+        encodeWhole(1, 16, 16, 16, 0, SOME, SOME + 64, numbers + at, other, way, dtype);
         memory.copy(codes, SOME + 64, left);
       }
       src += left << 2;
@@ -91,7 +88,7 @@ export function tile_encode_steps(
   if (!areOrdinary(stride ? rows * perRow : perRow, scales, offsets, way)) return 1;
   // Tells the compiler, too, that it is none of the others.
   const own = way & (BY_HALVING - 1);
-  return encode(rows, columns, first, group, stride, src, codes, scales, offsets, own, 0, dtype);
+  return encode(rows, columns, first, group, stride, src, codes, scales, offsets, own, dtype);
 }
 
 // x * factor against the thresholds, by cells or by halving.
@@ -99,15 +96,6 @@ export function tile_encode_ranks(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   src: usize, codes: usize, factors: usize, table: usize, byCells: i32,
 ): i32 {
-  if (byCells) return encode(rows, columns, first, group, stride, src, codes, factors, table, BY_CELLS, 0, 0);
-  return encode(rows, columns, first, group, stride, src, codes, factors, table, BY_HALVING, 0, 0);
-}
-
-// 1 where there is no kernel.
-export function tile_encode_e2m1(
-  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  src: usize, codes: usize, factors: usize, rule: i32, product: i32, dtype: i32, times: f32,
-): i32 {
-  if (!isKnown(rule, product, dtype, times)) return 1;
-  return encode(rows, columns, first, group, stride, src, codes, factors, <usize>rule, E2M1, product, dtype, times);
+  if (byCells) return encode(rows, columns, first, group, stride, src, codes, factors, table, BY_CELLS, 0);
+  return encode(rows, columns, first, group, stride, src, codes, factors, table, BY_HALVING, 0);
 }

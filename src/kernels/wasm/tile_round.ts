@@ -51,7 +51,7 @@ export function roundAny(n: i32, src: usize, dst: usize, dtype: i32): void {
 // ---- finite values, with constants in registers ----
 
 // As toF16, of either sign; a product that overflows makes what is too large infinite.
-@noinline function roundToF16(src: usize, end: usize, dst: usize): void {
+@noinline export function roundToF16(src: usize, end: usize, dst: usize): void {
   const exponent = v128.load(F16_CONSTANTS), least = v128.load(F16_CONSTANTS, 16), most = v128.load(F16_CONSTANTS, 32);
   const up = v128.load(F16_CONSTANTS, 48), signs = pin(-0.0), far = pin(reinterpret<f32>(0x77800000)), near = pin(reinterpret<f32>(0x07800000));
   for (; src < end; src += 16) {
@@ -63,7 +63,7 @@ export function roundAny(n: i32, src: usize, dst: usize, dtype: i32): void {
   }
 }
 
-@noinline function roundToBF16(src: usize, end: usize, dst: usize): void {
+@noinline export function roundToBF16(src: usize, end: usize, dst: usize): void {
   const below = pin(reinterpret<f32>(0x7fff)), one = pin(reinterpret<f32>(1)), keep = pin(reinterpret<f32>(0xffff0000));
   for (; src < end; src += 16) {
     const x = v128.load(src);

@@ -1,0 +1,146 @@
+// Tensors whose groups have a byte each, quantized by a kernel in one go: against the
+// generic way on plain JS, and what the kernel leaves to it.
+
+import "../../src/model/install.ts";
+import "../../src/model/install_searches.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { allocateParts } from "../../src/core.ts";
+import { formats, type FormatTypes } from "../../src/formats.ts";
+import { allocate, backend, useBackend } from "../../src/kernels/engine.ts";
+import { E2M1_TILES_KERNELS } from "../../src/kernels/modules.ts";
+import { byGroups } from "../../src/model/byte_ways.ts";
+import type { Format, Parts } from "../../src/words/format.ts";
+import type { EncodeContext } from "../../src/words/scheme.ts";
+import { combinationsOf, takes } from "../../src/words/trials.ts";
+import { adversarial, random } from "../adversarial.ts";
+import { assertSameBytes } from "../same_bytes.ts";
+
+/** Several chunks of the kernel, groups that fill no vector at their end, and rows that fill no unit of scales. */
+const SHAPE = [133, 96], SIZE = SHAPE[0] * SHAPE[1];
+
+/** Quantizes by the kernel, or tells that the generic way has to. */
+function quantizedByKernel(
+  format: Format,
+  values: Float32Array,
+  options: object,
+  parts: Parts,
+  context?: EncodeContext,
+): boolean {
+  let byIt = true;
+  const generic = { ...format.reference, quantize: () => void (byIt = false) };
+  const way = byGroups(E2M1_TILES_KERNELS)<Parts, object>(
+    generic,
+    (shape, options) => ({
+      scheme: format.scheme(shape, options),
+      layout: format.layout(shape, options),
+    }),
+  );
+  way.quantize!(values, SHAPE, options, parts, context);
+  return byIt;
+}
+
+/** Options under which a format has a kernel for all. */
+function optionSets(format: Format): Record<string, unknown>[] {
+  return combinationsOf(format, (option, name) => {
+    const isOther = name === "search" || name === "computeDtype";
+    if (isOther || option.kind === "weights") return [undefined];
+    if (option.kind === "choice") return [undefined, ...option.choices];
+    if (option.kind === "boolean") return [false, true];
+    return [undefined];
+  }).filter((options) => {
+    if (options.order === "high-first") return false;
+    if (!takes(format, options, SHAPE)) return false;
+    const resolved = format.resolve(options, SHAPE);
+    return format.scheme(SHAPE, resolved).groupKernel !== undefined;
+  });
+}
+
+function weights(seed: number): Float32Array {
+  const next = random(seed);
+  return Float32Array.from(
+    { length: SIZE },
+    (_, i) => (next() - 0.5) * (1 + i / 64 % 7) * 0.1,
+  );
+}
+
+const WITH_KERNELS = [...formats.values()].filter((format) =>
+  optionSets(format).length > 0
+);
+
+Deno.test("formats of E2M1 values have a kernel from values to bytes", () => {
+  const names = WITH_KERNELS.map(({ name }) => name);
+  for (const name of ["mlx", "mxfp4_ct", "nvfp4_modelopt", "openvino"]) {
+    assert(names.includes(name), name);
+  }
+});
+
+for (const format of WITH_KERNELS) {
+  Deno.test(`${format.name}: a kernel makes the bytes that the generic way makes`, () => {
+    const before = backend();
+    const rounded = weights(2).map((x) => Math.round(x * 64) / 64);
+    const sets = { ...adversarial(SIZE), weights: weights(1), rounded };
+    let done = 0;
+    for (const given of optionSets(format)) {
+      const options = format.resolve(given, SHAPE);
+      const { parts: plans } = format.layout(SHAPE, options);
+      for (const [set, values] of Object.entries(sets)) {
+        const label = `${JSON.stringify(given)} ${set}`;
+        const expected = allocateParts(plans);
+        useBackend("js");
+        const keep = { overflow: "keep" } as const;
+        format.reference.quantize(values, SHAPE, options, expected, keep);
+        useBackend("wasm");
+        const inside = allocate(SIZE + 3).subarray(3);
+        inside.set(values);
+        for (const input of [values, inside]) {
+          const actual = allocateParts(plans);
+          if (!quantizedByKernel(format, input, options, actual)) {
+            // Ordinary weights are not left to others.
+            assert(set !== "weights" && set !== "rounded", label);
+            continue;
+          }
+          done++;
+          for (const [name, { data }] of Object.entries(expected)) {
+            assertSameBytes(actual[name].data, data, `${label} ${name}`);
+          }
+        }
+      }
+    }
+    assert(done > 0);
+    useBackend(before);
+  });
+}
+
+Deno.test("values that are not finite, clamping and searches are left to the generic way", () => {
+  const before = backend();
+  useBackend("wasm");
+  const by = (
+    name: keyof FormatTypes,
+    given: object,
+    values: Float32Array,
+    context?: EncodeContext,
+  ) => {
+    const format = formats.get(name)!, options = format.resolve(given, SHAPE);
+    const parts = allocateParts(format.layout(SHAPE, options).parts);
+    return quantizedByKernel(format, values, options, parts, context);
+  };
+  const values = weights(3), odd = weights(3);
+  odd[1000] = NaN;
+  assertEquals(by("mxfp4_ct", {}, values), true);
+  assertEquals(by("mxfp4_ct", {}, odd), false);
+  assertEquals(by("mxfp4_ct", {}, values, { overflow: "clamp" }), false);
+  assertEquals(by("mxfp4_ct", { search: "fast" }, values), false);
+  assertEquals(by("nvfp4_ct", {}, values), true);
+  assertThrows(() => by("nvfp4_ct", {}, odd), RangeError, "index 1000");
+  // Beyond what two scales of OpenVINO's make together.
+  const large = values.map((x) => x * 2 ** 22);
+  assertEquals(by("openvino", { mode: "nvfp4" }, values), true);
+  assertEquals(by("openvino", { mode: "nvfp4" }, large), false);
+  // mlx rounds quotients in types of 16 bits.
+  assertEquals(by("mlx", { mode: "nvfp4" }, values), true);
+  const halves = { mode: "nvfp4", scaleDtype: "F16" };
+  assertEquals(by("mlx", halves, values), false);
+  useBackend("js");
+  assertEquals(by("mxfp4_ct", {}, values), false);
+  useBackend(before);
+});
