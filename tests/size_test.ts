@@ -51,8 +51,8 @@ const BUDGETS: readonly Budget[] = [
   {
     what: "mod.ts",
     code: 'export * from "./mod.ts";',
-    bytes: 127 * 1024,
-    modules: 10,
+    bytes: 129 * 1024,
+    modules: 11,
   },
   {
     what: "packInt4ToInt8 in plain JS",
@@ -62,8 +62,8 @@ const BUDGETS: readonly Budget[] = [
   },
   ...oneFormat("q4_0", { js: 10.2, wasm: 26.5 }, 2),
   ...oneFormat("int4", { js: 14.3, wasm: 31.2 }, 2),
-  ...oneFormat("nf4", { js: 20.3, wasm: 33.6 }, 1),
-  ...oneFormat("mlx", { js: 24, wasm: 37 }, 1),
+  ...oneFormat("nf4", { js: 20.4, wasm: 33.6 }, 1),
+  ...oneFormat("mlx", { js: 24, wasm: 37.2 }, 1),
 ];
 
 async function gzippedSize(bytes: Uint8Array<ArrayBuffer>): Promise<number> {

@@ -21,6 +21,12 @@ export * from "../formats/registry.ts";
 
 // Each in place of the same without kernels, which the line above exports.
 
+/** HQQ: scales and zero points in floats, groups in rows or columns. */
+export const hqq: Registry["hqq"] = /* @__PURE__ */ modules.withKernels(
+  plain.hqq,
+  [own.COLUMNS],
+);
+
 /** 4-bit integers with float32 scales, of the original module. */
 export const int4: Registry["int4"] = /* @__PURE__ */ modules.withKernels(
   plain.int4,
@@ -51,6 +57,20 @@ export const nvfp4: Registry["nvfp4"] = /* @__PURE__ */ modules.withKernels(
   [own.E2M1],
 );
 
+/** INT4 as ONNX's DequantizeLinear takes it. */
+export const onnx_int4: Registry["onnx_int4"] = /* @__PURE__ */ modules
+  .withKernels(
+    plain.onnx_int4,
+    [own.COLUMNS],
+  );
+
+/** UINT4 as ONNX's DequantizeLinear takes it. */
+export const onnx_uint4: Registry["onnx_uint4"] = /* @__PURE__ */ modules
+  .withKernels(
+    plain.onnx_uint4,
+    [own.COLUMNS],
+  );
+
 /** ggml's `Q4_0`: 32 values share a float16 scale; the largest magnitude gets code 0. */
 export const q4_0: Registry["q4_0"] = /* @__PURE__ */ modules.withKernels(
   plain.q4_0,
@@ -67,6 +87,12 @@ export const q4_1: Registry["q4_1"] = /* @__PURE__ */ modules.withKernels(
 export const q4_k: Registry["q4_k"] = /* @__PURE__ */ modules.withKernels(
   plain.q4_k,
   [own.Q4_K],
+);
+
+/** TensorFlow Lite's INT4. */
+export const tflite: Registry["tflite"] = /* @__PURE__ */ modules.withKernels(
+  plain.tflite,
+  [own.COLUMNS],
 );
 
 /** Every format by its name. */

@@ -14,7 +14,7 @@
  */
 import type { OwnFloats } from "../numeric/floats.ts";
 import { bytesOfHex } from "./hex.ts";
-import { CORE_KERNELS, type KernelModule, SCALES_KERNELS } from "./modules.ts";
+import { CORE_KERNELS, type KernelModule } from "./modules.ts";
 import { ROOM_BYTES, ROOM_START, TILES_START } from "./work.ts";
 
 /** A compiled kernel: counts, pointers and numbers in, 0 or 1 out. */
@@ -166,25 +166,27 @@ function instanceIn(
 }
 
 /**
- * Calls a kernel of searches for scales on what lies in the room of an instance.
+ * Calls a kernel of another module on what lies in the room of an instance.
  *
+ * @param module The module.
  * @param instance The core's instance in whose memory the data is.
  * @param name What the kernel is exported as.
  * @param operands Its operands.
- * @returns What it returns; undefined where no entry point brought it along.
+ * @returns What it returns; undefined where no entry point brought it along, or there is none of that name.
  */
-export function callScaleKernel(
+export function callKernel(
+  module: KernelModule,
   instance: Instance,
   name: string,
   operands: readonly number[],
 ): number | undefined {
   const arena = arenas.get(instance.memory.buffer);
-  if (SCALES_KERNELS.hex === undefined || !arena) return undefined;
-  const scales = instanceIn(arena, SCALES_KERNELS);
+  if (module.hex === undefined || !arena) return undefined;
+  const other = instanceIn(arena, module);
   const memory = new Uint8Array(instance.memory.buffer);
   // Constants of all modules lie in the same place.
-  restore(scales, memory);
-  const result = scales.kernels[name](...operands);
+  restore(other, memory);
+  const result = other.kernels[name]?.(...operands);
   restore(instance, memory);
   return result;
 }

@@ -20,7 +20,7 @@ interface Target {
 }
 
 /** Modules of formats. */
-const OF_FORMATS = ["int4", "q4_0", "q4_1", "q4_k", "iq4", "e2m1"];
+const OF_FORMATS = ["int4", "q4_0", "q4_1", "q4_k", "iq4", "e2m1", "columns"];
 
 const TARGETS: readonly Target[] = [
   { entry: "wasm/index.ts", output: "module.ts" },

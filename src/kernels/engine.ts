@@ -9,7 +9,7 @@
 import { oneOf, wholeNumber } from "../numeric/arguments.ts";
 import type { OwnFloats } from "../numeric/floats.ts";
 import type { Instance } from "./arena.ts";
-import { CORE_KERNELS } from "./modules.ts";
+import { CORE_KERNELS, type KernelModule } from "./modules.ts";
 import {
   byteCount,
   isWhole,
@@ -36,6 +36,13 @@ export interface WasmEngine {
   allocate(length: number): OwnFloats;
   /** The instance whose memory an array lives in, if {@linkcode allocate} made it. */
   instanceOf(array: ArrayBufferView): Instance | undefined;
+  /** See {@linkcode callKernel} of arena.ts. */
+  callKernel(
+    module: KernelModule,
+    instance: Instance,
+    name: string,
+    operands: readonly number[],
+  ): number | undefined;
   /** The instance in whose room the generic way works on the data of an array. */
   roomInstance(array: ArrayBufferView): Instance;
 }

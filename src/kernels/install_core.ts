@@ -6,6 +6,7 @@
  */
 import {
   allocateInArena,
+  callKernel,
   instanceOf,
   roomInstance,
   tileInstance,
@@ -21,5 +22,6 @@ useWasm({
   run: runWasm,
   allocate: allocateInArena,
   instanceOf,
+  callKernel,
   roomInstance,
 });

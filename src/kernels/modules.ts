@@ -43,6 +43,9 @@ export const IQ4_KERNELS: KernelModule = {};
 /** The kernels of `mxfp4` and `nvfp4`. */
 export const E2M1_KERNELS: KernelModule = {};
 
+/** The kernels of groups in columns: those of `hqq`, `onnx_int4`, `onnx_uint4` and `tflite`. */
+export const COLUMNS_KERNELS: KernelModule = {};
+
 /** Brings the WebAssembly of a module along. */
 export function bring(module: KernelModule, hex: string): void {
   (module as { hex?: string }).hex = hex;

@@ -5,6 +5,7 @@
  * @module
  */
 import { KERNELS as BASIC_HEX } from "./basic_module.ts";
+import { KERNELS as COLUMNS_HEX } from "./columns_module.ts";
 import { KERNELS as COMPARE_HEX } from "./compare_module.ts";
 import { KERNELS as E2M1_HEX } from "./e2m1_module.ts";
 import { KERNELS as INT4_HEX } from "./int4_module.ts";
@@ -12,6 +13,7 @@ import { KERNELS as IQ4_HEX } from "./iq4_module.ts";
 import {
   BASIC_KERNELS,
   type Brought,
+  COLUMNS_KERNELS,
   COMPARE_KERNELS,
   E2M1_KERNELS,
   INT4_KERNELS,
@@ -28,6 +30,8 @@ import { KERNELS as Q4_K_HEX } from "./q4_k_module.ts";
 export const BASIC: Brought = [BASIC_KERNELS, BASIC_HEX];
 /** Of comparisons. */
 export const COMPARE: Brought = [COMPARE_KERNELS, COMPARE_HEX];
+/** Of groups in columns. */
+export const COLUMNS: Brought = [COLUMNS_KERNELS, COLUMNS_HEX];
 /** Of `mxfp4` and `nvfp4`. */
 export const E2M1: Brought = [E2M1_KERNELS, E2M1_HEX];
 /** Of `int4`. */
@@ -43,6 +47,7 @@ export const Q4_K: Brought = [Q4_K_KERNELS, Q4_K_HEX];
 
 /** Of all formats. */
 export const FORMATS: readonly Brought[] = [
+  COLUMNS,
   E2M1,
   INT4,
   IQ4,

@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { callScaleKernel } from "../kernels/arena.ts";
+import { callKernel } from "../kernels/arena.ts";
+import { SCALES_KERNELS } from "../kernels/modules.ts";
 import { sharedInstance } from "../kernels/room.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import type { ScaleSearch } from "../words/search.ts";
@@ -48,7 +49,7 @@ function call(
   new Float64Array(buffer, byteOffset, list.length).set(list);
   const startsAt = byteOffset + 8 * list.length;
   new Int16Array(buffer, startsAt, starts.length).set(starts);
-  const result = callScaleKernel(instance, name, [
+  const result = callKernel(SCALES_KERNELS, instance, name, [
     ...groups,
     ...arrays.map(({ byteOffset }) => byteOffset),
     ...[startsAt, weights ? 1 : 0],

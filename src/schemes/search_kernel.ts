@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { callScaleKernel } from "../kernels/arena.ts";
+import { callKernel } from "../kernels/arena.ts";
+import { SCALES_KERNELS } from "../kernels/modules.ts";
 import { sharedInstance } from "../kernels/room.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import type { Span, Tile } from "../words/tile.ts";
@@ -223,7 +224,7 @@ function call(
   ];
   const instance = sharedInstance(...arrays), groups = groupsOf(tile, span);
   if (!instance || !groups) return "unable";
-  const result = callScaleKernel(instance, name, [
+  const result = callKernel(SCALES_KERNELS, instance, name, [
     ...groups,
     ...arrays.map(({ byteOffset }) => byteOffset),
     weights ? 1 : 0,

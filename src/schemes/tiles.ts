@@ -7,6 +7,8 @@
  * @module
  */
 import type { Instance, WasmKernel } from "../kernels/arena.ts";
+import { wasmInForce } from "../kernels/engine.ts";
+import { COLUMNS_KERNELS } from "../kernels/modules.ts";
 import { sharedInstance } from "../kernels/room.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { firstNonFinite } from "../numeric/finite.ts";
@@ -24,13 +26,31 @@ export function done(
   arrays: readonly ArrayBufferView[],
   numbers: readonly number[] = [],
 ): boolean {
-  const instance = sharedInstance(...arrays);
-  const groups = instance && groupsOf(tile, span);
-  return groups !== undefined && kernelOf(instance!, name)(
-        ...groups,
-        ...arrays.map(({ byteOffset }) => byteOffset),
-        ...numbers,
-      ) === 0;
+  const instance = sharedInstance(...arrays), inColumns = areColumns(span);
+  const groups = instance && (inColumns ? columnsOf : groupsOf)(tile, span);
+  if (!groups) return false;
+  const operands = [
+    ...groups,
+    ...arrays.map(({ byteOffset }) => byteOffset),
+    ...numbers,
+  ];
+  const result = inColumns
+    ? wasmInForce()!.callKernel(COLUMNS_KERNELS, instance!, name, operands)
+    : kernelOf(instance!, name)(...operands);
+  return result === 0;
+}
+
+/** Rows, columns, height of a column's first group and of the others, bytes between the numbers of rows of groups. */
+function columnsOf(
+  { row, rows, columns }: Tile,
+  { rows: group }: Span,
+): number[] {
+  return [rows, columns, group - row % group, group, 4 * columns];
+}
+
+/** Whether groups are columns, or stretches of them: kernels of their own work on those. */
+function areColumns({ rows, columns }: Span): boolean {
+  return columns === 1 && rows > 1;
 }
 
 function kernelOf({ kernels }: Instance, name: string): WasmKernel {
@@ -111,9 +131,8 @@ export function rangesOfGroups(
   mins: Float32Array,
   maxs: Float32Array,
 ): boolean {
-  if (
-    span.rows === 1 && done("tile_ranges", tile, span, [values, mins, maxs])
-  ) {
+  const mayHave = span.rows === 1 || areColumns(span);
+  if (mayHave && done("tile_ranges", tile, span, [values, mins, maxs])) {
     return true;
   }
   mins.fill(Infinity);

@@ -66,6 +66,9 @@ const PLACES: readonly (readonly [
   [1, 5, 9, { rows: 1, columns: 1 }],
   [4, 0, 31, { rows: 1, columns: 64 }],
   [2, 0, 128, { rows: 9, columns: 500 }],
+  [5, 3, 41, { rows: 3, columns: 1 }],
+  [2, 0, 64, { rows: 9, columns: 1 }],
+  [7, 100, 16, { rows: 2, columns: 1 }],
 ];
 
 /** What some work gives on both backends, over every place. */
@@ -89,7 +92,8 @@ function onBoth(work: Work, label: string): void {
       return Object.fromEntries(copies);
     });
     for (const key of Object.keys(js)) {
-      const place = `[${rows}, ${column}+${columns}] of ${span.columns}`;
+      const place =
+        `[${rows}, ${column}+${columns}] of ${span.rows} × ${span.columns}`;
       assertSameBytes(wasm[key], js[key], `${label} ${place} ${key}`);
     }
   }
@@ -306,6 +310,7 @@ Deno.test("codes of E2M1 by kernels are those of their rules, at and next to eve
       room.floats,
     );
     const place = { tile, span, room };
+    const inColumns = span.rows > 1 && span.columns === 1;
     for (const rule of ["even", "signed", "low", "toZero"] as const) {
       for (const product of [false, true]) {
         for (const dtype of DTYPES) {
@@ -323,7 +328,11 @@ Deno.test("codes of E2M1 by kernels are those of their rules, at and next to eve
             ? !product && dtype === "F32"
             : product || dtype === "F32";
           const done = encodeE2M1(input, tile, span, factors, steps);
-          assertEquals(done, isKnown, `${rule} ${product} ${dtype}`);
+          assertEquals(
+            done,
+            isKnown && !inColumns,
+            `${rule} ${product} ${dtype}`,
+          );
           if (!done) continue;
           const expected = Uint8Array.from(
             input,

@@ -63,7 +63,7 @@ const MULTIPLY: i32 = 6;
 
 // Whether scales and offsets are finite, scales not 0 where values are divided by them,
 // and offsets whole where they are added to codes.
-function areOrdinary(n: i32, scales: usize, offsets: usize, way: i32): bool {
+export function areOrdinary(n: i32, scales: usize, offsets: usize, way: i32): bool {
   const z = zero(), k = magnitudeBits(), whole = way == DIVIDE || way == MULTIPLY;
   let ordinary = i32x4.splat(-1);
   while (n > 0) {
