@@ -51,7 +51,7 @@ const BUDGETS: readonly Budget[] = [
   {
     what: "mod.ts",
     code: 'export * from "./mod.ts";',
-    bytes: 129 * 1024,
+    bytes: 130 * 1024,
     modules: 11,
   },
   {
