@@ -26,15 +26,24 @@ export interface Lookup {
 
 /** Values of codes by a rule of their own: a table for every group. */
 export function decodeTables(
-  { codes, ...window }: Tile,
+  tile: Tile,
   span: Span,
   scales: Float32Array,
   offsets: Float32Array,
   value: (code: number, scale: number, offset: number) => number,
   out: Float32Array,
 ): void {
-  const values = new Float32Array(16);
-  for (const { first, count, area } of runs(window, span)) {
+  const { codes } = tile, values = new Float32Array(16);
+  if (scales.length === 1) {
+    // One table for all values is a grid.
+    for (let code = 0; code < 16; code++) {
+      values[code] = value(code, scales[0], offsets[0]);
+    }
+    const scale = tile.memory(1).fill(1), offset = tile.memory(1).fill(0);
+    const lookup = { values, computeDtype: "F32" } as const;
+    return decodeGroups(tile, span, scale, offset, lookup, out);
+  }
+  for (const { first, count, area } of runs(tile, span)) {
     for (let code = 0; code < 16; code++) {
       values[code] = value(code, scales[area], offsets[area]);
     }
