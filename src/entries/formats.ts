@@ -65,7 +65,7 @@ export const gptq: Registry["gptq"] = /* @__PURE__ */ withTileKernels(
 /** HQQ: scales and zero points in floats, groups in rows or columns */
 export const hqq: Registry["hqq"] = /* @__PURE__ */ withTileKernels(
   plain.hqq,
-  [own.COLUMNS, own.ROUNDED, own.STEPS, own.TILES],
+  [own.COLUMNS, own.COLUMN_GROUPS, own.ROUNDED, own.STEPS, own.TILES],
 );
 
 /** signed codes, float32 scales per group, row or tensor; symmetric or with zero points */

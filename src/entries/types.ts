@@ -44,6 +44,7 @@ export type {
   BitsItem,
   Codec,
   CodesItem,
+  CodesMover,
   ConstantItem,
   FieldItem,
   Layout,

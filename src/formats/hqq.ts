@@ -34,6 +34,7 @@
  */
 import { constantPart, fieldPart } from "../layouts/parts.ts";
 import { TORCH_NAMES } from "../layouts/quant_state.ts";
+import { splitRows } from "../layouts/split_rows.ts";
 import { shownValue } from "../model/config.ts";
 import { defineFormat } from "../model/define.ts";
 import { dtypeOption, FLOATS } from "../model/groups.ts";
@@ -46,6 +47,7 @@ import {
 import { firstMisfit } from "../model/misfit.ts";
 import { badNumber } from "../model/numbers.ts";
 import { FROM_BITS } from "../numeric/compute.ts";
+import { firstNonFinite } from "../numeric/finite.ts";
 import { rowLength, sizeOf } from "../numeric/shape.ts";
 import { hqqScheme } from "../schemes/hqq.ts";
 import { BIAS_SEARCHES, searched, type Sought } from "../schemes/sought.ts";
@@ -253,6 +255,7 @@ function layout(
         unit: { rows: 2, columns: 1, bytes: 1, rowStep },
         order: "rows",
         holds: [{ kind: "codes", at: 0, nibbles: [1, 0] }],
+        mover: rowStep === undefined ? undefined : splitRows,
       },
       scale: numbers("scale"),
       zero: numbers("zero"),
@@ -334,14 +337,27 @@ function scheme(
   return searched(hqqScheme(plan), sought, options, columns);
 }
 
+/** The exponents of infinities and NaNs. */
+const EXPONENTS = { F16: 0x7c00, BF16: 0x7f80 };
+
+/** Index of the first number that has all of some bits, or −1. */
+function firstWith(numbers: Uint16Array, bits: number): number {
+  for (let i = 0; i < numbers.length; i++) {
+    if ((numbers[i] & bits) === bits) return i;
+  }
+  return -1;
+}
+
 function checkNumbers(
   parts: HqqParts,
   { computeDtype }: ResolvedHqqOptions,
 ): void {
   const decode = FROM_BITS[computeDtype];
   for (const name of ["scale", "zero"] as const) {
-    const data = parts[name].data as Float32Array;
-    const index = data.findIndex((bits) => !Number.isFinite(decode(bits)));
+    const { data } = parts[name];
+    const index = computeDtype === "F32"
+      ? firstNonFinite(data)
+      : firstWith(data as Uint16Array, EXPONENTS[computeDtype]);
     if (index < 0) continue;
     throw badNumber(NAME, name, index, decode(data[index]), "finite");
   }

@@ -188,7 +188,7 @@ function instanceIn(
  * @param instance The core's instance in whose memory the data is.
  * @param name What the kernel is exported as.
  * @param operands Its operands.
- * @returns What it returns; undefined where no entry point brought it along.
+ * @returns What it returns; undefined where no entry point brought it along, or there is none of that name.
  */
 export function callKernel(
   module: KernelModule,
@@ -202,7 +202,7 @@ export function callKernel(
   const memory = new Uint8Array(instance.memory.buffer);
   // Constants of all modules lie in the same place.
   restore(other, memory);
-  const result = other.kernels[name](...operands);
+  const result = other.kernels[name]?.(...operands);
   restore(instance, memory);
   return result;
 }

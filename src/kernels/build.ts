@@ -37,6 +37,7 @@ const OF_FORMATS = [
   "rounding",
   "across",
   "vectors",
+  "column_groups",
 ];
 
 const TARGETS: readonly Target[] = [

@@ -84,6 +84,9 @@ export const ACROSS_KERNELS: KernelModule = {};
 /** The kernels of `lucene99`. */
 export const VECTOR_KERNELS: KernelModule = {};
 
+/** Groups in columns. */
+export const COLUMN_GROUPS_KERNELS: KernelModule = {};
+
 /** Brings the WebAssembly of a module along. */
 export function bring(module: KernelModule, hex: string): void {
   if (OF_TILES.includes(module) && module.hex === undefined) {

@@ -6,6 +6,7 @@
  */
 import { KERNELS as ACROSS_HEX } from "./across_module.ts";
 import { KERNELS as BASIC_HEX } from "./basic_module.ts";
+import { KERNELS as COLUMN_GROUPS_HEX } from "./column_groups_module.ts";
 import { KERNELS as COLUMNS_HEX } from "./columns_module.ts";
 import { KERNELS as COMPARE_HEX } from "./compare_module.ts";
 import { KERNELS as E2M1_HEX } from "./e2m1_module.ts";
@@ -17,6 +18,7 @@ import {
   ACROSS_KERNELS,
   BASIC_KERNELS,
   type Brought,
+  COLUMN_GROUPS_KERNELS,
   COLUMN_KERNELS,
   COMPARE_KERNELS,
   E2M1_KERNELS,
@@ -50,6 +52,11 @@ export const BASIC: Brought = [BASIC_KERNELS, BASIC_HEX];
 export const COMPARE: Brought = [COMPARE_KERNELS, COMPARE_HEX];
 /** Of repacking. */
 export const REPACK: Brought = [REPACK_KERNELS, REPACK_HEX];
+/** Of groups in columns. */
+export const COLUMN_GROUPS: Brought = [
+  COLUMN_GROUPS_KERNELS,
+  COLUMN_GROUPS_HEX,
+];
 /** Of `mxfp4` and `nvfp4`. */
 export const E2M1: Brought = [E2M1_KERNELS, E2M1_HEX];
 /** Of `int4`. */
@@ -88,6 +95,7 @@ export const FORMATS: readonly Brought[] = [
   COLUMNS,
   RANKS,
   STEPS,
+  COLUMN_GROUPS,
   E2M1,
   INT4,
   IQ4,

@@ -345,19 +345,21 @@ function pairs(
  * @param offset What is added when the number is read.
  */
 export function signedLong(offset = 0): Codec {
-  return {
-    bytes: 8,
-    areas: { rows: 1, columns: 1 },
-    load(bytes, at, to): void {
-      const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8);
-      to[0] = Number(view.getBigInt64(0, true)) + offset;
-    },
-    store(from, bytes, at): void {
-      const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8);
-      const whole = Number.isFinite(from[0]) ? Math.trunc(from[0]) : 0;
-      view.setBigInt64(0, BigInt(whole - offset), true);
-    },
-  };
+  return single(8, (bytes, at) => {
+    const low = bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 |
+      bytes[at + 3] << 24;
+    // Nearly all are small, and BigInts are slow.
+    const sign = low >> 31 & 255;
+    const isSmall = bytes[at + 4] === sign && bytes[at + 5] === sign &&
+      bytes[at + 6] === sign && bytes[at + 7] === sign;
+    if (isSmall) return low + offset;
+    const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8);
+    return Number(view.getBigInt64(0, true)) + offset;
+  }, (x, bytes, at) => {
+    const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8);
+    const whole = Number.isFinite(x) ? Math.trunc(x) : 0;
+    view.setBigInt64(0, BigInt(whole - offset), true);
+  });
 }
 
 /**

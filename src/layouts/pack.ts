@@ -21,7 +21,7 @@ export function unpackPart(
   plans: FieldPlans,
   tile: Tile,
 ): void {
-  const { unit, holds } = part.plan;
+  const { unit, holds, mover } = part.plan;
   for (const item of holds) {
     if (item.kind === "text") {
       item.read(decoder.decode(part.bytes), tile.fields);
@@ -37,7 +37,7 @@ export function unpackPart(
         undefined,
         (at, row, column) => unpackBits(part, item, at, row, column, tile),
       );
-    } else {
+    } else if (!mover?.unpack(part, matrix, item, tile)) {
       const band = wholeUnits(part, item, matrix, tile);
       if (band) unpackBand(part.bytes, band, unit, item, tile);
       atEdges(
@@ -58,7 +58,7 @@ export function packPart(
   plans: FieldPlans,
   tile: Tile,
 ): void {
-  const { unit, holds } = part.plan;
+  const { unit, holds, mover } = part.plan;
   for (const item of holds) {
     if (item.kind === "text") {
       part.bytes.set(new TextEncoder().encode(item.write(tile.fields)));
@@ -74,7 +74,7 @@ export function packPart(
         undefined,
         (at, row, column) => packBits(part, item, at, row, column, tile),
       );
-    } else {
+    } else if (!mover?.pack(part, matrix, item, tile)) {
       const band = wholeUnits(part, item, matrix, tile);
       if (band) packBand(part.bytes, band, unit, item, tile);
       atEdges(

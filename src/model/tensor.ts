@@ -84,7 +84,10 @@ function codeParts({ layout: { parts } }: Tensor): PartPlan[] {
 }
 
 function rowsOfUnits(tensor: Tensor): number {
-  return Math.max(1, ...codeParts(tensor).map(({ unit }) => unit.rows));
+  const rows = codeParts(tensor).map(({ unit: { rows, rowStep = 1 } }) =>
+    rows * rowStep
+  );
+  return Math.max(1, ...rows);
 }
 
 function isInColumns(tensor: Tensor): boolean {

@@ -8,7 +8,10 @@
  */
 import type { Instance, WasmKernel } from "../kernels/arena.ts";
 import { wasmInForce } from "../kernels/engine.ts";
-import type { KernelModule } from "../kernels/modules.ts";
+import {
+  COLUMN_GROUPS_KERNELS,
+  type KernelModule,
+} from "../kernels/modules.ts";
 import { sharedInstance } from "../kernels/room.ts";
 import { roundTo } from "../numeric/compute.ts";
 import { firstNonFinite, firstOutside } from "../numeric/finite.ts";
@@ -26,13 +29,31 @@ export function done(
   arrays: readonly ArrayBufferView[],
   numbers: readonly number[] = [],
 ): boolean {
-  const instance = sharedInstance(...arrays);
-  const groups = instance && groupsOf(tile, span);
-  return groups !== undefined && kernelOf(instance!, name)?.(
-        ...groups,
-        ...arrays.map(({ byteOffset }) => byteOffset),
-        ...numbers,
-      ) === 0;
+  const instance = sharedInstance(...arrays), inColumns = areColumns(span);
+  const groups = instance && (inColumns ? columnsOf : groupsOf)(tile, span);
+  if (!groups) return false;
+  const operands = [
+    ...groups,
+    ...arrays.map(({ byteOffset }) => byteOffset),
+    ...numbers,
+  ];
+  const result = inColumns
+    ? wasmInForce()!.call(COLUMN_GROUPS_KERNELS, instance!, name, operands)
+    : kernelOf(instance!, name)?.(...operands);
+  return result === 0;
+}
+
+/** Rows, columns, height of a column's first group and of the others, bytes between the numbers of rows of groups. */
+function columnsOf(
+  { row, rows, columns }: Tile,
+  { rows: group }: Span,
+): number[] {
+  return [rows, columns, group - row % group, group, 4 * columns];
+}
+
+/** Whether groups are columns, or stretches of them: kernels of their own work on those. */
+function areColumns({ rows, columns }: Span): boolean {
+  return columns === 1 && rows > 1;
 }
 
 /** The same with a kernel of another module; false where no entry point brought it along, too. */
@@ -164,9 +185,8 @@ export function rangesOfGroups(
   mins: Float32Array,
   maxs: Float32Array,
 ): boolean {
-  if (
-    span.rows === 1 && done("tile_ranges", tile, span, [values, mins, maxs])
-  ) {
+  const mayHave = span.rows === 1 || areColumns(span);
+  if (mayHave && done("tile_ranges", tile, span, [values, mins, maxs])) {
     return true;
   }
   mins.fill(Infinity);

@@ -8,7 +8,13 @@
  * @module
  */
 import { bytesPerElement, type Dtype } from "./dtypes.ts";
-import { areasOf, type FieldPlans, type Fields, type Span } from "./tile.ts";
+import {
+  areasOf,
+  type FieldPlans,
+  type Fields,
+  type Span,
+  type Tile,
+} from "./tile.ts";
 import {
   type Grain,
   leastCommonMultiple,
@@ -200,6 +206,14 @@ export interface NearBytes {
   close(): void;
 }
 
+/** Moves the codes of a tile between it and a part; false where it does not know its units, which are then moved as they are described. */
+export interface CodesMover {
+  /** Takes them out of the part. */
+  unpack(part: PartBytes, matrix: Matrix, item: CodesItem, tile: Tile): boolean;
+  /** Puts them into it. */
+  pack(part: PartBytes, matrix: Matrix, item: CodesItem, tile: Tile): boolean;
+}
+
 /** One part: its units and what lies in them. The end of the part may cut the last unit short. */
 export interface PartPlan<D extends Dtype = Dtype> extends PartSpec<D> {
   /** Its units. */
@@ -215,6 +229,8 @@ export interface PartPlan<D extends Dtype = Dtype> extends PartSpec<D> {
     matrix: Matrix,
     window: Window,
   ) => NearBytes;
+  /** Moves codes all at once where units are not what others have. */
+  readonly mover?: CodesMover;
   /** A window takes all columns of the part: which of them it needs is in its data. */
   readonly wholeRows?: boolean;
   /** The length in the file may be another one: it is a text. */

@@ -70,6 +70,9 @@ const PLACES: readonly (readonly [
   [2, 0, 128, { rows: 9, columns: 500 }],
   [3, 0, 160, { rows: 1, columns: 32 }],
   [1, 48, 144, { rows: 1, columns: 64 }],
+  [5, 3, 41, { rows: 3, columns: 1 }],
+  [2, 0, 64, { rows: 9, columns: 1 }],
+  [7, 100, 16, { rows: 2, columns: 1 }],
 ];
 
 /** Windows among columns: several parts of one above each other, cut, all of it, a single row. */
@@ -101,7 +104,8 @@ function onBoth(work: Work, label: string, places = PLACES): void {
       return Object.fromEntries(copies);
     });
     for (const key of Object.keys(js)) {
-      const place = `[${rows}, ${column}+${columns}] of ${span.columns}`;
+      const place =
+        `[${rows}, ${column}+${columns}] of ${span.rows} × ${span.columns}`;
       assertSameBytes(wasm[key], js[key], `${label} ${place} ${key}`);
     }
   }

@@ -111,29 +111,43 @@ export function tile_pack_halves(
   return codes + <usize>(((order >> (4 * nibble)) & 15) * n);
 }
 
-// Byte b of sixteen words.
-@inline function bytesOfWords(src: usize, b: i32): v128 {
-  const mask = i32x4.splat(255), bits = b << 3;
-  return i8x16.narrow_i16x8_u(
-    i16x8.narrow_i32x4_s(v128.and(i32x4.shr_u(v128.load(src), bits), mask), v128.and(i32x4.shr_u(v128.load(src, 16), bits), mask)),
-    i16x8.narrow_i32x4_s(v128.and(i32x4.shr_u(v128.load(src, 32), bits), mask), v128.and(i32x4.shr_u(v128.load(src, 48), bits), mask)),
-  );
+// Two of the four bytes of words, those of a and b one after the other.
+@inline function lowerBytes(a: v128, b: v128): v128 {
+  return v128.shuffle<i8>(a, b, 0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+}
+@inline function upperBytes(a: v128, b: v128): v128 {
+  return v128.shuffle<i8>(a, b, 2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31);
+}
+@inline function firstHalves(a: v128, b: v128): v128 { return v128.shuffle<i64>(a, b, 0, 2); }
+@inline function secondHalves(a: v128, b: v128): v128 { return v128.shuffle<i64>(a, b, 1, 3); }
+
+// Sixteen bytes to the rows of byte b of a unit.
+@inline function splitRows(v: v128, codes: usize, order: i32, b: i32, n: i32, f: v128, mask: v128): void {
+  const w = v128.xor(v, f);
+  v128.store(rowOf(codes, order, 2 * b, n), v128.and(w, mask));
+  v128.store(rowOf(codes, order, 2 * b + 1, n), v128.and(i16x8.shr_u(w, 4), mask));
 }
 
 export function tile_unpack_columns(n: i32, src: usize, codes: usize, bytes: i32, order: i32, flip: i32): i32 {
   const mask = lowNibbles(), f = i8x16.splat(<i8>(flip * 17));
-  for (let b = 0; b < bytes; b++) {
-    const low = rowOf(codes, order, 2 * b, n), high = rowOf(codes, order, 2 * b + 1, n);
-    let i = 0;
-    for (const body = n & ~15; i < body; i += 16) {
-      const v = v128.xor(bytes == 1 ? v128.load(src + i) : bytesOfWords(src + (<usize>i << 2), b), f);
-      v128.store(low + i, v128.and(v, mask));
-      v128.store(high + i, v128.and(i16x8.shr_u(v, 4), mask));
+  let i = 0;
+  for (const body = n & ~15; i < body; i += 16) {
+    if (bytes == 1) {
+      splitRows(v128.load(src + i), codes + i, order, 0, n, f, mask);
+      continue;
     }
-    for (; i < n; i++) {
+    const at = src + (<usize>i << 2), a = v128.load(at), b = v128.load(at, 16), c = v128.load(at, 32), d = v128.load(at, 48);
+    const x = lowerBytes(a, b), y = lowerBytes(c, d), z = upperBytes(a, b), w = upperBytes(c, d);
+    splitRows(firstHalves(x, y), codes + i, order, 0, n, f, mask);
+    splitRows(secondHalves(x, y), codes + i, order, 1, n, f, mask);
+    splitRows(firstHalves(z, w), codes + i, order, 2, n, f, mask);
+    splitRows(secondHalves(z, w), codes + i, order, 3, n, f, mask);
+  }
+  for (; i < n; i++) {
+    for (let b = 0; b < bytes; b++) {
       const byte = <i32>load<u8>(src + i * bytes + b) ^ (flip * 17);
-      store<u8>(low + i, <u8>(byte & 15));
-      store<u8>(high + i, <u8>(byte >> 4));
+      store<u8>(rowOf(codes, order, 2 * b, n) + i, <u8>(byte & 15));
+      store<u8>(rowOf(codes, order, 2 * b + 1, n) + i, <u8>(byte >> 4));
     }
   }
   return 0;
