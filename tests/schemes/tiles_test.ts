@@ -390,6 +390,8 @@ Deno.test("codes of E2M1 by kernels are those of their rules, at and next to eve
       room.floats,
     );
     const place = { tile, span, room };
+    // Groups in columns have kernels of their own, and none of these.
+    const inColumns = span.rows > 1 && span.columns === 1;
     for (const rule of ["even", "signed", "low", "toZero"] as const) {
       for (const product of [false, true]) {
         for (const dtype of DTYPES) {
@@ -409,7 +411,7 @@ Deno.test("codes of E2M1 by kernels are those of their rules, at and next to eve
               : times === 1;
             const done = encodeE2M1(input, tile, span, factors, steps);
             const label = `${rule} ${product} ${dtype} ${times} ${columns}`;
-            assertEquals(done, isKnown, label);
+            assertEquals(done, isKnown && !inColumns, label);
             if (!done) continue;
             const expected = Uint8Array.from(
               input,
