@@ -134,8 +134,8 @@ export function setUnit(inverse: f32): void {
     p1 = f32x4.add(p1, f32x4.mul(d, dw));
     q1 = f32x4.add(q1, f32x4.mul(dl, dw));
     if (checked) {
-      unsure = v128.or(unsure, v128.or(isUnsureFrom(ay, ap, some), isUnsureFrom(by, bp, some)));
-      unsure = v128.or(unsure, v128.or(isUnsureFrom(cy, cp, some), isUnsureFrom(dy, dp, some)));
+      unsure = v128.or(unsure, v128.or(isUnsureFrom(ay, ap), isUnsureFrom(by, bp)));
+      unsure = v128.or(unsure, v128.or(isUnsureFrom(cy, cp), isUnsureFrom(dy, dp)));
     }
   }
   v128.store(sums, f32x4.add(p, p1));
@@ -157,7 +157,6 @@ function sumsByTable(scales: v128, to: usize): void {
 }
 
 @noinline function sumsByAll(i: v128, to: usize): void { sumsOf(TABLE, weights != 0, false, i, to); }
-@noinline function sumsOfUniform(i: v128, to: usize): void { if (weights) sumsOf(UNIFORM, true, false, i, to); else sumsOf(UNIFORM, false, false, i, to); }
 @noinline function sumsOfE2M1(i: v128, to: usize): void { if (weights) sumsOf(E2M1, true, false, i, to); else sumsOf(E2M1, false, false, i, to); }
 
 // The same, saying which scales float32 cannot tell the levels of.
@@ -165,18 +164,13 @@ function sumsByTable(scales: v128, to: usize): void {
 @noinline function checkedSumsOfE2M1(i: v128, to: usize): void { sumsOf(E2M1, weights != 0, true, i, to); }
 
 @noinline function checkedSumsFromTwo(i: v128, to: usize): void { sumsFrom(2, weights != 0, true, i, to); }
-@noinline function checkedSumsFromFour(i: v128, to: usize): void { sumsFrom(4, weights != 0, true, i, to); }
 
 function checkedSums(scales: v128, to: usize): void {
   if (kind === UNIFORM) return checkedSumsOfUniform(scales, to);
   if (kind === E2M1) return checkedSumsOfE2M1(scales, to);
-  const some = rungsFor(v128.and(scales, magnitudeBits()));
-  if (some === 2) checkedSumsFromTwo(scales, to);
-  else if (some === 4) checkedSumsFromFour(scales, to);
-  else {
-    sumsByAll(scales, to);
-    v128.store(to, i32x4.splat(-1), 32);
-  }
+  // Of a few scales side by side none goes beyond more than two thresholds of a usual grid.
+  if (rungsFor(v128.and(scales, magnitudeBits())) === 2) checkedSumsFromTwo(scales, to);
+  else v128.store(to, i32x4.splat(-1), 32);
 }
 
 // Scores at four points; infinite where float32 cannot tell.
@@ -191,11 +185,10 @@ export function scoresAt(u: v128): v128 {
   return v128.and(f32x4.gt(p, zero()), f32x4.div(f32x4.mul(p, p), q));
 }
 
-// G at four points; leaves P and Q there.
+// G at four points, of levels that are not even; leaves P and Q there.
 export function heightsAt(u: v128): v128 {
   const inverses = f32x4.mul(u, f32x4.splat(unit)), sums = workspace() + SUMS;
-  if (kind === UNIFORM) sumsOfUniform(inverses, sums);
-  else if (kind === E2M1) sumsOfE2M1(inverses, sums);
+  if (kind === E2M1) sumsOfE2M1(inverses, sums);
   else sumsByTable(inverses, sums);
   const p = f32x4.mul(v128.load(sums), f32x4.splat(unit)), up = f32x4.mul(u, p);
   v128.store(sums, p);
@@ -204,6 +197,7 @@ export function heightsAt(u: v128): v128 {
 
 // Explores four points, which get numbers from `at` on; gives their scores.
 export function explore(u: v128, at: usize): v128 {
+  if (kind === UNIFORM) return exploreBounded(u, u, at, at);
   const point = workspace() + (at << 2);
   v128.store(point, u, POINTS);
   v128.store(point, heightsAt(u), HEIGHTS);
@@ -228,7 +222,7 @@ export function explore(u: v128, at: usize): v128 {
   return found;
 }
 
-@inline function exploreTwice(weighed: bool, bounded: bool, u: v128, v: v128, at: usize): v128 {
+@inline function exploreTwice(weighed: bool, bounded: bool, u: v128, v: v128, at: usize, next: usize): v128 {
   const low = pin(lowest), high = pin(highest), i = f32x4.mul(u, f32x4.splat(unit)), j = f32x4.mul(v, f32x4.splat(unit));
   let p = zero(), q = p, p1 = p, q1 = p;
   const by = weights - values;
@@ -241,22 +235,19 @@ export function explore(u: v128, at: usize): v128 {
     p1 = f32x4.add(p1, f32x4.mul(x, mw));
     q1 = f32x4.add(q1, f32x4.mul(m, mw));
   }
-  const point = workspace() + (at << 2);
-  return f32x4.pmax(keep(point, u, p, q), keep(point + 16, v, p1, q1));
+  return f32x4.pmax(keep(workspace() + (at << 2), u, p, q), keep(workspace() + (next << 2), v, p1, q1));
 }
 
-@noinline function exploreUnbounded(u: v128, v: v128, at: usize): v128 {
-  return weights ? exploreTwice(true, false, u, v, at) : exploreTwice(false, false, u, v, at);
-}
-@noinline function exploreBounded(u: v128, v: v128, at: usize): v128 {
-  return weights ? exploreTwice(true, true, u, v, at) : exploreTwice(false, true, u, v, at);
+@noinline function exploreInside(u: v128, v: v128, at: usize): v128 { return exploreTwice(false, false, u, v, at, at + 4); }
+@noinline function exploreBounded(u: v128, v: v128, at: usize, next: usize): v128 {
+  return weights ? exploreTwice(true, true, u, v, at, next) : exploreTwice(false, true, u, v, at, next);
 }
 
 // Explores eight points; gives the larger ones of their scores. Where no value is beyond
 // the last level of its side, none is looked for.
 export function exploreEight(isInside: bool, u: v128, v: v128, at: usize): v128 {
   if (kind !== UNIFORM) return f32x4.pmax(explore(u, at), explore(v, at + 4));
-  return isInside && lowest < 0 && highest > 0 ? exploreUnbounded(u, v, at) : exploreBounded(u, v, at);
+  return isInside && !weights && lowest < 0 && highest > 0 ? exploreInside(u, v, at) : exploreBounded(u, v, at, at + 4);
 }
 
 // The same for points that are set.
@@ -333,7 +324,7 @@ export function exploreBetween(first: usize, last: usize, some: i32, at: usize):
   copyPoint(end, last);
   if (some === 4) return explore(f32x4.add(start, f32x4.mul(width, v128.load(FIFTHS))), at + 1);
   const u = f32x4.add(start, f32x4.mul(width, v128.load(NINTHS))), v = f32x4.add(start, f32x4.mul(width, v128.load(NINTHS, 16)));
-  return exploreBounded(u, v, at + 1);
+  return exploreBounded(u, v, at + 1, at + 5);
 }
 
 // The same as open() for the cells of such points: none is read from memory that

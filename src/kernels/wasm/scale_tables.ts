@@ -174,12 +174,10 @@ export function areWhole(): bool { return whole; }
   return level;
 }
 
-// Whether one of them is so near that roundings may have led to its other side.
-@inline export function isUnsureFrom(y: v128, place: usize, some: i32): v128 {
+// Whether one of two thresholds is so near that roundings may have led to its other side.
+@inline export function isUnsureFrom(y: v128, place: usize): v128 {
   const rung = workspace() + RUNGS + (usize(load<u8>(workspace() + place, NEAR)) << 2);
-  let off = f32x4.pmin(offBy(y, rung, 0), offBy(y, rung, 32));
-  if (some > 2) off = f32x4.pmin(off, f32x4.pmin(offBy(y, rung, 64), offBy(y, rung, 96)));
-  return f32x4.lt(off, f32x4.splat(unsureWithin));
+  return f32x4.lt(f32x4.pmin(offBy(y, rung, 0), offBy(y, rung, 32)), f32x4.splat(unsureWithin));
 }
 
 @inline function offBy(y: v128, rung: usize, at: usize): v128 { return f32x4.abs(f32x4.sub(y, v128.load(rung + at))); }
