@@ -42,6 +42,11 @@ function single(
   };
 }
 
+/** A codec, and which whole numbers it keeps. */
+function ofWhole(codec: Codec, whole: Codec["whole"]): Codec {
+  return { ...codec, whole };
+}
+
 /** Numbers that are worth a view of an array, where they have to be spread afterwards. */
 const LONG_RUN = 64;
 
@@ -175,10 +180,10 @@ export function byte(
 }
 
 /** One byte, as a whole number of 0 … 255: an exponent, an 8-bit code. */
-export const U8: Codec = {
-  .../* @__PURE__ */ byte((x) => x, (x) => x),
-  whole: [0, 255],
-};
+export const U8: Codec = /* @__PURE__ */ ofWhole(
+  /* @__PURE__ */ byte((x) => x, (x) => x),
+  [0, 255],
+);
 
 /** One E4M3 without a sign, as ggml reads it: 0x7F is 0. */
 export const UE4M3: Codec = /* @__PURE__ */ byte(
@@ -251,23 +256,26 @@ export function signedByte(offset = 0): Codec {
 }
 
 /** One int32, little-endian, as a whole number. */
-export const I32: Codec = /* @__PURE__ */ inRuns(
-  /* @__PURE__ */ single(
-    4,
-    (bytes, at) =>
-      bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 |
-      bytes[at + 3] << 24,
-    (x, bytes, at) => {
-      for (let k = 0; k < 4; k++) bytes[at + k] = x >> 8 * k;
+export const I32: Codec = /* @__PURE__ */ ofWhole(
+  /* @__PURE__ */ inRuns(
+    /* @__PURE__ */ single(
+      4,
+      (bytes, at) =>
+        bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 |
+        bytes[at + 3] << 24,
+      (x, bytes, at) => {
+        for (let k = 0; k < 4; k++) bytes[at + k] = x >> 8 * k;
+      },
+    ),
+    Int32Array,
+    (from, to) => {
+      for (let i = 0; i < to.length; i++) to[i] = from[i];
+    },
+    (from, to) => {
+      for (let i = 0; i < to.length; i++) to[i] = from[i];
     },
   ),
-  Int32Array,
-  (from, to) => {
-    for (let i = 0; i < to.length; i++) to[i] = from[i];
-  },
-  (from, to) => {
-    for (let i = 0; i < to.length; i++) to[i] = from[i];
-  },
+  [-(2 ** 24), 2 ** 24],
 );
 
 /** How whole numbers of four bits lie in bytes. */

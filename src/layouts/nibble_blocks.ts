@@ -33,7 +33,7 @@ export interface CodesPart extends PartBytes {
 /** Rows and columns of a block. */
 export const BLOCK_SIDE = 32;
 /** Rows of what is copied to where kernels reach it, so that runs of columns are worth a copy. */
-const TALL = 128;
+const TALL = 256;
 /** Values that are copied at a time: with what becomes of them they stay in the second cache. */
 const COPIED_VALUES = 262144;
 
@@ -57,14 +57,15 @@ export function moveInBlocks(
   beside: Uint8Array,
 ): readonly Window[] {
   if (!wasmInForce() || REPACK_KERNELS.hex === undefined) return [window];
-  const inner = coveredOf(from, to, matrix, window);
-  if (!inner) return [window];
+  const covered = coveredOf(from, to, matrix, window);
+  if (!covered) return [window];
+  const { area: inner, tall } = covered;
   room.open(beside);
   const instance = sharedInstance(room.bytes(1));
   if (!instance) return [window];
   const copies = [from, to].some(({ bytes }) => !isBeside(bytes, instance));
   const pieces = copies
-    ? cut(inner, { rows: TALL, columns: stepOf(from, to) }, COPIED_VALUES)
+    ? cut(inner, { rows: tall, columns: stepOf(from, to) }, COPIED_VALUES)
     : [inner];
   for (const piece of pieces) {
     room.clear();
@@ -76,28 +77,32 @@ export function moveInBlocks(
 /** The ways in which codes lie one after the other, so that neither rows nor columns have to be turned. */
 const LINES: readonly Place["way"][] = ["rows", "columns"];
 
+/** What blocks cover of a window, and how many of its rows are copied together. */
+interface Covered {
+  readonly area: Window;
+  readonly tall: number;
+}
+
 /** What blocks cover of a window; undefined where that is nothing. */
 function coveredOf(
   from: CodesPart,
   to: CodesPart,
   matrix: Matrix,
   window: Window,
-): Window | undefined {
+): Covered | undefined {
   // The last nibble of such a row is another one's: a tile has both.
   if (to.item.stale !== undefined && matrix.columns % 2 !== 0) return undefined;
   const a = placeOf(from, matrix, window), b = placeOf(to, matrix, window);
   if (!a || !b || a.way === b.way && !LINES.includes(a.way)) return undefined;
-  const inLines = a.way === b.way, step = stepOf(from, to);
-  const inner = {
-    ...window,
-    rows: inLines && a.way === "rows"
-      ? window.rows
-      : window.rows - window.rows % BLOCK_SIDE,
-    columns: inLines && a.way === "columns"
-      ? window.columns
-      : window.columns - window.columns % step,
-  };
-  return areaOf(inner) === 0 ? undefined : inner;
+  const { rows, columns } = window, step = stepOf(from, to);
+  const wide = { ...window, columns: columns - columns % step };
+  const tall = { ...window, rows: rows - rows % BLOCK_SIDE };
+  const covered = a.way !== b.way
+    ? { area: { ...wide, rows: tall.rows }, tall: TALL }
+    : a.way === "rows"
+    ? { area: wide, tall: 1 }
+    : { area: tall, tall: TALL };
+  return areaOf(covered.area) === 0 ? undefined : covered;
 }
 
 /** Columns that hold whole blocks and whole units. */

@@ -134,7 +134,8 @@ export function repackWindow(
   );
   const tall = { ...grain, rows: Math.ceil(rows / grain.rows) * grain.rows };
   const [fieldsFrom, codesFrom] = apart(from), [fieldsTo, codesTo] = apart(to);
-  openRoom(lowestBeside(source, target));
+  const beside = lowestBeside(source, target);
+  openRoom(beside);
   for (const band of cut(window, tall, BAND_VALUES)) {
     const columns = repackFields(
       fieldsFrom,
@@ -146,7 +147,7 @@ export function repackWindow(
     );
     const rest = columns
       ? [band]
-      : movedInBlocks(codesFrom, source, codesTo, target, band);
+      : movedInBlocks(codesFrom, source, codesTo, target, band, beside);
     for (const part of rest.flatMap((a) => [...cut(a, tall, WINDOW_VALUES)])) {
       const read = newTile(part, codesFrom);
       unpackTile(codesFrom, read, source);
@@ -164,6 +165,7 @@ function movedInBlocks(
   to: Tensor,
   target: TensorBytes,
   band: Window,
+  beside: Uint8Array,
 ): readonly Window[] {
   const one = onlyCodes(from.layout.parts), other = onlyCodes(to.layout.parts);
   if (!one || !other || !sameCodes(from.scheme, to.scheme)) return [band];
@@ -177,7 +179,7 @@ function movedInBlocks(
     partOf(to, target, other),
     to.layout.matrix,
     band,
-    lowestBeside(source, target),
+    beside,
   );
 }
 

@@ -244,7 +244,8 @@ function areWhole(
 ): boolean {
   for (let i = 0; i < values.length; i++) {
     const x = values[i];
-    if (!(x >= min && x <= max && Object.is(x, x | 0))) return false;
+    if (x !== (x | 0) || x < min || x > max) return false;
+    if (x === 0 && 1 / x < 0) return false; // −0
   }
   return true;
 }

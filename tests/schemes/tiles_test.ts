@@ -379,7 +379,11 @@ Deno.test("codes of E2M1 by kernels are those of their rules, at and next to eve
         return [float[0], -float[0]];
       }),
   );
-  for (const [rows, column, columns, span] of PLACES) {
+  // No format has E2M1 values in groups in columns, and no kernel finds their codes.
+  const places = PLACES.filter(([, , , { rows, columns }]) =>
+    rows === 1 || columns > 1
+  );
+  for (const [rows, column, columns, span] of places) {
     const room = new Room();
     room.open(new Uint8Array(0));
     const tile = tileOf(
@@ -390,8 +394,6 @@ Deno.test("codes of E2M1 by kernels are those of their rules, at and next to eve
       room.floats,
     );
     const place = { tile, span, room };
-    // Groups in columns have kernels of their own, and none of these.
-    const inColumns = span.rows > 1 && span.columns === 1;
     for (const rule of ["even", "signed", "low", "toZero"] as const) {
       for (const product of [false, true]) {
         for (const dtype of DTYPES) {
@@ -411,7 +413,7 @@ Deno.test("codes of E2M1 by kernels are those of their rules, at and next to eve
               : times === 1;
             const done = encodeE2M1(input, tile, span, factors, steps);
             const label = `${rule} ${product} ${dtype} ${times} ${columns}`;
-            assertEquals(done, isKnown && !inColumns, label);
+            assertEquals(done, isKnown, label);
             if (!done) continue;
             const expected = Uint8Array.from(
               input,
