@@ -52,7 +52,7 @@ const BUDGETS: readonly Budget[] = [
   {
     what: "mod.ts",
     code: 'export * from "./mod.ts";',
-    bytes: 127 * 1024,
+    bytes: 127.2 * 1024,
     modules: 15,
   },
   {
@@ -63,8 +63,8 @@ const BUDGETS: readonly Budget[] = [
   },
   ...oneFormat("q4_0", { js: 8, wasm: 14.5 }, 2),
   ...oneFormat("int4", { js: 10.5, wasm: 17 }, 2),
-  ...oneFormat("nf4", { js: 20.2, wasm: 28.7 }, 3),
-  ...oneFormat("mlx", { js: 23.7, wasm: 36 }, 4),
+  ...oneFormat("nf4", { js: 18.9, wasm: 28.9 }, 3),
+  ...oneFormat("mlx", { js: 22.4, wasm: 36 }, 4),
 ];
 
 async function gzippedSize(bytes: Uint8Array<ArrayBuffer>): Promise<number> {

@@ -153,7 +153,7 @@ Deno.test("formats with kernels of their own bring them along from ./formats, an
     imports.includes("src/kernels/modules.ts")
   ).map(({ path }) => path.slice("src/formats/".length, -".ts".length));
   // Those of tiles, which formats share, are held to what is called by tests/entries/kernels_test.ts.
-  const ofTiles = /\bown\.(TILES|COLUMNS|RANKS|STEPS|E2M1_TILES)\b/g;
+  const ofTiles = /\bown\.(TILES|TURNED|RANKS|STEPS|E2M1_TILES)\b/g;
   const lists = entry.matchAll(
     /with(?:Block|Tile)?Kernels\(\s*plain\.(\w+),\s*\[([^\]]*)\]/g,
   );

@@ -26,7 +26,7 @@ export * from "../formats/registry.ts";
 /** AutoAWQ's weights: zero points for every group of a column, eight outputs to a word. */
 export const awq: Registry["awq"] = /* @__PURE__ */ withTileKernels(
   plain.awq,
-  [own.TILES, own.COLUMNS, own.STEPS],
+  [own.TILES, own.TURNED, own.STEPS],
 );
 
 /** compressed-tensors' `pack-quantized`: eight codes to a word, a scale for each group. */
@@ -64,7 +64,7 @@ export const gptq: Registry["gptq"] = /* @__PURE__ */ withTileKernels(
 /** HQQ's weights: scales and zero points of every group, in float16 or float32. */
 export const hqq: Registry["hqq"] = /* @__PURE__ */ withTileKernels(
   plain.hqq,
-  [own.TILES, own.COLUMNS, own.STEPS],
+  [own.TILES, own.TURNED, own.STEPS],
 );
 
 /** 4-bit integers with float32 scales, of the original module. */
@@ -77,7 +77,7 @@ export const int4: Registry["int4"] = /* @__PURE__ */ withKernels(
 export const int4_modelopt: Registry["int4_modelopt"] =
   /* @__PURE__ */ withTileKernels(
     plain.int4_modelopt,
-    [own.TILES, own.COLUMNS, own.STEPS],
+    [own.TILES, own.TURNED, own.STEPS],
   );
 
 /** ggml's `IQ4_NL`: 32 values on a non-linear grid share a float16 scale. */
@@ -95,13 +95,13 @@ export const iq4_xs: Registry["iq4_xs"] = /* @__PURE__ */ withBlockKernels(
 /** Keras 3's int4 weights: a scale for each output, or group of inputs. */
 export const keras: Registry["keras"] = /* @__PURE__ */ withTileKernels(
   plain.keras,
-  [own.TILES, own.COLUMNS, own.STEPS],
+  [own.TILES, own.TURNED, own.STEPS],
 );
 
 /** Lucene 9's scalar quantized vectors: one range, a correction for each vector. */
 export const lucene99: Registry["lucene99"] = /* @__PURE__ */ withTileKernels(
   plain.lucene99,
-  [own.TILES, own.COLUMNS],
+  [own.TILES, own.TURNED],
 );
 
 /** onnxruntime's `MatMulBnb4`: blocks of NF4 or FP4. */

@@ -29,7 +29,7 @@ const OF_FORMATS = ["int4", "q4_0", "q4_1", "q4_k", "iq4", "e2m1"];
 
 const TARGETS: readonly Target[] = [
   // Side by side on tiles; kernels of the last one have a workspace behind its constants.
-  ...["measures", "columns", "ranks", "steps", "e2m1_tiles"].map((name, i) => ({
+  ...["measures", "turned", "ranks", "steps", "e2m1_tiles"].map((name, i) => ({
     entry: `wasm/${name}_module.ts`,
     output: `${name}_module.ts`,
     base: MEMORY_BASE + 512 * i,

@@ -20,7 +20,7 @@ export const CORE_KERNELS: KernelModule = {};
 export const TILE_KERNELS: KernelModule = {};
 
 /** Codes of tiles that lie in columns, or in halves of runs of bytes. */
-export const COLUMN_KERNELS: KernelModule = {};
+export const TURNED_KERNELS: KernelModule = {};
 
 /** Codes of tiles by thresholds. */
 export const RANK_KERNELS: KernelModule = {};
@@ -29,15 +29,15 @@ export const RANK_KERNELS: KernelModule = {};
 export const STEP_KERNELS: KernelModule = {};
 
 /** Codes of tiles of E2M1, with scales of 8 bits. */
-export const E2M1_TILE_KERNELS: KernelModule = {};
+export const E2M1_TILES_KERNELS: KernelModule = {};
 
 /** Modules that work on tiles side by side: an instance of the core has the kernels of those that were brought along. */
 const OF_TILES: readonly KernelModule[] = [
   TILE_KERNELS,
-  COLUMN_KERNELS,
+  TURNED_KERNELS,
   RANK_KERNELS,
   STEP_KERNELS,
-  E2M1_TILE_KERNELS,
+  E2M1_TILES_KERNELS,
 ];
 
 /** Those of them that were brought along so far. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { KERNELS as BASIC_HEX } from "./basic_module.ts";
-import { KERNELS as COLUMNS_HEX } from "./columns_module.ts";
+import { KERNELS as TURNED_HEX } from "./turned_module.ts";
 import { KERNELS as COMPARE_HEX } from "./compare_module.ts";
 import { KERNELS as E2M1_HEX } from "./e2m1_module.ts";
 import { KERNELS as E2M1_TILES_HEX } from "./e2m1_tiles_module.ts";
@@ -15,10 +15,9 @@ import { KERNELS as TILES_HEX } from "./module.ts";
 import {
   BASIC_KERNELS,
   type Brought,
-  COLUMN_KERNELS,
   COMPARE_KERNELS,
   E2M1_KERNELS,
-  E2M1_TILE_KERNELS,
+  E2M1_TILES_KERNELS,
   INT4_KERNELS,
   IQ4_KERNELS,
   Q4_0_KERNELS,
@@ -27,6 +26,7 @@ import {
   RANK_KERNELS,
   STEP_KERNELS,
   TILE_KERNELS,
+  TURNED_KERNELS,
 } from "./modules.ts";
 import { KERNELS as Q4_0_HEX } from "./q4_0_module.ts";
 import { KERNELS as Q4_1_HEX } from "./q4_1_module.ts";
@@ -54,18 +54,18 @@ export const Q4_K: Brought = [Q4_K_KERNELS, Q4_K_HEX];
 /** Of all formats of the generic way. */
 export const TILES: Brought = [TILE_KERNELS, TILES_HEX];
 /** Of those whose codes lie in columns, or in halves of runs of bytes. */
-export const COLUMNS: Brought = [COLUMN_KERNELS, COLUMNS_HEX];
+export const TURNED: Brought = [TURNED_KERNELS, TURNED_HEX];
 /** Of those with codes by thresholds. */
 export const RANKS: Brought = [RANK_KERNELS, RANKS_HEX];
 /** Of those with codes on an even grid. */
 export const STEPS: Brought = [STEP_KERNELS, STEPS_HEX];
 /** Of those with codes of E2M1. */
-export const E2M1_TILES: Brought = [E2M1_TILE_KERNELS, E2M1_TILES_HEX];
+export const E2M1_TILES: Brought = [E2M1_TILES_KERNELS, E2M1_TILES_HEX];
 
 /** Of all formats. */
 export const FORMATS: readonly Brought[] = [
   TILES,
-  COLUMNS,
+  TURNED,
   RANKS,
   STEPS,
   E2M1_TILES,

@@ -5,12 +5,12 @@
  * @module
  */
 import {
-  COLUMNS,
   E2M1_TILES,
   RANKS,
   STEPS,
   TILES,
+  TURNED,
 } from "../kernels/own_modules.ts";
 import { withTileKernels } from "./tile_kernels.ts";
 
-withTileKernels(undefined, [TILES, COLUMNS, RANKS, STEPS, E2M1_TILES]);
+withTileKernels(undefined, [TILES, TURNED, RANKS, STEPS, E2M1_TILES]);

@@ -12,7 +12,7 @@ import type { Option } from "../../src/words/schema.ts";
 import { rootUrl } from "../modules.ts";
 
 /** Modules that work on tiles side by side, by their name in own_modules.ts. */
-const OF_TILES = ["TILES", "COLUMNS", "RANKS", "STEPS", "E2M1_TILES"] as const;
+const OF_TILES = ["TILES", "TURNED", "RANKS", "STEPS", "E2M1_TILES"] as const;
 
 /** The module that exports a kernel. */
 const moduleOf = new Map(
@@ -106,7 +106,7 @@ Deno.test({
 
 Deno.test("constants of modules that work side by side lie apart", () => {
   let end = 0;
-  const places = [own.COLUMNS, own.RANKS, own.STEPS, own.E2M1_TILES, own.TILES];
+  const places = [own.TURNED, own.RANKS, own.STEPS, own.E2M1_TILES, own.TILES];
   for (const [, hex] of places) {
     const memory = new WebAssembly.Memory({ initial: 1 });
     const { exports } = new WebAssembly.Instance(

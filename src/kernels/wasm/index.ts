@@ -9,6 +9,7 @@ import { workspace } from "./common";
 
 export { tile_check, tile_decode } from "./tile";
 export { tile_magnitudes, tile_ranges } from "./tile_ranges";
+export { tile_store_e4m3 } from "./tile_e4m3";
 export { tile_pack, tile_singles, tile_unpack } from "./tile_pack";
 export { tile_round } from "./tile_round";
 export { constants_end, scratch_start } from "./ends";

@@ -1,7 +1,7 @@
 // Scales of groups in E4M3, by the largest magnitudes of the groups, and what values
 // are divided by or multiplied with.
 
-import { pin, zero } from "./common";
+import { pin, workspace, zero } from "./common";
 import { F16_CONSTANTS, computed } from "./tile_round";
 
 // Ways to a factor, as src/schemes/e4m3_fit.ts numbers them.
@@ -63,10 +63,10 @@ export function tile_fit_e4m3(
   return v128.bitselect(subnormal, normal, i32x4.lt_s(bytes, i32x4.splat(8)));
 }
 
-// The bytes of numbers. 1 where one is no E4M3, or has a sign.
-export function tile_store_e4m3(n: i32, src: usize, dst: usize): i32 {
+// The bytes of as many numbers as the workspace holds, in the workspace. 1 where one is no E4M3, or has a sign.
+export function tile_store_e4m3(n: i32, src: usize): i32 {
   const most = i32x4.splat(0x7e);
-  let known = i32x4.splat(-1);
+  let known = i32x4.splat(-1), dst = workspace();
   for (; n > 0; n -= 4) {
     const x = n >= 4 ? v128.load(src) : v128.load32_splat(src), bytes = bytesOf(x);
     known = v128.and(known, v128.and(i32x4.eq(valuesOf(bytes), x), i32x4.le_u(bytes, most)));
