@@ -194,11 +194,11 @@ function arraysOf(parts: Parts): DtypeArrays[Dtype][] {
 /** The parts, copied where they share memory with `out`. */
 function partsApart(parts: Parts, out: Float32Array): Parts {
   if (!arraysOf(parts).some((data) => overlap(data, out))) return parts;
-  return Object.fromEntries(
-    Object.entries(parts).map((
-      [name, part],
-    ) => [name, { ...part, data: part.data.slice() } as Part]),
-  );
+  const apart: Record<string, Part> = {};
+  for (const name of Object.keys(parts)) {
+    apart[name] = { ...parts[name], data: parts[name].data.slice() } as Part;
+  }
+  return apart;
 }
 
 /** New arrays of zeros for the parts of a tensor. */

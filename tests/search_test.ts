@@ -225,7 +225,7 @@ Deno.test("a search that a format cannot do is refused, and those that it can ar
     assertThrows(() => quantize(values, options as never), RangeError, text);
   refused(
     { format: "q4_0", search: "best" },
-    'Unknown search "best": use "reference", "fast" or "optimal"',
+    'it must be "reference", "fast" or "optimal", not the string "best"',
   );
   refused({ format: "q4_1", search: "optimal" }, '"fast" or "best"');
   refused(
@@ -234,7 +234,7 @@ Deno.test("a search that a format cannot do is refused, and those that it can ar
   );
   refused(
     { format: "nf4", search: "best", nested: true },
-    'Unknown search "best": use "reference", "fast" or "optimal"',
+    'it must be "reference", "fast" or "optimal", not the string "best"',
   );
   refused(
     { format: "int4", search: "fast", range: [-1, 1] },

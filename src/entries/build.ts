@@ -21,7 +21,7 @@ const OUTPUT = /* @__PURE__ */ new URL("formats.ts", import.meta.url);
 /** Modules that work on tiles side by side: their kernels are called by name. */
 const OF_TILES = [
   own.TILES,
-  own.COLUMNS,
+  own.TURNED,
   own.RANKS,
   own.STEPS,
 ];

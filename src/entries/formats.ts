@@ -27,7 +27,7 @@ export * from "../formats/registry.ts";
 /** AutoAWQ GEMM checkpoints: groups along inputs, float16 scales, zero points */
 export const awq: Registry["awq"] = /* @__PURE__ */ withTileKernels(
   plain.awq,
-  [own.COLUMNS, own.ROUNDED, own.ROUNDING, own.STEPS, own.TILES],
+  [own.ROUNDED, own.ROUNDING, own.STEPS, own.TILES, own.TURNED],
 );
 
 /** compressed-tensors pack-quantized checkpoints: scales in the model's type, zero points */
@@ -59,13 +59,13 @@ export const gather_blocks: Registry["gather_blocks"] =
 /** GPTQ checkpoints: groups along the inputs, float16 scales, zero points; act-order is read */
 export const gptq: Registry["gptq"] = /* @__PURE__ */ withTileKernels(
   plain.gptq,
-  [own.COLUMNS, own.ROUNDED, own.STEPS, own.TILES],
+  [own.ROUNDED, own.STEPS, own.TILES, own.TURNED],
 );
 
 /** HQQ: scales and zero points in floats, groups in rows or columns */
 export const hqq: Registry["hqq"] = /* @__PURE__ */ withTileKernels(
   plain.hqq,
-  [own.COLUMNS, own.COLUMN_GROUPS, own.ROUNDED, own.STEPS, own.TILES],
+  [own.COLUMN_GROUPS, own.ROUNDED, own.STEPS, own.TILES, own.TURNED],
 );
 
 /** signed codes, float32 scales per group, row or tensor; symmetric or with zero points */
@@ -78,7 +78,7 @@ export const int4: Registry["int4"] = /* @__PURE__ */ withKernels(
 export const int4_modelopt: Registry["int4_modelopt"] =
   /* @__PURE__ */ withTileKernels(
     plain.int4_modelopt,
-    [own.COLUMNS, own.STEPS, own.TILES],
+    [own.STEPS, own.TILES, own.TURNED],
   );
 
 /** ggml IQ4_NL: blocks of 32 on a non-linear grid, float16 scale by search */
@@ -96,13 +96,13 @@ export const iq4_xs: Registry["iq4_xs"] = /* @__PURE__ */ withBlockKernels(
 /** Keras int4 layers: groups with zero points along inputs, or one multiplier an output */
 export const keras: Registry["keras"] = /* @__PURE__ */ withTileKernels(
   plain.keras,
-  [own.COLUMNS, own.ROUNDED, own.STEPS, own.TILES],
+  [own.ROUNDED, own.STEPS, own.TILES, own.TURNED],
 );
 
 /** Lucene 9 scalar quantized vectors: one range, a correction for each vector */
 export const lucene99: Registry["lucene99"] = /* @__PURE__ */ withTileKernels(
   plain.lucene99,
-  [own.COLUMNS, own.TILES, own.VECTORS],
+  [own.TILES, own.TURNED, own.VECTORS],
 );
 
 /** onnxruntime MatMulBnb4: bitsandbytes NF4 or FP4, flat blocks with float32 scales */

@@ -42,7 +42,7 @@ const OF_FORMATS = [
 
 const TARGETS: readonly Target[] = [
   // Side by side on tiles; kernels of the last one have a workspace behind its constants.
-  ...["measures", "columns", "ranks", "steps"].map((name, i) => ({
+  ...["measures", "turned", "ranks", "steps"].map((name, i) => ({
     entry: `wasm/${name}_module.ts`,
     output: `${name}_module.ts`,
     base: MEMORY_BASE + 512 * i,

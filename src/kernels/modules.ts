@@ -20,7 +20,7 @@ export const CORE_KERNELS: KernelModule = {};
 export const TILE_KERNELS: KernelModule = {};
 
 /** Codes of tiles that lie in columns, or in halves of runs of bytes. */
-export const COLUMN_KERNELS: KernelModule = {};
+export const TURNED_KERNELS: KernelModule = {};
 
 /** Codes of tiles by thresholds. */
 export const RANK_KERNELS: KernelModule = {};
@@ -31,7 +31,7 @@ export const STEP_KERNELS: KernelModule = {};
 /** Modules that work on tiles side by side: an instance of the core has the kernels of those that were brought along. */
 const OF_TILES: readonly KernelModule[] = [
   TILE_KERNELS,
-  COLUMN_KERNELS,
+  TURNED_KERNELS,
   RANK_KERNELS,
   STEP_KERNELS,
 ];

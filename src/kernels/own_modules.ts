@@ -7,7 +7,7 @@
 import { KERNELS as ACROSS_HEX } from "./across_module.ts";
 import { KERNELS as BASIC_HEX } from "./basic_module.ts";
 import { KERNELS as COLUMN_GROUPS_HEX } from "./column_groups_module.ts";
-import { KERNELS as COLUMNS_HEX } from "./columns_module.ts";
+import { KERNELS as TURNED_HEX } from "./turned_module.ts";
 import { KERNELS as COMPARE_HEX } from "./compare_module.ts";
 import { KERNELS as E2M1_HEX } from "./e2m1_module.ts";
 import { KERNELS as E2M1_TILES_HEX } from "./e2m1_tiles_module.ts";
@@ -19,7 +19,6 @@ import {
   BASIC_KERNELS,
   type Brought,
   COLUMN_GROUPS_KERNELS,
-  COLUMN_KERNELS,
   COMPARE_KERNELS,
   E2M1_KERNELS,
   E2M1_TILES_KERNELS,
@@ -34,6 +33,7 @@ import {
   ROUNDING_KERNELS,
   STEP_KERNELS,
   TILE_KERNELS,
+  TURNED_KERNELS,
   VECTOR_KERNELS,
 } from "./modules.ts";
 import { KERNELS as Q4_0_HEX } from "./q4_0_module.ts";
@@ -83,7 +83,7 @@ export const E2M1_TILES: Brought = [E2M1_TILES_KERNELS, E2M1_TILES_HEX];
 /** Of all formats of the generic way. */
 export const TILES: Brought = [TILE_KERNELS, TILES_HEX];
 /** Of those whose codes lie in columns, or in halves of runs of bytes. */
-export const COLUMNS: Brought = [COLUMN_KERNELS, COLUMNS_HEX];
+export const TURNED: Brought = [TURNED_KERNELS, TURNED_HEX];
 /** Of those with codes by thresholds. */
 export const RANKS: Brought = [RANK_KERNELS, RANKS_HEX];
 /** Of those with codes on an even grid. */
@@ -92,7 +92,7 @@ export const STEPS: Brought = [STEP_KERNELS, STEPS_HEX];
 /** Of all formats. */
 export const FORMATS: readonly Brought[] = [
   TILES,
-  COLUMNS,
+  TURNED,
   RANKS,
   STEPS,
   COLUMN_GROUPS,

@@ -227,11 +227,13 @@ function storeE4M3(
 ): boolean {
   const instance = sharedInstance(from);
   if (!instance || count > MOST_STORED) return false;
-  const { kernels: { workspace_start, tile_store_e4m3: store }, memory } =
-    instance;
-  const source = from.byteOffset + 4 * first, room = workspace_start();
-  if (store?.(count, source, room) !== 0) return false;
-  bytes.set(new Uint8Array(memory.buffer, room, count), at);
+  const { kernels, memory } = instance;
+  const source = from.byteOffset + 4 * first;
+  if (kernels.tile_store_e4m3(count, source) !== 0) return false;
+  bytes.set(
+    new Uint8Array(memory.buffer, kernels.workspace_start(), count),
+    at,
+  );
   return true;
 }
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { COLUMNS, RANKS, STEPS, TILES } from "../kernels/own_modules.ts";
+import { RANKS, STEPS, TILES, TURNED } from "../kernels/own_modules.ts";
 import { withTileKernels } from "./tile_kernels.ts";
 
-withTileKernels(undefined, [TILES, COLUMNS, RANKS, STEPS]);
+withTileKernels(undefined, [TILES, TURNED, RANKS, STEPS]);

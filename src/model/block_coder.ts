@@ -13,7 +13,7 @@ import { firstNonFinite, rejectNonFinite } from "../numeric/finite.ts";
 import { mayMakeNaNs, settleNaNs } from "../numeric/nan.ts";
 import type { Coder, Part } from "../words/format.ts";
 import type { Scheme } from "../words/scheme.ts";
-import { type Tile, tileOf } from "../words/tile.ts";
+import type { FieldPlans, Fields, Tile } from "../words/tile.ts";
 import type { TensorOf } from "./stages.ts";
 
 /** Values that are worked on at a time: they and their codes stay in the cache. */
@@ -60,16 +60,29 @@ export function blockCoder<R extends object>(
 function* stretches(
   count: number,
   size: number,
-  { fields, together }: Scheme,
+  { fields: plans, together }: Scheme,
 ): Generator<Tile, void> {
   const step = together?.columns ?? size;
   const most = Math.max(1, Math.floor(STRETCH_VALUES / step)) * step;
   const codes = new Uint8Array(Math.min(most, count));
-  const matrix = { rows: 1, columns: count };
+  const one = { matrix: { rows: 1, columns: count }, row: 0, rows: 1, memory };
   for (let column = 0; column < count; column += most) {
     const columns = Math.min(most, count - column);
-    const window = { row: 0, rows: 1, column, columns };
-    const own = codes.subarray(0, columns);
-    yield tileOf(matrix, window, fields, own, (n) => new Float32Array(n));
+    const own = codes.subarray(0, columns), fields = fieldsOf(plans, columns);
+    yield { ...one, column, columns, codes: own, fields };
   }
+}
+
+function memory(length: number): Float32Array {
+  return new Float32Array(length);
+}
+
+/** The numbers of whole blocks, which cut no area. */
+function fieldsOf(plans: FieldPlans, columns: number): Fields {
+  const fields: Record<string, Float32Array> = {};
+  for (const role of Object.keys(plans)) {
+    const { span, length = 1 } = plans[role];
+    fields[role] = memory(columns / span.columns * length);
+  }
+  return fields;
 }

@@ -116,13 +116,15 @@ export function wrongKind(
   );
 }
 
-/** What to throw where an argument of the right kind is not `wanted`. */
-export function wrongValue(
+/** What to throw where an argument is not `wanted`, though it may be of one of these kinds, as `typeof` tells them. */
+export function notAllowed(
   name: string,
   wanted: string,
   value: unknown,
-): RangeError {
-  return new RangeError(wrongKind(name, wanted, value).message);
+  kinds: readonly string[],
+): TypeError | RangeError {
+  const error = wrongKind(name, wanted, value);
+  return kinds.includes(typeof value) ? new RangeError(error.message) : error;
 }
 
 /** "a, b or c". */

@@ -8,9 +8,8 @@ import {
   floatValues,
   intervalOf,
   listed,
-  oneOf,
+  notAllowed,
   wrongKind,
-  wrongValue,
 } from "../numeric/arguments.ts";
 import type {
   BooleanOption,
@@ -30,9 +29,16 @@ export function choiceOption<T extends string>(
   const { choices } = of;
   return {
     kind: "choice",
-    check: (name, value) => oneOf(value, choices, name),
+    check(name, value): unknown {
+      if ((choices as readonly unknown[]).includes(value)) return value;
+      throw notAllowed(name, listed(choices.map(quoted)), value, ["string"]);
+    },
     ...of,
   };
+}
+
+function quoted(word: string): string {
+  return `"${word}"`;
 }
 
 /** Yes or no. */
@@ -68,12 +74,10 @@ export function numberOption<T extends number | string>(
   return {
     kind: "number",
     check(name, value): unknown {
-      const isWord = typeof value === "string" && words.length > 0;
-      if (isWord ? words.includes(value) : isAllowed(value, of)) return value;
-      const wrong = isWord || typeof value === "number"
-        ? wrongValue
-        : wrongKind;
-      throw wrong(name, inWords(of), value);
+      if (isAllowed(value, of)) return value;
+      if ((words as readonly unknown[]).includes(value)) return value;
+      const kinds = words.length > 0 ? ["number", "string"] : ["number"];
+      throw notAllowed(name, inWords(of), value, kinds);
     },
     ...of,
   };
@@ -95,7 +99,7 @@ function isAllowed(
 /** What an option takes: `a whole number of 1 or more, "row" or "tensor"`. */
 function inWords({ choices, words = [], ...of }: Numbers): string {
   const numbers = choices?.map(String) ?? [rangeInWords(of)];
-  return listed([...numbers, ...words.map((word) => `"${word}"`)]);
+  return listed([...numbers, ...words.map(quoted)]);
 }
 
 function rangeInWords(

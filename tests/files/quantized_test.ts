@@ -260,7 +260,7 @@ const twins: [what: string, bad: string, message: string, good?: string][] = [
   [
     "an option with a line break",
     good.replace("affine", "a\\n\\u001b[2J"),
-    'Unknown scaleMethod "a\\n\\u001b[2J": use "absmax", "minmax" or "affine"',
+    '"affine", not the string "a\\n\\u001b[2J"',
   ],
   [
     "options that make other parts",

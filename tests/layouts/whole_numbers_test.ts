@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import "../../src/kernels/install.ts";
+import "../../src/model/install.ts";
 import "../../src/model/install_searches.ts";
 import { formats } from "../../src/formats.ts";
 import type { Codec, Layout } from "../../src/words/layout.ts";

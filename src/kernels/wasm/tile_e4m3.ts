@@ -1,7 +1,7 @@
 // Scales of groups in E4M3, by the largest magnitudes of the groups, and what values
 // are divided by or multiplied with.
 
-import { pin, zero } from "./common";
+import { pin, workspace, zero } from "./common";
 import { F16_CONSTANTS, computed } from "./tile_round";
 
 // Ways to a factor, as src/schemes/e4m3_fit.ts numbers them.
