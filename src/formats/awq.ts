@@ -123,7 +123,7 @@ function check(options: ResolvedAwqOptions, shape: readonly number[]): void {
 const ZEROS: Codec = {
   bytes: 4,
   areas: { rows: 8, columns: 1 },
-  whole: [0, 15],
+  keeps: [0, 15],
   load(bytes, at, to): void {
     AWQ_ORDER.forEach((nibble, k) => {
       to[k] = bytes[at + (nibble >> 1)] >> 4 * (nibble & 1) & 15;

@@ -42,9 +42,9 @@ function single(
   };
 }
 
-/** A codec, and which whole numbers it keeps. */
-function ofWhole(codec: Codec, whole: Codec["whole"]): Codec {
-  return { ...codec, whole };
+/** A codec, and what it keeps. */
+function keeping(keeps: Codec["keeps"], codec: Codec): Codec {
+  return { ...codec, keeps };
 }
 
 /** Numbers that are worth a view of an array, where they have to be spread afterwards. */
@@ -111,11 +111,14 @@ const float32: Codec = /* @__PURE__ */ single(4, (bytes, at) => {
 });
 
 /** One float32, little-endian. */
-export const F32: Codec = /* @__PURE__ */ inRuns(
-  float32,
-  Float32Array,
-  (from, to) => to.set(from),
-  (from, to) => to.set(from),
+export const F32: Codec = /* @__PURE__ */ keeping(
+  "all",
+  /* @__PURE__ */ inRuns(
+    float32,
+    Float32Array,
+    (from, to) => to.set(from),
+    (from, to) => to.set(from),
+  ),
 );
 
 /** A 16-bit float, little-endian. */
@@ -180,9 +183,9 @@ export function byte(
 }
 
 /** One byte, as a whole number of 0 … 255: an exponent, an 8-bit code. */
-export const U8: Codec = /* @__PURE__ */ ofWhole(
-  /* @__PURE__ */ byte((x) => x, (x) => x),
+export const U8: Codec = /* @__PURE__ */ keeping(
   [0, 255],
+  /* @__PURE__ */ byte((x) => x, (x) => x),
 );
 
 /** One E4M3 without a sign, as ggml reads it: 0x7F is 0. */
@@ -248,7 +251,7 @@ export const E4M3: Codec = /* @__PURE__ */ e4m3(0x7f);
 export function signedByte(offset = 0): Codec {
   return {
     ...byte((x) => (x << 24 >> 24) + offset, (x) => x - offset),
-    whole: [offset - 128, offset + 127],
+    keeps: [offset - 128, offset + 127],
     storeRun(from, first, count, bytes, at, stride, step): void {
       for (let i = first; count > 0; count--, i += step, at += stride) {
         bytes[at] = from[i] - offset;
@@ -258,7 +261,8 @@ export function signedByte(offset = 0): Codec {
 }
 
 /** One int32, little-endian, as a whole number. */
-export const I32: Codec = /* @__PURE__ */ ofWhole(
+export const I32: Codec = /* @__PURE__ */ keeping(
+  [-(2 ** 24), 2 ** 24],
   /* @__PURE__ */ inRuns(
     /* @__PURE__ */ single(
       4,
@@ -277,7 +281,6 @@ export const I32: Codec = /* @__PURE__ */ ofWhole(
       for (let i = 0; i < to.length; i++) to[i] = from[i];
     },
   ),
-  [-(2 ** 24), 2 ** 24],
 );
 
 /** How whole numbers of four bits lie in bytes. */
@@ -307,7 +310,7 @@ export function nibbles(
     bytes: Math.ceil(count / 2),
     areas: { rows, columns },
     ...(count % 2 === 0 && pairs(count / 2, 4 * swap, flip)),
-    whole: [0, 15],
+    keeps: [0, 15],
     load(bytes, at, to): void {
       for (let k = 0; k < count; k++) {
         to[k] = (bytes[at + (k >> 1)] >> 4 * (k & 1 ^ swap) & 15) ^ flip;

@@ -23,7 +23,7 @@ export function eightInWord(lessEach = 0, lessWord = 0): Codec {
   return {
     bytes: 4,
     areas: { rows: COUNT, columns: 1 },
-    whole: [lessEach, lessEach + 15],
+    keeps: [lessEach, lessEach + 15],
     load(bytes, at, to): void {
       const word = wordAt(bytes, at) + lessWord | 0;
       for (let k = 0; k < COUNT; k++) {

@@ -221,8 +221,9 @@ function isKept(
   stored: Codec | undefined,
 ): boolean {
   if (!stored) return false;
-  return stored === before ||
-    stored.whole !== undefined && areWhole(values, stored.whole);
+  const { keeps } = stored;
+  return stored === before || keeps === "all" ||
+    keeps !== undefined && areWhole(values, keeps);
 }
 
 /** How numbers of a role are stored; undefined where that is not in one way. */

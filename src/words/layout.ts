@@ -104,8 +104,8 @@ export interface Codec {
   readonly places?: readonly number[];
   /** What is stored for entries beyond the end of the matrix, where the codec does not see to it. */
   readonly beyond?: number;
-  /** The whole numbers that are read just as they were stored: the smallest and the largest; absent where nothing is said of them. */
-  readonly whole?: readonly [min: number, max: number];
+  /** What is read just as it was stored: all numbers, or the whole ones from the smallest to the largest; absent where nothing is said of that. */
+  readonly keeps?: "all" | readonly [min: number, max: number];
   /** Reads all entries into `to`, from index 0 on. */
   load(bytes: Uint8Array, at: number, to: Float32Array): void;
   /** Writes all entries from `from`, from index 0 on. Entries beyond the end of the matrix are {@linkcode beyond}, or `NaN`. */
