@@ -135,12 +135,6 @@ export const q4_k: Registry["q4_k"] = /* @__PURE__ */ modules.withKernels(
   [own.Q4_K],
 );
 
-/** TensorFlow Lite's INT4: a scale for each channel, block or tensor. */
-export const tflite: Registry["tflite"] = /* @__PURE__ */ modules.withKernels(
-  plain.tflite,
-  [own.LINEAR],
-);
-
 /** Every format by its name. */
 export const formats: typeof all = /* @__PURE__ */ modules.withKernels(
   all,

@@ -19,7 +19,6 @@ import {
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
 import { scalesIn } from "../schemes/stored_scale.ts";
-import { byColumns } from "../schemes/tile_columns.ts";
 import { encodeInType } from "../schemes/tile_rounded.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
@@ -255,10 +254,8 @@ function schemeOf(
   zero: number,
 ): Scheme {
   const { axis, symmetric, scaleDtype } = options, most = LIMITS[scaleDtype];
-  const { span: group } = groupOf(shape, options);
   const scheme = linearScheme({
-    group,
-    columns: byColumns(group),
+    group: groupOf(shape, options).span,
     offset: symmetric ? undefined : "zero",
     zero,
     fit: fitOf(options, zero),
