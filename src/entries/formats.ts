@@ -40,7 +40,7 @@ export const compressed_tensors: Registry["compressed_tensors"] =
 /** faiss QT_4bit: vectors by the range of each dimension, or of all (uniform) */
 export const faiss_qt4: Registry["faiss_qt4"] = /* @__PURE__ */ withTileKernels(
   plain.faiss_qt4,
-  [own.ACROSS, own.TILES],
+  [own.TILES, own.VECTORS],
 );
 
 /** bitsandbytes FP4: a sign and eight magnitudes, flat blocks with float32 or 8-bit scales */
@@ -198,14 +198,14 @@ export const nvfp4_torchao: Registry["nvfp4_torchao"] =
 /** ONNX DequantizeLinear with INT4: blocks, an axis or the tensor; optional zero points */
 export const onnx_int4: Registry["onnx_int4"] = /* @__PURE__ */ withTileKernels(
   plain.onnx_int4,
-  [own.ACROSS, own.ROUNDED, own.ROUNDING, own.STEPS, own.TILES],
+  [own.COLUMN_GROUPS, own.ROUNDED, own.ROUNDING, own.STEPS, own.TILES],
 );
 
 /** ONNX DequantizeLinear with UINT4: blocks, an axis or the tensor; zero points */
 export const onnx_uint4: Registry["onnx_uint4"] =
   /* @__PURE__ */ withTileKernels(
     plain.onnx_uint4,
-    [own.ACROSS, own.ROUNDED, own.ROUNDING, own.STEPS, own.TILES],
+    [own.COLUMN_GROUPS, own.ROUNDED, own.ROUNDING, own.STEPS, own.TILES],
   );
 
 /** OpenVINO weights that NNCF compressed: int4, nf4 and E2M1 in groups, float16 scales */
@@ -235,7 +235,7 @@ export const q4_k: Registry["q4_k"] = /* @__PURE__ */ withBlockKernels(
 /** TensorFlow Lite INT4: a scale for each channel, block or tensor; optional zero points */
 export const tflite: Registry["tflite"] = /* @__PURE__ */ withTileKernels(
   plain.tflite,
-  [own.ACROSS, own.STEPS, own.TILES],
+  [own.COLUMN_GROUPS, own.STEPS, own.TILES],
 );
 
 /** Every format by its name. */

@@ -34,8 +34,8 @@ import { matrixOf, rowLength, withLastAxis } from "../numeric/shape.ts";
 import { columnRanges } from "../schemes/extremes.ts";
 import { UINT4 } from "../schemes/grids.ts";
 import { BIAS_SEARCHES, searched, seekRanges } from "../schemes/sought.ts";
-import { byColumns, encodeMiddles } from "../schemes/tile_columns.ts";
-import { decodeGroups, type Lookup } from "../schemes/tile_values.ts";
+import { decodeGroups } from "../schemes/tile_values.ts";
+import { decodeColumns, encodeMiddles } from "../schemes/vector_columns.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import { booleanOption } from "../words/options.ts";
@@ -125,7 +125,7 @@ function scheme(
     // All ranges lie in one array.
     together: { rows: 1, columns: Math.max(1, matrix.columns) },
     encode: (values, tile, context) =>
-      encode(span, values, tile, trained(tile, context)),
+      encode(values, tile, trained(tile, context)),
     decode: (tile, out) => decode(span, tile, out),
   };
   // The level of a code is in the middle of its step.
@@ -152,7 +152,6 @@ function trainedOnce(): (tile: Tile, context: EncodeContext) => Trained {
 }
 
 function encode(
-  span: Span,
   values: Float32Array,
   tile: Tile,
   { smallest: lowest, width: widest }: Trained,
@@ -161,7 +160,7 @@ function encode(
   smallest.set(lowest);
   width.set(widest);
   const lows = ofColumns(smallest, tile), widths = ofColumns(width, tile);
-  if (encodeMiddles(values, tile, span, lows, widths)) return;
+  if (encodeMiddles(values, tile, lows, widths)) return;
   const { columns } = tile;
   for (let first = 0; first < values.length; first += columns) {
     for (let c = 0; c < columns; c++) {
@@ -190,8 +189,6 @@ function partOf(code: number): number {
 
 const PARTS = Float32Array.from({ length: 16 }, (_, code) => partOf(code));
 
-const LOOKUP: Lookup = { values: PARTS, offset: "bias", computeDtype: "F32" };
-
 /** The largest of these. */
 const LAST = PARTS[15];
 
@@ -213,8 +210,13 @@ function rangeOf(
 
 function decode(span: Span, tile: Tile, out: Float32Array): void {
   const { smallest, width } = tile.fields;
-  const operands = [tile, span, width, smallest, LOOKUP, out] as const;
-  if (!byColumns(span)?.decode(...operands)) decodeGroups(...operands);
+  const isWide = width.length > 1;
+  if (isWide && decodeColumns(tile, smallest, width, PARTS, out)) return;
+  decodeGroups(tile, span, width, smallest, {
+    values: PARTS,
+    offset: "bias",
+    computeDtype: "F32",
+  }, out);
 }
 
 function check(

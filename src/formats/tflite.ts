@@ -37,7 +37,6 @@ import {
   type Sought,
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
-import { byColumns } from "../schemes/tile_columns.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
 import { numberOption } from "../words/options.ts";
@@ -235,10 +234,8 @@ function scheme(
 ): Scheme {
   const { granularity, symmetric } = options;
   const blocks = typeof granularity === "number";
-  const { span: group } = groupOf(shape, options);
   const linear = linearScheme({
-    group,
-    columns: byColumns(group),
+    group: groupOf(shape, options).span,
     offset: symmetric ? undefined : "zero",
     fit: fitOf(options),
     rule: ruleOf(options),

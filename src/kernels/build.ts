@@ -35,7 +35,6 @@ const OF_FORMATS = [
   "e2m1_tiles",
   "rounded",
   "rounding",
-  "across",
   "vectors",
   "column_groups",
 ];

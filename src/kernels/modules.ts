@@ -78,10 +78,7 @@ export const ROUNDED_KERNELS: KernelModule = {};
 /** Codes of tiles of values in types of 16 bits. */
 export const ROUNDING_KERNELS: KernelModule = {};
 
-/** Groups that are columns. */
-export const ACROSS_KERNELS: KernelModule = {};
-
-/** The kernels of `lucene99`. */
+/** The kernels of `faiss_qt4` and `lucene99`: vectors. */
 export const VECTOR_KERNELS: KernelModule = {};
 
 /** Groups in columns. */

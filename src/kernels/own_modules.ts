@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { KERNELS as ACROSS_HEX } from "./across_module.ts";
 import { KERNELS as BASIC_HEX } from "./basic_module.ts";
 import { KERNELS as COLUMN_GROUPS_HEX } from "./column_groups_module.ts";
 import { KERNELS as TURNED_HEX } from "./turned_module.ts";
@@ -15,7 +14,6 @@ import { KERNELS as INT4_HEX } from "./int4_module.ts";
 import { KERNELS as IQ4_HEX } from "./iq4_module.ts";
 import { KERNELS as TILES_HEX } from "./module.ts";
 import {
-  ACROSS_KERNELS,
   BASIC_KERNELS,
   type Brought,
   COLUMN_GROUPS_KERNELS,
@@ -67,9 +65,7 @@ export const IQ4: Brought = [IQ4_KERNELS, IQ4_HEX];
 export const ROUNDING: Brought = [ROUNDING_KERNELS, ROUNDING_HEX];
 /** Of values in types of 16 bits. */
 export const ROUNDED: Brought = [ROUNDED_KERNELS, ROUNDED_HEX];
-/** Of groups that are columns. */
-export const ACROSS: Brought = [ACROSS_KERNELS, ACROSS_HEX];
-/** Of `lucene99`. */
+/** Of `faiss_qt4` and `lucene99`. */
 export const VECTORS: Brought = [VECTOR_KERNELS, VECTORS_HEX];
 /** Of `q4_0`. */
 export const Q4_0: Brought = [Q4_0_KERNELS, Q4_0_HEX];
@@ -101,7 +97,6 @@ export const FORMATS: readonly Brought[] = [
   IQ4,
   ROUNDED,
   ROUNDING,
-  ACROSS,
   VECTORS,
   Q4_0,
   Q4_1,

@@ -19,7 +19,6 @@ import {
   type Sought,
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
-import { byColumns } from "../schemes/tile_columns.ts";
 import { encodeInType } from "../schemes/tile_rounded.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Layout } from "../words/layout.ts";
@@ -254,10 +253,8 @@ function schemeOf(
   zero: number,
 ): Scheme {
   const { axis, symmetric, scaleDtype } = options, most = LIMITS[scaleDtype];
-  const { span: group } = groupOf(shape, options);
   const scheme = linearScheme({
-    group,
-    columns: byColumns(group),
+    group: groupOf(shape, options).span,
     offset: symmetric ? undefined : "zero",
     zero,
     fit: fitOf(options, zero),

@@ -428,10 +428,12 @@ function scalesOf(
   { fields, memory }: Tile,
 ): Float32Array {
   const { scaleCode, nestedTable, nestedScale, offset } = fields;
-  const scales = memory(scaleCode.length), [mean] = offset;
-  for (let i = 0; i < scales.length; i++) {
-    const outer = nestedScale[Math.floor(i / blocks)];
-    scales[i] = scaleOfCode(nestedTable, scaleCode[i], outer, mean);
+  const scales = memory(scaleCode.length), { length } = scales, [mean] = offset;
+  for (let block = 0, i = 0; i < length; block++) {
+    const outer = nestedScale[block], end = Math.min(i + blocks, length);
+    for (; i < end; i++) {
+      scales[i] = scaleOfCode(nestedTable, scaleCode[i], outer, mean);
+    }
   }
   return scales;
 }

@@ -7,7 +7,7 @@ import { measureRange } from "../kernels/grouped.ts";
 import { Room } from "../kernels/room.ts";
 import { rejectNonFinite } from "../numeric/finite.ts";
 import type { Prepass } from "../words/scheme.ts";
-import { widenColumns } from "./tile_columns.ts";
+import { widenColumns } from "./vector_columns.ts";
 
 /** Smallest and largest values, of columns or of all. */
 interface Extremes {

@@ -69,10 +69,9 @@ function encode(
   const mins = numbersOfGroups(tile, scales.length);
   const maxs = numbersOfGroups(tile, scales.length);
   if (ranges) takeRanges(ranges, scales.length, mins, maxs);
-  else if (
-    !plan.columns?.ranges(values, tile, group, mins, maxs) &&
-    !rangesOfGroups(values, tile, group, mins, maxs)
-  ) throw new NonFinite();
+  else if (!rangesOfGroups(values, tile, group, mins, maxs)) {
+    throw new NonFinite();
+  }
   roundInto(mins, inputDtype, Infinity, mins);
   roundInto(maxs, inputDtype, Infinity, maxs);
   if (plan.padded) fillUp(tile, group, mins, maxs);
@@ -177,10 +176,7 @@ function encodeCodes(
       codes[i] = signedE2M1(fround(values[i] / scales[area]));
     });
   }
-  const operands = [values, tile, group, scales, offsets] as const;
-  if (!plan.columns?.encode(...operands, rounding, stepDtype)) {
-    encodeSteps(...operands, rounding, stepDtype);
-  }
+  encodeSteps(values, tile, group, scales, offsets, rounding, stepDtype);
   if (zeroScale && scales.includes(0)) {
     eachValue(tile, group, (i, area) => {
       if (scales[area] === 0) codes[i] = zeroScale(codes[i], values[i]);
@@ -250,10 +246,11 @@ function decode(plan: LinearPlan, tile: Tile, out: Float32Array): void {
     const values = Array.from({ length: 16 }, (_, code) => value(code, s, o));
     return decodeTable(tile, values, out);
   }
-  const lookup = { values: plan.levels ?? grid.values, offset, computeDtype };
-  const scales = scalesOf(scale, field, tile);
-  if (plan.columns?.decode(tile, group, scales, offsets, lookup, out)) return;
-  decodeGroups(tile, group, scales, offsets, lookup, out);
+  decodeGroups(tile, group, scalesOf(scale, field, tile), offsets, {
+    values: plan.levels ?? grid.values,
+    offset,
+    computeDtype,
+  }, out);
 }
 
 /** What codes are multiplied by. */

@@ -8,7 +8,6 @@ import type { Span } from "../words/tile.ts";
 import type { ScaleCheck } from "./numbers.ts";
 import type { RangeFit } from "./range_fit.ts";
 import type { Rounding, Thresholds } from "./tile_codes.ts";
-import type { ByColumns } from "./tile_columns.ts";
 import type { encodeInType } from "./tile_rounded.ts";
 import type { FitRule } from "./tiles.ts";
 
@@ -55,8 +54,6 @@ export interface LinearPlan {
   readonly inputDtype?: ComputeDtype;
   /** Finds codes of such values as it rounds them, where a kernel does; for steps that are not rounded, or to that type. */
   readonly encodeInType?: typeof encodeInType;
-  /** The kernels for groups of columns. */
-  readonly columns?: ByColumns;
   /** A group that the end of a row cuts short counts as if zeros filled it up. */
   readonly padded?: boolean;
   /** In which dtype values are computed; F32 by default. */

@@ -16,7 +16,10 @@ import {
   type Rounding,
   type Thresholds,
 } from "../../src/schemes/tile_codes.ts";
-import { byColumns, encodeMiddles } from "../../src/schemes/tile_columns.ts";
+import {
+  encodeMiddles,
+  widenColumns,
+} from "../../src/schemes/vector_columns.ts";
 import { encodeInType } from "../../src/schemes/tile_rounded.ts";
 import { decodeGroups } from "../../src/schemes/tile_values.ts";
 import {
@@ -75,12 +78,12 @@ const PLACES: readonly (readonly [
   [7, 100, 16, { rows: 2, columns: 1 }],
 ];
 
-/** Windows among columns: several parts of one above each other, cut, all of it, a single row. */
+/** Whole rows, whose columns have numbers of their own. */
 const COLUMNS: typeof PLACES = [
-  [6, 0, 77, { rows: 2, columns: 1 }],
-  [7, 3, 48, { rows: 3, columns: 1 }],
+  [6, 0, 77, { rows: 9, columns: 1 }],
+  [7, 0, 48, { rows: 9, columns: 1 }],
   [2, 0, 500, { rows: 9, columns: 1 }],
-  [1, 2, 21, { rows: 4, columns: 1 }],
+  [1, 0, 21, { rows: 9, columns: 1 }],
 ];
 
 /** What some work gives on both backends, over every place. */
@@ -514,72 +517,26 @@ Deno.test("ranges of columns are the same by kernels, signs of zeros too, and no
       (place) => {
         const { tile, span } = place;
         const input = copied(place, values.subarray(0, tile.codes.length));
-        const mins = numbers(place), maxs = numbers(place);
-        const { ranges } = byColumns(span)!;
-        const isWasm = ranges(input, tile, span, mins, maxs);
-        if (!isWasm) {
-          const areFinite = rangesOfGroups(input, tile, span, mins, maxs);
-          assertEquals(areFinite, true);
-        } else {
-          assertEquals(backend(), "wasm");
-          const others = numbers(place);
-          for (const [i, x] of input.entries()) {
-            if (i % 13) continue;
-            input[i] = [NaN, Infinity, -Infinity][i % 3];
-            assertEquals(
-              ranges(input, tile, span, others, numbers(place)),
-              false,
-              `${set} ${i}`,
-            );
-            input[i] = x;
-          }
+        const mins = numbers(place).fill(Infinity);
+        const maxs = numbers(place).fill(-Infinity);
+        if (!widenColumns(input, tile.columns, mins, maxs)) {
+          rangesOfGroups(input, tile, span, mins, maxs);
+          return { mins, maxs };
+        }
+        assertEquals(backend(), "wasm");
+        const others = [numbers(place), numbers(place)] as const;
+        for (const [i, x] of input.entries()) {
+          if (i % 13) continue;
+          input[i] = [NaN, Infinity, -Infinity][i % 3];
+          const isDone = widenColumns(input, tile.columns, ...others);
+          assertEquals(isDone, false, `${set} ${i}`);
+          input[i] = x;
         }
         return { mins, maxs };
       },
       set,
       COLUMNS,
     );
-  }
-});
-
-Deno.test("codes and values of columns are the same by kernels, whatever their numbers", () => {
-  for (let seed = 0; seed < 12; seed++) {
-    for (const rounding of ROUNDINGS) {
-      onBoth(
-        (place) => {
-          const { tile, span, room } = place, next = random(seed);
-          const input = copied(place, SETS.gauss.subarray(tile.column));
-          const scales = numbers(place), offsets = numbers(place);
-          const [ofScales, ofOffsets] = scalesAndOffsets(seed, scales.length);
-          scales.set(ofScales);
-          offsets.set(ofOffsets);
-          // Ties.
-          input.forEach((x, i) => input[i] = i % 3 ? x : Math.round(4 * x) / 2);
-          const values = input.subarray(0, tile.codes.length);
-          const columns = byColumns(span)!;
-          const operands = [values, tile, span, scales, offsets] as const;
-          if (!columns.encode(...operands, rounding)) {
-            encodeSteps(...operands, rounding);
-          }
-          const codes = tile.codes.slice();
-          const results: Record<string, Float32Array | Uint8Array> = { codes };
-          for (const computeDtype of DTYPES) {
-            for (const offset of ["zero", "bias", "step"] as const) {
-              const levels = Array.from(NF4.values, (g) => g * 16 + next());
-              const out = room.floats(tile.codes.length);
-              const lookup = { values: levels, offset, computeDtype };
-              if (!columns.decode(tile, span, scales, offsets, lookup, out)) {
-                decodeGroups(tile, span, scales, offsets, lookup, out);
-              }
-              results[`${computeDtype} ${offset}`] = out.slice();
-            }
-          }
-          return results;
-        },
-        `seed ${seed} ${rounding}`,
-        COLUMNS,
-      );
-    }
   }
 });
 
@@ -607,7 +564,7 @@ Deno.test("the fifteenth of a range that a value lies in is found by a kernel, n
           return smallest[column] + part * (widths[column] || 1);
         }),
       );
-      if (!encodeMiddles(values, tile, span, smallest, widths)) {
+      if (!encodeMiddles(values, tile, smallest, widths)) {
         for (const { first: i, area } of runs(tile, span)) {
           const part = Math.fround(
             Math.fround(values[i] - smallest[area]) / widths[area],

@@ -1,7 +1,6 @@
 // Groups of columns: every row of `columns` values has the same numbers, one for each column.
 
 import { bytesHigh, bytesLow, lowNibbleOfWord, pin, roundMagic, wordsHigh, wordsLow, zero } from "./common";
-import { areOrdinary } from "./tile_encode";
 
 // Columns that all rows are gone through for at a time: their numbers are a page each,
 // and stay in the nearest cache.
@@ -89,43 +88,10 @@ export function column_ranges(rows: i32, columns: i32, src: usize, mins: usize, 
   return sum == 0 ? 0 : 1;
 }
 
-// ---- codes ----
-
-// Ways to round, as src/schemes/tile_codes.ts numbers them; those below are not here.
-const DIVIDE: i32 = 0;
-const ADD: i32 = 4;
-const ADD_SIGNED: i32 = 5;
+// ---- codes by the middle of their steps ----
 
 @inline function narrowed(a: v128, b: v128, c: v128, d: v128): v128 {
   return i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
-}
-
-// Codes of four values, as codesOf of tile_steps.ts has them.
-@inline function codesOf(
-  src: usize, scales: usize, offsets: usize, z: v128, fifteen: v128, magic: v128, toSteps: v128, signed: v128,
-): v128 {
-  const o = v128.load(offsets), before = v128.and(toSteps, f32x4.sub(o, signed)), after = v128.bitselect(signed, o, toSteps);
-  const t = f32x4.add(f32x4.div(v128.load(src), v128.load(scales)), before);
-  return i32x4.sub(
-    f32x4.add(f32x4.pmin(f32x4.pmax(f32x4.sub(z, after), t), f32x4.sub(fifteen, after)), magic),
-    f32x4.sub(magic, after),
-  );
-}
-
-function encode(columns: i32, src: usize, codes: usize, scales: usize, offsets: usize, way: i32): void {
-  const z = zero(), fifteen = pin(15), magic = roundMagic();
-  const toSteps = pin(reinterpret<f32>(way == DIVIDE ? 0 : -1)), signed = pin(way == ADD_SIGNED ? 8 : 0);
-  for (const end = codes + <usize>columns; codes < end; codes += 16) {
-    v128.store(codes, narrowed(
-      codesOf(src, scales, offsets, z, fifteen, magic, toSteps, signed),
-      codesOf(src + 16, scales + 16, offsets + 16, z, fifteen, magic, toSteps, signed),
-      codesOf(src + 32, scales + 32, offsets + 32, z, fifteen, magic, toSteps, signed),
-      codesOf(src + 48, scales + 48, offsets + 48, z, fifteen, magic, toSteps, signed),
-    ));
-    src += 64;
-    scales += 64;
-    offsets += 64;
-  }
 }
 
 // What a row has beyond whole vectors is done as one vector more, of copies.
@@ -137,28 +103,6 @@ function copyLeft(columns: i32, src: usize, first: usize, second: usize): void {
   memory.copy(SOME + 64, first + at, bytes);
   memory.copy(SOME + 128, second + at, bytes);
 }
-
-// 1 where a scale or offset is none that this can do, or it knows no such rounding.
-export function column_encode(
-  rows: i32, columns: i32, src: usize, codes: usize, scales: usize, offsets: usize, way: i32,
-): i32 {
-  if (way != DIVIDE && way != ADD && way != ADD_SIGNED || !areOrdinary(columns, scales, offsets, way)) return 1;
-  for (let from = 0; from < columns; from += NEAR) {
-    const n = min(NEAR, columns - from), left = n & 15, numbers = <usize>from << 2;
-    for (let row = 0; row < rows; row++) {
-      const at = <usize>(row * columns + from);
-      encode(n - left, src + (at << 2), codes + at, scales + numbers, offsets + numbers, way);
-      if (left) {
-        copyLeft(n, src + (at << 2), scales + numbers, offsets + numbers);
-        encode(16, SOME, SOME + 192, SOME + 64, SOME + 128, way);
-        memory.copy(codes + at + <usize>(n - left), SOME + 192, left);
-      }
-    }
-  }
-  return 0;
-}
-
-// ---- codes by the middle of their steps ----
 
 // floor(15 * (x - smallest) / width) of four values, the product without rounding.
 @inline function stepsOf(src: usize, smallest: usize, widths: usize, z: v128, one: v128, fifteen: v128, sixteen: v128): v128 {
@@ -207,14 +151,13 @@ export function column_encode_middles(
 
 // ---- values ----
 
-@inline function scaled(g: v128, scales: usize, offsets: usize, biased: bool): v128 {
-  const s = v128.load(scales), o = v128.load(offsets);
-  return biased ? f32x4.add(f32x4.mul(g, s), o) : f32x4.mul(f32x4.sub(g, o), s);
+@inline function scaled(g: v128, scales: usize, offsets: usize): v128 {
+  return f32x4.add(f32x4.mul(g, v128.load(scales)), v128.load(offsets));
 }
 
 // `n` of the columns, from `codes`, `scales`, `offsets` and `out` on.
-@inline function decode(
-  rows: i32, columns: i32, n: i32, codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: bool,
+function decode(
+  rows: i32, columns: i32, n: i32, codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
 ): void {
   const t0 = v128.load(grid), t1 = v128.load(grid, 16), t2 = v128.load(grid, 32), t3 = v128.load(grid, 48);
   const mask = i16x8.splat(255), high0 = i16x8.narrow_i32x4_u(i32x4.shr_u(t0, 16), i32x4.shr_u(t1, 16));
@@ -232,17 +175,17 @@ export function column_encode_middles(
       const c = v128.load(codes);
       const d = i8x16.swizzle(p2, c), e = i8x16.swizzle(p3, c), f = i8x16.swizzle(p0, c), h = i8x16.swizzle(p1, c);
       const high = bytesLow(d, e), high2 = bytesHigh(d, e), low = bytesLow(f, h), low2 = bytesHigh(f, h);
-      v128.store(out, scaled(wordsLow(low, high), s, o, biased));
-      v128.store(out, scaled(wordsHigh(low, high), s + 16, o + 16, biased), 16);
-      v128.store(out, scaled(wordsLow(low2, high2), s + 32, o + 32, biased), 32);
-      v128.store(out, scaled(wordsHigh(low2, high2), s + 48, o + 48, biased), 48);
+      v128.store(out, scaled(wordsLow(low, high), s, o));
+      v128.store(out, scaled(wordsHigh(low, high), s + 16, o + 16), 16);
+      v128.store(out, scaled(wordsLow(low2, high2), s + 32, o + 32), 32);
+      v128.store(out, scaled(wordsHigh(low2, high2), s + 48, o + 48), 48);
       codes += 16;
       s += 64;
       o += 64;
     }
     for (; out < end; out += 4) {
       const g = load<f32>(grid + (<usize>load<u8>(codes) << 2)), x = load<f32>(s), y = load<f32>(o);
-      store<f32>(out, biased ? g * x + y : (g - y) * x);
+      store<f32>(out, g * x + y);
       codes++;
       s += 4;
       o += 4;
@@ -252,26 +195,13 @@ export function column_encode_middles(
   }
 }
 
-// A function for each, so that what is loaded once stays in registers.
-@noinline function decodeBiased(
-  rows: i32, columns: i32, n: i32, codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
-): void {
-  decode(rows, columns, n, codes, scales, offsets, grid, out, true);
-}
-@noinline function decodeShifted(
-  rows: i32, columns: i32, n: i32, codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
-): void {
-  decode(rows, columns, n, codes, scales, offsets, grid, out, false);
-}
-
-// g * scale + offset, or (g - offset) * scale, of entries of a grid, for numbers that make no NaN.
+// g * scale + offset of entries of a grid, for numbers that make no NaN.
 export function column_decode(
-  rows: i32, columns: i32, codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, biased: i32,
+  rows: i32, columns: i32, codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
 ): i32 {
   for (let from = 0; from < columns; from += NEAR) {
     const n = min(NEAR, columns - from), at = <usize>from << 2;
-    if (biased) decodeBiased(rows, columns, n, codes + <usize>from, scales + at, offsets + at, grid, out + at);
-    else decodeShifted(rows, columns, n, codes + <usize>from, scales + at, offsets + at, grid, out + at);
+    decode(rows, columns, n, codes + <usize>from, scales + at, offsets + at, grid, out + at);
   }
   return 0;
 }
