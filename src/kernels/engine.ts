@@ -32,14 +32,14 @@ export interface WasmEngine {
   start(): void;
   /** Runs a kernel over all values of a work. */
   run(work: Work): void;
+  /** Where a copy of an array should start modulo 64, by the array's offset, so that copying is fast. */
+  placeInLine(byteOffset: number): number;
   /** See {@linkcode allocate}. */
   allocate(length: number): OwnFloats;
   /** The instance whose memory an array lives in, if {@linkcode allocate} made it. */
   instanceOf(array: ArrayBufferView): Instance | undefined;
   /** The instance in whose room the generic way works on the data of an array. */
   roomInstance(array: ArrayBufferView): Instance;
-  /** Where a copy of an array should start modulo 64, by the array's offset, so that copying is fast. */
-  placeInLine(byteOffset: number): number;
   /** Calls a kernel of another module on what lies in a room; undefined where no entry point brought it along. */
   call(
     module: KernelModule,
