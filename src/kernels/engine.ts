@@ -32,6 +32,8 @@ export interface WasmEngine {
   start(): void;
   /** Runs a kernel over all values of a work. */
   run(work: Work): void;
+  /** Where a copy of an array should start modulo 64, by the array's offset, so that copying is fast. */
+  placeInLine(byteOffset: number): number;
   /** See {@linkcode allocate}. */
   allocate(length: number): OwnFloats;
   /** The instance whose memory an array lives in, if {@linkcode allocate} made it. */

@@ -20,9 +20,9 @@ bring(CORE_KERNELS, KERNELS);
 useWasm({
   start: () => tileInstance(0),
   run: runWasm,
+  placeInLine,
   allocate: allocateInArena,
   instanceOf,
   roomInstance,
   call: callKernel,
-  placeInLine,
 });

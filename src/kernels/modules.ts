@@ -66,11 +66,11 @@ export const Q4_K_KERNELS: KernelModule = {};
 /** The kernels of `iq4_nl` and `iq4_xs`. */
 export const IQ4_KERNELS: KernelModule = {};
 
-/** The kernels of `mxfp4` and `nvfp4`. */
-export const E2M1_KERNELS: KernelModule = {};
-
 /** The kernels of formats of E2M1 values beside ggml's. */
 export const E2M1_TILES_KERNELS: KernelModule = {};
+
+/** The kernels of `mxfp4` and `nvfp4`. */
+export const E2M1_KERNELS: KernelModule = {};
 
 /** Values of tiles in types of 16 bits. */
 export const ROUNDED_KERNELS: KernelModule = {};

@@ -57,8 +57,8 @@ export interface FormatSpec<
   layout(shape: readonly number[], options: R): Layout<P>;
   /** See {@linkcode Format.scheme}. */
   scheme(shape: readonly number[], options: R): Scheme;
-  /** Works faster than the generic way; given that, for what it does not take, and the tensor of a shape. */
-  fast?(generic: Coder<P, R>, tensor: TensorOf<R>): Partial<Coder<P, R>>;
+  /** What works faster than the generic way; given the tensor of a shape. */
+  fast?(tensor: TensorOf<R>): Coder<NoInfer<P>, R>;
 }
 
 /** The tensor of a shape, by scheme and layout. */
@@ -158,10 +158,7 @@ export function defineFormat<
 >(spec: FormatSpec<Name, O, P, R>): Format<Name, O, P, R> {
   const { fast, ...described } = withMemory(spec);
   const tensor = tensorOf(described), generic = genericCoder<P, R>(tensor);
-  return assemble(described, generic, {
-    ...generic,
-    ...fast?.(generic, tensor),
-  });
+  return assemble(described, generic, fast?.(tensor) ?? generic);
 }
 
 /**

@@ -74,6 +74,10 @@ export function doneBy(
       ]) === 0;
 }
 
+function kernelOf({ kernels }: Instance, name: string): WasmKernel {
+  return kernels[name];
+}
+
 /** Runs a kernel of another module on so many numbers in arrays; false where there is none or it declines. */
 export function doneOn(
   module: KernelModule,
@@ -88,10 +92,6 @@ export function doneOn(
         ...arrays.map(({ byteOffset }) => byteOffset),
         ...numbers,
       ]) === 0;
-}
-
-function kernelOf({ kernels }: Instance, name: string): WasmKernel {
-  return kernels[name];
 }
 
 /** Rows, columns, length of a row's first group and of the others, bytes between the numbers of rows; undefined where a tile has groups above each other. */

@@ -4,11 +4,13 @@
 import "../../src/model/install.ts";
 import "../../src/model/install_searches.ts";
 import { assert, assertEquals } from "@std/assert";
-import { allocateParts } from "../../src/core.ts";
+import { allocateParts, tensorOf } from "../../src/core.ts";
 import { formats, type FormatTypes } from "../../src/formats.ts";
 import { allocate, backend, useBackend } from "../../src/kernels/engine.ts";
 import { E2M1_TILES_KERNELS } from "../../src/kernels/modules.ts";
-import { byGroups } from "../../src/model/byte_ways.ts";
+import { byteGroupsOf } from "../../src/model/byte_groups.ts";
+import { decodeByTables } from "../../src/model/byte_tables.ts";
+import { bytesOf } from "../../src/model/define.ts";
 import type { Format, Parts } from "../../src/words/format.ts";
 import { combinationsOf, takes } from "../../src/words/trials.ts";
 import { random, randomInteger } from "../adversarial.ts";
@@ -56,20 +58,10 @@ function decodedByTables(
   options: object,
   out: Float32Array,
 ): boolean {
-  let byThem = true;
-  const generic = {
-    ...format.reference,
-    dequantize: () => void (byThem = false),
-  };
-  const way = byGroups(E2M1_TILES_KERNELS)<Parts, object>(
-    generic,
-    (shape, options) => ({
-      scheme: format.scheme(shape, options),
-      layout: format.layout(shape, options),
-    }),
-  );
-  way.dequantize!(parts, shape, options, out);
-  return byThem;
+  const tensor = tensorOf(format, shape, options);
+  const groups = byteGroupsOf(tensor), bytes = bytesOf(parts);
+  return groups !== undefined &&
+    decodeByTables(E2M1_TILES_KERNELS, tensor, groups, bytes, out);
 }
 
 function onPlainJs(work: () => void): void {

@@ -4,11 +4,13 @@
 import "../../src/model/install.ts";
 import "../../src/model/install_searches.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { allocateParts } from "../../src/core.ts";
+import { allocateParts, tensorOf } from "../../src/core.ts";
 import { formats, type FormatTypes } from "../../src/formats.ts";
 import { allocate, backend, useBackend } from "../../src/kernels/engine.ts";
 import { E2M1_TILES_KERNELS } from "../../src/kernels/modules.ts";
-import { byGroups } from "../../src/model/byte_ways.ts";
+import { byteGroupsOf } from "../../src/model/byte_groups.ts";
+import { bytesOf } from "../../src/model/define.ts";
+import { encodeByKernel } from "../../src/model/group_kernel.ts";
 import type { Format, Parts } from "../../src/words/format.ts";
 import type { EncodeContext } from "../../src/words/scheme.ts";
 import { combinationsOf, takes } from "../../src/words/trials.ts";
@@ -26,17 +28,11 @@ function quantizedByKernel(
   parts: Parts,
   context?: EncodeContext,
 ): boolean {
-  let byIt = true;
-  const generic = { ...format.reference, quantize: () => void (byIt = false) };
-  const way = byGroups(E2M1_TILES_KERNELS)<Parts, object>(
-    generic,
-    (shape, options) => ({
-      scheme: format.scheme(shape, options),
-      layout: format.layout(shape, options),
-    }),
-  );
-  way.quantize!(values, SHAPE, options, parts, context);
-  return byIt;
+  const tensor = tensorOf(format, SHAPE, options);
+  const groups = byteGroupsOf(tensor), bytes = bytesOf(parts);
+  const module = E2M1_TILES_KERNELS;
+  return groups !== undefined &&
+    encodeByKernel(module, tensor, groups, values, bytes, context);
 }
 
 /** Options under which a format has a kernel for all. */

@@ -1,13 +1,13 @@
 // E2M1 values with a byte for each group, from floats to packed codes and bytes: a few
 // groups at a time pass through the primitives of the generic way, in the first cache.
 
-import { pin } from "./common";
+import { lowHalves, pin } from "./common";
 import { LOW, evenProducts, evenQuotients, lowQuotients } from "./tile_e2m1";
 import { storeKnownE4M3, tile_fit_e4m3 } from "./tile_e4m3";
 import { tile_fit_e8m0 } from "./tile_e8m0";
 import { tile_pack } from "./tile_pack";
 import { tile_magnitudes } from "./tile_ranges";
-import { F16, roundAny, roundToBF16, roundToF16 } from "./tile_round";
+import { BF16, F16, roundAny, roundToBF16, roundToF16 } from "./tile_round";
 
 // Values at a time, of whole groups; up to as many have a byte together.
 const CHUNK: i32 = 2048;
@@ -54,11 +54,22 @@ function leastOf(n: i32, src: usize): f32 {
 
 // ---- its codes ----
 
+// Whether whole vectors of sixteen values are numbers of bfloat16 already, as weights of
+// most checkpoints are.
+function areBF16(src: usize, end: usize): bool {
+  const low = lowHalves();
+  for (; src < end; src += 64) {
+    const x = v128.or(v128.or(v128.load(src), v128.load(src, 16)), v128.or(v128.load(src, 32), v128.load(src, 48)));
+    if (v128.any_true(v128.and(x, low))) return false;
+  }
+  return true;
+}
+
 function encode(
   n: i32, group: i32, src: usize, packed: usize, space: usize, input: i32, rule: i32, product: i32, times: f32,
 ): void {
-  if (input) {
-    const end = src + (<usize>n << 2);
+  const end = src + (<usize>n << 2);
+  if (input && !(input == BF16 && areBF16(src, end))) {
     if (input == F16) roundToF16(src, end, space);
     else roundToBF16(src, end, space);
     src = space;
