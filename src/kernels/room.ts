@@ -22,6 +22,8 @@ function wasmForTiles(): WasmEngine | undefined {
 export class Room {
   #buffer: ArrayBufferLike = new ArrayBuffer(0);
   #start = 0;
+  /** Where begins what {@linkcode clear} takes back. */
+  #kept = 0;
   #next = 0;
   #isInWasm = false;
 
@@ -35,16 +37,22 @@ export class Room {
       [this.#buffer, this.#start] = [new ArrayBuffer(ROOM_BYTES), 0];
     }
     this.#isInWasm = wasm !== undefined;
-    this.clear();
+    this.clear(true);
   }
 
   get #end(): number {
     return this.#buffer.byteLength === 0 ? 0 : this.#start + ROOM_BYTES;
   }
 
-  /** Takes back all that was handed out. */
-  clear(): void {
-    this.#next = this.#start;
+  /** Takes back what was handed out, but for what is kept. */
+  clear(all = false): void {
+    if (all) this.#kept = this.#start;
+    this.#next = this.#kept;
+  }
+
+  /** Keeps what was handed out, until it is opened or cleared of all. */
+  keep(): void {
+    this.#kept = this.#next;
   }
 
   /** Whether an array lives in the same memory. */

@@ -7,9 +7,8 @@
 import { backend } from "../kernels/engine.ts";
 import { measureMagnitude } from "../kernels/grouped.ts";
 import { Room } from "../kernels/room.ts";
-import { unpackPart } from "../layouts/pack.ts";
 import { firstOutside, NonFinite, rejectNonFinite } from "../numeric/finite.ts";
-import { settleNaNs, SURELY_FINITE } from "../numeric/nan.ts";
+import { settleNaNs } from "../numeric/nan.ts";
 import { areFinite, areWithin } from "../schemes/tiles.ts";
 import { grainOf, type PartPlan } from "../words/layout.ts";
 import { type EncodeContext, groupOf, type Prepass } from "../words/scheme.ts";
@@ -25,6 +24,7 @@ import {
   type Tensor,
   windows,
 } from "./stages.ts";
+import { TileReader, unpackParts } from "./tile_reader.ts";
 
 /** Values in a tile: all that a room holds, so that calls are rare. */
 const TILE_VALUES = 65536;
@@ -233,14 +233,11 @@ function encodeEmpty(
 
 /** Takes a tile out of the parts. */
 export function unpackTile(
-  { scheme, layout: { matrix, parts } }: Tensor,
+  tensor: Tensor,
   tile: Tile,
-  { bytes, area, near }: TensorBytes,
+  bytes: TensorBytes,
 ): void {
-  for (const [name, plan] of Object.entries(parts)) {
-    const part = near?.[name]?.reading(tile) ?? { bytes: bytes[name], area };
-    unpackPart({ plan, ...part }, matrix, scheme.fields, tile);
-  }
+  unpackParts(tensor, Object.keys(tensor.layout.parts), tile, bytes);
 }
 
 /** What has to be known of all values, which are found to be finite; undefined where that is nothing, or given. */
@@ -289,11 +286,11 @@ export function decodeWindow(
   const unit = grainOf(layout, scheme.fields, true).columns;
   const tiles = { rows: leastRows(tensor, grain), columns: grain };
   const bytes = nearby(tensor, parts, window);
+  const reader = new TileReader(tensor, bytes, room);
   room.open(out);
   for (const piece of cut(window, tiles, TILE_VALUES)) {
     const around = wholeUnits(piece, unit, layout.matrix.columns);
-    const tile = newTile(around, tensor);
-    unpackTile(tensor, tile, bytes);
+    const tile = reader.read(around);
     checkFields(tensor, tile);
     const first = (piece.row - window.row) * window.columns + piece.column -
       window.column;
@@ -308,20 +305,12 @@ export function decodeWindow(
       ? room.floatsFor(place)
       : room.floats(areaOf(around));
     scheme.decode(tile, values);
-    if (mayBeNaN(tile)) settleNaNs(values);
+    if (reader.mayMakeNaNs(tile)) settleNaNs(values);
     if (values === place) continue;
     if (together) place.set(values);
     else copyRows(values, around, piece, out.subarray(first), window.columns);
   }
   close(bytes);
-}
-
-/** Whether a value can be a NaN: see {@linkcode SURELY_FINITE}. */
-function mayBeNaN({ fields }: Tile): boolean {
-  for (const role in fields) {
-    if (!areWithin(fields[role], -SURELY_FINITE, SURELY_FINITE)) return true;
-  }
-  return false;
 }
 
 /** Copies a piece of a tile into rows of `stride` values. */
