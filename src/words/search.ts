@@ -10,7 +10,7 @@ import type { Option, Schema } from "./schema.ts";
  * How the numbers of a group are found:
  *
  * - `"reference"`: as the library of the format does, to the bit
- * - `"fast"`: the best of a few starting scales
+ * - `"fast"`: the best of a few scales around the usual one
  * - `"optimal"`: the least squared error that the format can have, with a proof
  * - `"best"`: a strong search without a proof
  */

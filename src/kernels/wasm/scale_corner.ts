@@ -13,7 +13,7 @@ import { nearestOf } from "./stored";
 // What is searched, and how: a record that src/schemes/search_kernel.ts writes.
 export namespace Job {
   export const LISTED: usize = 0; //      u32 1 for scales of a list, 0 for those of a type
-  export const OPTIMAL: usize = 4; //     u32 0 for the starting scales alone
+  export const OPTIMAL: usize = 4; //     u32 0 for a few scales alone
   export const SIGNED: usize = 8; //      u32 1 where scales may be negative
   export const DTYPE: usize = 12; //      u32 0 float32, 1 float16, 2 bfloat16
   export const MOST: usize = 16; //       f64 the largest scale
