@@ -47,8 +47,6 @@ export interface WasmEngine {
     name: string,
     operands: readonly number[],
   ): number | undefined;
-  /** Where a copy of an array should start modulo 64, by the array's offset, so that copying is fast. */
-  placeInLine(byteOffset: number): number;
 }
 
 let wasm: WasmEngine | undefined;

@@ -94,6 +94,9 @@ function multiple(most: number, step: number): number {
   return Math.max(1, Math.floor(most / step)) * step;
 }
 
+/** Values of a row from which on a call that copies it is quicker than a loop. */
+const LONG_ROW = 64;
+
 /** Copies the values of a window out of a whole matrix, or gives a view where they lie together. */
 export function valuesOf(
   values: Float32Array,
@@ -109,7 +112,12 @@ export function valuesOf(
   const copy = scratch(rows * columns).subarray(0, rows * columns);
   for (let r = 0; r < rows; r++) {
     const from = first + r * matrix.columns;
-    copy.set(values.subarray(from, from + columns), r * columns);
+    if (columns >= LONG_ROW) {
+      copy.set(values.subarray(from, from + columns), r * columns);
+      continue;
+    }
+    const to = r * columns;
+    for (let c = 0; c < columns; c++) copy[to + c] = values[from + c];
   }
   return copy;
 }
