@@ -1,6 +1,6 @@
 /**
  * Reads the tiles of a window one after another. Numbers that they have in common,
- * those of groups many rows high and of columns, are read once.
+ * those of groups many rows high and of columns, are read once, and so are constants.
  *
  * @module
  */
@@ -43,6 +43,11 @@ function commonRole(
   return isField && plans[item.role].span.rows > 1 ? item.role : undefined;
 }
 
+/** Whether a part is nothing but bytes that follow from shape and options. */
+function isConstant({ holds }: PartPlan): boolean {
+  return holds.every(({ kind }) => kind === "constant");
+}
+
 /** Whether a value can be a NaN by these numbers: see {@linkcode SURELY_FINITE}. */
 function mayBeNaN(numbers: Float32Array): boolean {
   return !areWithin(numbers, -SURELY_FINITE, SURELY_FINITE);
@@ -59,8 +64,8 @@ export class TileReader {
   /** The fields of both. */
   readonly #commonPlans: FieldPlans;
   readonly #ownPlans: FieldPlans;
-  /** Which areas tiles have in common at the moment, and their numbers. */
-  #areas = "";
+  /** Which areas tiles have in common at the moment, and their numbers; undefined before the first tile. */
+  #areas?: string;
   #fields: Fields = {};
   #mayMakeNaNs = false;
 
@@ -70,7 +75,8 @@ export class TileReader {
     const common: Record<string, FieldPlans[string]> = {}, own = { ...fields };
     for (const [name, plan] of Object.entries(parts)) {
       const role = commonRole(plan, fields);
-      (role === undefined ? this.#own : this.#common).push(name);
+      const isCommon = role !== undefined || isConstant(plan);
+      (isCommon ? this.#common : this.#own).push(name);
       if (role === undefined) continue;
       common[role] = fields[role];
       delete own[role];
