@@ -47,6 +47,7 @@ export type {
   CodesMover,
   ConstantItem,
   FieldItem,
+  FieldMover,
   Layout,
   NearBytes,
   PartBytes,

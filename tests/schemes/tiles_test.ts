@@ -518,6 +518,7 @@ Deno.test("tables of steps are the same by kernels in types of 16 bits: zero poi
     2 ** -18,
     2 ** -24,
     2 ** -30,
+    1000,
     6000,
     1e38,
   ];
@@ -542,8 +543,9 @@ Deno.test("tables of steps are the same by kernels in types of 16 bits: zero poi
         const scales = numbers(place), offsets = numbers(place);
         scales.forEach((_, i) => {
           scales[i] = (next() - 0.25) * sizes[seed >> 2];
-          const zero = randomInteger(next, 0, 15) +
-            (next() - 0.5) * 2 ** -(i % 24);
+          const whole = next() < 0.5 ? 0 : randomInteger(next, 0, 15);
+          const zero = whole +
+            (next() - 0.5) * 2 ** -randomInteger(next, 0, 24);
           const isOther = seed % 4 === 2 && i % 4 === 0;
           const exact = isOther ? zeros[(i >> 2) % zeros.length] : zero;
           offsets[i] = seed % 4 === 3 ? zero : round(exact);
