@@ -76,10 +76,8 @@ export class Room {
       : new Float32Array(this.#buffer, at, length);
   };
 
-  /** As many floats as an array has, where they are copied to it fast. */
-  readonly floatsFor = (
-    { byteOffset, length }: Float32Array,
-  ): Float32Array => {
+  /** Floats, where they are copied fast to where they come in an array, at an offset in its memory. */
+  readonly floatsFor = (length: number, byteOffset: number): Float32Array => {
     // Where kernels store whole vectors, too.
     const within = (wasmInForce()?.placeInLine(byteOffset) ?? 0) & ~15;
     const at = this.#take(length * 4 + within);

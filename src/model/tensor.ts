@@ -299,11 +299,15 @@ export function decodeWindow(
     const place = out.subarray(first, first + areaOf(piece));
     // One tile is not worth finding out where it is copied fast.
     const isOnly = areaOf(piece) === areaOf(window);
+    const size = areaOf(around);
     const values = together && isWithCodes(place, tile)
       ? place
-      : together && !isOnly
-      ? room.floatsFor(place)
-      : room.floats(areaOf(around));
+      : isOnly
+      ? room.floats(size)
+      : room.floatsFor(
+        size,
+        place.byteOffset - 4 * (piece.column - around.column),
+      );
     scheme.decode(tile, values);
     if (reader.mayMakeNaNs(tile)) settleNaNs(values);
     if (values === place) continue;

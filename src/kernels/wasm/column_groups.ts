@@ -6,7 +6,7 @@
 
 import { bytesHigh, bytesLow, magnitudeBits, pin, roundMagic, settleNaNs, wordsHigh, wordsLow } from "./common";
 import { areOrdinary } from "./tile_encode";
-import { BF16, F16, F16_CONSTANTS, computed, toF16 } from "./tile_round";
+import { BF16, F16, F16_CONSTANTS, computed, cutTo, toF16, toSmallF16 } from "./tile_round";
 
 // How many groups a tile has.
 @inline function numbersOf(rows: i32, first: i32, group: i32, stride: i32): i32 {
@@ -174,18 +174,6 @@ export function tile_encode_steps(
 const BIAS: i32 = 1;
 const STEP: i32 = 2;
 
-// Rounding to eleven or eight bits of numbers of any size, as if there were no smallest
-// and no largest one of a type.
-@inline function cutTo(x: v128, below: v128, one: v128, keep: v128, bits: i32): v128 {
-  return v128.and(i32x4.add(i32x4.add(x, below), v128.and(i32x4.shr_u(x, bits), one)), keep);
-}
-
-// Finite numbers below float16's largest: half to even, as in tile_round.ts.
-@inline function toSmallF16(x: v128, exponent: v128, least: v128, up: v128, signs: v128): v128 {
-  const magic = i32x4.add(i32x4.max_s(v128.and(x, exponent), least), up);
-  return v128.or(f32x4.sub(f32x4.add(x, magic), magic), v128.and(x, signs));
-}
-
 // How differences and products are rounded.
 const IN_F32: i32 = 0;
 const IN_BF16: i32 = 1;
@@ -194,7 +182,7 @@ const IN_ANY: i32 = 3;
 
 @inline function valueOf(
   g: v128, s: v128, o: v128, way: i32, kind: i32,
-  below: v128, one: v128, keep: v128, exponent: v128, least: v128, up: v128, signs: v128,
+  below: v128, one: v128, keep: v128, exponent: v128, least: v128, up: v128, k: v128,
 ): v128 {
   let d = f32x4.sub(g, o);
   if (way == STEP) {
@@ -203,7 +191,7 @@ const IN_ANY: i32 = 3;
   const x = f32x4.mul(d, s);
   return kind == IN_F32 ? x
     : kind == IN_BF16 ? cutTo(x, below, one, keep, 16)
-    : toSmallF16(x, exponent, least, up, signs);
+    : toSmallF16(x, exponent, least, up, k);
 }
 
 // Less than a vector of codes, of any numbers.
@@ -241,7 +229,7 @@ function decodeAny(
 ): void {
   const bits = kind == IN_BF16 ? 16 : 13;
   const below = pin(reinterpret<f32>((1 << (bits - 1)) - 1)), one = pin(reinterpret<f32>(1)), keep = pin(reinterpret<f32>(-1 << bits));
-  const exponent = v128.load(F16_CONSTANTS), least = v128.load(F16_CONSTANTS, 16), up = v128.load(F16_CONSTANTS, 48), signs = pin(-0.0);
+  const exponent = v128.load(F16_CONSTANTS), least = v128.load(F16_CONSTANTS, 16), up = v128.load(F16_CONSTANTS, 48), k = magnitudeBits();
   // Upper halves of the grid, which has no lower ones: planes of bytes.
   const e = v128.shuffle<i8>(v128.load(grid), v128.load(grid, 16), 2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31);
   const f = v128.shuffle<i8>(v128.load(grid, 32), v128.load(grid, 48), 2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31);
@@ -252,10 +240,10 @@ function decodeAny(
       for (; c >= 16; c -= 16) {
         const v = v128.load(codes), i = i8x16.swizzle(p2, v), j = i8x16.swizzle(p3, v);
         const low = bytesLow(i, j), high = bytesHigh(i, j);
-        v128.store(out, valueOf(wordsLow(z, low), v128.load(s), v128.load(o), way, kind, below, one, keep, exponent, least, up, signs));
-        v128.store(out, valueOf(wordsHigh(z, low), v128.load(s, 16), v128.load(o, 16), way, kind, below, one, keep, exponent, least, up, signs), 16);
-        v128.store(out, valueOf(wordsLow(z, high), v128.load(s, 32), v128.load(o, 32), way, kind, below, one, keep, exponent, least, up, signs), 32);
-        v128.store(out, valueOf(wordsHigh(z, high), v128.load(s, 48), v128.load(o, 48), way, kind, below, one, keep, exponent, least, up, signs), 48);
+        v128.store(out, valueOf(wordsLow(z, low), v128.load(s), v128.load(o), way, kind, below, one, keep, exponent, least, up, k));
+        v128.store(out, valueOf(wordsHigh(z, low), v128.load(s, 16), v128.load(o, 16), way, kind, below, one, keep, exponent, least, up, k), 16);
+        v128.store(out, valueOf(wordsLow(z, high), v128.load(s, 32), v128.load(o, 32), way, kind, below, one, keep, exponent, least, up, k), 32);
+        v128.store(out, valueOf(wordsHigh(z, high), v128.load(s, 48), v128.load(o, 48), way, kind, below, one, keep, exponent, least, up, k), 48);
         codes += 16;
         s += 64;
         o += 64;

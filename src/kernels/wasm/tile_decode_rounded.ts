@@ -1,9 +1,13 @@
 // Values in a type of 16 bits, for groups of whole vectors of sixteen values whose
 // tables are numbers that are rounded by cutting bits: normal ones of the type, which do
-// not overflow. Groups are those of tile.ts.
+// not overflow; or differences, rounded so, times scales. Groups are those of tile.ts.
 
 import { bytesHigh, bytesLow, magnitudeBits, pin, wordsHigh, wordsLow, zero } from "./common";
-import { F16, toF16 } from "./tile_round";
+import { F16, F16_CONSTANTS, cutTo, toF16, toSmallF16 } from "./tile_round";
+
+// Ways to decode, as src/schemes/tile_values.ts numbers them: (g - o) * s is 0.
+const BIAS: i32 = 1;
+const STEP: i32 = 2;
 
 // How many bits of a float32 a type does not have.
 const CUT_F16: i32 = 13;
@@ -14,8 +18,14 @@ const CUT_BF16: i32 = 16;
   return i32x4.add(i32x4.add(x, below), v128.and(i32x4.shr_u(x, bits), unit));
 }
 
-@inline function entries(g: v128, s: v128, o: v128, below: v128, unit: v128, keep: v128, bits: i32, biased: bool): v128 {
-  if (!biased) return roundedUp(f32x4.mul(f32x4.sub(g, o), s), below, unit, bits);
+@inline function entries(g: v128, s: v128, o: v128, below: v128, unit: v128, keep: v128, bits: i32, way: i32): v128 {
+  if (way == STEP) {
+    const product = f32x4.mul(cutTo(f32x4.sub(g, o), below, unit, keep, bits), s);
+    if (bits == CUT_BF16) return roundedUp(product, below, unit, bits);
+    // Scales of which products are too small to be normal are not rare.
+    return toSmallF16(product, v128.load(F16_CONSTANTS), v128.load(F16_CONSTANTS, 16), v128.load(F16_CONSTANTS, 48), magnitudeBits());
+  }
+  if (way != BIAS) return roundedUp(f32x4.mul(f32x4.sub(g, o), s), below, unit, bits);
   const product = v128.and(roundedUp(f32x4.mul(g, s), below, unit, bits), keep);
   return roundedUp(f32x4.add(product, o), below, unit, bits);
 }
@@ -27,7 +37,7 @@ const CUT_BF16: i32 = 16;
 
 @inline function decode(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
-  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, bits: i32, biased: bool,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize, bits: i32, way: i32,
 ): void {
   const z = zero(), below = pin(reinterpret<f32>((1 << (bits - 1)) - 1)), unit = pin(reinterpret<f32>(1));
   const keep = pin(reinterpret<f32>(-1 << bits)), lowBytes = pin(reinterpret<f32>(0x00ff00ff)), kept = pin(reinterpret<f32>(0xe000));
@@ -36,8 +46,8 @@ const CUT_BF16: i32 = 16;
     let at: usize = 0;
     for (let rest = columns, size = first; rest > 0; rest -= size, size = group) {
       const s = v128.load32_splat(scales + at), o = v128.load32_splat(offsets + at);
-      const t0 = entries(g0, s, o, below, unit, keep, bits, biased), t1 = entries(g1, s, o, below, unit, keep, bits, biased);
-      const t2 = entries(g2, s, o, below, unit, keep, bits, biased), t3 = entries(g3, s, o, below, unit, keep, bits, biased);
+      const t0 = entries(g0, s, o, below, unit, keep, bits, way), t1 = entries(g1, s, o, below, unit, keep, bits, way);
+      const t2 = entries(g2, s, o, below, unit, keep, bits, way), t3 = entries(g3, s, o, below, unit, keep, bits, way);
       // Planes of bytes, as i8x16.swizzle looks them up; the lowest is 0.
       const a = i16x8.narrow_i32x4_u(i32x4.shr_u(t0, 16), i32x4.shr_u(t1, 16));
       const b = i16x8.narrow_i32x4_u(i32x4.shr_u(t2, 16), i32x4.shr_u(t3, 16));
@@ -68,25 +78,37 @@ const CUT_BF16: i32 = 16;
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
 ): void {
-  decode(rows, columns, first, group, stride, codes, scales, offsets, grid, out, CUT_F16, false);
+  decode(rows, columns, first, group, stride, codes, scales, offsets, grid, out, CUT_F16, 0);
 }
 @noinline function decodeBF16(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
 ): void {
-  decode(rows, columns, first, group, stride, codes, scales, offsets, grid, out, CUT_BF16, false);
+  decode(rows, columns, first, group, stride, codes, scales, offsets, grid, out, CUT_BF16, 0);
 }
 @noinline function decodeBiasedF16(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
 ): void {
-  decode(rows, columns, first, group, stride, codes, scales, offsets, grid, out, CUT_F16, true);
+  decode(rows, columns, first, group, stride, codes, scales, offsets, grid, out, CUT_F16, BIAS);
 }
 @noinline function decodeBiasedBF16(
   rows: i32, columns: i32, first: i32, group: i32, stride: i32,
   codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
 ): void {
-  decode(rows, columns, first, group, stride, codes, scales, offsets, grid, out, CUT_BF16, true);
+  decode(rows, columns, first, group, stride, codes, scales, offsets, grid, out, CUT_BF16, BIAS);
+}
+@noinline function decodeStepsF16(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
+): void {
+  decode(rows, columns, first, group, stride, codes, scales, offsets, grid, out, CUT_F16, STEP);
+}
+@noinline function decodeStepsBF16(
+  rows: i32, columns: i32, first: i32, group: i32, stride: i32,
+  codes: usize, scales: usize, offsets: usize, grid: usize, out: usize,
+): void {
+  decode(rows, columns, first, group, stride, codes, scales, offsets, grid, out, CUT_BF16, STEP);
 }
 
 // ---- which tables are rounded like that ----
@@ -94,12 +116,9 @@ const CUT_BF16: i32 = 16;
 // Groups of which a table for each is worth its making.
 const LONG: i32 = 32;
 
-// Ways to decode, as src/schemes/tile_values.ts numbers them: (g - o) * s is 0.
-const BIAS: i32 = 1;
-const STEP: i32 = 2;
-
 const LEAST_F16: f32 = 6.103515625e-5; // 2^-14
 const MOST_F16: f32 = 65504;
+const MOST_F16_STEPS: f32 = 65400;
 const MOST: f32 = 1e18;
 
 // The smallest and the largest magnitude of the numbers of a grid that are not 0, to `ends`; whether all are whole.
@@ -120,28 +139,28 @@ const ENDS: usize = memory.data(16, 16);
 
 // Whether cutting bits rounds all entries of all tables. Differences of whole numbers are 0
 // or at least 1; of others there must be none, all offsets being 0. Sums that are too small
-// to be normal need no rounding where both numbers are of the type.
+// to be normal need no rounding where both numbers are of the type, nor do differences of
+// such a number and a whole one.
 function areOrdinary(n: i32, scales: usize, offsets: usize, grid: usize, way: i32, dtype: i32): bool {
   const isWhole = measureGrid(grid, ENDS), z = zero(), k = magnitudeBits(), f16 = dtype == F16;
-  const levels = load<f32>(ENDS, 4);
-  const least = f32x4.splat(f16 ? LEAST_F16 / load<f32>(ENDS) * <f32>1.001 : 0), most = f32x4.splat(f16 ? MOST_F16 : MOST);
+  const levels = load<f32>(ENDS, 4), ofType = way != 0;
+  // Steps are rounded up before they are multiplied.
+  const most = f32x4.splat(!f16 ? MOST : way == STEP ? MOST_F16_STEPS : MOST_F16);
+  // Products of steps may be as small as they like.
+  const least = f32x4.splat(!f16 || way == STEP ? 0 : way == BIAS || !isWhole ? LEAST_F16 / load<f32>(ENDS) * <f32>1.001 : LEAST_F16);
   // Whole numbers of 8 bits are numbers of either type, and so are their differences.
-  const far = f32x4.splat(way == BIAS ? f16 ? 32768 : MOST : isWhole ? 128 : 0), biased = way == BIAS;
+  const far = f32x4.splat(ofType ? f16 ? 32768 : MOST : isWhole ? 128 : 0);
   if (!(levels <= 128) || way == STEP && !isWhole) return false;
-  const top = f32x4.splat(levels), oneWhole = f32x4.splat(f16 ? LEAST_F16 : 0);
+  const top = f32x4.splat(levels);
   let ordinary = i32x4.splat(-1);
   while (n > 0) {
     const all = n >= 4, s = all ? v128.load(scales) : v128.load32_splat(scales), o = all ? v128.load(offsets) : v128.load32_splat(offsets);
     const m = v128.and(s, k), w = v128.and(o, k);
-    ordinary = v128.and(ordinary, v128.or(f32x4.eq(m, z), f32x4.ge(m, biased || !isWhole ? least : oneWhole)));
-    ordinary = v128.and(ordinary, f32x4.le(w, far));
-    if (biased) {
-      ordinary = v128.and(ordinary, f32x4.lt(f32x4.add(f32x4.mul(m, top), w), most));
-      if (f16) ordinary = v128.and(ordinary, f32x4.eq(toF16(o), o));
-    } else {
-      ordinary = v128.and(ordinary, f32x4.lt(f32x4.mul(m, f32x4.add(w, top)), most));
-      ordinary = v128.and(ordinary, f32x4.eq(f32x4.nearest(o), o));
-    }
+    const largest = way == BIAS ? f32x4.add(f32x4.mul(m, top), w) : f32x4.mul(m, f32x4.add(w, top));
+    ordinary = v128.and(ordinary, v128.or(f32x4.eq(m, z), f32x4.ge(m, least)));
+    ordinary = v128.and(ordinary, v128.and(f32x4.le(w, far), f32x4.lt(largest, most)));
+    if (!ofType) ordinary = v128.and(ordinary, f32x4.eq(f32x4.nearest(o), o));
+    else if (f16) ordinary = v128.and(ordinary, f32x4.eq(toF16(o), o));
     const step = all ? 4 : 1;
     n -= step;
     scales += <usize>step << 2;
@@ -160,6 +179,8 @@ export function tile_decode_rounded(
   if (!areOrdinary(stride ? rows * perRow : perRow, scales, offsets, grid, way, dtype)) return 1;
   if (way == BIAS && dtype == F16) decodeBiasedF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
   else if (way == BIAS) decodeBiasedBF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
+  else if (way == STEP && dtype == F16) decodeStepsF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
+  else if (way == STEP) decodeStepsBF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
   else if (dtype == F16) decodeF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
   else decodeBF16(rows, columns, first, group, stride, codes, scales, offsets, grid, out);
   return 0;

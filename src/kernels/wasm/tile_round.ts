@@ -35,6 +35,18 @@ export const F16_CONSTANTS: usize = memory.data<u32>([
 }
 @noinline export function computed(x: v128, dtype: i32): v128 { return rounded(x, dtype); }
 
+// Rounding to eleven or eight bits of numbers of any size, as if there were no smallest
+// and no largest one of a type.
+@inline export function cutTo(x: v128, below: v128, one: v128, keep: v128, bits: i32): v128 {
+  return v128.and(i32x4.add(i32x4.add(x, below), v128.and(i32x4.shr_u(x, bits), one)), keep);
+}
+
+// Finite numbers below float16's largest: half to even, as above.
+@inline export function toSmallF16(x: v128, exponent: v128, least: v128, up: v128, k: v128): v128 {
+  const magic = i32x4.add(i32x4.max_s(v128.and(x, exponent), least), up);
+  return v128.or(f32x4.sub(f32x4.add(x, magic), magic), v128.andnot(x, k));
+}
+
 // Values rounded to a type; a NaN stays one.
 export function roundAny(n: i32, src: usize, dst: usize, dtype: i32): void {
   for (const body = src + (<usize>(n & ~3) << 2); src < body; src += 16) {
