@@ -48,7 +48,7 @@ for (
       );
       const room = new Room();
       room.open(values);
-      const reader = new TileReader(tensor, { bytes, area }, room);
+      const reader = new TileReader(tensor, { bytes, area }, area, room);
       let tiles = 0;
       for (const window of cut(area, { rows: 8, columns }, 8 * columns)) {
         const tile = reader.read(window);
@@ -95,7 +95,7 @@ Deno.test("TileReader: numbers that may make NaNs are told, whoever has them", (
       scale: new Uint8Array(scale.buffer),
     };
     room.open(scale);
-    const reader = new TileReader(tensor, { bytes, area }, room);
+    const reader = new TileReader(tensor, { bytes, area }, area, room);
     assertEquals(reader.mayMakeNaNs(reader.read(area)), true);
   }
 });
