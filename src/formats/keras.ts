@@ -29,6 +29,7 @@ import { signedByte } from "../layouts/codecs.ts";
 import { nearRows } from "../layouts/near_rows.ts";
 import { lowFirst } from "../layouts/orders.ts";
 import { fieldPart } from "../layouts/parts.ts";
+import { inShortColumns } from "../layouts/short_columns.ts";
 import { defineFormat } from "../model/define.ts";
 import {
   checkMatrix,
@@ -50,8 +51,9 @@ import {
   type Sought,
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
+import type { Dtype } from "../words/dtypes.ts";
 import type { Format, Part } from "../words/format.ts";
-import type { Layout, PartPlan } from "../words/layout.ts";
+import type { Codec, Layout, PartPlan } from "../words/layout.ts";
 import { choiceOption, numberOption } from "../words/options.ts";
 import type { Schema } from "../words/schema.ts";
 import type { Scheme } from "../words/scheme.ts";
@@ -135,27 +137,24 @@ function layout(
   const matrix = matrixOf(shape), { rows } = matrix;
   const { groups, ...group } = rowGroups(shape, groupSize);
   const byRow = groupSize === "row";
+  const numbers = (
+    role: string,
+    dtype: Dtype,
+    shape: readonly number[],
+    codec: Codec,
+  ) => inShortColumns(fieldPart(role, group, dtype, shape, codec, "columns"));
   return {
     matrix,
     parts: {
       kernel: kernelPart(matrix, axis),
-      kernel_scale: fieldPart(
+      kernel_scale: numbers(
         byRow ? "divisor" : "scale",
-        group,
         scaleDtype,
         byRow ? [matrix.columns === 0 ? 0 : rows] : [groups, rows],
         FLOATS[scaleDtype],
-        "columns",
       ),
       ...(!byRow && {
-        kernel_zero: fieldPart(
-          "zero",
-          group,
-          "I8",
-          [groups, rows],
-          signedByte(8),
-          "columns",
-        ),
+        kernel_zero: numbers("zero", "I8", [groups, rows], signedByte(8)),
       }),
     },
   };

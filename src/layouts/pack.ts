@@ -28,7 +28,10 @@ export function unpackPart(
     } else if (item.kind === "constant") {
       checkConstant(part.bytes, item);
     } else if (item.kind === "field") {
-      unpackFields(part, matrix, item, plans[item.role], tile);
+      const plan = plans[item.role];
+      if (!item.mover?.unpack(part, matrix, item, plan, tile)) {
+        unpackFields(part, matrix, item, plan, tile);
+      }
     } else if (item.kind === "bits") {
       atEdges(
         part,
@@ -65,7 +68,10 @@ export function packPart(
     } else if (item.kind === "constant") {
       part.bytes.set(item.bytes, item.at);
     } else if (item.kind === "field") {
-      packFields(part, matrix, item, plans[item.role], tile);
+      const plan = plans[item.role];
+      if (!item.mover?.pack(part, matrix, item, plan, tile)) {
+        packFields(part, matrix, item, plan, tile);
+      }
     } else if (item.kind === "bits") {
       atEdges(
         part,

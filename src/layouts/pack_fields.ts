@@ -7,7 +7,6 @@ import { type FieldItem, unitsOf } from "../words/layout.ts";
 import { fieldAreas, type FieldPlan, type Tile } from "../words/tile.ts";
 import type { Matrix } from "../words/window.ts";
 import type { Band } from "./band.ts";
-import { copyPieces } from "./copy_pieces.ts";
 import { bandOf, type PartBytes } from "./units.ts";
 
 /** Takes the numbers of a tile's field out of a part. */
@@ -21,7 +20,6 @@ export function unpackFields(
   const { role, codec } = item, { bytes } = part, field = tile.fields[role];
   const { length = 1 } = plan;
   if (codec.loadRun && isUnitArea(part, item, plan)) {
-    if (loadColumns(part, matrix, item, plan, tile)) return;
     eachRun(
       part,
       matrix,
@@ -156,40 +154,6 @@ function eachRun(
       move(at + r * rowStride, stride, r * count, count, 1);
     }
   }
-}
-
-/** Numbers of a column from which on each column is read on its own. */
-const LONG_COLUMN = 64;
-
-/** The numbers of short columns one after another, and their bytes. */
-let inColumns = /* @__PURE__ */ new Float32Array(0);
-let columnBytes = /* @__PURE__ */ new Uint8Array(0);
-
-/** Reads the numbers of all columns at once, where they lie together in short columns; false where they do not. */
-function loadColumns(
-  part: PartBytes,
-  matrix: Matrix,
-  { role, codec, at: start }: FieldItem,
-  plan: FieldPlan,
-  tile: Tile,
-): boolean {
-  if (part.plan.order !== "columns") return false;
-  const band = bandOf(part, matrix, fieldAreas(tile, plan));
-  const { rows, rowStride, count, stride } = band, { bytes: width } = codec;
-  if (rows === 1 || rows >= LONG_COLUMN || count === 1 || rowStride !== width) {
-    return false;
-  }
-  const n = rows * count, length = rows * width, at = band.at + start;
-  if (inColumns.length < n) inColumns = new Float32Array(n);
-  if (columnBytes.length < n * width) columnBytes = new Uint8Array(n * width);
-  const places = { at, stride, count, length, piece: length, apart: 0 };
-  copyPieces(part.bytes, columnBytes, places, false);
-  codec.loadRun!(columnBytes, 0, width, inColumns, 0, n, 1);
-  const field = tile.fields[role];
-  for (let c = 0, i = 0; c < count; c++) {
-    for (let k = c; k < n; k += count) field[k] = inColumns[i++];
-  }
-  return true;
 }
 
 // ---- units of several ----

@@ -1,7 +1,7 @@
 /**
  * Reads the tiles of a window one after another. Numbers that they have in common,
- * those of groups many rows high and of columns, are read once; those of groups in
- * rows that lie column by column are read for many tiles at a time.
+ * those of groups many rows high and of columns, are read once, and so are constants;
+ * those of groups in rows that lie column by column are read for many tiles at a time.
  *
  * @module
  */
@@ -39,6 +39,11 @@ export function unpackParts(
 /** Numbers of a field that are read ahead at most: a room has few beside a tile. */
 const MOST_AHEAD = 4096;
 
+/** Whether a part is nothing but bytes that follow from shape and options. */
+function isConstant({ holds }: PartPlan): boolean {
+  return holds.every(({ kind }) => kind === "constant");
+}
+
 /** Whether a value can be a NaN by these numbers: see {@linkcode SURELY_FINITE}. */
 function mayBeNaN(numbers: Float32Array): boolean {
   return !areWithin(numbers, -SURELY_FINITE, SURELY_FINITE);
@@ -60,8 +65,8 @@ export class TileReader {
   readonly #common = new Share();
   readonly #ahead = new Share();
   readonly #own = new Share();
-  /** Which areas tiles share at the moment, and the numbers that they have in common. */
-  #areas = "";
+  /** Which areas tiles share at the moment, and the numbers that they have in common; undefined before the first tile. */
+  #areas?: string;
   #fields: Fields = {};
   /** How many rows there is memory for to read ahead, and that memory. */
   #rows = 0;
@@ -91,9 +96,9 @@ export class TileReader {
   }
 
   /** The role of a part that is nothing but numbers of groups, and who reads it: tiles have them in common where groups are several rows high, and they are read ahead where they lie column by column. */
-  #sharing(
-    { order, holds: [item, ...others] }: PartPlan,
-  ): [role: string | undefined, share: Share] {
+  #sharing(plan: PartPlan): [role: string | undefined, share: Share] {
+    const { order, holds: [item, ...others] } = plan;
+    if (isConstant(plan)) return [undefined, this.#common];
     if (item.kind !== "field" || others.length > 0) {
       return [undefined, this.#own];
     }

@@ -10,6 +10,7 @@
 import { bytesPerElement, type Dtype } from "./dtypes.ts";
 import {
   areasOf,
+  type FieldPlan,
   type FieldPlans,
   type Fields,
   type Span,
@@ -158,6 +159,28 @@ export interface FieldItem {
   readonly at: number;
   /** How they are stored. */
   readonly codec: Codec;
+  /** Moves them, where it knows how. */
+  readonly mover?: FieldMover;
+}
+
+/** Moves the numbers of a tile's field between it and a part; false where they are to be moved one by one. */
+export interface FieldMover {
+  /** Takes them out of the part. */
+  unpack(
+    part: PartBytes,
+    matrix: Matrix,
+    item: FieldItem,
+    plan: FieldPlan,
+    tile: Tile,
+  ): boolean;
+  /** Puts them into it. */
+  pack(
+    part: PartBytes,
+    matrix: Matrix,
+    item: FieldItem,
+    plan: FieldPlan,
+    tile: Tile,
+  ): boolean;
 }
 
 /** A text that says something about the whole tensor. */

@@ -509,6 +509,54 @@ Deno.test("tables of ordinary groups are the same by kernels in types of 16 bits
   }
 });
 
+Deno.test("tables of steps are the same by kernels in types of 16 bits: zero points between whole numbers and near them, products too small to be normal, overflow", () => {
+  const values = Array.from({ length: 16 }, (_, k) => k);
+  const sizes = [
+    1,
+    2 ** -6,
+    2 ** -12,
+    2 ** -18,
+    2 ** -24,
+    2 ** -30,
+    6000,
+    1e38,
+  ];
+  const zeros = [
+    0,
+    -0,
+    15,
+    7,
+    2 ** -24,
+    2 ** -14,
+    -(2 ** -20),
+    32768,
+    65504,
+    -400,
+  ];
+  for (const computeDtype of ["F16", "BF16"] as const) {
+    const round = roundTo(computeDtype);
+    for (let seed = 0; seed < 4 * sizes.length; seed++) {
+      onBoth((place) => {
+        const { tile, span, room } = place, next = random(seed + 1);
+        tile.codes.forEach((_, i) => tile.codes[i] = i % 16);
+        const scales = numbers(place), offsets = numbers(place);
+        scales.forEach((_, i) => {
+          scales[i] = (next() - 0.25) * sizes[seed >> 2];
+          const zero = randomInteger(next, 0, 15) +
+            (next() - 0.5) * 2 ** -(i % 24);
+          const isOther = seed % 4 === 2 && i % 4 === 0;
+          const exact = isOther ? zeros[(i >> 2) % zeros.length] : zero;
+          offsets[i] = seed % 4 === 3 ? zero : round(exact);
+        });
+        const out = room.floats(tile.codes.length);
+        const lookup = { values, offset: "step", computeDtype } as const;
+        decodeGroups(tile, span, scales, offsets, lookup, out);
+        return { out };
+      }, `${computeDtype} ${seed}`);
+    }
+  }
+});
+
 Deno.test("ranges of columns are the same by kernels, signs of zeros too, and no value is missed that is not finite", () => {
   const zeros = Float32Array.from({ length: 1024 }, (_, i) => i % 3 ? 0 : -0);
   const mixed = SETS.gauss.map((x, i) => i % 7 ? Math.abs(x) : -0);
