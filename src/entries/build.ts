@@ -10,6 +10,7 @@ import "../../mod.ts";
 import { dequantizeWith, quantizeWith } from "../core.ts";
 import { formats } from "../formats.ts";
 import { roomInstance, type WasmKernel } from "../kernels/arena.ts";
+import { backend, useBackend } from "../kernels/engine.ts";
 import { bytesOfHex } from "../kernels/hex.ts";
 import { TILE_KERNELS } from "../kernels/modules.ts";
 import * as own from "../kernels/own_modules.ts";
@@ -144,12 +145,14 @@ function useOf(format: Format, options: object): void {
 
 /** The modules of which a format calls kernels. */
 function modulesOf(format: Format): ReadonlySet<unknown> {
-  const called = new Set<unknown>();
+  const called = new Set<unknown>(), before = backend();
+  useBackend("wasm");
   const ends = [watchTiles(called), watchOthers(called)];
   try {
     for (const options of variantsOf(format)) useOf(format, options);
   } finally {
     for (const end of ends) end();
+    useBackend(before);
   }
   return called;
 }

@@ -125,9 +125,10 @@ const ZEROS: Codec = {
   areas: { rows: 8, columns: 1 },
   keeps: [0, 15],
   load(bytes, at, to): void {
-    AWQ_ORDER.forEach((nibble, k) => {
+    for (let k = 0; k < 8; k++) {
+      const nibble = AWQ_ORDER[k];
       to[k] = bytes[at + (nibble >> 1)] >> 4 * (nibble & 1) & 15;
-    });
+    }
   },
   store(from, bytes, at): void {
     let word = 0;

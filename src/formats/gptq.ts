@@ -55,6 +55,7 @@ import {
   ZERO_SEARCHES,
 } from "../schemes/sought.ts";
 import type { StoredPlan } from "../schemes/stored_plan.ts";
+import { areWithin } from "../schemes/tiles.ts";
 import type { Format, Part } from "../words/format.ts";
 import type { Codec, Layout } from "../words/layout.ts";
 import { booleanOption, choiceOption, numberOption } from "../words/options.ts";
@@ -361,8 +362,9 @@ function reject(
   [min, max]: readonly [min: number, max: number],
   message: (x: number, group: string) => string,
 ): void {
-  const field = tile.fields[role], bad = firstOutside(field, min, max);
-  if (bad < 0) return;
+  const field = tile.fields[role];
+  if (areWithin(field, min, max)) return;
+  const bad = firstOutside(field, min, max);
   const areas = fieldAreas(tile, plans[role]);
   const group = areas.column + bad % areas.columns;
   const output = areas.row + floor(bad / areas.columns);

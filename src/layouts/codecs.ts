@@ -262,7 +262,8 @@ export function signedByte(offset = 0): Codec {
 
 /** One int32, little-endian, as a whole number. */
 export const I32: Codec = /* @__PURE__ */ keeping(
-  [-(2 ** 24), 2 ** 24],
+  // To 2^24, which float32 can tell apart; as a power it would stay in every bundle.
+  [-16_777_216, 16_777_216],
   /* @__PURE__ */ inRuns(
     /* @__PURE__ */ single(
       4,

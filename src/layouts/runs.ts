@@ -4,6 +4,7 @@
  * @module
  */
 import type { StridedRange } from "../words/layout.ts";
+import { copyPieces, type Pieces } from "./copy_pieces.ts";
 
 /** Bytes of all runs. */
 export function totalOf({ length, count }: StridedRange): number {
@@ -16,14 +17,7 @@ export function gather(
   range: StridedRange,
   to: Uint8Array,
 ): void {
-  const words = wordsOf(from, range, to);
-  if (words) {
-    const { apart, together, stride, length } = words;
-    for (let run = 0, at = 0; at < together.length; run += stride) {
-      for (let i = run; i < run + length; i++, at++) together[at] = apart[i];
-    }
-    return;
-  }
+  if (areShort(range)) return copyPieces(from, to, wholeRuns(range), false);
   const { offset, length, stride, count } = range;
   for (let i = 0; i < count; i++) {
     const start = offset + i * stride;
@@ -37,14 +31,7 @@ export function scatter(
   range: StridedRange,
   to: Uint8Array,
 ): void {
-  const words = wordsOf(to, range, from);
-  if (words) {
-    const { apart, together, stride, length } = words;
-    for (let run = 0, at = 0; at < together.length; run += stride) {
-      for (let i = run; i < run + length; i++, at++) apart[i] = together[at];
-    }
-    return;
-  }
+  if (areShort(range)) return copyPieces(to, from, wholeRuns(range), true);
   const { offset, length, stride, count } = range;
   for (let i = 0; i < count; i++) {
     to.set(
@@ -57,24 +44,11 @@ export function scatter(
 /** Runs of up to so many bytes are copied word by word: to make a view of each would take longer. */
 const SHORT_BYTES = 256;
 
-/** Short runs as words, with stride and length counted in these; undefined where runs are long or lie amid words. */
-function wordsOf(
-  apart: Uint8Array,
-  { offset, length, stride, count }: StridedRange,
-  together: Uint8Array,
-) {
-  const start = apart.byteOffset + offset;
-  const bits = start | together.byteOffset | length | stride;
-  if (count <= 1 || length > SHORT_BYTES || bits % 4 !== 0) return undefined;
-  const all = (count - 1) * stride + length;
-  return {
-    apart: new Int32Array(apart.buffer, start, all / 4),
-    together: new Int32Array(
-      together.buffer,
-      together.byteOffset,
-      count * length / 4,
-    ),
-    stride: stride / 4,
-    length: length / 4,
-  };
+function areShort({ length, count }: StridedRange): boolean {
+  return count > 1 && length <= SHORT_BYTES;
+}
+
+/** Runs in one piece each. */
+function wholeRuns({ offset, length, stride, count }: StridedRange): Pieces {
+  return { at: offset, stride, count, length, piece: length, apart: 0 };
 }

@@ -286,7 +286,7 @@ export function decodeWindow(
   const unit = grainOf(layout, scheme.fields, true).columns;
   const tiles = { rows: leastRows(tensor, grain), columns: grain };
   const bytes = nearby(tensor, parts, window);
-  const reader = new TileReader(tensor, bytes, room);
+  const reader = new TileReader(tensor, bytes, window, room);
   room.open(out);
   for (const piece of cut(window, tiles, TILE_VALUES)) {
     const around = wholeUnits(piece, unit, layout.matrix.columns);

@@ -172,23 +172,29 @@ function codesOf(
   return { plan: only, item, area, bytes: new Uint8Array(partBytes(plan)) };
 }
 
-Deno.test("blocks leave what is below and beside them, and all where one layout is of another kind", () => {
-  const matrix = { rows: 72, columns: 208 }, all = whole(matrix);
-  const left = (from: string, to: string) => {
-    const shape = [matrix.rows, matrix.columns];
-    const options = { groupSize: 16 };
-    const one = codesOf(from, shape, options);
-    const other = codesOf(to, shape, options);
-    return moveInBlocks(one, other, matrix, all, other.bytes);
-  };
-  const right = { row: 0, rows: 64, column: 192, columns: 16 };
-  const below = { row: 64, rows: 8, column: 0, columns: 208 };
-  assertEquals(left("gptq", "keras"), [right, below]);
-  assertEquals(left("keras", "int4_modelopt"), [right, below]);
-  // Rows that stay rows need no others beside them.
-  assertEquals(left("int4", "compressed_tensors"), [{ ...right, rows: 72 }]);
-  // One to a byte.
-  const single = codesOf("ml_dtypes", [72, 208], {});
-  const other = codesOf("gptq", [72, 208], {});
-  assertEquals(moveInBlocks(single, other, matrix, all, other.bytes), [all]);
-});
+Deno.test(
+  "blocks leave what is below and beside them, and all where one layout is of another kind",
+  {
+    ignore: backend() === "js", // which leaves all of it to tiles
+  },
+  () => {
+    const matrix = { rows: 72, columns: 208 }, all = whole(matrix);
+    const left = (from: string, to: string) => {
+      const shape = [matrix.rows, matrix.columns];
+      const options = { groupSize: 16 };
+      const one = codesOf(from, shape, options);
+      const other = codesOf(to, shape, options);
+      return moveInBlocks(one, other, matrix, all, other.bytes);
+    };
+    const right = { row: 0, rows: 64, column: 192, columns: 16 };
+    const below = { row: 64, rows: 8, column: 0, columns: 208 };
+    assertEquals(left("gptq", "keras"), [right, below]);
+    assertEquals(left("keras", "int4_modelopt"), [right, below]);
+    // Rows that stay rows need no others beside them.
+    assertEquals(left("int4", "compressed_tensors"), [{ ...right, rows: 72 }]);
+    // One to a byte.
+    const single = codesOf("ml_dtypes", [72, 208], {});
+    const other = codesOf("gptq", [72, 208], {});
+    assertEquals(moveInBlocks(single, other, matrix, all, other.bytes), [all]);
+  },
+);

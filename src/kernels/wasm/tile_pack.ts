@@ -106,10 +106,8 @@ export function tile_pack_halves(
 
 // ---- units one column wide: a byte or a word of codes from rows `n` apart ----
 
-// Four bits of `order` for each nibble of a unit: the row of its code.
-@inline function rowOf(codes: usize, order: i32, nibble: i32, n: i32): usize {
-  return codes + <usize>(((order >> (4 * nibble)) & 15) * n);
-}
+// Four bits of `order` for each nibble of a unit: how far away the row of its code is.
+@inline function rowOf(order: i32, nibble: i32, n: i32): usize { return <usize>(((order >> (4 * nibble)) & 15) * n); }
 
 // Two of the four bytes of words, those of a and b one after the other.
 @inline function lowerBytes(a: v128, b: v128): v128 {
@@ -121,54 +119,72 @@ export function tile_pack_halves(
 @inline function firstHalves(a: v128, b: v128): v128 { return v128.shuffle<i64>(a, b, 0, 2); }
 @inline function secondHalves(a: v128, b: v128): v128 { return v128.shuffle<i64>(a, b, 1, 3); }
 
-// Sixteen bytes to the rows of byte b of a unit.
-@inline function splitRows(v: v128, codes: usize, order: i32, b: i32, n: i32, f: v128, mask: v128): void {
+// Sixteen bytes to two rows.
+@inline function splitRows(v: v128, low: usize, high: usize, f: v128, mask: v128): void {
   const w = v128.xor(v, f);
-  v128.store(rowOf(codes, order, 2 * b, n), v128.and(w, mask));
-  v128.store(rowOf(codes, order, 2 * b + 1, n), v128.and(i16x8.shr_u(w, 4), mask));
+  v128.store(low, v128.and(w, mask));
+  v128.store(high, v128.and(i16x8.shr_u(w, 4), mask));
+}
+
+// Sixteen bytes of codes in low and in high halves.
+@inline function joinedRows(low: usize, high: usize, f: v128): v128 {
+  return v128.xor(v128.or(v128.load(low), i16x8.shl(v128.load(high), 4)), f);
+}
+
+// Columns of words that are done together, a line of the cache in every row, first for the
+// four rows of their lower halves and then for the others: lines of rows that are a power
+// of two apart take turns in the same few places of the cache.
+const TOGETHER: i32 = 64;
+
+@inline function unpackHalves(
+  i: i32, end: i32, src: usize, first: usize, second: usize, third: usize, fourth: usize, f: v128, mask: v128, upper: bool,
+): void {
+  for (; i < end; i += 16) {
+    const at = src + (<usize>i << 2), a = v128.load(at), b = v128.load(at, 16), c = v128.load(at, 32), d = v128.load(at, 48);
+    const x = upper ? upperBytes(a, b) : lowerBytes(a, b), y = upper ? upperBytes(c, d) : lowerBytes(c, d);
+    splitRows(firstHalves(x, y), first + i, second + i, f, mask);
+    splitRows(secondHalves(x, y), third + i, fourth + i, f, mask);
+  }
 }
 
 export function tile_unpack_columns(n: i32, src: usize, codes: usize, bytes: i32, order: i32, flip: i32): i32 {
-  const mask = lowNibbles(), f = i8x16.splat(<i8>(flip * 17));
+  const mask = lowNibbles(), f = i8x16.splat(<i8>(flip * 17)), body = n & ~15;
+  const first = codes + rowOf(order, 0, n), second = codes + rowOf(order, 1, n);
+  const third = codes + rowOf(order, 2, n), fourth = codes + rowOf(order, 3, n);
+  const fifth = codes + rowOf(order, 4, n), sixth = codes + rowOf(order, 5, n);
+  const seventh = codes + rowOf(order, 6, n), eighth = codes + rowOf(order, 7, n);
   let i = 0;
-  for (const body = n & ~15; i < body; i += 16) {
-    if (bytes == 1) {
-      splitRows(v128.load(src + i), codes + i, order, 0, n, f, mask);
-      continue;
-    }
-    const at = src + (<usize>i << 2), a = v128.load(at), b = v128.load(at, 16), c = v128.load(at, 32), d = v128.load(at, 48);
-    const x = lowerBytes(a, b), y = lowerBytes(c, d), z = upperBytes(a, b), w = upperBytes(c, d);
-    splitRows(firstHalves(x, y), codes + i, order, 0, n, f, mask);
-    splitRows(secondHalves(x, y), codes + i, order, 1, n, f, mask);
-    splitRows(firstHalves(z, w), codes + i, order, 2, n, f, mask);
-    splitRows(secondHalves(z, w), codes + i, order, 3, n, f, mask);
+  if (bytes == 1) {
+    for (; i < body; i += 16) splitRows(v128.load(src + i), first + i, second + i, f, mask);
+  }
+  while (i < body) {
+    const end = min(i + TOGETHER, body);
+    unpackHalves(i, end, src, first, second, third, fourth, f, mask, false);
+    unpackHalves(i, end, src, fifth, sixth, seventh, eighth, f, mask, true);
+    i = end;
   }
   for (; i < n; i++) {
     for (let b = 0; b < bytes; b++) {
       const byte = <i32>load<u8>(src + i * bytes + b) ^ (flip * 17);
-      store<u8>(rowOf(codes, order, 2 * b, n) + i, <u8>(byte & 15));
-      store<u8>(rowOf(codes, order, 2 * b + 1, n) + i, <u8>(byte >> 4));
+      store<u8>(codes + rowOf(order, 2 * b, n) + i, <u8>(byte & 15));
+      store<u8>(codes + rowOf(order, 2 * b + 1, n) + i, <u8>(byte >> 4));
     }
   }
   return 0;
 }
 
-// Sixteen bytes of codes in low and in high halves.
-@inline function joinedRows(codes: usize, order: i32, b: i32, n: i32, f: v128): v128 {
-  const low = v128.load(rowOf(codes, order, 2 * b, n)), high = v128.load(rowOf(codes, order, 2 * b + 1, n));
-  return v128.xor(v128.or(low, i16x8.shl(high, 4)), f);
-}
-
 export function tile_pack_columns(n: i32, dst: usize, codes: usize, bytes: i32, order: i32, flip: i32): i32 {
-  const f = i8x16.splat(<i8>(flip * 17));
+  const f = i8x16.splat(<i8>(flip * 17)), body = n & ~15;
+  const r0 = codes + rowOf(order, 0, n), r1 = codes + rowOf(order, 1, n), r2 = codes + rowOf(order, 2, n), r3 = codes + rowOf(order, 3, n);
+  const r4 = codes + rowOf(order, 4, n), r5 = codes + rowOf(order, 5, n), r6 = codes + rowOf(order, 6, n), r7 = codes + rowOf(order, 7, n);
   let i = 0;
-  for (const body = n & ~15; i < body; i += 16) {
-    const p = joinedRows(codes + i, order, 0, n, f);
+  for (; i < body; i += 16) {
+    const p = joinedRows(r0 + i, r1 + i, f);
     if (bytes == 1) {
       v128.store(dst + i, p);
       continue;
     }
-    const q = joinedRows(codes + i, order, 1, n, f), r = joinedRows(codes + i, order, 2, n, f), s = joinedRows(codes + i, order, 3, n, f);
+    const q = joinedRows(r2 + i, r3 + i, f), r = joinedRows(r4 + i, r5 + i, f), s = joinedRows(r6 + i, r7 + i, f);
     const a = bytesLow(p, q), b = bytesLow(r, s), c = bytesHigh(p, q), d = bytesHigh(r, s), to = dst + (<usize>i << 2);
     v128.store(to, wordsLow(a, b));
     v128.store(to, wordsHigh(a, b), 16);
@@ -177,7 +193,7 @@ export function tile_pack_columns(n: i32, dst: usize, codes: usize, bytes: i32, 
   }
   for (; i < n; i++) {
     for (let b = 0; b < bytes; b++) {
-      const low = <i32>load<u8>(rowOf(codes, order, 2 * b, n) + i), high = <i32>load<u8>(rowOf(codes, order, 2 * b + 1, n) + i);
+      const low = <i32>load<u8>(codes + rowOf(order, 2 * b, n) + i), high = <i32>load<u8>(codes + rowOf(order, 2 * b + 1, n) + i);
       store<u8>(dst + i * bytes + b, <u8>((low | (high << 4)) ^ (flip * 17)));
     }
   }
