@@ -45,14 +45,14 @@ function oneFormat(
  * their checkpoints. `int4` and ggml's formats have ways of their own and need no
  * tiles; all others bring the generic way, with the kernels of tiles that they call.
  * The aims are 8 KiB for one format in plain JS, which `q4_0` meets, and 30 KiB with
- * WebAssembly, which formats of integers miss by 1 or 2, and those with modes of many
- * kinds, as `mlx` is, by 6.
+ * WebAssembly, which formats of tiles miss by 4, and those with modes of many kinds, as
+ * `mlx` is, by 15.
  */
 const BUDGETS: readonly Budget[] = [
   {
     what: "mod.ts",
     code: 'export * from "./mod.ts";',
-    bytes: 148 * 1024,
+    bytes: 150 * 1024,
     modules: 20,
   },
   {
@@ -61,10 +61,10 @@ const BUDGETS: readonly Budget[] = [
     bytes: 1.8 * 1024,
     modules: 0,
   },
-  ...oneFormat("q4_0", { js: 8, wasm: 14.7 }, 2),
-  ...oneFormat("int4", { js: 10.5, wasm: 17.3 }, 2),
-  ...oneFormat("nf4", { js: 19.9, wasm: 32.2 }, 4),
-  ...oneFormat("mlx", { js: 25.3, wasm: 43 }, 5),
+  ...oneFormat("q4_0", { js: 8, wasm: 14.5 }, 2),
+  ...oneFormat("int4", { js: 10.6, wasm: 17 }, 2),
+  ...oneFormat("nf4", { js: 21, wasm: 33.6 }, 4),
+  ...oneFormat("mlx", { js: 26.4, wasm: 44.5 }, 5),
 ];
 
 async function gzippedSize(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
