@@ -6,9 +6,8 @@
  *
  * @module
  */
-import "../../mod.ts";
+import { formats } from "../../mod.ts";
 import { dequantizeWith, quantizeWith } from "../core.ts";
-import { formats } from "../formats.ts";
 import { roomInstance, type WasmKernel } from "../kernels/arena.ts";
 import { backend, useBackend } from "../kernels/engine.ts";
 import { bytesOfHex } from "../kernels/hex.ts";
