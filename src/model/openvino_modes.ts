@@ -254,7 +254,7 @@ function twoScales(matrix: Matrix, group: Span): Scheme {
     groupKernel: {
       ...groupKernel!,
       encode,
-      // The kernel leaves what is no number alone: values that are to be refused.
+      // Where that is no number the generic way refuses the values.
       ofTensor: { role, find: (most) => most <= MOST ? find(most) : NaN },
     },
   };
