@@ -4,13 +4,11 @@
  * @module
  */
 import { ROUNDING_KERNELS } from "../kernels/modules.ts";
+import { LARGEST_F16 } from "../numeric/f16.ts";
 import type { ComputeDtype } from "../words/scheme.ts";
 import type { Span, Tile } from "../words/tile.ts";
 import { type Rounding, ROUNDINGS } from "./tile_codes.ts";
 import { areWithin, COMPUTE_DTYPES, doneBy } from "./tiles.ts";
-
-/** The largest finite number of float16. */
-const MOST_F16 = 65504;
 
 /**
  * Rounds values to a type, and to codes in one go by a kernel; false where there is none.
@@ -28,7 +26,7 @@ export function encodeInType(
   roundsSteps: boolean,
   ends: readonly Float32Array[],
 ): boolean {
-  const most = dtype === "F16" ? MOST_F16 : Infinity;
+  const most = dtype === "F16" ? LARGEST_F16 : Infinity;
   if (!ends.every((numbers) => areWithin(numbers, -most, most))) return false;
   const way = ROUNDINGS.indexOf(rounding), type = COMPUTE_DTYPES.indexOf(dtype);
   const arrays = [values, tile.codes, scales, offsets];
